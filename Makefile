@@ -1,0 +1,67 @@
+# Every target sets itself up: Python >= 3.11 and make are all that is assumed.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+EXTRA ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE_STAMP := $(VENV)/.stamp-serve-$(EXTRA)
+DEV_STAMP := $(VENV)/.stamp-dev
+PYTEST := $(BIN)/python -m pytest
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+export ORT_DISABLE_TELEMETRY := 1
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=/path/to/python3"; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The wheels of the two extras overwrite each other, so that the one not asked for is taken out first.
+$(SERVE_STAMP): requirements/$(EXTRA).txt pyproject.toml | $(VENV)/bin/python
+	@if ls $(VENV)/.stamp-* >/dev/null 2>&1; then $(PIP) uninstall -y onnxruntime onnxruntime-gpu 2>/dev/null; rm -f $(VENV)/.stamp-*; fi
+	@echo "installing requirements/$(EXTRA).txt"
+	@$(PIP) install --require-hashes -r requirements/$(EXTRA).txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt $(SERVE_STAMP)
+	@echo "installing requirements/dev.txt"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(DEV_STAMP)  ## the whole development environment
+
+serve: $(SERVE_STAMP)  ## API, worker and queue on this machine (EXTRA=gpu for CUDA)
+	@exec $(BIN)/xmag serve
+
+doctor: $(SERVE_STAMP)  ## what is wrong with this set-up
+	@$(BIN)/xmag doctor
+
+format: $(DEV_STAMP)  ## rewrite the sources in the house's format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: $(DEV_STAMP)  ## ruff
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(DEV_STAMP)  ## mypy, strict on app/
+	@$(BIN)/mypy
+
+unit: $(DEV_STAMP)  ## the tests alone (ARGS= for pytest)
+	@$(PYTEST) $(ARGS)
+
+test: lint types unit  ## lint, types and all tests
+
+lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
+	@$(PIP) install uv==0.13.9
+	@for name in cpu gpu dev; do \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	    --group build $$([ $$name = dev ] && echo --extra cpu --group dev || echo --extra $$name) pyproject.toml -o requirements/$$name.txt; done
+
+clean:  ## remove the environment and caches (never data)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
+
+.PHONY: help setup serve doctor format lint types unit test lock clean

@@ -1,0 +1,1 @@
+"""Models only: manifest, registry, sessions, embedder, MIL head."""

@@ -1,0 +1,1 @@
+"""What people take away: result schema, heatmap, GeoJSON, HDF5."""

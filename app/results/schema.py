@@ -1,0 +1,145 @@
+"""result.json: the one schema of what a slide's analysis says. Unknown keys are refused when it is read back."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class BoundsPart(Part):
+    """The scanner's non-empty region, level-0 px."""
+
+    x0: int
+    y0: int
+    width: int
+    height: int
+
+
+class SlidePart(Part):
+    """The slide as read."""
+
+    vendor: str
+    width_px: int = Field(description="level-0 width")
+    height_px: int = Field(description="level-0 height")
+    mpp: float = Field(description="µm/px at level 0, mean of x and y")
+    mpp_x: float
+    mpp_y: float
+    mpp_source: Literal["request", "file", "objective_power"]
+    objective_power: float | None
+    bounds: BoundsPart | None
+    size_bytes: int
+    sha256: str = Field(description="of the file; of a multi-file slide, of its sorted list of sha256 and names")
+
+
+class TilingPart(Part):
+    """The 5x grid."""
+
+    tile_px: int
+    tile_mpp: float
+    tile_size0_px: float = Field(description="side of a tile in level-0 px, not rounded")
+    columns: int
+    rows: int
+    tiles: int = Field(description="tiles of the full grid")
+    tissue_tiles: int = Field(description="tiles kept and analysed")
+    tissue_min: float
+    tissue_area_mm2: float
+
+
+class QcPart(Part):
+    """Quality figures, fractions of 0 to 1; warnings in words."""
+
+    pen_fraction: float
+    out_of_focus_fraction: float | None
+    dark_fraction: float
+    stain_he: bool | None = Field(description="tissue colours are those of H&E; null where too little tissue tells")
+    warnings: list[str]
+
+
+class CalibrationPart(Part):
+    """How the probabilities were calibrated."""
+
+    status: Literal["none", "temperature"]
+    temperature: float
+    threshold: float | None
+    n_cases: int
+
+
+class PredictionPart(Part):
+    """One head's answer. ``kind`` is ``score_uncalibrated`` unless the head was calibrated."""
+
+    task: str
+    labels: list[str]
+    activation: Literal["softmax", "sigmoid"]
+    kind: Literal["probability", "score_uncalibrated"]
+    probabilities: dict[str, float] = Field(description="label → 0 to 1; read `kind` before calling it a probability")
+    logits: dict[str, float]
+    positive_class: str | None
+    top_label: str | None = Field(description="the highest label (softmax); null for sigmoid heads")
+    calibration: CalibrationPart
+    attention_kind: Literal["shared", "per_class", "none"]
+    trained: bool
+    validated: bool
+    in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
+    intended_use: str
+    statement: str = Field(description="the same in words, to be shown beside every number")
+
+
+class TopTilePart(Part):
+    """One of the tiles with the highest attention."""
+
+    task: str
+    rank: int
+    index: int = Field(description="row in embeddings.h5 and attention.geojson")
+    x0: int
+    y0: int
+    attention: float = Field(description="raw weight; the weights of a slide sum to 1")
+    percentile: float = Field(description="0 to 100, share of the slide's tiles with less or equal attention")
+    label: str | None = Field(description="the class for per-class attention, else null")
+
+
+class ModelPart(Part):
+    """What computed it."""
+
+    name: str
+    version: str
+    manifest_sha256: str
+    student_sha256: str
+    head_sha256: dict[str, str]
+    precision: str
+    provider: str
+    embedding_dim: int
+    attention_legend: str
+
+
+class VersionsPart(Part):
+    """Software that made it."""
+
+    xmag_serve: str
+    python: str
+    openslide: str
+    onnxruntime: str
+    numpy: str
+    pillow: str
+
+
+class ResultDocument(Part):
+    """The whole of result.json."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    slide: SlidePart
+    tiling: TilingPart
+    qc: QcPart
+    predictions: list[PredictionPart] = Field(min_length=1)
+    top_tiles: list[TopTilePart]
+    timings_s: dict[str, float]
+    model: ModelPart
+    versions: VersionsPart
+    warnings: list[str]
+    research_use_only: bool

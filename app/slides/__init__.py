@@ -1,0 +1,1 @@
+"""Pixels only: open, metadata, tissue mask, tile grid, tile stream."""

@@ -1,0 +1,113 @@
+"""What the slides room hands to others: small frozen records, units in the names.
+
+Coordinates are level-0 pixels of the whole image, (x, y), top-left.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+MppSource = Literal["request", "file", "objective_power"]
+ResampleFilter = Literal["lanczos", "box"]
+UInt8Array = NDArray[np.uint8]
+BoolArray = NDArray[np.bool_]
+Int64Array = NDArray[np.int64]
+Float32Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ReadingPlan:
+    """How a model wants its tiles read (the manifest's ``reading``, ``tile_px``, ``mpp``, ``tissue_min``).
+
+    ``level_tolerance``: how much coarser than ``tile_mpp`` the chosen level may be (0.0 = never, 0.06 = 6 %).
+    """
+
+    tile_px: int = 224
+    tile_mpp: float = 2.0
+    tissue_min: float = 0.10
+    resample_filter: ResampleFilter = "lanczos"
+    level_tolerance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The scanner's non-empty region in level-0 px (``openslide.bounds-*``)."""
+
+    x0: int
+    y0: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class SlideInfo:
+    """What is known of a slide before a tile is read.
+
+    ``mpp`` is the mean of ``mpp_x`` and ``mpp_y`` in µm/px at level 0. ``background`` is RGB, 0 to 255.
+    """
+
+    vendor: str
+    width: int
+    height: int
+    mpp: float
+    mpp_x: float
+    mpp_y: float
+    mpp_source: MppSource
+    objective_power: float | None
+    level_downsamples: tuple[float, ...]
+    level_sizes: tuple[tuple[int, int], ...]
+    background: tuple[int, int, int]
+    bounds: Bounds | None
+
+
+@dataclass(frozen=True)
+class SlideQc:
+    """Quality figures, each a fraction of 0 to 1.
+
+    ``pen_fraction``: pen ink over the slide's whole area; ``dark_fraction``: black borders, folds and dirt over
+    the whole area; ``out_of_focus_fraction``: of the tissue looked at for it (filled once tiles were read).
+    ``stain_he``: whether the tissue's colours are those of H&E; None where too little tissue tells.
+    """
+
+    pen_fraction: float
+    dark_fraction: float
+    out_of_focus_fraction: float | None
+    stain_he: bool | None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A slide seen from afar: what to read and how good it looks.
+
+    thumbnail: uint8 [h, w, 3] RGB of the whole level-0 extent.
+    tissue_mask: bool [h, w], same frame as the thumbnail.
+    coords: int64 [N, 2], level-0 (x, y) of each kept tile, in reading order.
+    tissue_fractions: float32 [N], 0 to 1.
+    tile_size0: side of a tile in level-0 px, not rounded (448 µm / mpp for the default plan).
+    grid_columns, grid_rows: extent of the full grid, kept or not.
+    warnings: sentences for the result.
+    """
+
+    thumbnail: UInt8Array
+    tissue_mask: BoolArray
+    coords: Int64Array
+    tissue_fractions: Float32Array
+    tile_size0: float
+    grid_columns: int
+    grid_rows: int
+    tissue_area_mm2: float
+    qc: SlideQc
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TileBatch:
+    """Tiles ``start`` to ``start + len(tiles)`` of ``Survey.coords``: uint8 [n, tile_px, tile_px, 3] RGB.
+
+    ``tiles`` is a view of shared memory: valid until the next batch is asked for.
+    """
+
+    start: int
+    tiles: UInt8Array
