@@ -1,0 +1,154 @@
+"""Writes small tiled pyramidal TIFFs, so that a test knows every pixel of the slide that it analyses."""
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Compression = Literal["raw", "jpeg"]
+_SHORT, _LONG, _ASCII = 3, 4, 2
+_TIFF_RAW, _TIFF_JPEG = 1, 7
+_PHOTOMETRIC_RGB, _PHOTOMETRIC_YCBCR = 2, 6
+
+
+@dataclass(frozen=True)
+class _Entry:
+    tag: int
+    kind: int
+    values: tuple[int, ...] | bytes
+
+
+def write_svs(
+    path: Path,
+    pixels: NDArray[np.uint8],
+    mpp: float | None,
+    appmag: float | None = None,
+    levels: Sequence[int] = (1, 4, 16),
+    tile_px: int = 256,
+    compression: Compression = "jpeg",
+    quality: int = 90,
+) -> Path:
+    """An Aperio SVS of uint8 [h, w, 3] RGB ``pixels``: levels are block means, sizes rounded down as Aperio does.
+
+    ``mpp`` and ``appmag`` are left out of the file where None. JPEG tiles are 4:4:4.
+    """
+    height, width = pixels.shape[:2]
+    words = [f"Aperio Image Library v12.0.0\r\n{width}x{height} ({tile_px}x{tile_px})"]
+    words += [f"AppMag = {appmag:g}"] if appmag is not None else []
+    words += [f"MPP = {mpp:.6f}"] if mpp is not None else []
+    return _write(path, pixels, "|".join(words), levels, tile_px, compression, quality)
+
+
+def write_generic_tiff(
+    path: Path,
+    pixels: NDArray[np.uint8],
+    levels: Sequence[int] = (1, 2, 4, 8),
+    tile_px: int = 256,
+    compression: Compression = "jpeg",
+    quality: int = 90,
+) -> Path:
+    """A generic tiled pyramid without any resolution; otherwise as ``write_svs``."""
+    return _write(path, pixels, None, levels, tile_px, compression, quality)
+
+
+def _write(
+    path: Path,
+    pixels: NDArray[np.uint8],
+    description: str | None,
+    levels: Sequence[int],
+    tile_px: int,
+    compression: Compression,
+    quality: int,
+) -> Path:
+    images = [(ds, _shrink(pixels, ds)) for ds in levels if min(pixels.shape[:2]) // ds >= 1]
+    with path.open("wb") as out:
+        out.write(struct.pack("<2sHI", b"II", 42, 0))
+        link = 4
+        for downsample, image in images:
+            offsets, lengths = [], []
+            for tile in _tiles(image, tile_px):
+                data = tile.tobytes() if compression == "raw" else _jpeg(tile, quality)
+                offsets.append(out.tell())
+                lengths.append(len(data))
+                out.write(data + b"\0" * (len(data) % 2))
+            entries = _entries(image, tile_px, compression, offsets, lengths, int(downsample != 1))
+            if description is not None:
+                entries.append(_Entry(270, _ASCII, description.encode() + b"\0"))
+            link = _write_directory(out, entries, link)
+    return path
+
+
+def _shrink(pixels: NDArray[np.uint8], downsample: int) -> NDArray[np.uint8]:
+    height, width = (side // downsample for side in pixels.shape[:2])
+    blocks = pixels[: height * downsample, : width * downsample].reshape(height, downsample, width, downsample, 3)
+    return (blocks.mean(axis=(1, 3), dtype=np.float32) + 0.5).astype(np.uint8)
+
+
+def _tiles(image: NDArray[np.uint8], tile_px: int) -> Iterator[NDArray[np.uint8]]:
+    for y in range(0, image.shape[0], tile_px):
+        for x in range(0, image.shape[1], tile_px):
+            part = image[y : y + tile_px, x : x + tile_px]
+            missing = ((0, tile_px - part.shape[0]), (0, tile_px - part.shape[1]), (0, 0))
+            yield np.pad(part, missing, mode="edge")
+
+
+def _jpeg(tile: NDArray[np.uint8], quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(tile).save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def _entries(
+    image: NDArray[np.uint8],
+    tile_px: int,
+    compression: Compression,
+    offsets: list[int],
+    lengths: list[int],
+    reduced: int,
+) -> list[_Entry]:
+    jpeg = compression == "jpeg"
+    entries = [
+        _Entry(254, _LONG, (reduced,)),
+        _Entry(256, _LONG, (image.shape[1],)),
+        _Entry(257, _LONG, (image.shape[0],)),
+        _Entry(258, _SHORT, (8, 8, 8)),
+        _Entry(259, _SHORT, (_TIFF_JPEG if jpeg else _TIFF_RAW,)),
+        _Entry(262, _SHORT, (_PHOTOMETRIC_YCBCR if jpeg else _PHOTOMETRIC_RGB,)),
+        _Entry(277, _SHORT, (3,)),
+        _Entry(284, _SHORT, (1,)),
+        _Entry(322, _SHORT, (tile_px,)),
+        _Entry(323, _SHORT, (tile_px,)),
+        _Entry(324, _LONG, tuple(offsets)),
+        _Entry(325, _LONG, tuple(lengths)),
+    ]
+    return [*entries, _Entry(530, _SHORT, (1, 1))] if jpeg else entries
+
+
+def _write_directory(out: io.BufferedIOBase, entries: list[_Entry], link: int) -> int:
+    """Appends an image file directory, points ``link`` at it, returns where the next link belongs."""
+    packed = []
+    for entry in sorted(entries, key=lambda entry: entry.tag):
+        if isinstance(entry.values, bytes):
+            data, count = entry.values, len(entry.values)
+        else:
+            data = struct.pack(f"<{len(entry.values)}{'H' if entry.kind == _SHORT else 'I'}", *entry.values)
+            count = len(entry.values)
+        if len(data) > 4:
+            at = out.tell()
+            out.write(data + b"\0" * (len(data) % 2))
+            data = struct.pack("<I", at)
+        packed.append(struct.pack("<HHI", entry.tag, entry.kind, count) + data.ljust(4, b"\0"))
+    here = out.tell()
+    out.write(struct.pack("<H", len(packed)) + b"".join(packed))
+    next_link = out.tell()
+    out.write(struct.pack("<I", 0))
+    out.seek(link)
+    out.write(struct.pack("<I", here))
+    out.seek(0, io.SEEK_END)
+    return next_link
