@@ -125,6 +125,24 @@ class TooLargeError(XmagError):
     origin = "user"
 
 
+class UploadBrokenError(XmagError):
+    """The multipart body ended early or does not parse."""
+
+    code = "upload_broken"
+    status = 400
+    origin = "user"
+    retryable = True
+
+
+class UploadStalledError(XmagError):
+    """The client stopped sending."""
+
+    code = "upload_stalled"
+    status = 408
+    origin = "user"
+    retryable = True
+
+
 class SourceChangedError(SlideError):
     """A slide given by path changed between request and analysis."""
 

@@ -1,0 +1,145 @@
+"""Builds the result document of one analysis from what slides and inference found."""
+
+import platform
+from importlib.metadata import version
+
+import numpy as np
+import onnxruntime
+import openslide
+import PIL
+
+from app.inference.mil_head import HeadOutput
+from app.inference.model import Model
+from app.prediction import bag_warning, domain_warnings, predict, top_tiles
+from app.results.schema import (
+    BoundsPart,
+    ModelPart,
+    PredictionPart,
+    QcPart,
+    ResultDocument,
+    SlidePart,
+    TilingPart,
+    TopTilePart,
+    VersionsPart,
+)
+from app.slides.types import SlideInfo, SlideQc, Survey
+
+PEN_WARNING, DARK_WARNING, OUT_OF_FOCUS_WARNING = 0.02, 0.02, 0.20
+
+
+def build_document(
+    *,
+    model: Model,
+    info: SlideInfo,
+    survey: Survey,
+    outputs: dict[str, HeadOutput],
+    stain: str | None,
+    organ: str | None,
+    sha256: str,
+    size_bytes: int,
+    timings_s: dict[str, float],
+) -> ResultDocument:
+    """The document. ``stain`` and ``organ`` are what the request claims; ``survey.qc`` is complete."""
+    outside, in_domain = domain_warnings(model.manifest.domain, stain=stain, organ=organ, stain_he=survey.qc.stain_he)
+    qc = _qc_part(survey.qc)
+    warnings = [*survey.warnings, *qc.warnings, *outside]
+    predictions: list[PredictionPart] = []
+    tops: list[TopTilePart] = []
+    for task, output in outputs.items():
+        head = model.heads[task].head
+        odd_bag = bag_warning(head, len(survey.coords))
+        if odd_bag is not None:
+            warnings.append(odd_bag)
+        predictions.append(predict(head, output, in_domain=in_domain and odd_bag is None))
+        tops += top_tiles(head, output, survey.coords)
+    return ResultDocument(
+        slide=_slide_part(info, sha256, size_bytes),
+        tiling=_tiling_part(model, survey),
+        qc=qc,
+        predictions=predictions,
+        top_tiles=tops,
+        timings_s={stage: round(seconds, 4) for stage, seconds in timings_s.items()},
+        model=_model_part(model, tuple(outputs)),
+        versions=_versions_part(),
+        warnings=warnings,
+        research_use_only=not all(part.validated for part in predictions),
+    )
+
+
+def _slide_part(info: SlideInfo, sha256: str, size_bytes: int) -> SlidePart:
+    bounds = info.bounds
+    return SlidePart(
+        vendor=info.vendor,
+        width_px=info.width,
+        height_px=info.height,
+        mpp=info.mpp,
+        mpp_x=info.mpp_x,
+        mpp_y=info.mpp_y,
+        mpp_source=info.mpp_source,
+        objective_power=info.objective_power,
+        bounds=None
+        if bounds is None
+        else BoundsPart(x0=bounds.x0, y0=bounds.y0, width=bounds.width, height=bounds.height),
+        size_bytes=size_bytes,
+        sha256=sha256,
+    )
+
+
+def _tiling_part(model: Model, survey: Survey) -> TilingPart:
+    return TilingPart(
+        tile_px=model.manifest.tile_px,
+        tile_mpp=model.manifest.mpp,
+        tile_size0_px=survey.tile_size0,
+        columns=survey.grid_columns,
+        rows=survey.grid_rows,
+        tiles=survey.grid_columns * survey.grid_rows,
+        tissue_tiles=len(survey.coords),
+        tissue_min=model.manifest.tissue_min,
+        tissue_area_mm2=survey.tissue_area_mm2,
+    )
+
+
+def _qc_part(qc: SlideQc) -> QcPart:
+    warnings = []
+    if qc.pen_fraction > PEN_WARNING:
+        warnings.append(f"pen_ink: ink covers {qc.pen_fraction:.0%} of the slide; inked tissue was left out.")
+    if qc.dark_fraction > DARK_WARNING:
+        warnings.append(f"dark_area: {qc.dark_fraction:.0%} of the slide is black or too dark and was left out.")
+    if qc.out_of_focus_fraction is not None and qc.out_of_focus_fraction > OUT_OF_FOCUS_WARNING:
+        warnings.append(f"out_of_focus: {qc.out_of_focus_fraction:.0%} of the tissue looks blurred; consider a rescan.")
+    return QcPart(
+        pen_fraction=qc.pen_fraction,
+        out_of_focus_fraction=qc.out_of_focus_fraction,
+        dark_fraction=qc.dark_fraction,
+        stain_he=qc.stain_he,
+        warnings=warnings,
+    )
+
+
+def _model_part(model: Model, tasks: tuple[str, ...]) -> ModelPart:
+    manifest = model.manifest
+    shared = any(manifest.head(task).attention_kind == "shared" for task in tasks)
+    return ModelPart(
+        name=manifest.name,
+        version=manifest.version,
+        manifest_sha256=model.manifest_sha256,
+        student_sha256=manifest.variant(model.precision).file.sha256,
+        head_sha256={task: manifest.head(task).file.sha256 for task in tasks},
+        precision=model.precision,
+        provider=model.provider,
+        embedding_dim=manifest.embedding_dim,
+        attention_legend="Shared attention says where the model looked, not where tumour is."
+        if shared
+        else "Attention is given per class.",
+    )
+
+
+def _versions_part() -> VersionsPart:
+    return VersionsPart(
+        xmag_serve=version("xmag-serve"),
+        python=platform.python_version(),
+        openslide=openslide.__library_version__,
+        onnxruntime=onnxruntime.__version__,
+        numpy=np.__version__,
+        pillow=PIL.__version__,
+    )

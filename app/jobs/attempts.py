@@ -1,0 +1,47 @@
+"""The fsynced file ``attempts``: one line when an attempt begins, one when it is handed back uncounted."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from app.jobs.durable import append_line
+from app.jobs.record import now
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """``begun``: attempts that started, ever; ``counted``: those less the ones handed back."""
+
+    begun: int
+    counted: int
+    last_started_at: datetime | None
+
+
+def read_attempts(path: Path) -> Attempts:
+    """Count the lines; a last line torn by a crash still counts as begun (it was about to)."""
+    begun, back, last = 0, 0, None
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                begun += 1
+                continue
+            if "attempt" in entry:
+                begun, last = begun + 1, datetime.fromisoformat(entry["at"])
+            else:
+                back += 1
+    return Attempts(begun, begun - back, last)
+
+
+def begin(path: Path, worker: str) -> tuple[int, datetime]:
+    """Write that an attempt begins; its number (from 1) and time."""
+    number, at = read_attempts(path).begun + 1, now()
+    append_line(path, json.dumps({"attempt": number, "worker": worker, "at": at.isoformat()}))
+    return number, at
+
+
+def hand_back(path: Path, number: int) -> None:
+    """Write that attempt ``number`` was given back unfinished and does not count."""
+    append_line(path, json.dumps({"handed_back": number, "at": now().isoformat()}))

@@ -1,0 +1,69 @@
+"""Idempotency-Key: the same key gives the same job (draft-ietf-httpapi-idempotency-key-header).
+
+A claim is a file named by the key's hash, holding the job's id and a fingerprint of the request. Claiming and
+committing happen under one lock, so that of two requests sent at once exactly one makes a job.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import IdempotencyKeyReusedError
+from app.jobs.durable import sync_folder
+from app.jobs.store import JobStore
+
+
+def key_hash(owner: str, key: str) -> str:
+    """Name of the claim: keys of different callers never meet."""
+    return hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()
+
+
+class Claims:
+    """All claims, in ``<data>/idempotency``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def claim(self, name: str, fingerprint: str, job_id: str, store: JobStore, commit: Callable[[], None]) -> str:
+        """Commit under the key, or return the id of the job that it made before.
+
+        IdempotencyKeyReusedError when that job was made from another request. A claim whose job was never
+        committed (a crash between the two) or was erased is taken over.
+        """
+        path = self._folder / name
+        with self._locked():
+            if path.exists():
+                known = json.loads(path.read_text())
+                if store.exists(known["job"]):
+                    if known["fingerprint"] != fingerprint:
+                        raise IdempotencyKeyReusedError(
+                            "This Idempotency-Key came before with another slide or other fields. Use a new key."
+                        )
+                    return str(known["job"])
+            self._write(path, {"job": job_id, "fingerprint": fingerprint})
+            commit()
+            return job_id
+
+    def release(self, name: str) -> None:
+        """Forget a key: its job is being erased."""
+        (self._folder / name).unlink(missing_ok=True)
+
+    def _write(self, path: Path, claim: dict[str, str]) -> None:
+        aside = path.with_suffix(".new")
+        with aside.open("w") as file:
+            json.dump(claim, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_folder(self._folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,110 @@
+"""From a received slide to an accepted job: unpack, probe, commit, queue. After ``accept`` nothing can lose it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from app.errors import PathNotAllowedError, QueueUnavailableError, SourceChangedError
+from app.jobs.durable import sync_folder
+from app.jobs.idempotency import Claims
+from app.jobs.queue import JobQueue
+from app.jobs.record import JobRequest, PathSource, UploadSource
+from app.jobs.source import source_state
+from app.jobs.store import JobStore
+from app.settings import Settings
+from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
+from app.slides.hashing import hash_slide
+from app.slides.pool import ReaderPool
+from app.slides.types import SlideInfo
+
+log = structlog.stdlib.get_logger("xmag.intake")
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """An upload on its final place."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+class Intake:
+    """What a new job passes through. Everything here blocks: call it from a thread."""
+
+    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+        self._settings, self._store, self._queue = settings, store, queue
+        self._claims = Claims(settings.data_dir / "idempotency")
+        self._readers = ReaderPool(size=2)
+
+    def close(self) -> None:
+        """End the probing processes."""
+        self._readers.close()
+
+    def uploaded(self, file: ReceivedFile, mpp: float | None) -> UploadSource:
+        """Unpack if it is a zip, and probe. The slide's typed errors."""
+        folder, entry, size_bytes, sha256 = file.path.parent, file.path, file.size_bytes, file.sha256
+        if is_zip(file.path):
+            unpacked = folder / "unpacked"
+            limits = ArchiveLimits(total_bytes=self._settings.upload_max_bytes)
+            entry = extract_slide_zip(file.path, unpacked, limits)
+            file.path.unlink()
+            sha256, size_bytes = hash_slide(unpacked)
+        self.probe(entry, mpp)
+        sync_folder(folder)
+        return UploadSource(entry=str(entry.relative_to(folder)), size_bytes=size_bytes, sha256=sha256)
+
+    def by_path(self, path: Path, mpp: float | None) -> PathSource:
+        """Probe a slide of the hospital's own, and note what it looked like. The slide's typed errors."""
+        try:
+            before = source_state(path)
+            self.probe(path, mpp)
+            if source_state(path) != before:
+                raise SourceChangedError(
+                    "The slide is still being written. Send the request again when it is complete."
+                )
+        except PermissionError as error:
+            raise PathNotAllowedError("The server may not read that file: check its permissions.") from error
+        return PathSource(path=str(path), size_bytes=before[0], mtime_ns=before[1])
+
+    def probe(self, path: Path, mpp: float | None) -> SlideInfo:
+        """Open the slide in a reader process."""
+        with self._readers.lease() as reader:
+            return reader.open(path, mpp)
+
+    def accept(self, request: JobRequest, fingerprint: str) -> JobRequest:
+        """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
+        if request.idempotency is None:
+            self._store.commit(request)
+        else:
+            job_id = self._claims.claim(
+                request.idempotency, fingerprint, request.id, self._store, lambda: self._store.commit(request)
+            )
+            if job_id != request.id:
+                return self._store.request(job_id)
+        try:
+            self._queue.enqueue(request.id, request.priority)
+        except QueueUnavailableError:
+            # The request is on disk: the reconciler queues it as soon as Redis answers.
+            log.warning("queue unavailable", during="enqueue", job=request.id)
+        return request
+
+    def erase(self, job_id: str) -> None:
+        """Erase a job that is over, its upload and results; a slide given by path stays as it is."""
+        request = self._store.request(job_id)
+        if request.idempotency is not None:
+            self._claims.release(request.idempotency)
+        self._store.erase(job_id)
+
+
+def fingerprint_of(source: UploadSource | PathSource, fields: dict[str, object]) -> str:
+    """What makes two requests the same: the slide's bytes (or its path and state) and every field."""
+    if isinstance(source, UploadSource):
+        slide: dict[str, object] = {"sha256": source.sha256}
+    else:
+        slide = source.model_dump()
+    text = json.dumps({"slide": slide, "fields": fields}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

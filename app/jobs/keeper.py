@@ -1,0 +1,154 @@
+"""Keeps one job's lease while it runs, and stops the work when it is no longer wanted.
+
+A thread beside the analysis renews the lease, writes progress, and looks for reasons to stop. It stops the
+work by killing the reader process, so that even a hung decoder ends, and by a flag that the analysis reads.
+"""
+
+import enum
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+import structlog
+
+from app.errors import CancelledError, DeadlineExceededError, QueueUnavailableError
+from app.jobs.queue import JobQueue, Lease
+from app.jobs.record import JobError, Outcome, now
+from app.jobs.store import Attempt, JobStore
+from app.settings import Settings
+from app.slides.reader import SlideReader
+
+log = structlog.stdlib.get_logger("xmag.worker")
+TURN_S = 0.25
+STUCK_S = 5.0
+EXIT_DEADLINE = 75
+
+
+class Stop(enum.Enum):
+    """Why the work was stopped."""
+
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    DEADLINE = "deadline"
+    HANDED_BACK = "handed_back"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A job in hand: its lease, the worker that holds it, and the attempt it counts as."""
+
+    lease: Lease
+    worker: str
+    attempt: Attempt
+
+
+class Keeper:
+    """Context manager around one attempt. ``stopped`` tells afterwards whether and why it was cut short."""
+
+    def __init__(
+        self, settings: Settings, store: JobStore, queue: JobQueue, held: Held, stopping: threading.Event
+    ) -> None:
+        self._settings, self._store, self._queue = settings, store, queue
+        self._lease, self._worker, self._attempt = held.lease, held.worker, held.attempt
+        self._stopping = stopping
+        self.stopped: Stop | None = None
+        self._over = threading.Event()
+        self._reader: SlideReader | None = None
+        self._fields: dict[str, str | int] = {"state": "running", "attempt": held.attempt.number, "worker": held.worker}
+        self._sent: dict[str, str | int] = {}
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def __enter__(self) -> "Keeper":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join(timeout=STUCK_S)
+
+    @contextmanager
+    def aborting(self, reader: SlideReader) -> Iterator[None]:
+        """While inside, stopping the work kills ``reader``."""
+        self._reader = reader
+        try:
+            if self.stopped is not None:
+                reader.close()
+            yield
+        finally:
+            self._reader = None
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Note how far the work is. Raises CancelledError when it is to stop."""
+        self._fields = {**self._fields, "stage": stage, "done": done, "total": total}
+        if self.stopped is not None:
+            raise CancelledError(f"The work was stopped: {self.stopped.value}.")
+
+    def _run(self) -> None:
+        renew_at, began, drain_from = 0.0, time.monotonic(), None
+        while True:
+            moment = time.monotonic()
+            if moment >= renew_at:
+                self._renew()
+                renew_at = moment + self._settings.lease_s / 3
+            self._report()
+            if self._stopping.is_set() and drain_from is None:
+                drain_from = moment
+            if self.stopped is None and self._store.is_over(self._lease.job_id):
+                self._stop(Stop.CANCELLED)
+            if moment - began > self._settings.job_deadline_s:
+                self._end_at_deadline(moment - began)
+            if self.stopped is None and drain_from is not None and moment - drain_from > self._settings.drain_s:
+                self._stop(Stop.HANDED_BACK)
+            if self._over.wait(TURN_S):
+                return
+
+    def _renew(self) -> None:
+        try:
+            if self._queue.renew(self._lease, self._worker) is False and self.stopped is None:
+                self._stop(Stop.LOST)
+        except QueueUnavailableError as error:
+            # The work goes on: the outcome is decided on disk, whoever else may take the job up meanwhile.
+            log.warning("queue unavailable", during="renew", reason=error.message)
+
+    def _report(self) -> None:
+        fields = self._fields
+        if fields == self._sent:
+            return
+        try:
+            self._queue.report(self._lease, fields)
+            self._sent = fields
+        except QueueUnavailableError as error:
+            log.warning("queue unavailable", during="progress", reason=error.message)
+
+    def _stop(self, why: Stop) -> None:
+        log.info("stopping the work", reason=why.value)
+        self.stopped = why
+        reader = self._reader
+        if reader is not None:
+            reader.close()
+
+    def _end_at_deadline(self, elapsed_s: float) -> None:
+        """Write the outcome at once; if the work does not end by itself soon, end the whole process."""
+        if self.stopped is None:
+            limit = self._settings.job_deadline_s
+            error = DeadlineExceededError(
+                f"The analysis took longer than {limit:g} s (XMAG_JOB_DEADLINE_S) and was ended."
+            )
+            self._store.finish(
+                self._lease.job_id,
+                Outcome(
+                    state="failed",
+                    error=JobError.of(error),
+                    attempt=self._attempt.number,
+                    started_at=self._attempt.started_at,
+                    finished_at=now(),
+                ),
+            )
+            self._stop(Stop.DEADLINE)
+        elif elapsed_s > self._settings.job_deadline_s + STUCK_S:
+            log.error("the work does not stop: ending the process")
+            os._exit(EXIT_DEADLINE)

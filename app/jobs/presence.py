@@ -1,0 +1,47 @@
+"""Workers say that they live and what they have loaded: a key each, which ends by itself."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import cast
+
+from redis.exceptions import RedisError
+
+from app.errors import QueueUnavailableError
+from app.jobs.queue import PREFIX, JobQueue
+
+
+@dataclass(frozen=True)
+class WorkerPresence:
+    """A live worker: its name, the model it has loaded and warmed, and where it runs."""
+
+    name: str
+    model: str
+    model_version: str
+    precision: str
+    provider: str
+
+
+def announce(queue: JobQueue, presence: WorkerPresence, ttl_s: float) -> None:
+    """Say that the worker lives, for ``ttl_s``."""
+    try:
+        queue.client.set(f"{PREFIX}worker:{presence.name}", json.dumps(asdict(presence)), px=int(ttl_s * 1000))
+    except RedisError as error:
+        raise QueueUnavailableError("Redis does not answer.") from error
+
+
+def withdraw(queue: JobQueue, name: str) -> None:
+    """Say that the worker is gone."""
+    try:
+        queue.client.delete(f"{PREFIX}worker:{name}")
+    except RedisError as error:
+        raise QueueUnavailableError("Redis does not answer.") from error
+
+
+def live_workers(queue: JobQueue) -> list[WorkerPresence]:
+    """All workers that said so lately."""
+    try:
+        keys = list(queue.client.scan_iter(match=f"{PREFIX}worker:*", count=100))
+        values = cast("list[str | None]", queue.client.mget(keys)) if keys else []
+    except RedisError as error:
+        raise QueueUnavailableError("Redis does not answer.") from error
+    return [WorkerPresence(**json.loads(value)) for value in values if value is not None]

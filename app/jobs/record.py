@@ -1,0 +1,94 @@
+"""What is written down of a job: the request that opens it and the outcome that closes it."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.errors import Origin, XmagError
+
+Priority = Literal["routine", "urgent", "asap", "stat"]
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FinalState = Literal["succeeded", "failed", "cancelled"]
+PRIORITIES: tuple[Priority, ...] = ("stat", "asap", "urgent", "routine")  # FHIR request-priority, most urgent first
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UploadSource(Record):
+    """A slide that was uploaded. ``entry``: its path inside the job's ``slide`` folder."""
+
+    type: Literal["upload"] = "upload"
+    entry: str
+    size_bytes: int
+    sha256: str
+
+
+class PathSource(Record):
+    """A slide of the hospital's own, read in place; ``sha256`` is the worker's to find."""
+
+    type: Literal["path"] = "path"
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+Source = Annotated[UploadSource | PathSource, Field(discriminator="type")]
+
+
+class JobRequest(Record):
+    """request.json: everything a worker needs, immutable from the 202 on."""
+
+    id: str
+    created_at: datetime
+    source: Source
+    model: str
+    tasks: tuple[str, ...]
+    priority: Priority = "routine"
+    mpp: float | None = None
+    stain: str | None = None
+    organ: str | None = None
+    case_id: str | None = None
+    slide_id: str | None = None
+    context: str | None = None
+    idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")
+
+
+class JobError(Record):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    origin: Origin
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: XmagError) -> "JobError":
+        """The record of a typed error."""
+        return cls(code=error.code, message=error.message, origin=error.origin, retryable=error.retryable)
+
+
+class Outcome(Record):
+    """outcome.json: written once, never overwritten. ``folder``: the attempt whose files count."""
+
+    state: FinalState
+    folder: str | None = None
+    error: JobError | None = None
+    attempt: int
+    started_at: datetime | None = None
+    finished_at: datetime
+
+
+class Tombstone(Record):
+    """What stays of an erased job: that it was, and when it went."""
+
+    erased_at: datetime

@@ -1,0 +1,43 @@
+"""Slides given by path: inside a configured root, read in place, and the same at the end as at the beginning."""
+
+from pathlib import Path
+
+from app.errors import PathNotAllowedError, SlideMissingError, SourceChangedError
+from app.jobs.record import JobRequest, PathSource
+
+
+def resolve_source(path: str, roots: tuple[Path, ...]) -> Path:
+    """The real path of a slide inside one of ``roots``, links followed first. PathNotAllowedError, SlideMissingError.
+
+    What lies outside is refused before it is looked at, so that the answer tells nothing about it.
+    """
+    if not roots:
+        raise PathNotAllowedError("No slide folder is configured on this server: set XMAG_SLIDE_ROOTS, or upload.")
+    if not path.startswith("/") or "\0" in path:
+        raise PathNotAllowedError("The path must be absolute and inside one of the server's slide folders.")
+    real = Path(path).resolve()
+    if not any(real.is_relative_to(root) for root in roots):
+        raise PathNotAllowedError("The path lies outside the slide folders of this server (XMAG_SLIDE_ROOTS).")
+    if not real.exists():
+        raise SlideMissingError("There is no slide at that path.")
+    return real
+
+
+def source_state(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns: of a folder, the sum and the latest of its files."""
+    files = [path] if path.is_file() else [entry for entry in sorted(path.rglob("*")) if entry.is_file()]
+    states = [file.stat() for file in files]
+    return sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
+
+
+def check_unchanged(request: JobRequest) -> None:
+    """SourceChangedError or SlideMissingError when a slide given by path is not what was asked for."""
+    source = request.source
+    if not isinstance(source, PathSource):
+        return
+    try:
+        size_bytes, mtime_ns = source_state(Path(source.path))
+    except FileNotFoundError as error:
+        raise SlideMissingError("The slide is no longer where the request said. Send the request again.") from error
+    if (size_bytes, mtime_ns) != (source.size_bytes, source.mtime_ns):
+        raise SourceChangedError("The slide was changed after the request. Send the request again.")

@@ -1,0 +1,70 @@
+"""A job as it stands now: request and outcome from disk, progress in between from Redis."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.errors import QueueUnavailableError
+from app.jobs.queue import JobQueue
+from app.jobs.record import JobError, JobRequest, State
+from app.jobs.store import JobStore
+
+# Share of a job's time that lies before each stage, and the stage's own: tiles are nearly all of it.
+_SHARES = {"open": (0.0, 0.02), "survey": (0.02, 0.08), "tiles": (0.10, 0.80), "aggregate": (0.9, 0.02)}
+_WRITE = (0.92, 0.08)
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """``stage`` is one of open, survey, tiles, aggregate, write; ``fraction`` 0 to 1 is of the whole job."""
+
+    stage: str
+    done: int
+    total: int
+    fraction: float
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """All that is known of a job."""
+
+    request: JobRequest
+    state: State
+    progress: JobProgress | None
+    attempt: int
+    error: JobError | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    folder: str | None
+
+
+def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
+    """The job now. JobNotFoundError, JobErasedError. Without Redis the state is known, the progress is not."""
+    request = store.request(job_id)
+    outcome = store.outcome(job_id)
+    if outcome is not None:
+        return JobStatus(
+            request,
+            outcome.state,
+            None,
+            outcome.attempt,
+            outcome.error,
+            outcome.started_at,
+            outcome.finished_at,
+            outcome.folder,
+        )
+    attempts = store.attempts(job_id)
+    try:
+        found = queue.progress(job_id)
+        state: State = "running" if found.get("state") == "running" else "queued"
+        progress = _progress(found)
+    except QueueUnavailableError:
+        state, progress = ("running" if attempts.counted else "queued"), None
+    return JobStatus(request, state, progress, attempts.counted, None, attempts.last_started_at, None, None)
+
+
+def _progress(found: dict[str, str]) -> JobProgress | None:
+    if "stage" not in found:
+        return None
+    stage, done, total = found["stage"], int(found["done"]), int(found["total"])
+    before, own = _SHARES.get(stage, _WRITE)
+    return JobProgress(stage, done, total, round(before + own * (done / total if total else 0.0), 4))

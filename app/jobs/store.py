@@ -1,0 +1,147 @@
+"""Jobs on disk, ``<data>/jobs/<id>/``: the truth. Redis only holds what lies between request and outcome.
+
+A job exists once ``request.json`` does and is over once ``outcome.json`` does; both are written once and
+never change. A folder with neither is an upload on its way, held by a lock that dies with its process.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from app.errors import InternalError, JobErasedError, JobNotFoundError
+from app.jobs import attempts
+from app.jobs.attempts import Attempts, read_attempts
+from app.jobs.durable import sync_folder, write_once
+from app.jobs.ids import is_job_id
+from app.jobs.record import JobRequest, Outcome, PathSource, Tombstone, now
+
+REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a job: its number, from 1, and a folder of its own for its files."""
+
+    number: int
+    started_at: datetime
+    folder: Path
+
+
+class JobStore:
+    """All jobs below ``root``. Methods are safe to call from several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._closed: set[str] = set()
+        # Requests and outcomes never change, so that a process reads each at most once.
+        self._request = lru_cache(maxsize=4096)(self._read_request)
+        self._outcome = lru_cache(maxsize=4096)(self._read_outcome)
+
+    def folder(self, job_id: str) -> Path:
+        """The job's folder, whether or not it exists. JobNotFoundError for anything that is not an id."""
+        if not is_job_id(job_id):
+            raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
+        return self.root / job_id
+
+    def commit(self, request: JobRequest) -> None:
+        """Make the job exist. InternalError if the id is taken (ids are random: never by chance)."""
+        folder = self.folder(request.id)
+        if not write_once(folder / REQUEST, request.model_dump_json().encode()):
+            raise InternalError("A job of this id exists already. Send the request again.")
+        sync_folder(self.root)
+
+    def exists(self, job_id: str) -> bool:
+        """Whether the job was accepted and not erased."""
+        return (self.folder(job_id) / REQUEST).exists()
+
+    def request(self, job_id: str) -> JobRequest:
+        """The request. JobNotFoundError, or JobErasedError once it was erased."""
+        folder = self.folder(job_id)
+        if not (folder / REQUEST).exists() or (folder / TOMBSTONE).exists():
+            if (folder / TOMBSTONE).exists():
+                raise JobErasedError("This job was erased, with its slide and results.")
+            raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
+        return self._request(job_id)
+
+    def _read_request(self, job_id: str) -> JobRequest:
+        return JobRequest.model_validate_json((self.folder(job_id) / REQUEST).read_bytes())
+
+    def outcome(self, job_id: str) -> Outcome | None:
+        """The outcome, or None while there is none."""
+        return self._outcome(job_id) if (self.folder(job_id) / OUTCOME).exists() else None
+
+    def _read_outcome(self, job_id: str) -> Outcome:
+        return Outcome.model_validate_json((self.folder(job_id) / OUTCOME).read_bytes())
+
+    def is_over(self, job_id: str) -> bool:
+        """Whether nothing remains to be done: it has an outcome, or it is gone."""
+        folder = self.folder(job_id)
+        return (folder / OUTCOME).exists() or (folder / TOMBSTONE).exists() or not (folder / REQUEST).exists()
+
+    def finish(self, job_id: str, outcome: Outcome) -> bool:
+        """Write the outcome. False if another came first: then that one counts and this one never was."""
+        return write_once(self.folder(job_id) / OUTCOME, outcome.model_dump_json().encode())
+
+    def slide_path(self, request: JobRequest) -> Path:
+        """Where the slide lies."""
+        if isinstance(request.source, PathSource):
+            return Path(request.source.path)
+        return self.folder(request.id) / SLIDE / request.source.entry
+
+    def attempts(self, job_id: str) -> Attempts:
+        """How often the job was tried."""
+        return read_attempts(self.folder(job_id) / ATTEMPTS)
+
+    def begin_attempt(self, job_id: str, worker: str) -> Attempt:
+        """Count an attempt and make its folder."""
+        folder = self.folder(job_id)
+        number, started_at = attempts.begin(folder / ATTEMPTS, worker)
+        attempt = Attempt(number, started_at, folder / f"attempt-{number}")
+        attempt.folder.mkdir(mode=0o700)
+        return attempt
+
+    def hand_back(self, job_id: str, number: int) -> None:
+        """Do not count attempt ``number``."""
+        attempts.hand_back(self.folder(job_id) / ATTEMPTS, number)
+
+    def result_folder(self, job_id: str) -> Path | None:
+        """The folder whose files are the job's result (or a failure's mask); None while there is none."""
+        outcome = self.outcome(job_id)
+        return self.folder(job_id) / outcome.folder if outcome is not None and outcome.folder is not None else None
+
+    def ids_newest_first(self) -> list[str]:
+        """Ids of all folders that look like jobs, erased and unfinished ones included."""
+        with os.scandir(self.root) as entries:
+            return sorted((entry.name for entry in entries if is_job_id(entry.name)), reverse=True)
+
+    def open_ids(self) -> Iterator[str]:
+        """Accepted jobs without outcome, oldest first. Cheap to repeat: what was over once is not looked at again."""
+        for job_id in reversed(self.ids_newest_first()):
+            if job_id in self._closed:
+                continue
+            if self.exists(job_id) and not self.is_over(job_id):
+                yield job_id
+            elif (self.root / job_id / OUTCOME).exists() or (self.root / job_id / TOMBSTONE).exists():
+                self._closed.add(job_id)
+
+    def erase(self, job_id: str) -> None:
+        """Remove request, slide and results for good; a tombstone stays. Slides given by path are never touched."""
+        folder = self.folder(job_id)
+        write_once(folder / TOMBSTONE, Tombstone(erased_at=now()).model_dump_json().encode())
+        (folder / REQUEST).unlink(missing_ok=True)
+        sync_folder(folder)
+        for entry in list(folder.iterdir()):
+            if entry.name == TOMBSTONE:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
+        sync_folder(folder)
+        self._request.cache_clear()
+        self._outcome.cache_clear()

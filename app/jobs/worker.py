@@ -1,0 +1,182 @@
+"""The worker: leases a job, analyses the slide, writes one outcome. One model, loaded and warm; one job at a time."""
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from app.errors import AttemptsExhaustedError, InternalError, QueueUnavailableError, XmagError
+from app.inference.model import Model, load_model
+from app.inference.registry import ModelRegistry
+from app.jobs.keeper import Held, Keeper, Stop
+from app.jobs.presence import WorkerPresence, announce, withdraw
+from app.jobs.queue import JobQueue, Lease
+from app.jobs.record import JobError, JobRequest, Outcome, now
+from app.jobs.run import run_attempt
+from app.jobs.store import Attempt, JobStore
+from app.settings import Settings
+from app.slides.pool import ReaderPool
+from app.slides.reader import ReaderLimits
+
+log = structlog.stdlib.get_logger("xmag.worker")
+TAKE_WAIT_S = 0.5
+
+
+class Worker:
+    """Runs until ``stop`` is called (or the process gets SIGTERM, see app.cli)."""
+
+    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._settings, self._store, self._queue = settings, store, queue
+        self._stopping = threading.Event()
+        self._registry = ModelRegistry(settings.models_dir)
+        self._models: dict[str, Model] = {}
+        self._readers = ReaderPool(size=1, limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes))
+
+    def stop(self) -> None:
+        """Take no new job; the one in hand has ``drain_s`` to finish before it is handed back."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Load the default model, then work until stopped. Raises what makes the set-up unusable."""
+        default = self._registry.default(self._settings.model)
+        model = self._model(default)
+        presence = WorkerPresence(
+            self.name, default, model.manifest.version, precision=model.precision, provider=model.provider
+        )
+        beat = threading.Thread(target=self._announce, args=(presence,), name="presence", daemon=True)
+        beat.start()
+        log.info("worker ready", worker=self.name, model=default, provider=model.provider, precision=model.precision)
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        finally:
+            self._readers.close()
+            try:
+                withdraw(self._queue, self.name)
+            except QueueUnavailableError:
+                log.warning("queue unavailable", during="withdraw")
+        log.info("worker ended", worker=self.name)
+
+    def _model(self, name: str) -> Model:
+        if name not in self._models:
+            settings = self._settings
+            self._models[name] = load_model(
+                self._registry.folder(name),
+                device=settings.device,
+                precision=settings.precision,
+                threads=settings.threads,
+            )
+            self._models[name].warm_up()
+        return self._models[name]
+
+    def _announce(self, presence: WorkerPresence) -> None:
+        while not self._stopping.is_set():
+            try:
+                announce(self._queue, presence, ttl_s=max(3 * self._settings.lease_s, 3.0))
+            except QueueUnavailableError as error:
+                log.warning("queue unavailable", reason=error.message)
+            self._stopping.wait(max(self._settings.lease_s / 3, 0.5))
+
+    def _turn(self) -> None:
+        try:
+            lease = self._queue.take(self.name, TAKE_WAIT_S)
+        except QueueUnavailableError as error:
+            log.warning("queue unavailable", reason=error.message)
+            self._stopping.wait(1.0)
+            return
+        if lease is not None:
+            with structlog.contextvars.bound_contextvars(job=lease.job_id):
+                self._process(lease)
+
+    def _process(self, lease: Lease) -> None:
+        if self._store.is_over(lease.job_id):
+            self._release(lease)
+            return
+        request = self._store.request(lease.job_id)
+        counted = self._store.attempts(lease.job_id).counted
+        if counted >= self._settings.attempts_max:
+            self._give_up(lease, counted)
+            return
+        attempt = self._store.begin_attempt(lease.job_id, self.name)
+        log.info("attempt begins", attempt=attempt.number)
+        held = Held(lease, self.name, attempt)
+        with Keeper(self._settings, self._store, self._queue, held, self._stopping) as keeper:
+            error = self._try(request, attempt, keeper)
+        self._conclude(lease, attempt, keeper, error)
+
+    def _try(self, request: JobRequest, attempt: Attempt, keeper: Keeper) -> XmagError | None:
+        try:
+            model = self._model(request.model)
+            with self._readers.lease() as reader, keeper.aborting(reader):
+                run_attempt(request, self._store, attempt, model=model, reader=reader, progress=keeper.progress)
+        except XmagError as error:
+            return error
+        except Exception:
+            # The one place where anything unforeseen is caught: the job is tried again, or fails with this code.
+            log.exception("unforeseen error")
+            return InternalError("Something went wrong on our side while the slide was analysed. The log has more.")
+        return None
+
+    def _conclude(self, lease: Lease, attempt: Attempt, keeper: Keeper, error: XmagError | None) -> None:
+        """Write the outcome and let the entry go, unless the job is no longer ours or is to be tried again."""
+        if keeper.stopped is Stop.LOST:
+            log.warning("lease lost", attempt=attempt.number)
+            return
+        if keeper.stopped is Stop.HANDED_BACK and error is not None:
+            self._store.hand_back(lease.job_id, attempt.number)
+            self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
+            log.info("handed back", attempt=attempt.number)
+            return
+        if error is not None and keeper.stopped is None and error.retryable and self._may_retry(lease.job_id):
+            log.warning("attempt failed, will be tried again", attempt=attempt.number, code=error.code)
+            return  # the lease is left to lapse: the pause before the next attempt
+        if keeper.stopped is None:
+            self._finish(lease.job_id, attempt, error)
+        self._release(lease)
+
+    def _may_retry(self, job_id: str) -> bool:
+        return self._store.attempts(job_id).counted < self._settings.attempts_max
+
+    def _finish(self, job_id: str, attempt: Attempt, error: XmagError | None) -> None:
+        has_files = error is None or any(attempt.folder.iterdir())
+        outcome = Outcome(
+            state="succeeded" if error is None else "failed",
+            folder=attempt.folder.name if has_files else None,
+            error=None if error is None else JobError.of(error),
+            attempt=attempt.number,
+            started_at=attempt.started_at,
+            finished_at=now(),
+        )
+        if self._store.finish(job_id, outcome):
+            log.info("job over", state=outcome.state, code=error.code if error else None, attempt=attempt.number)
+        else:
+            log.info("another outcome came first", attempt=attempt.number)
+
+    def _give_up(self, lease: Lease, attempts: int) -> None:
+        error = AttemptsExhaustedError(
+            f"The job was tried {attempts} times and each attempt ended without a result (the process died or was "
+            "stopped). The slide may be damaged; the service's log says more."
+        )
+        last = self._store.attempts(lease.job_id).last_started_at
+        outcome = Outcome(
+            state="failed", error=JobError.of(error), attempt=attempts, started_at=last, finished_at=now()
+        )
+        if self._store.finish(lease.job_id, outcome):
+            self._quietly(lambda: self._queue.bury(lease.job_id, error.code), "bury")
+            log.error("job given up", attempts=attempts)
+        self._release(lease)
+
+    def _release(self, lease: Lease) -> None:
+        self._quietly(lambda: self._queue.done(lease), "done")
+
+    @staticmethod
+    def _quietly(call: Callable[[], None], what: str) -> None:
+        """Redis may be down now: the outcome is on disk, and the entry goes at its next turn."""
+        try:
+            call()
+        except QueueUnavailableError as error:
+            log.warning("queue unavailable", during=what, reason=error.message)

@@ -1,0 +1,150 @@
+"""One slide through one model: open, survey, read and embed tiles, aggregate. Joins slides and inference."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from app.document import build_document
+from app.errors import NoTissueError
+from app.inference.model import Model
+from app.results.slide_result import HeadMap, SlideResult
+from app.slides.hashing import hash_slide
+from app.slides.reader import SlideReader
+from app.slides.types import BoolArray, Float32Array, ReadingPlan, SlideQc, Survey
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total); may raise to stop the analysis."""
+
+STAGES = ("open", "survey", "tiles", "aggregate", "write")
+
+
+@dataclass(frozen=True)
+class SlideRequest:
+    """What to analyse. ``sha256`` and ``size_bytes``: known from an upload, else found while the slide is read."""
+
+    path: Path
+    mpp: float | None = None
+    stain: str | None = None
+    organ: str | None = None
+    tasks: tuple[str, ...] = ()
+    sha256: str | None = None
+    size_bytes: int | None = None
+
+
+class EmptySlideError(NoTissueError):
+    """No tissue on the slide; carries the mask that says so, bool [h, w] in the thumbnail's frame."""
+
+    def __init__(self, tissue_mask: BoolArray) -> None:
+        super().__init__(
+            "No tissue was found on the slide. Look at tissue_mask.png, and check that the scan is not blank, "
+            "out of the glass's frame, or covered by ink."
+        )
+        self.tissue_mask = tissue_mask
+
+
+class Stopwatch:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the block's duration to ``name``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def reading_plan(model: Model) -> ReadingPlan:
+    """The manifest's wishes in the slides room's words."""
+    manifest = model.manifest
+    return ReadingPlan(
+        tile_px=manifest.tile_px,
+        tile_mpp=manifest.mpp,
+        tissue_min=manifest.tissue_min,
+        resample_filter=manifest.reading.resample_filter,
+        level_tolerance=manifest.reading.level_tolerance,
+    )
+
+
+def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: Progress) -> SlideResult:
+    """Analyse one slide; typed errors of app.errors, EmptySlideError among them, when it cannot be."""
+    watch = Stopwatch()
+    start = time.perf_counter()
+    with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
+        digest = _digest(request, beside)
+        progress("open", 0, 1)
+        with watch.stage("open"):
+            info = reader.open(request.path, request.mpp)
+        progress("survey", 0, 1)
+        with watch.stage("survey"):
+            survey = reader.survey(reading_plan(model))
+        if len(survey.coords) == 0:
+            raise EmptySlideError(survey.tissue_mask)
+        features, qc = _embed(survey, model, reader, progress, watch)
+        progress("aggregate", 0, 1)
+        with watch.stage("aggregate"):
+            tasks = request.tasks or tuple(model.heads)
+            outputs = {task: model.heads[task].run(features) for task in tasks}
+        with watch.stage("hash_wait"):
+            sha256, size_bytes = digest.result()
+    watch.seconds["total"] = time.perf_counter() - start
+    survey = replace(survey, qc=qc)
+    document = build_document(
+        model=model,
+        info=info,
+        survey=survey,
+        outputs=outputs,
+        stain=request.stain,
+        organ=request.organ,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        timings_s=watch.seconds,
+    )
+    return SlideResult(
+        document=document,
+        thumbnail=survey.thumbnail,
+        tissue_mask=survey.tissue_mask,
+        coords=survey.coords,
+        tissue_fractions=survey.tissue_fractions,
+        features=features,
+        heads=tuple(
+            HeadMap(task, tuple(model.heads[task].head.labels), output.attention, output.tile_scores)
+            for task, output in outputs.items()
+        ),
+    )
+
+
+def _digest(request: SlideRequest, beside: ThreadPoolExecutor) -> Future[tuple[str, int]]:
+    if request.sha256 is None or request.size_bytes is None:
+        return beside.submit(hash_slide, request.path)
+    known: Future[tuple[str, int]] = Future()
+    known.set_result((request.sha256, request.size_bytes))
+    return known
+
+
+def _embed(
+    survey: Survey, model: Model, reader: SlideReader, progress: Progress, watch: Stopwatch
+) -> tuple[Float32Array, SlideQc]:
+    total = len(survey.coords)
+    features = np.empty((total, model.manifest.embedding_dim), np.float32)
+    progress("tiles", 0, total)
+    batches = iter(reader.tiles(model.embedder.batch_tiles))
+    while True:
+        with watch.stage("read_wait"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        with watch.stage("embed"):
+            end = batch.start + len(batch.tiles)
+            features[batch.start : end] = model.embedder.embed(batch.tiles)
+        progress("tiles", end, total)
+    return features, reader.qc_after_tiles()

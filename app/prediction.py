@@ -1,0 +1,121 @@
+"""From a head's raw output to a statement that a reader can trust: what was scored, and what it is worth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.inference.manifest import Domain, Head
+from app.inference.mil_head import HeadOutput
+from app.results.percentile import attention_percentiles
+from app.results.schema import CalibrationPart, PredictionPart, TopTilePart
+from app.slides.types import Int64Array
+
+TOP_TILES = 10
+HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
+
+
+def domain_warnings(
+    domain: Domain, *, stain: str | None, organ: str | None, stain_he: bool | None
+) -> tuple[list[str], bool]:
+    """Sentences on what lies outside the model's domain, and whether the slide is inside it."""
+    warnings: list[str] = []
+    if stain_he is False:
+        warnings.append(
+            "stain_not_he: the tissue's colours are not those of H&E, which is all this model knows; "
+            "its predictions are out of domain."
+        )
+    if stain is not None and not _known(stain, domain.stain):
+        warnings.append(
+            f"stain_out_of_domain: the request says stain {stain!r}; the model knows {_list(domain.stain)}."
+        )
+    if organ is not None and domain.organs and not _known(organ, domain.organs):
+        warnings.append(
+            f"organ_out_of_domain: the request says organ {organ!r}; the model knows {_list(domain.organs)}."
+        )
+    return warnings, not warnings
+
+
+def bag_warning(head: Head, tiles: int) -> str | None:
+    """A sentence when the slide has fewer or more tiles than the head was trained on."""
+    if head.bag_size_min <= tiles <= head.bag_size_max:
+        return None
+    return (
+        f"bag_size_out_of_range: {head.task} was trained on {head.bag_size_min} to {head.bag_size_max} tiles a slide; "
+        f"this slide has {tiles}."
+    )
+
+
+def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPart:
+    """The prediction of one head. ``in_domain`` covers stain, organ and bag size."""
+    calibrated = head.calibration.status != "none" and head.trained
+    probabilities = [float(value) for value in output.probabilities]
+    top = head.labels[int(np.argmax(output.probabilities))] if head.activation == "softmax" else None
+    return PredictionPart(
+        task=head.task,
+        labels=head.labels,
+        activation=head.activation,
+        kind="probability" if calibrated else "score_uncalibrated",
+        probabilities=dict(zip(head.labels, probabilities, strict=True)),
+        logits=dict(zip(head.labels, map(float, output.logits), strict=True)),
+        positive_class=head.positive_class,
+        top_label=top,
+        calibration=CalibrationPart(**head.calibration.model_dump()),
+        attention_kind=head.attention_kind,
+        trained=head.trained,
+        validated=head.validated,
+        in_domain=in_domain,
+        intended_use=head.intended_use,
+        statement=_statement(head, calibrated=calibrated, in_domain=in_domain),
+    )
+
+
+def top_tiles(head: Head, output: HeadOutput, coords: Int64Array) -> list[TopTilePart]:
+    """The tiles with the highest attention, highest first; of the positive class where attention is per class.
+
+    ``coords``: int64 [N, 2]. A head without attention has no top tiles.
+    """
+    if output.attention is None:
+        return []
+    row = 0
+    if head.attention_kind == "per_class" and head.positive_class is not None:
+        row = head.labels.index(head.positive_class)
+    attention = output.attention[row]
+    percentiles = attention_percentiles(attention)
+    order = np.argsort(-attention, kind="stable")[:TOP_TILES]
+    return [
+        TopTilePart(
+            task=head.task,
+            rank=rank,
+            index=int(index),
+            x0=int(coords[index, 0]),
+            y0=int(coords[index, 1]),
+            attention=float(attention[index]),
+            percentile=float(percentiles[index]),
+            label=head.labels[row] if head.attention_kind == "per_class" else None,
+        )
+        for rank, index in enumerate(order, 1)
+    ]
+
+
+def _statement(head: Head, *, calibrated: bool, in_domain: bool) -> str:
+    parts = []
+    if not head.trained:
+        parts.append("UNTRAINED: this head has random weights and its output means nothing.")
+    elif not head.validated:
+        parts.append("Not validated: no clinical performance has been shown for this head.")
+    if head.trained:
+        parts.append("A calibrated probability." if calibrated else "A score, uncalibrated: not a probability.")
+    if not in_domain:
+        parts.append("OUT OF DOMAIN: this slide is not of the kind the model was made for.")
+    parts.append("Not a diagnosis.")
+    return " ".join(parts)
+
+
+def _known(word: str, words: Sequence[str]) -> bool:
+    wanted = word.strip().lower()
+    known = {known.strip().lower() for known in words}
+    return wanted in known or (wanted in HE_WORDS and bool(known & HE_WORDS))
+
+
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words) if words else "none in particular"

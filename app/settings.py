@@ -1,0 +1,79 @@
+"""Everything that can be configured, from environment variables named XMAG_<FIELD>."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import SetupError
+
+GIB = 1024**3
+
+
+class Settings(BaseSettings):
+    """One frozen object, read once per process. `xmag doctor` prints it."""
+
+    model_config = SettingsConfigDict(env_prefix="XMAG_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on")
+    data_dir: Path = Field(default=Path("data"), description="jobs, uploads and results")
+    models_dir: Path = Field(default=Path("models"), description="folder of exported models")
+    redis_url: str | None = Field(default=None, description="unset: the embedded server, under the data folder")
+    model: str | None = Field(default=None, description="model for requests that name none (default: the only one)")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where the student runs")
+    precision: Literal["auto", "fp32", "fp16", "int8"] = Field(default="auto", description="which student variant runs")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads for inference (default: cores given)")
+    slide_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="folders that slides may be named in by path, separated by ':'"
+    )
+    lease_s: float = Field(default=6.0, ge=0.5, le=600, description="a silent worker loses its job after this")
+    attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails for good")
+    job_deadline_s: float = Field(default=1800, gt=0, description="longest a single attempt may take")
+    drain_s: float = Field(default=20, ge=0, description="time to finish a job after SIGTERM before it is handed back")
+    queue_max: int = Field(default=1000, ge=1, description="jobs that may wait or run before POST answers 429")
+    upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
+    upload_idle_s: float = Field(default=60, gt=0, description="an upload that sends nothing for this long is cut off")
+    disk_free_min_bytes: int = Field(default=1 * GIB, ge=0, description="POST answers 503 below this much free space")
+    reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal")
+
+    @field_validator("slide_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("data_dir", "models_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("slide_roots")
+    @classmethod
+    def _roots(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser().resolve() for path in value)
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Folder of all jobs."""
+        return self.data_dir / "jobs"
+
+    @property
+    def base_url(self) -> str:
+        """Where a person on this machine opens the service."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Settings of this process. Raises SetupError naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"XMAG_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise SetupError(f"Settings are wrong: {wrong}. Correct the environment and start again.") from error
