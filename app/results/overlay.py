@@ -1,0 +1,109 @@
+"""Attention painted over the slide: blended into the thumbnail, or alone as a transparent layer."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from app.results.colour_map import colours
+from app.results.heads import shown_map
+from app.results.percentile import attention_percentiles
+from app.results.slide_result import SlideResult
+from app.results.tile_frame import TileIndex, tile_index
+from app.slides.types import BoolArray, Float32Array, UInt8Array
+
+OPACITY: Final = 150
+"""Of a tile's colour over the tissue, of 255: strong enough to rank tiles, weak enough to see glands."""
+_EDGE_BRIGHTNESS: Final = 0.84
+_EDGE_FROM_TILE_PX: Final = 12
+_OUTLINE_RGB: Final = (52, 46, 74)
+_OUTLINE_OPACITY: Final = 0.6
+_OUTLINE_SMOOTHING: Final = 150
+
+
+def render_overlay_layer(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
+    """RGBA layer over the whole level-0 extent, in the thumbnail's size and without margins.
+
+    Tiles carry the colour of their attention percentile at one opacity; everything else is fully transparent, and
+    so is the whole layer for a head without attention. Raises TaskNotFoundError for an unknown task or class.
+    """
+    height, width = result.thumbnail.shape[:2]
+    attention = shown_map(result, task, label).attention
+    if attention is None:
+        return Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    return attention_layer(index_for(result, (width, height)), attention)
+
+
+def index_for(result: SlideResult, picture_size: tuple[int, int]) -> TileIndex:
+    """The result's tiles in a picture of (width, height) that shows the whole slide: int32 [h, w], -1 for none."""
+    slide = result.document.slide
+    tile_size0 = result.document.tiling.tile_size0_px
+    return tile_index(result.coords, tile_size0, (slide.width_px, slide.height_px), picture_size)
+
+
+def attention_layer(index: TileIndex, attention: Float32Array) -> Image.Image:
+    """RGBA of ``index``'s size: each tile ([N] raw weights) in its percentile's colour, transparent elsewhere."""
+    table = np.zeros((len(attention) + 1, 4), dtype=np.uint8)  # the last row is what index -1 finds
+    table[:-1, :3] = colours(attention_percentiles(attention))
+    table[:-1, 3] = OPACITY
+    return Image.fromarray(table.view(np.uint32)[:, 0][index].view(np.uint8).reshape(*index.shape, 4))
+
+
+def paint_attention(picture: UInt8Array, index: TileIndex, attention: Float32Array) -> UInt8Array:
+    """``picture`` (uint8 [h, w, 3]) with its tiles in colour over their own grey; pixels outside tiles unchanged.
+
+    Tissue under a tile loses its hue, so that pink and purple cannot be taken for a colour of the scale.
+    """
+    painted = Image.fromarray(picture)
+    painted.paste(painted.convert("L").convert("RGB"), mask=Image.fromarray(index >= 0))
+    layer = attention_layer(index, attention)
+    painted.paste(layer.convert("RGB"), mask=layer.getchannel("A"))
+    return _with_tile_edges(np.array(painted), index)
+
+
+def shade(colour: UInt8Array, grey: int) -> UInt8Array:
+    """Colour uint8 [n, 3] as it looks when laid over ``grey`` (0 to 255) at the overlay's opacity."""
+    share = OPACITY / 255
+    shaded: UInt8Array = np.rint(colour * share + grey * (1 - share)).astype(np.uint8)
+    return shaded
+
+
+def draw_tissue_outline(picture: UInt8Array, tissue_mask: BoolArray) -> UInt8Array:
+    """``picture`` with a thin half-transparent line around the tissue; the mask may be of another size.
+
+    The line is smoothed over 1/150 of the picture, so that it follows pieces of tissue and not every gland.
+    """
+    height, width = picture.shape[:2]
+    mask = Image.fromarray(tissue_mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.NEAREST)
+    smooth = mask.filter(ImageFilter.BoxBlur(max(width, height) / _OUTLINE_SMOOTHING))
+    edge = _boundary(np.asarray(smooth) > 127)
+    if max(width, height) > 2400:
+        edge = _thickened(edge)
+    outlined = picture.copy()
+    line = np.array(_OUTLINE_RGB) * _OUTLINE_OPACITY
+    outlined[edge] = np.rint(picture[edge] * (1 - _OUTLINE_OPACITY) + line).astype(np.uint8)
+    return outlined
+
+
+def _with_tile_edges(picture: UInt8Array, index: TileIndex) -> UInt8Array:
+    """A hairline between tiles, left out where tiles are so small that the lines would be all one sees."""
+    edge = _boundary(index) & (index >= 0)
+    if edge.sum() * _EDGE_FROM_TILE_PX < 2 * (index >= 0).sum():
+        picture[edge] = (picture[edge] * _EDGE_BRIGHTNESS).astype(np.uint8)
+    return picture
+
+
+def _boundary(labels: NDArray[np.generic]) -> BoolArray:
+    """Pixels whose right or lower neighbour is labelled otherwise."""
+    edge = np.zeros(labels.shape, dtype=np.bool_)
+    edge[:, :-1] = labels[:, 1:] != labels[:, :-1]
+    edge[:-1] |= labels[1:] != labels[:-1]
+    return edge
+
+
+def _thickened(edge: BoolArray) -> BoolArray:
+    thick = edge.copy()
+    thick[:, 1:] |= edge[:, :-1]
+    thick[1:] |= edge[:-1]
+    return thick

@@ -1,0 +1,51 @@
+"""A result in a few lines of plain text, for the command line."""
+
+from app.results import wording
+from app.results.schema import PredictionPart, ResultDocument
+
+
+def summary_lines(document: ResultDocument) -> list[str]:
+    """What a person wants to know first: prediction and how far to trust it, tissue, quality, warnings, times."""
+    lines = _slide_lines(document)
+    for prediction in document.predictions:
+        lines += ["", *_prediction_lines(prediction)]
+    lines += ["", _quality_line(document)]
+    lines += [f"Warning: {warning}" for warning in dict.fromkeys([*document.warnings, *document.qc.warnings])]
+    stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in document.timings_s.items())
+    lines += [f"Seconds: {stages}", f"Model: {_model_words(document)}"]
+    return lines
+
+
+def _slide_lines(document: ResultDocument) -> list[str]:
+    slide, tiling = document.slide, document.tiling
+    source = {"request": "given with the request", "file": "from the file", "objective_power": "from objective power"}
+    return [
+        f"Slide: {slide.vendor}, {slide.width_px} × {slide.height_px} px, "
+        f"{slide.mpp:.4g} µm/px ({source[slide.mpp_source]}), sha256 {slide.sha256[:12]}",
+        f"Tissue: {tiling.tissue_area_mm2:.2f} mm², {tiling.tissue_tiles} of {tiling.tiles} tiles "
+        f"of {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px",
+    ]
+
+
+def _prediction_lines(prediction: PredictionPart) -> list[str]:
+    kind = "probability" if prediction.kind == "probability" else "score, uncalibrated"
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    width = max(len(label) for label in prediction.labels)
+    lines = [f"{prediction.task} ({kind})"]
+    lines += [f"  {label:<{width}}  {value:.3f}" for label, value in ranked]
+    lines += [f"  {prediction.statement}"]
+    notes = [wording.domain_sentence(prediction), wording.NOT_A_DIAGNOSIS]
+    lines += [f"  {note}" for note in notes if note and note not in prediction.statement]
+    return lines
+
+
+def _quality_line(document: ResultDocument) -> str:
+    qc = document.qc
+    focus = "not measured" if qc.out_of_focus_fraction is None else f"{qc.out_of_focus_fraction:.1%}"
+    stain = {True: "H&E", False: "not H&E", None: "too little tissue to tell"}[qc.stain_he]
+    return f"Quality: pen {qc.pen_fraction:.1%}, out of focus {focus}, dark {qc.dark_fraction:.1%}, stain {stain}"
+
+
+def _model_words(document: ResultDocument) -> str:
+    model = document.model
+    return f"{model.name} {model.version}, {model.precision} on {model.provider}, manifest {model.manifest_sha256[:12]}"

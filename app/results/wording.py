@@ -1,0 +1,59 @@
+"""The sentences that stand beside every picture and number. Pure functions: tests hold them to the rules.
+
+Shared attention carries no class, so no sentence about it names one; nothing is ever called a diagnosis.
+"""
+
+from app.results.schema import PredictionPart, ResultDocument
+
+NOT_A_DIAGNOSIS = "Not a diagnosis."
+
+
+def attention_title(prediction: PredictionPart, label: str | None) -> str:
+    """Heading of a picture: ``label`` is the class it shows, None for shared or no attention."""
+    if prediction.attention_kind == "none":
+        return f"Tissue · {prediction.task}"
+    if prediction.attention_kind == "per_class" and label is not None:
+        return f"Attention map for class “{label}” · {prediction.task}"
+    return f"Attention map · {prediction.task}"
+
+
+def attention_legend(prediction: PredictionPart, label: str | None) -> str:
+    """What the colours mean, and what they do not."""
+    if prediction.attention_kind == "none":
+        return "This model gives no attention: the picture shows tissue only, nothing that the model found."
+    if prediction.attention_kind == "per_class" and label is not None:
+        return (
+            f"Colour shows how much each tile counted when the model scored the class “{label}”, "
+            "ranked within this slide. It is no outline of a lesion."
+        )
+    return (
+        "Colour shows where the model looked, not where tumour is: it ranks the tiles of this slide "
+        "and belongs to no class."
+    )
+
+
+def state_sentence(prediction: PredictionPart) -> str:
+    """How far the head may be trusted: untrained, trained but not validated, or validated for a stated use."""
+    if not prediction.trained:
+        return f"UNTRAINED model: research and integration testing only, no medical meaning. {NOT_A_DIAGNOSIS}"
+    if not prediction.validated:
+        return f"Model trained but NOT VALIDATED: research use only. {NOT_A_DIAGNOSIS}"
+    use = prediction.intended_use.rstrip(".")
+    return f"Model validated for its intended use only ({use}). {NOT_A_DIAGNOSIS}"
+
+
+def domain_sentence(prediction: PredictionPart) -> str | None:
+    """The warning where the slide lies outside what the head knows, else None."""
+    if prediction.in_domain:
+        return None
+    return "Outside the model's domain: stain, organ or amount of tissue differ from what it was made for."
+
+
+def origin_sentence(document: ResultDocument) -> str:
+    """One line that ties a picture to slide and model, without a file name."""
+    slide, tiling, model = document.slide, document.tiling, document.model
+    tiles = "1 tile" if tiling.tissue_tiles == 1 else f"{tiling.tissue_tiles} tiles"
+    return (
+        f"{tiles} of {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px · "
+        f"scanned at {slide.mpp:.4g} µm/px · {model.name} {model.version} · slide {slide.sha256[:12]}"
+    )

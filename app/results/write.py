@@ -1,0 +1,102 @@
+"""The result's files: written into a job's folder, fsynced, read back."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from app.results.geojson import Origin, geojson_chunks, origin_px
+from app.results.hdf5 import write_embeddings
+from app.results.heatmap import heatmap_description, render_heatmap
+from app.results.mask_image import render_tissue_mask
+from app.results.overlay import render_overlay_layer
+from app.results.schema import ResultDocument
+from app.results.slide_result import SlideResult
+from app.slides.types import BoolArray
+
+RESULT_JSON: Final = "result.json"
+EMBEDDINGS_H5: Final = "embeddings.h5"
+TISSUE_MASK_PNG: Final = "tissue_mask.png"
+_PNG_LEVEL: Final = 3
+
+
+def heatmap_name(document: ResultDocument, task: str | None = None) -> str:
+    """File of a task's heatmap: ``heatmap.png`` for the first prediction, ``heatmap.<task>.png`` for others."""
+    return _task_file(document, "heatmap", task)
+
+
+def overlay_name(document: ResultDocument, task: str | None = None) -> str:
+    """File of a task's transparent layer: ``overlay.png`` for the first prediction, else ``overlay.<task>.png``."""
+    return _task_file(document, "overlay", task)
+
+
+def geojson_name(document: ResultDocument, origin: Origin = "bounds") -> str:
+    """File of the squares in the frame of ``origin``; both frames share one file where they are the same."""
+    same = origin_px(document, origin) == origin_px(document, "bounds")
+    return "attention.geojson" if same else "attention.image.geojson"
+
+
+def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
+    """Write every file of ``result`` into an existing ``folder`` and fsync them and it; their names, result.json last.
+
+    A reader that finds result.json finds the others complete. Raises OSError where the disk refuses.
+    """
+    document = result.document
+    names = [TISSUE_MASK_PNG, EMBEDDINGS_H5]
+    _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
+    write_embeddings(result, folder / EMBEDDINGS_H5)
+    for prediction in document.predictions:
+        task = prediction.task
+        _write_png(
+            render_heatmap(result, task), folder / heatmap_name(document, task), heatmap_description(result, task)
+        )
+        _write_png(render_overlay_layer(result, task), folder / overlay_name(document, task))
+        names += [heatmap_name(document, task), overlay_name(document, task)]
+    origins: tuple[Origin, ...] = ("bounds", "image")
+    for origin in origins:
+        name = geojson_name(document, origin)
+        if name not in names:
+            with (folder / name).open("w", encoding="utf-8") as file:
+                file.writelines(geojson_chunks(result, origin))
+            names.append(name)
+    (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    names.append(RESULT_JSON)
+    for name in names:
+        _fsync(folder / name)
+    _fsync(folder)
+    return tuple(names)
+
+
+def write_tissue_mask(tissue_mask: BoolArray, folder: Path) -> str:
+    """Write tissue_mask.png alone, for a slide that failed for want of tissue; its name."""
+    _write_png(render_tissue_mask(tissue_mask), folder / TISSUE_MASK_PNG)
+    _fsync(folder / TISSUE_MASK_PNG)
+    _fsync(folder)
+    return TISSUE_MASK_PNG
+
+
+def read_document(folder: Path) -> ResultDocument:
+    """result.json of a finished job. Raises FileNotFoundError, or pydantic's ValidationError for another schema."""
+    return ResultDocument.model_validate_json((folder / RESULT_JSON).read_bytes())
+
+
+def _task_file(document: ResultDocument, stem: str, task: str | None) -> str:
+    first = document.predictions[0].task
+    return f"{stem}.png" if task in (None, first) else f"{stem}.{task}.png"
+
+
+def _write_png(picture: Image.Image, path: Path, description: str | None = None) -> None:
+    info = PngInfo()
+    if description is not None:
+        info.add_itxt("Description", description)
+    picture.save(path, format="PNG", compress_level=_PNG_LEVEL, pnginfo=info)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
