@@ -19,7 +19,7 @@ _EDGE_BRIGHTNESS: Final = 0.84
 _EDGE_FROM_TILE_PX: Final = 12
 _OUTLINE_RGB: Final = (52, 46, 74)
 _OUTLINE_OPACITY: Final = 0.6
-_OUTLINE_SMOOTHING: Final = 150
+_OUTLINE_SMOOTHING: Final = 300
 
 
 def render_overlay_layer(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
@@ -72,7 +72,7 @@ def shade(colour: UInt8Array, grey: int) -> UInt8Array:
 def draw_tissue_outline(picture: UInt8Array, tissue_mask: BoolArray) -> UInt8Array:
     """``picture`` with a thin half-transparent line around the tissue; the mask may be of another size.
 
-    The line is smoothed over 1/150 of the picture, so that it follows pieces of tissue and not every gland.
+    The line is smoothed over 1/300 of the picture, so that it follows pieces of tissue and not every gland.
     """
     height, width = picture.shape[:2]
     mask = Image.fromarray(tissue_mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.NEAREST)
