@@ -1,145 +1,57 @@
 """models/<name>/manifest.json: what a model is, what it was measured to do, and how it wants its tiles.
 
 Imports without onnxruntime, so that training and the API can read it. Unknown keys are refused: a manifest
-that says more than this reader knows was written for another version.
+that says more than this reader knows was written for another version. Messages name the folder, never its path.
 """
 
+import hashlib
+import math
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-TaskName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+from app.errors import ManifestInvalidError, ModelFileChangedError
+from app.inference.manifest_parts import (
+    Calibration,
+    Domain,
+    Fidelity,
+    Golden,
+    Head,
+    Metric,
+    ModelFile,
+    Part,
+    Precision,
+    Provenance,
+    Reading,
+    Text,
+    Variant,
+)
 
+__all__ = [
+    "MANIFEST_NAME",
+    "NAME_PATTERN",
+    "Calibration",
+    "Domain",
+    "Fidelity",
+    "Golden",
+    "Head",
+    "Manifest",
+    "Metric",
+    "ModelFile",
+    "Precision",
+    "Provenance",
+    "Reading",
+    "Variant",
+    "load_manifest",
+    "read_manifest",
+    "read_verified",
+    "verify_files",
+]
 
-class Part(BaseModel):
-    """Base of all parts: frozen, unknown keys and NaN refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-class ModelFile(Part):
-    """A file of the model's folder."""
-
-    name: FileName
-    sha256: Sha256
-
-
-class Reading(Part):
-    """How tiles are read. ``level_tolerance`` 0.06 lets a level be 6 % coarser than ``mpp``.
-
-    ``reader_cosine``: measured median cosine to level-0 LANCZOS for ways other than the default (reader → cosine).
-    """
-
-    level_rule: Literal["coarsest_at_or_below"] = "coarsest_at_or_below"
-    level_tolerance: float = Field(default=0.0, ge=0.0, le=0.06)
-    resample_filter: Literal["lanczos", "box"] = "lanczos"
-    icc_transform: Literal["none"] = "none"
-    transparent: Literal["slide_background"] = "slide_background"
-    reader_cosine: dict[str, float] = {}
-
-
-class Domain(Part):
-    """What the model was made for; an empty list of organs means that none was singled out."""
-
-    stain: list[str]
-    preparation: list[str]
-    organs: list[str]
-
-
-class Fidelity(Part):
-    """Measured against fp32 on held-out tiles: median cosine of embeddings, largest change of a slide's score."""
-
-    cosine_median: float
-    cosine_min: float
-    score_change_max: float | None
-    n_tiles: int
-    n_slides: int
-
-
-class Variant(Part):
-    """One precision of the student. ``fidelity`` is None for fp32 alone."""
-
-    precision: Literal["fp32", "fp16", "int8"]
-    file: ModelFile
-    fidelity: Fidelity | None = None
-
-    @model_validator(mode="after")
-    def _reduced_precision_is_measured(self) -> "Variant":
-        if self.precision != "fp32" and self.fidelity is None:
-            raise ValueError(f"variant {self.precision} has no measured fidelity")
-        return self
-
-
-class Calibration(Part):
-    """Below 100 cases or 30 per class: status none, temperature 1, no threshold."""
-
-    status: Literal["none", "temperature"] = "none"
-    temperature: float = Field(default=1.0, gt=0.0)
-    threshold: float | None = Field(default=None, ge=0.0, le=1.0)
-    n_cases: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _none_means_none(self) -> "Calibration":
-        if self.status == "none" and (self.temperature != 1.0 or self.threshold is not None):
-            raise ValueError("calibration status none allows neither a temperature nor a threshold")
-        if self.status != "none" and self.n_cases < 100:
-            raise ValueError("calibration needs at least 100 cases")
-        return self
-
-
-class Metric(Part):
-    """A measured figure with its interval and the data it was measured on."""
-
-    name: str
-    value: float
-    ci_low: float | None
-    ci_high: float | None
-    data: str
-    n_cases: int
-
-
-class Head(Part):
-    """One MIL head."""
-
-    task: TaskName
-    file: ModelFile
-    student_sha256: Sha256 = Field(description="sha256 of the fp32 student it was trained on")
-    labels: list[str] = Field(min_length=2)
-    activation: Literal["softmax", "sigmoid"]
-    positive_class: str | None
-    attention_kind: Literal["shared", "per_class", "none"]
-    bag_size_min: int = Field(ge=1)
-    bag_size_max: int = Field(ge=1)
-    calibration: Calibration
-    metrics: list[Metric] = []
-    intended_use: str = Field(min_length=1)
-    trained: bool
-    validated: bool
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Head":
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"task {self.task}: labels repeat")
-        if self.positive_class is not None and self.positive_class not in self.labels:
-            raise ValueError(f"task {self.task}: positive_class is not a label")
-        if self.bag_size_min > self.bag_size_max:
-            raise ValueError(f"task {self.task}: bag_size_min exceeds bag_size_max")
-        if self.validated and not self.trained:
-            raise ValueError(f"task {self.task}: validated without being trained")
-        return self
-
-
-class Provenance(Part):
-    """Where it came from."""
-
-    teacher: str | None
-    data: str
-    config: str
-    commit: str
-    licence: str
-    attribution: str
+MANIFEST_NAME = "manifest.json"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+_SHOWN_FAULTS = 5
 
 
 class Manifest(Part):
@@ -149,8 +61,8 @@ class Manifest(Part):
     """
 
     schema_version: Literal[1]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-    version: str
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+    version: Text
     tile_px: int = Field(ge=32, le=1024)
     mpp: float = Field(gt=0.0)
     embedding_dim: int = Field(ge=1)
@@ -169,11 +81,22 @@ class Manifest(Part):
         tasks = [head.task for head in self.heads]
         if len(set(tasks)) != len(tasks):
             raise ValueError("two heads of the same task")
+        names = [file.name for file in self.files()]
+        if len(set(names)) != len(names) or MANIFEST_NAME in names:
+            raise ValueError("every variant and head needs a file of its own")
         student = self.variant("fp32").file.sha256
         for head in self.heads:
             if head.student_sha256 != student:
                 raise ValueError(f"head {head.task} was trained on another student")
+        for variant in self.student:
+            squares = math.fsum(value * value for value in variant.golden.values)
+            if len(variant.golden.values) > self.embedding_dim or squares > variant.golden.norm**2 * 1.01:
+                raise ValueError(f"variant {variant.precision}: golden values exceed the embedding")
         return self
+
+    def files(self) -> list[ModelFile]:
+        """Every file that computes: the student's variants, then the heads."""
+        return [variant.file for variant in self.student] + [head.file for head in self.heads]
 
     def variant(self, precision: str) -> Variant:
         """The student's variant of that precision; KeyError if the model has none."""
@@ -188,3 +111,56 @@ class Manifest(Part):
             if head.task == task:
                 return head
         raise KeyError(task)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The manifest of ``folder``. ManifestInvalidError names each key at fault."""
+    return read_manifest(folder)[0]
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest and the sha256 of the very bytes it was read from. Raises as ``load_manifest``."""
+    where = f"{folder.name}/{MANIFEST_NAME}"
+    try:
+        content = (folder / MANIFEST_NAME).read_bytes()
+    except OSError as error:
+        raise ManifestInvalidError(f"{where} cannot be read: {error.strerror}.") from error
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        raise ManifestInvalidError(f"{where} is not valid: {_faults(error)}.") from error
+    return manifest, hashlib.sha256(content).hexdigest()
+
+
+def read_verified(folder: Path, file: ModelFile) -> bytes:
+    """The bytes of ``file``, once they have its sha256. ModelFileChangedError if missing or different."""
+    where = f"{folder.name}/{file.name}"
+    try:
+        content = (folder / file.name).read_bytes()
+    except OSError as error:
+        raise ModelFileChangedError(f"{where} cannot be read: {error.strerror}. Restore the model's folder.") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        raise ModelFileChangedError(
+            f"{where} is not the file of the manifest: its sha256 is {found[:12]}…, expected {file.sha256[:12]}…. "
+            "Restore the model's folder."
+        )
+    return content
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Hold every file of ``manifest`` to its sha256. ModelFileChangedError for the first that is not right."""
+    for file in manifest.files():
+        read_verified(folder, file)
+
+
+def _faults(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    told = []
+    for fault in faults[:_SHOWN_FAULTS]:
+        key = ".".join(str(step) for step in fault["loc"])
+        sentence = fault["msg"].removeprefix("Value error, ")
+        told.append(f"key {key}: {sentence}" if key else sentence)
+    if len(faults) > _SHOWN_FAULTS:
+        told.append(f"and {len(faults) - _SHOWN_FAULTS} more")
+    return "; ".join(told)

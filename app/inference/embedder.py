@@ -1,0 +1,64 @@
+"""Tiles in, embeddings out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import InferenceFailedError
+from app.inference.manifest import Manifest
+from app.inference.session import Array, Graph, TensorSpec, require_tensor
+
+TOKENS = 4
+INPUT = "tiles"
+EMBEDDING = "embedding"
+TOKEN_GRID = "tokens"  # noqa: S105 - the name of an output, not a secret
+
+
+class Embedder:
+    """The student. ``batch_tiles``: how many tiles to give at once for the best speed."""
+
+    def __init__(self, graph: Graph, manifest: Manifest, batch_tiles: int) -> None:
+        """InferenceFailedError if the graph's inputs and outputs are not those of the contract."""
+        self.batch_tiles = batch_tiles
+        self.tile_px = manifest.tile_px
+        self.embedding_dim = manifest.embedding_dim
+        self._graph = graph
+        side, dim = self.tile_px, self.embedding_dim
+        require_tensor(graph.inputs, INPUT, TensorSpec("tensor(uint8)", (None, side, side, 3)), "student")
+        require_tensor(graph.outputs, EMBEDDING, TensorSpec("tensor(float)", (None, dim)), "student")
+        require_tensor(graph.outputs, TOKEN_GRID, TensorSpec("tensor(float)", (None, TOKENS, TOKENS, dim)), "student")
+
+    def embed(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [n, tile_px, tile_px, 3] RGB → float32 [n, D]; any n, run in batches of ``batch_tiles``.
+
+        InferenceFailedError if the tiles are of another shape or type, or an embedding is not finite.
+        """
+        return self._run(tiles, [EMBEDDING])[0]
+
+    def embed_with_tokens(self, tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As ``embed``, and float32 [n, 4, 4, D] tokens (row, column)."""
+        embeddings, tokens = self._run(tiles, [EMBEDDING, TOKEN_GRID])
+        return embeddings, tokens
+
+    def _run(self, tiles: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
+        side = self.tile_px
+        if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[1:] != (side, side, 3):
+            raise InferenceFailedError(
+                f"The student takes uint8 tiles [n, {side}, {side}, 3], not {tiles.dtype} {list(tiles.shape)}."
+            )
+        shapes = {EMBEDDING: (self.embedding_dim,), TOKEN_GRID: (TOKENS, TOKENS, self.embedding_dim)}
+        results = [np.empty((len(tiles), *shapes[name]), dtype=np.float32) for name in outputs]
+        for start in range(0, len(tiles), self.batch_tiles):
+            batch = tiles[start : start + self.batch_tiles]
+            for name, result, found in zip(outputs, results, self._graph.run(outputs, {INPUT: batch}), strict=True):
+                _check(name, found, (len(batch), *shapes[name]))
+                result[start : start + len(batch)] = found
+        return results
+
+
+def _check(name: str, found: Array, shape: tuple[int, ...]) -> None:
+    if found.shape != shape or found.dtype != np.float32:
+        raise InferenceFailedError(
+            f"The student gave {name} as {found.dtype} {list(found.shape)}, not float32 {list(shape)}."
+        )
+    if not np.isfinite(found).all():
+        raise InferenceFailedError(f"The student gave values of {name} that are not finite.")

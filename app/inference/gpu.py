@@ -1,0 +1,79 @@
+"""Ask the NVIDIA driver what GPUs there are, without any CUDA package: libcuda by ctypes.
+
+CUDA_VISIBLE_DEVICES is obeyed, because it is the driver that answers.
+"""
+
+import ctypes
+from dataclasses import dataclass
+
+CUDA_VERSION_MIN = (13, 0)
+COMPUTE_CAPABILITY_MIN = (7, 5)
+REQUIREMENT = "CUDA 13 wants NVIDIA driver 580 or newer and compute capability 7.5 (Turing) or newer"
+
+_NO_DEVICE = 100
+_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU as the driver names it."""
+
+    name: str
+    compute_capability: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class GpuProbe:
+    """``driver_cuda``: highest CUDA version the driver can serve; ``problem``: why the driver does not answer."""
+
+    gpus: tuple[Gpu, ...] = ()
+    driver_cuda: tuple[int, int] | None = None
+    problem: str | None = None
+
+    def shortfall(self) -> str | None:
+        """What keeps CUDA 13 from running here, in words; None if nothing is known to."""
+        if self.problem is not None:
+            return self.problem
+        if not self.gpus:
+            return "no GPU is visible to this process"
+        if self.driver_cuda is not None and self.driver_cuda < CUDA_VERSION_MIN:
+            return f"the NVIDIA driver serves CUDA up to {self.driver_cuda[0]}.{self.driver_cuda[1]} only"
+        first = self.gpus[0]
+        if first.compute_capability < COMPUTE_CAPABILITY_MIN:
+            major, minor = first.compute_capability
+            return f"{first.name} has compute capability {major}.{minor}"
+        return None
+
+
+def probe_gpus() -> GpuProbe:
+    """Ask the driver. No driver library or no device gives no GPUs; a driver that fails gives ``problem``."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return GpuProbe()
+    status = cuda.cuInit(0)
+    if status == _NO_DEVICE:
+        return GpuProbe()
+    if status != 0:
+        return GpuProbe(problem=f"the NVIDIA driver does not start (cuInit gives error {status})")
+    version = ctypes.c_int()
+    count = ctypes.c_int()
+    _call(cuda.cuDriverGetVersion(ctypes.byref(version)))
+    _call(cuda.cuDeviceGetCount(ctypes.byref(count)))
+    gpus = tuple(_describe(cuda, index) for index in range(count.value))
+    return GpuProbe(gpus, (version.value // 1000, version.value % 1000 // 10))
+
+
+def _describe(cuda: ctypes.CDLL, index: int) -> Gpu:
+    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    name = ctypes.create_string_buffer(128)
+    _call(cuda.cuDeviceGet(ctypes.byref(device), index))
+    _call(cuda.cuDeviceGetName(name, len(name), device))
+    _call(cuda.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device))
+    _call(cuda.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, device))
+    return Gpu(name.value.decode("utf-8", "replace"), (major.value, minor.value))
+
+
+def _call(status: int) -> None:
+    if status != 0:
+        raise OSError(f"the NVIDIA driver answers with error {status}")

@@ -1,0 +1,80 @@
+"""A model in memory: the student, its heads, and the manifest that speaks for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.inference.cores import available_cores
+from app.inference.embedder import Embedder
+from app.inference.golden import check_golden, golden_tile
+from app.inference.manifest import Golden, Manifest, read_manifest, read_verified, verify_files
+from app.inference.mil_head import MilHead
+from app.inference.precision import choose_variant
+from app.inference.providers import choose_provider
+from app.inference.runtime import onnxruntime
+from app.inference.session import OnnxGraph
+
+# A CPU gains nothing above 16, and each further tile costs about 14 MB; a GPU wants to be filled.
+BATCH_TILES_CPU = 16
+BATCH_TILES_CUDA = 256
+
+
+@dataclass(frozen=True)
+class Model:
+    """Loaded, verified and ready. ``provider`` is onnxruntime's name of what computes; ``precision`` the student's."""
+
+    manifest: Manifest
+    manifest_sha256: str
+    precision: str
+    provider: str
+    embedder: Embedder
+    heads: Mapping[str, MilHead]
+    golden: Golden
+
+    def check(self) -> None:
+        """Compute the golden tile and run each head on it. InferenceFailedError if an answer is not as it must be."""
+        embedding = self.embedder.embed(golden_tile(self.manifest.tile_px)[None])
+        check_golden(embedding[0], self.golden)
+        for head in self.heads.values():
+            head.run(embedding)
+
+    def warm_up(self) -> None:
+        """``check``, then one full batch, so that the first slide finds memory and kernels ready."""
+        self.check()
+        tile = golden_tile(self.manifest.tile_px)[None]
+        self.embedder.embed(tile.repeat(self.embedder.batch_tiles, axis=0))
+
+
+def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Model:
+    """Read, verify and check the model of ``folder``.
+
+    device: auto, cuda or cpu; precision: auto, fp32, fp16 or int8; threads: of the CPU, default the cores that this
+    process was given. Raises ManifestInvalidError, ModelFileChangedError, ProviderUnavailableError, SetupError (no
+    such device or precision) and InferenceFailedError (a graph or its answer to the golden tile is not as it must be).
+    """
+    manifest, manifest_sha256 = read_manifest(folder)
+    verify_files(folder, manifest)
+    provider = choose_provider(device, onnxruntime.get_available_providers())
+    if provider.is_cuda and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA and cuDNN from the wheels that the extra `gpu` brings
+    variant = choose_variant(manifest, provider, precision)
+    cores = threads if threads is not None else available_cores()
+    student = OnnxGraph(read_verified(folder, variant.file), variant.file.name, provider, cores)
+    batch_tiles = BATCH_TILES_CUDA if provider.is_cuda else BATCH_TILES_CPU
+    heads = {
+        head.task: MilHead(
+            OnnxGraph(read_verified(folder, head.file), head.file.name, provider, cores), head, manifest.embedding_dim
+        )
+        for head in manifest.heads
+    }
+    model = Model(
+        manifest=manifest,
+        manifest_sha256=manifest_sha256,
+        precision=variant.precision,
+        provider=provider.name,
+        embedder=Embedder(student, manifest, batch_tiles),
+        heads=heads,
+        golden=variant.golden,
+    )
+    model.check()
+    return model

@@ -1,0 +1,111 @@
+"""One ONNX graph, ready to run: the seam between our code and onnxruntime."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import InferenceFailedError, ProviderUnavailableError
+from app.inference.providers import Provider, assert_provider
+from app.inference.runtime import LOG_ERRORS, onnxruntime
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Type and shape of an input or output; ``None`` stands for a free axis."""
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Graph(Protocol):
+    """What an embedder or a head needs of a model file."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """Name → specification."""
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Name → specification."""
+
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+        """The named outputs, in that order. InferenceFailedError if the graph does not run."""
+
+
+class OnnxGraph:
+    """A ``Graph`` that onnxruntime runs. Safe to call from several threads."""
+
+    def __init__(self, content: bytes, label: str, provider: Provider, threads: int) -> None:
+        """``content``: the file's verified bytes, from which a graph cannot pull in other files; ``label``: its name.
+
+        Raises InferenceFailedError (not a graph), ProviderUnavailableError (the provider does not take it).
+        """
+        self._label = label
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content,
+                sess_options=_options(threads),
+                providers=[(provider.name, dict(provider.options))],
+                enable_fallback=0,  # else onnxruntime prints a line and goes on with the CPU
+            )
+        except Exception as error:  # onnxruntime's errors share no other base
+            if provider.is_cuda:
+                raise ProviderUnavailableError(f"CUDA does not start with {label}: {_first_line(error)}") from error
+            raise InferenceFailedError(f"onnxruntime cannot load {label}: {_first_line(error)}") from error
+        assert_provider(provider, self._session.get_providers())
+        self._inputs = {part.name: _spec(part) for part in self._session.get_inputs()}
+        self._outputs = {part.name: _spec(part) for part in self._session.get_outputs()}
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """Name → specification."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Name → specification."""
+        return self._outputs
+
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
+        """The named outputs, in that order. InferenceFailedError if the graph does not run."""
+        try:
+            found = self._session.run(list(outputs), dict(feeds))
+        except Exception as error:  # onnxruntime's errors share no other base
+            raise InferenceFailedError(f"{self._label} failed: {_first_line(error)}") from error
+        return [np.asarray(array) for array in found]
+
+
+def require_tensor(specs: Mapping[str, TensorSpec], name: str, wanted: TensorSpec, label: str) -> None:
+    """InferenceFailedError unless ``specs`` holds ``name`` with the wanted type and shape (free axes fit anything)."""
+    spec = specs.get(name)
+    fits = (
+        spec is not None
+        and spec.dtype == wanted.dtype
+        and len(spec.shape) == len(wanted.shape)
+        and all(a is None or b is None or a == b for a, b in zip(spec.shape, wanted.shape, strict=True))
+    )
+    if not fits:
+        raise InferenceFailedError(f"{label} breaks its contract: {name} must be {wanted}, it is {spec}.")
+
+
+def _options(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = LOG_ERRORS
+    # Waiting threads sleep instead of spinning: the processes that decode tiles need the same cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _spec(part: Any) -> TensorSpec:
+    return TensorSpec(part.type, tuple(size if isinstance(size, int) else None for size in part.shape))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
