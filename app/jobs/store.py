@@ -85,7 +85,10 @@ class JobStore:
 
     def finish(self, job_id: str, outcome: Outcome) -> bool:
         """Write the outcome. False if another came first: then that one counts and this one never was."""
-        return write_once(self.folder(job_id) / OUTCOME, outcome.model_dump_json().encode())
+        try:
+            return write_once(self.folder(job_id) / OUTCOME, outcome.model_dump_json().encode())
+        except FileNotFoundError:  # erased while it ran: the folder is gone
+            return False
 
     def slide_path(self, request: JobRequest) -> Path:
         """Where the slide lies."""

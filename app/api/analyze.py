@@ -1,0 +1,185 @@
+"""POST /analyze: a slide comes in, a job comes out."""
+
+import json
+from typing import Any, TypeVar
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from app.api.problems import responses
+from app.api.schemas import AnalyzeByPath, AnalyzeFields, JobView, job_view
+from app.api.services import Services, ServicesDep
+from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, too_large
+from app.errors import RequestInvalidError, TaskNotFoundError, TooLargeError
+from app.jobs.idempotency import key_hash
+from app.jobs.ids import new_job_id
+from app.jobs.intake import fingerprint_of
+from app.jobs.record import JobRequest, Source, now
+from app.jobs.source import resolve_source
+from app.jobs.status import job_status
+from app.jobs.upload_folder import UploadFolder
+
+router = APIRouter(tags=["analyze"])
+log = structlog.stdlib.get_logger("xmag.api")
+JSON_MAX_BYTES = 64 * 1024
+POLL_AFTER_S = 2
+Fields = TypeVar("Fields", bound=AnalyzeFields)
+FIELD_NAMES = tuple(AnalyzeFields.model_fields)
+
+
+def _openapi_body() -> dict[str, Any]:
+    form = AnalyzeFields.model_json_schema()
+    form["properties"] = {
+        "slide": {"type": "string", "format": "binary", "description": "one slide file, or a .zip of several"},
+        **form["properties"],
+        "tasks": {"type": "string", "description": "comma-separated, default all", "examples": ["malignancy"]},
+    }
+    form["required"] = ["slide"]
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form},
+            "application/json": {
+                "schema": AnalyzeByPath.model_json_schema(ref_template="#/components/schemas/{model}")
+                | {"examples": [{"source": {"type": "path", "path": "/slides/S26-001234-A1.svs"}, "priority": "stat"}]}
+            },
+        },
+    }
+
+
+@router.post(
+    "/analyze",
+    status_code=202,
+    response_model=JobView,
+    summary="Analyse a slide",
+    responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+    openapi_extra={
+        "requestBody": _openapi_body(),
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "description": "the same key with the same slide and fields gives the same job",
+            }
+        ],
+    },
+)
+async def analyze(request: Request, response: Response, services: ServicesDep) -> JobView | Response:
+    """Upload a slide (multipart) or name one the server can read (JSON). The answer is the job: poll `links.self`.
+
+    A slide that cannot be analysed is refused here where that can be told from its header; the rest shows as a
+    failed job.
+    """
+    length = _content_length(request)
+    await run_in_threadpool(services.check_room, length)
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    try:
+        if kind == "multipart/form-data":
+            job_id = await _by_upload(request, services, length)
+        elif kind == "application/json":
+            job_id = await _by_path(request, services)
+        else:
+            raise RequestInvalidError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
+    except ClientDisconnect:
+        log.info("client hung up during the upload")
+        return Response(status_code=400)
+    response.headers["Location"] = f"/jobs/{job_id}"
+    response.headers["Retry-After"] = str(POLL_AFTER_S)
+    return job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
+
+
+async def _by_upload(request: Request, services: Services, length: int) -> str:
+    limit = services.settings.upload_max_bytes
+    if length > limit + FORM_OVERHEAD_BYTES:
+        raise too_large(limit)
+    folder = await run_in_threadpool(UploadFolder, services.store)
+    with folder:
+        file, texts = await receive_form(
+            request, folder.slide_folder, FIELD_NAMES, max_bytes=limit, idle_s=services.settings.upload_idle_s
+        )
+        fields = _validated(AnalyzeFields, texts)
+        _model_and_tasks(services, fields)  # a wrong name is told before the slide is probed
+        source = await run_in_threadpool(services.intake.uploaded, file, fields.mpp)
+        job = _job(request, folder.job_id, fields, source, services)
+        accepted = await run_in_threadpool(services.intake.accept, job, _fingerprint(source, fields))
+        if accepted.id == folder.job_id:
+            folder.keep()
+        return accepted.id
+
+
+async def _by_path(request: Request, services: Services) -> str:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > JSON_MAX_BYTES:
+            raise TooLargeError(f"A JSON request may hold {JSON_MAX_BYTES} bytes at most.")
+    try:
+        document = json.loads(bytes(body))
+    except ValueError as error:
+        raise RequestInvalidError(f"The body is not JSON: {error}.") from error
+    fields = _validated(AnalyzeByPath, document)
+    _model_and_tasks(services, fields)  # a wrong name is told before the slide is probed
+    path = await run_in_threadpool(resolve_source, fields.source.path, services.settings.slide_roots)
+    source = await run_in_threadpool(services.intake.by_path, path, fields.mpp)
+    job_id = new_job_id()
+    job = _job(request, job_id, fields, source, services)
+    (services.store.root / job_id).mkdir(mode=0o700)
+    accepted = await run_in_threadpool(services.intake.accept, job, _fingerprint(source, fields))
+    if accepted.id != job_id:
+        (services.store.root / job_id).rmdir()
+    return accepted.id
+
+
+def _validated(schema: type[Fields], values: object) -> Fields:
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        parts = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
+        raise RequestInvalidError("; ".join(parts)) from error
+
+
+def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
+    name = services.registry.default(fields.model or services.settings.model)
+    known = tuple(head.task for head in services.registry.manifest(name).heads)
+    tasks = tuple(dict.fromkeys(fields.tasks or known))
+    unknown = [task for task in tasks if task not in known]
+    if unknown:
+        raise TaskNotFoundError(f"Model {name} has no task {', '.join(unknown)}. It has: {', '.join(known)}.")
+    return name, tasks
+
+
+def _job(request: Request, job_id: str, fields: AnalyzeFields, source: Source, services: Services) -> JobRequest:
+    model, tasks = _model_and_tasks(services, fields)
+    said = fields.model_dump(include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "context"})
+    return JobRequest(
+        id=job_id,
+        created_at=now(),
+        source=source,
+        model=model,
+        tasks=tasks,
+        idempotency=_idempotency(request),
+        **said,
+    )
+
+
+def _idempotency(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key.strip()) <= 255:
+        raise RequestInvalidError("Idempotency-Key must have 1 to 255 characters.")
+    return key_hash("", key.strip())
+
+
+def _fingerprint(source: Source, fields: AnalyzeFields) -> str:
+    return fingerprint_of(source, fields.model_dump(exclude={"source"}))
+
+
+def _content_length(request: Request) -> int:
+    text = request.headers.get("content-length", "0")
+    return int(text) if text.isdecimal() else 0

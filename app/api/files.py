@@ -1,0 +1,106 @@
+"""What people take away from a finished job."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+
+from app.api.problems import responses
+from app.api.services import Services, ServicesDep
+from app.errors import ResultNotReadyError, TaskNotFoundError
+from app.jobs.status import job_status
+from app.results.schema import ResultDocument
+from app.results.write import (
+    EMBEDDINGS_H5,
+    RESULT_JSON,
+    TISSUE_MASK_PNG,
+    geojson_name,
+    heatmap_name,
+    overlay_name,
+    read_document,
+)
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["results"], responses=responses(401, 403, 404, 409, 410))
+# Results never change, but may be erased: caches keep them for the session of one user, not longer.
+HEADERS = {"Cache-Control": "private, no-cache"}
+TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
+
+
+def _folder(services: Services, job_id: str, *, succeeded: bool = True) -> Path:
+    status = job_status(services.store, services.queue, job_id)
+    folder = services.store.result_folder(job_id)
+    if folder is None or (succeeded and status.state != "succeeded"):
+        if status.error is not None:
+            raise ResultNotReadyError(f"The job {status.state}: {status.error.message}", cause=status.error.code)
+        raise ResultNotReadyError(f"The job is {status.state}. Poll /jobs/{job_id} until it succeeded.")
+    return folder
+
+
+def _known_task(document: ResultDocument, task: str | None) -> str | None:
+    tasks = [part.task for part in document.predictions]
+    if task is not None and task not in tasks:
+        raise TaskNotFoundError(f"This job has no task {task!r}. It has: {', '.join(tasks)}.")
+    return task
+
+
+def _file(path: Path, media_type: str) -> FileResponse:
+    return FileResponse(path, media_type=media_type, headers=HEADERS)
+
+
+@router.get("/result", response_model=ResultDocument, summary="The result")
+def get_result(job_id: str, services: ServicesDep) -> FileResponse:
+    """Predictions, top tiles, quality figures, tiling, timings, and what made them. Also as `result.json`."""
+    return _file(_folder(services, job_id) / RESULT_JSON, "application/json")
+
+
+@router.get("/result.json", include_in_schema=False)
+def get_result_json(job_id: str, services: ServicesDep) -> FileResponse:
+    """The same under the file's name."""
+    return get_result(job_id, services)
+
+
+@router.get("/heatmap.png", response_class=FileResponse, summary="Attention over the slide")
+def get_heatmap(
+    job_id: str,
+    services: ServicesDep,
+    layer: Annotated[
+        Literal["heatmap", "overlay"],
+        Query(description="heatmap: on the thumbnail with a legend; overlay: RGBA over the whole level-0 extent"),
+    ] = "heatmap",
+    task: TaskQuery = None,
+) -> FileResponse:
+    """PNG. Shared attention says where the model looked, not where tumour is."""
+    folder = _folder(services, job_id)
+    document = read_document(folder)
+    name = (heatmap_name if layer == "heatmap" else overlay_name)(document, _known_task(document, task))
+    return _file(folder / name, "image/png")
+
+
+@router.get("/tissue_mask.png", response_class=FileResponse, summary="The tissue mask")
+def get_tissue_mask(job_id: str, services: ServicesDep) -> FileResponse:
+    """PNG in the thumbnail's frame, white where tissue was found. A failure for want of tissue has it too."""
+    folder = _folder(services, job_id, succeeded=False)
+    if not (folder / TISSUE_MASK_PNG).exists():
+        raise ResultNotReadyError("The job failed before a tissue mask was made.")
+    return _file(folder / TISSUE_MASK_PNG, "image/png")
+
+
+@router.get("/attention.geojson", response_class=FileResponse, summary="Attention as squares, for QuPath")
+def get_geojson(
+    job_id: str,
+    services: ServicesDep,
+    origin: Annotated[
+        Literal["bounds", "image"],
+        Query(description="bounds: QuPath's frame, which starts at the scanner's bounds; image: level-0 (0, 0)"),
+    ] = "bounds",
+) -> FileResponse:
+    """A FeatureCollection: one square per row of embeddings.h5, in its order."""
+    folder = _folder(services, job_id)
+    return _file(folder / geojson_name(read_document(folder), origin), "application/geo+json")
+
+
+@router.get("/embeddings.h5", response_class=FileResponse, summary="Embeddings (HDF5)")
+def get_embeddings(job_id: str, services: ServicesDep) -> FileResponse:
+    """`features` float32 [N, D] and `coords` int64 [N, 2], as the CLAM and TRIDENT family of tools reads them."""
+    return _file(_folder(services, job_id) / EMBEDDINGS_H5, "application/x-hdf5")

@@ -1,0 +1,119 @@
+"""Health and models, in the words of the Open Inference Protocol (v2)."""
+
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from app.api.problems import responses
+from app.api.services import ServicesDep
+from app.errors import QueueUnavailableError
+from app.inference.manifest import Manifest
+from app.jobs.presence import WorkerPresence, live_workers
+
+router = APIRouter(prefix="/v2")
+
+
+class Live(BaseModel):
+    """The API process answers."""
+
+    live: Literal[True] = True
+    version: str
+
+
+class Ready(BaseModel):
+    """Whether jobs are being worked on. POST /analyze is accepted meanwhile: jobs wait on disk."""
+
+    ready: bool
+    queue: bool
+    draining: bool
+    workers: list[WorkerPresence]
+    reasons: list[str]
+
+
+class ModelSummary(BaseModel):
+    """One model of the list."""
+
+    name: str
+    version: str
+    tasks: list[str]
+    trained: bool
+    validated: bool
+    is_default: bool
+
+
+class ModelList(BaseModel):
+    """Usable models, and why others are not."""
+
+    models: list[ModelSummary]
+    problems: dict[str, str]
+
+
+class ModelDetail(BaseModel):
+    """A model's manifest, as its folder has it."""
+
+    name: str
+    versions: list[str]
+    platform: Literal["onnx"] = "onnx"
+    manifest_sha256: str
+    manifest: Manifest
+
+
+@router.get("/health/live", tags=["health"], summary="Is the process alive?")
+def live() -> Live:
+    """200 while the process answers."""
+    return Live(version=version("xmag-serve"))
+
+
+@router.get("/health/ready", tags=["health"], summary="Are jobs being worked on?", responses={503: {"model": Ready}})
+def ready(services: ServicesDep, response: Response) -> Ready:
+    """200 when Redis answers and a worker says that its model is loaded and warm; else 503 with the reasons."""
+    reasons, workers, queue = [], [], True
+    try:
+        services.queue.ping()
+        workers = live_workers(services.queue)
+    except QueueUnavailableError as error:
+        queue = False
+        reasons.append(error.message)
+    if queue and not workers:
+        reasons.append("No worker has its model loaded and warm. It may be starting; else look at its log.")
+    if services.draining.is_set():
+        reasons.append("The service is going down.")
+    if reasons:
+        response.status_code = 503
+    return Ready(ready=not reasons, queue=queue, draining=services.draining.is_set(), workers=workers, reasons=reasons)
+
+
+@router.get("/models", tags=["models"], summary="List the models", responses=responses(401, 403))
+def models(services: ServicesDep) -> ModelList:
+    """All models in the server's folder."""
+    registry = services.registry
+    names = registry.names()
+    preferred = services.settings.model or (names[0] if len(names) == 1 else None)
+    found = []
+    for name in names:
+        manifest = registry.manifest(name)
+        found.append(
+            ModelSummary(
+                name=name,
+                version=manifest.version,
+                tasks=[head.task for head in manifest.heads],
+                trained=all(head.trained for head in manifest.heads),
+                validated=all(head.validated for head in manifest.heads),
+                is_default=name == preferred,
+            )
+        )
+    return ModelList(models=found, problems=registry.problems())
+
+
+@router.get("/models/{name}", tags=["models"], summary="One model's manifest", responses=responses(401, 403, 404))
+def model(name: str, services: ServicesDep) -> ModelDetail:
+    """What the model is, what it was measured to do, and what it is for."""
+    manifest = services.registry.manifest(name)
+    return ModelDetail(
+        name=name,
+        versions=[manifest.version],
+        manifest_sha256=services.registry.manifest_sha256(name),
+        manifest=manifest,
+    )

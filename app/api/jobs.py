@@ -1,0 +1,125 @@
+"""Jobs: look, list, follow, cancel, erase."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from app.api.problems import responses
+from app.api.schemas import JobList, JobQuery, JobView, job_view
+from app.api.services import Services, ServicesDep
+from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RequestInvalidError
+from app.jobs.ids import is_job_id
+from app.jobs.record import JobError, Outcome, now
+from app.jobs.status import JobStatus, job_status
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+log = structlog.stdlib.get_logger("xmag.api")
+EVENT_TURN_S = 0.5
+SCAN_MAX = 2000
+
+
+@router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
+def list_jobs(services: ServicesDep, query: Annotated[JobQuery, Query()]) -> JobList:
+    """One page. A filter may give a page that is short or empty with a `next_cursor`: go on until it is null."""
+    cursor = query.cursor
+    if cursor is not None and not is_job_id(cursor):
+        raise RequestInvalidError("cursor: not one that this server gave")
+    found: list[JobView] = []
+    ids = [job_id for job_id in services.store.ids_newest_first() if cursor is None or job_id < cursor]
+    last = None
+    for job_id in ids[:SCAN_MAX]:
+        if len(found) == query.limit:
+            break
+        last = job_id
+        status = _status_if_accepted(services, job_id)
+        if status is not None and _matches(status, query):
+            found.append(job_view(status))
+    is_end = last is None or last == ids[-1]
+    return JobList(jobs=found, next_cursor=None if is_end else last)
+
+
+def _status_if_accepted(services: Services, job_id: str) -> JobStatus | None:
+    try:
+        return job_status(services.store, services.queue, job_id)
+    except (JobNotFoundError, JobErasedError):
+        return None
+
+
+def _matches(status: JobStatus, query: JobQuery) -> bool:
+    request = status.request
+    return (
+        query.state in {None, status.state}
+        and query.case_id in {None, request.case_id}
+        and query.slide_id in {None, request.slide_id}
+    )
+
+
+@router.get("/{job_id}", summary="A job's state", responses=responses(401, 403, 404, 410))
+def get_job(job_id: str, services: ServicesDep, response: Response) -> JobView:
+    """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
+    view = job_view(job_status(services.store, services.queue, job_id))
+    if view.finished_at is None:
+        response.headers["Retry-After"] = "2"
+    return view
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Follow a job (server-sent events)",
+    response_class=EventSourceResponse,
+    responses=responses(401, 403, 404, 410),
+)
+async def events(job_id: str, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
+    """An event named `job` with the job as JSON at once and at every change, until the job is over."""
+    last: JobView | None = None
+    while True:
+        try:
+            view = job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
+        except JobErasedError as error:
+            yield ServerSentEvent(event="erased", data={"code": error.code, "detail": error.message})
+            return
+        if view != last:
+            yield ServerSentEvent(event="job", data=view)
+            last = view
+        if view.finished_at is not None or services.draining.is_set():
+            return
+        await asyncio.sleep(EVENT_TURN_S)
+
+
+@router.delete("/{job_id}", summary="Cancel or erase a job", responses=responses(401, 403, 404, 410))
+def delete_job(job_id: str, services: ServicesDep) -> JobView:
+    """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
+
+    The answer is the job as it was left. A slide given by path is never touched.
+    """
+    status = job_status(services.store, services.queue, job_id)
+    if status.finished_at is None:
+        cancelled = Outcome(
+            state="cancelled",
+            error=JobError(code="cancelled", message="Cancelled on request.", origin="user", retryable=False),
+            attempt=status.attempt,
+            started_at=status.started_at,
+            finished_at=now(),
+        )
+        if services.store.finish(job_id, cancelled):
+            log.info("job cancelled", job=job_id)
+            _leave_queue(services, status)
+        # An outcome that came first stands: asking to cancel never erases a result.
+        return job_view(job_status(services.store, services.queue, job_id))
+    services.intake.erase(job_id)
+    log.info("job erased", job=job_id)
+    return job_view(status).model_copy(update={"links": {}})
+
+
+def _leave_queue(services: Services, status: JobStatus) -> None:
+    """Take a waiting job's entry out; a running job's worker sees the outcome and lets go itself."""
+    try:
+        if status.state == "queued":
+            services.queue.forget(status.request.id)
+    except QueueUnavailableError:
+        log.warning("queue unavailable", during="cancel", job=status.request.id)

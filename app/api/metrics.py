@@ -1,0 +1,106 @@
+"""Prometheus metrics of the API process and of the queue."""
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.services import Services, ServicesDep
+from app.errors import QueueUnavailableError
+from app.jobs.presence import live_workers
+from app.jobs.tally import read_tally
+
+router = APIRouter(tags=["health"])
+
+
+class QueueCollector(Collector):
+    """Looked up when asked for: queue depth by priority, live workers, and the workers' own tallies."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families; `xmag_queue_up` alone while Redis does not answer."""
+        queue = self._services.queue
+        up = GaugeMetricFamily("xmag_queue_up", "1 when Redis answers")
+        try:
+            depth, workers, tally = queue.depth(), live_workers(queue), read_tally(queue)
+        except QueueUnavailableError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        jobs = GaugeMetricFamily("xmag_queue_jobs", "jobs waiting or running", labels=["priority"])
+        for priority, count in depth.items():
+            jobs.add_metric([priority], count)
+        yield jobs
+        alive = GaugeMetricFamily("xmag_workers", "workers with a warm model")
+        alive.add_metric([], len(workers))
+        yield alive
+        outcomes = GaugeMetricFamily("xmag_jobs_over", "jobs ended, by state and error code", labels=["state", "code"])
+        for (state, code), count in tally.outcomes.items():
+            outcomes.add_metric([state, code], count)
+        yield outcomes
+        stages = GaugeMetricFamily(
+            "xmag_stage_seconds_sum", "seconds spent by stage of succeeded jobs", labels=["stage"]
+        )
+        for stage, seconds in tally.stage_seconds.items():
+            stages.add_metric([stage], seconds)
+        yield stages
+        tiles = GaugeMetricFamily("xmag_tiles_sum", "tiles embedded by succeeded jobs")
+        tiles.add_metric([], tally.tiles)
+        yield tiles
+
+
+class RequestMetrics:
+    """ASGI middleware: counts and times requests by route template (never by path: ids and names stay out)."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self.app = app
+        self.requests = Counter(
+            "xmag_http_requests", "requests by route and status", ["method", "route", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "xmag_http_request_seconds", "time to the end of the response", ["method", "route"], registry=registry
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        start = time.perf_counter()
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            route = scope.get("route")
+            name = getattr(route, "path", "unmatched")
+            method = scope["method"] if scope["method"] in {"GET", "POST", "DELETE", "HEAD"} else "OTHER"
+            self.requests.labels(method, name, str(status)).inc()
+            self.seconds.labels(method, name).observe(time.perf_counter() - start)
+
+
+def install_metrics(app: FastAPI) -> CollectorRegistry:
+    """A registry of this application's own, with the middleware that fills it."""
+    registry = CollectorRegistry()
+    app.add_middleware(RequestMetrics, registry=registry)
+    app.state.metrics = registry
+    return registry
+
+
+@router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+def metrics(request: Request, _: ServicesDep) -> Response:
+    """Text exposition format."""
+    return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,112 @@
+"""Errors as problem documents (RFC 9457): type, title, status, detail, and a stable code."""
+
+import http
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.errors import InternalError, Origin, RequestInvalidError, XmagError
+
+log = structlog.stdlib.get_logger("xmag.api")
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = {429: 30, 503: 10}
+
+
+class Problem(BaseModel):
+    """An error. Branch on ``code``: it never changes; ``detail`` is for people."""
+
+    type: str = Field(default="about:blank", examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The file does not say its resolution. Send it in the field mpp (µm per pixel)."])
+    code: str = Field(examples=["mpp_missing"])
+    origin: Origin = Field(examples=["user"])
+    retryable: bool = Field(examples=[False])
+
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, text in {
+        400: "The body ended early or does not parse",
+        401: "No valid key",
+        403: "Not allowed",
+        404: "No such job",
+        408: "The upload stalled",
+        409: "Not in this state",
+        410: "The job was erased",
+        413: "Too large",
+        415: "Not a slide",
+        422: "Unusable",
+        429: "The queue is full",
+        503: "Draining, disk low, or the queue is down",
+    }.items()
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for the problems that a route may answer."""
+    return {status: PROBLEM_RESPONSES[status] for status in statuses}
+
+
+def problem_response(error: XmagError) -> JSONResponse:
+    """The response for a typed error."""
+    headers = {"Retry-After": str(RETRY_AFTER_S[error.status])} if error.status in RETRY_AFTER_S else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    content = {
+        "type": "about:blank",
+        "title": _title(error.status),
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        "origin": error.origin,
+        "retryable": error.retryable,
+        **error.details,
+    }
+    return JSONResponse(content, error.status, headers, media_type=MEDIA_TYPE)
+
+
+def _title(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Every error that leaves the application is a problem document."""
+
+    @app.exception_handler(XmagError)
+    async def typed(_: Request, error: XmagError) -> JSONResponse:
+        if error.status >= 500:
+            log.error("request failed", code=error.code, reason=error.message)
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        parts = (f"{'.'.join(map(str, e['loc'][1:])) or e['loc'][0]}: {e['msg']}" for e in error.errors())
+        return problem_response(RequestInvalidError("; ".join(parts)))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        title = _title(error.status_code)
+        content = {
+            "type": "about:blank",
+            "title": title,
+            "status": error.status_code,
+            "detail": str(error.detail),
+            "code": title.lower().replace(" ", "_"),
+            "origin": "user" if error.status_code < 500 else "system",
+            "retryable": False,
+        }
+        return JSONResponse(content, error.status_code, dict(error.headers or {}), media_type=MEDIA_TYPE)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        log.exception("unforeseen error", exc_info=error)
+        return problem_response(InternalError("Something went wrong on our side. The log has more."))

@@ -1,0 +1,143 @@
+"""What travels over HTTP: requests and answers, with examples for /docs."""
+
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from app.jobs.record import JobError, Priority, State
+from app.jobs.status import JobStatus
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+JobId = Annotated[str, Field(examples=["01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])]
+
+
+class PathReference(BaseModel):
+    """A slide that the server can read itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["path"]
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
+        description="absolute, inside one of the server's slide folders (XMAG_SLIDE_ROOTS)",
+        examples=["/slides/2026/S26-001234-A1.svs"],
+    )
+
+
+class AnalyzeFields(BaseModel):
+    """Everything that may be said about a slide; all optional."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Word | None = Field(default=None, description="default: the server's", examples=["xmag-lite0"])
+    tasks: list[Word] | None = Field(
+        default=None, description="heads to run, default all; in a form: comma-separated", examples=[["malignancy"]]
+    )
+    priority: Priority = Field(default="routine", description="FHIR request priority")
+    mpp: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="µm/px at level 0; overrides the file's", examples=[0.25]
+    )
+    stain: Word | None = Field(default=None, examples=["H&E"])
+    organ: Word | None = Field(default=None, examples=["lung"])
+    case_id: Word | None = Field(default=None, description="accession number", examples=["S26-001234"])
+    slide_id: Word | None = Field(default=None, description="container barcode", examples=["S26-001234-A1"])
+    context: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
+        default=None, description="echoed as it is, up to 1 KB"
+    )
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("context")
+    @classmethod
+    def _one_kilobyte(cls, value: str | None) -> str | None:
+        if value is not None and len(value.encode()) > 1024:
+            raise ValueError("context may hold 1024 bytes at most")
+        return value
+
+
+class AnalyzeByPath(AnalyzeFields):
+    """Analyse a slide that the server can read itself: it is read in place and never copied or changed."""
+
+    source: PathReference
+
+
+class JobQuery(BaseModel):
+    """Filters of a listing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: State | None = Field(default=None, description="only jobs in this state")
+    case_id: str | None = Field(default=None, max_length=200, description="only this accession number")
+    slide_id: str | None = Field(default=None, max_length=200, description="only this barcode")
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before")
+
+
+class ProgressView(BaseModel):
+    """How far a running job is."""
+
+    stage: str = Field(examples=["tiles"])
+    done: int = Field(examples=[320])
+    total: int = Field(examples=[844])
+    fraction: float = Field(description="0 to 1, of the whole job", examples=[0.4])
+
+
+class JobView(BaseModel):
+    """A job as it stands now."""
+
+    id: JobId
+    state: State
+    priority: Priority
+    model: str
+    tasks: list[str]
+    case_id: str | None
+    slide_id: str | None
+    context: str | None
+    progress: ProgressView | None
+    attempt: int = Field(description="attempts so far, 0 while it waits for the first")
+    error: JobError | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    links: dict[str, str] = Field(description="name → path on this server; results appear when they exist")
+
+
+class JobList(BaseModel):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobView]
+    next_cursor: str | None = Field(description="send it as `cursor` for the next page; null on the last")
+
+
+def job_view(status: JobStatus) -> JobView:
+    """The answer for one job."""
+    request, base = status.request, f"/jobs/{status.request.id}"
+    links = {"self": base, "events": f"{base}/events"}
+    if status.state == "succeeded":
+        files = ("result", "heatmap.png", "tissue_mask.png", "attention.geojson", "embeddings.h5")
+        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
+        links["overlay"] = f"{base}/heatmap.png?layer=overlay"
+    elif status.folder is not None:
+        links["tissue_mask"] = f"{base}/tissue_mask.png"
+    progress = status.progress
+    return JobView(
+        id=request.id,
+        state=status.state,
+        priority=request.priority,
+        model=request.model,
+        tasks=list(request.tasks),
+        case_id=request.case_id,
+        slide_id=request.slide_id,
+        context=request.context,
+        progress=None if progress is None else ProgressView(**vars(progress)),
+        attempt=status.attempt,
+        error=status.error,
+        created_at=request.created_at,
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        links=links,
+    )

@@ -1,0 +1,143 @@
+"""A multipart body, streamed: the slide goes straight to its final file and is hashed on the way."""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePath
+from typing import IO
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from streaming_form_data import ParseFailedException, StreamingFormDataParser
+from streaming_form_data.parser import UnexpectedPartException
+from streaming_form_data.targets import BaseTarget, ValueTarget
+from streaming_form_data.validators import MaxSizeValidator, ValidationError
+
+from app.errors import EmptyUploadError, RequestInvalidError, TooLargeError, UploadBrokenError, UploadStalledError
+from app.jobs.intake import ReceivedFile
+
+BUFFER_BYTES = 1 << 20
+FIELD_BYTES = 8 * 1024
+FORM_OVERHEAD_BYTES = 1 << 20
+# A format that OpenSlide tells by name keeps its ending; nothing else of the client's file name is ever used.
+_SUFFIX = re.compile(r"\.(svs|svslide|tif|tiff|ndpi|vms|vmu|scn|mrxs|bif|czi|dcm|zip)$", re.IGNORECASE)
+
+
+class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
+    """Writes the part named ``slide``. Only one is taken."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        super().__init__()
+        self._folder, self._max_bytes = folder, max_bytes
+        self._sha256 = hashlib.sha256()
+        self._file: IO[bytes] | None = None
+        self.path: Path | None = None
+        self.size_bytes = 0
+
+    def on_start(self) -> None:
+        """The part's head was read: its file name, if any, is known."""
+        if self.path is not None:
+            raise RequestInvalidError("Send one file in the field slide. A slide of several files goes as one .zip.")
+        suffix = _SUFFIX.search(PurePath(self.multipart_filename or "").name)
+        self.path = self._folder / f"slide{suffix.group(0).lower() if suffix else ''}"
+        self._file = self.path.open("xb", buffering=0)
+
+    def on_data_received(self, chunk: bytes) -> None:
+        """Some bytes of the slide."""
+        assert self._file is not None
+        self.size_bytes += len(chunk)
+        if self.size_bytes > self._max_bytes:
+            raise too_large(self._max_bytes)
+        self._sha256.update(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def on_finish(self) -> None:
+        """All of it is here: make it durable."""
+        assert self._file is not None
+        os.fsync(self._file.fileno())
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def received(self) -> ReceivedFile:
+        """The file. RequestInvalidError without one, UploadBrokenError if it is not whole, EmptyUploadError."""
+        if self.path is None:
+            raise RequestInvalidError("The form has no field named slide with a file in it.")
+        if not self._finished:
+            raise UploadBrokenError("The upload ended before the slide was complete. Send it again.")
+        if self.size_bytes == 0:
+            raise EmptyUploadError("The file is empty (0 bytes). Check the export, and send it again.")
+        return ReceivedFile(self.path, self.size_bytes, self._sha256.hexdigest())
+
+
+def too_large(max_bytes: int) -> TooLargeError:
+    """The error for a body over the limit."""
+    return TooLargeError(f"The slide is larger than this server takes ({max_bytes} bytes; XMAG_UPLOAD_MAX_BYTES).")
+
+
+async def receive_form(
+    request: Request, folder: Path, field_names: tuple[str, ...], *, max_bytes: int, idle_s: float
+) -> tuple[ReceivedFile, dict[str, str]]:
+    """Read the whole body; the slide's file and the other fields as text.
+
+    Errors: RequestInvalidError (unknown field, no slide), TooLargeError, UploadBrokenError, UploadStalledError,
+    and starlette's ClientDisconnect when the client hangs up.
+    """
+    slide = SlideTarget(folder, max_bytes)
+    values = {name: ValueTarget(validator=MaxSizeValidator(FIELD_BYTES)) for name in field_names}
+    try:
+        parser = StreamingFormDataParser(headers=request.headers, strict=True)
+        parser.register("slide", slide)
+        for name, target in values.items():
+            parser.register(name, target)
+        async for chunk in _buffered(request, idle_s):
+            await run_in_threadpool(parser.data_received, chunk)
+    except UnexpectedPartException as error:
+        known = ", ".join(("slide", *field_names))
+        raise RequestInvalidError(f"The form has an unknown field {error.part_name!r}. Known: {known}.") from error
+    except ParseFailedException as error:
+        raise UploadBrokenError(f"The multipart body does not parse: {error}. Send it again.") from error
+    except ValidationError as error:
+        raise RequestInvalidError(f"A field is longer than {FIELD_BYTES} bytes.") from error
+    finally:
+        slide.close()
+    return slide.received(), _texts(values)
+
+
+def _texts(values: dict[str, ValueTarget]) -> dict[str, str]:
+    texts = {}
+    for name, target in values.items():
+        try:
+            text = target.value.decode()
+        except UnicodeDecodeError as error:
+            raise RequestInvalidError(f"{name}: not UTF-8") from error
+        if text.strip():  # an HTML form sends fields that were left empty
+            texts[name] = text
+    return texts
+
+
+async def _buffered(request: Request, idle_s: float) -> AsyncIterator[bytes]:
+    """The body in blocks of about a mebibyte, so that a thread is asked for seldom."""
+    buffer = bytearray()
+    stream = request.stream().__aiter__()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), idle_s)
+        except StopAsyncIteration:
+            break
+        except TimeoutError as error:
+            raise UploadStalledError(f"Nothing was received for {idle_s:g} s. Send the slide again.") from error
+        buffer += chunk
+        if len(buffer) >= BUFFER_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
