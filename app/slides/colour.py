@@ -1,0 +1,67 @@
+"""The slide's own background colour, and optical density against it.
+
+Optical density (Beer-Lambert) is linear in the amount of stain; taken against the glass of the same slide, the
+scanner's brightness and tint drop out (Ruifrok & Johnston, Anal Quant Cytol Histol 23:291-299, 2001).
+"""
+
+import numpy as np
+
+from app.slides.types import Float32Array, UInt8Array
+
+_BIN = 8  # histogram bins are 8 grey levels wide
+_SIDE = 256 // _BIN
+_MAX_PIXELS = 300_000  # looked at, evenly spread
+_MIN_SHARE = 0.005  # of all pixels: the least glass that is believed
+_MIN_RATIO = 0.03  # of the commonest colour: leaves out JPEG ringing, keeps a small hole in a full slide
+_MAX_TINT = 0.20  # (max - min) / max of a tinted glass
+_MAX_MAGENTA = 0.04  # green lacking against the other two: what stains do, and glass does not
+
+
+def background_colour(rgb: UInt8Array) -> Float32Array:
+    """Colour of the empty glass: float32 [3], 0 to 255, from uint8 [h, w, 3].
+
+    The brightest common colour that is not stained (green lacks). Exact white is padding of areas never scanned
+    and only taken when nothing else is there. A picture that shows no glass gets a neutral of its brightest value.
+    """
+    step = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MAX_PIXELS)))
+    pixels = rgb[::step, ::step].reshape(-1, 3)
+    padding = pixels.min(axis=1) >= 254
+    scanned = pixels[~padding]
+    codes = scanned // np.uint8(_BIN)
+    index = (codes[:, 0].astype(np.intp) * _SIDE + codes[:, 1]) * _SIDE + codes[:, 2]
+    counts = np.bincount(index, minlength=_SIDE**3)
+    n_padding = len(pixels) - len(scanned)
+    enough = max(_MIN_SHARE * len(pixels), _MIN_RATIO * max(int(counts.max()), n_padding))
+    bins = np.flatnonzero(counts >= max(enough, 1))
+    colours = np.stack(np.unravel_index(bins, (_SIDE, _SIDE, _SIDE)), axis=1) * _BIN + _BIN / 2
+    top = colours.max(axis=1)
+    tint = (top - colours.min(axis=1)) / top
+    magenta = (np.minimum(colours[:, 0], colours[:, 2]) - colours[:, 1]) / top
+    # Half a bin of rounding can feign a tint of _BIN / top.
+    slack = _BIN / top
+    glass = (tint <= _MAX_TINT + slack) & (magenta <= np.maximum(_MAX_MAGENTA, slack / 2))
+    if glass.any():
+        light = colours.sum(axis=1)
+        # Neighbouring bins share one glass: of the brightest ones, the commonest.
+        brightest = glass & (light >= light[glass].max() - 3 * _BIN)
+        centre = colours[brightest][np.argmax(counts[bins[brightest]])]
+        near = np.abs(scanned - centre.astype(np.float32)).max(axis=1) <= _BIN
+        return np.median(scanned[near], axis=0).astype(np.float32)
+    if n_padding >= _MIN_SHARE * len(pixels):
+        return np.full(3, 255, np.float32)
+    return np.full(3, np.percentile(pixels.max(axis=1), 99.5), np.float32)
+
+
+def brightest_channel(rgb: UInt8Array) -> UInt8Array:
+    """The largest of the three channels: uint8 [h, w]. (Three times faster than a maximum over the last axis.)"""
+    return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+
+
+def optical_density(rgb: UInt8Array, background: Float32Array) -> Float32Array:
+    """log10((background + 1) / (pixel + 1)) per channel, never below 0: float32 [3, h, w] (channel first)."""
+    density = np.empty((3, *rgb.shape[:2]), np.float32)
+    levels = np.arange(256, dtype=np.float32)
+    for channel in range(3):
+        table = np.log10((background[channel] + 1) / (levels + 1)).clip(min=0).astype(np.float32)
+        np.take(table, rgb[..., channel], out=density[channel])
+    return density

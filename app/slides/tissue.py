@@ -1,0 +1,101 @@
+"""Where the tissue is on a slide seen from afar, and what else lies there: ink, darkness.
+
+Stain gives colour; dust, shadows, scratches and uneven light do not. The rule is therefore the spread of the
+optical density over the channels, against the slide's own glass. Fat has hardly any, but a lattice of cell walls:
+fine texture counts too. Either is tissue only where it hangs together with something clearly stained.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter
+
+from app.slides.colour import background_colour, brightest_channel, optical_density
+from app.slides.pen import find_pen
+from app.slides.regions import close, dilate, erode, fill_small_holes, find_regions, keep_large
+from app.slides.types import BoolArray, Float32Array, UInt8Array
+
+_WORK_UM = 16  # µm/px at which the masks are made: six pixels for the smallest fragment
+_SMOOTH_BELOW_UM = 20  # coarser pixels have averaged enough already
+_SPREAD = 0.012  # density spread over the channels of the palest stain; haze beside tissue stays below 0.01
+_SPREAD_SURE = 0.024
+_SPREAD_TRACE = 0.003  # what is left of the colour in fat; steps in bare glass have less
+_TEXTURE = 0.0027  # density step of a lattice of fat cells; clean glass has 0.0005, haze none
+_CLEAR = 0.015  # density below which a pixel may be glass
+_NOISE_FACTOR = 3
+_GAP_UM = 40  # half of a fat cell's width: the lattice closes
+_SURE_SHARE = 0.4
+_MIN_TISSUE_MM2 = 0.005  # a round fragment of 80 µm
+_MAX_HOLE_MM2 = 0.05  # a gland's lumen, a few fat cells
+_DARK = 80  # no channel above it: shadow, fold, dirt, border
+_MIN_DARK_MM2 = 0.01
+
+
+@dataclass(frozen=True)
+class TissueMasks:
+    """Three disjoint masks, bool [h, w] in the thumbnail's frame."""
+
+    tissue: BoolArray
+    pen: BoolArray
+    dark: BoolArray
+
+
+def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
+    """Tissue, pen ink and darkness on a thumbnail: uint8 [h, w, 3] RGB of the whole slide, mpp its own µm/px.
+
+    Meant for 2 to 40 µm/px. Keeps fragments of 100 µm and more. ``dark`` is judged by brightness as it is, not against
+    the background: a slide that gets darker has more of it, never less, and less tissue.
+    """
+    factor = max(1, round(_WORK_UM / mpp))
+    image = Image.fromarray(thumbnail)
+    small = image.reduce(factor) if factor > 1 else image
+    work_mpp = mpp * factor
+    rgb = np.asarray(small)
+    background = background_colour(rgb)
+    pen = find_pen(rgb, optical_density(rgb, background), background, work_mpp)
+    dark = keep_large(brightest_channel(rgb) < _DARK, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
+    smooth = work_mpp < _SMOOTH_BELOW_UM
+    if smooth:
+        rgb = np.asarray(small.filter(ImageFilter.BoxBlur(1)))
+    tissue = _stained(optical_density(rgb, background), _texture(small, background), pen | dark, work_mpp)
+    if smooth:  # smoothing carried the colour one pixel outwards
+        tissue = erode(tissue, 1)
+    height, width = thumbnail.shape[:2]
+    return TissueMasks(*(_enlarge(mask, factor, height, width) for mask in (tissue, pen, dark)))
+
+
+def _stained(density: Float32Array, texture: Float32Array, excluded: BoolArray, mpp: float) -> BoolArray:
+    spread = density.max(axis=0) - density.min(axis=0)
+    clear = density.mean(axis=0) < _CLEAR
+    coloured = spread >= _raised(spread, clear, _SPREAD)
+    textured = (texture >= _raised(texture, clear, _TEXTURE)) & (spread >= _SPREAD_TRACE)
+    gap_px = max(1, round(_GAP_UM / mpp))
+    # An edge makes texture one pixel further out than it makes colour: that pixel is taken back.
+    lattice = erode(dilate(textured & ~excluded, gap_px), gap_px + 1)
+    regions = find_regions(close(coloured & ~excluded, 1) | lattice)
+    sure = regions.counts((spread >= _SPREAD_SURE) & ~excluded) >= _SURE_SHARE * _px(_MIN_TISSUE_MM2, mpp)
+    large = regions.areas() >= _px(_MIN_TISSUE_MM2, mpp)
+    return fill_small_holes(regions.mask(sure & large) & ~excluded, _px(_MAX_HOLE_MM2, mpp)) & ~excluded
+
+
+def _raised(values: Float32Array, clear: BoolArray, threshold: float) -> float:
+    """The threshold, or up to twice of it where the glass itself is noisy."""
+    noise = float(np.median(values[clear])) if clear.any() else 0.0
+    return min(max(threshold, _NOISE_FACTOR * noise), 2 * threshold)
+
+
+def _texture(image: Image.Image, background: Float32Array) -> Float32Array:
+    """Mean density step between a pixel and its neighbourhood, over 3 × 3 pixels: float32 [h, w]."""
+    green = image.getchannel("G")
+    step = ImageChops.difference(green, green.filter(ImageFilter.BoxBlur(1)))
+    # Sixteen times the step, so that the mean is not rounded to whole grey levels.
+    mean = step.point([min(255, 16 * level) for level in range(256)]).filter(ImageFilter.BoxBlur(1))
+    return np.asarray(mean, np.float32) / np.float32(16 * np.log(10) * max(float(background[1]), 1))
+
+
+def _px(area_mm2: float, mpp: float) -> float:
+    return max(area_mm2 * 1e6 / mpp**2, 1)
+
+
+def _enlarge(mask: BoolArray, factor: int, height: int, width: int) -> BoolArray:
+    return np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)[:height, :width]
