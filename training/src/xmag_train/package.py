@@ -1,0 +1,188 @@
+"""Write a model's folder: the graphs, the manifest that speaks for them, and the model card.
+
+The graphs are exported, compared with torch, and only then moved into place, the manifest last.
+"""
+
+import copy
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from app.inference.golden import golden_of, golden_tile
+from app.inference.manifest import (
+    MANIFEST_NAME,
+    Calibration,
+    Domain,
+    Golden,
+    Head,
+    Manifest,
+    Metric,
+    ModelFile,
+    Provenance,
+    Reading,
+    Variant,
+)
+from xmag_train.fold import fold_batch_norms
+from xmag_train.mil_head import GatedAttentionHead
+from xmag_train.onnx_export import export_onnx
+from xmag_train.student import EMBEDDING_DIM, TILE_PX, Student
+
+STUDENT_FILE = "student.onnx"
+CARD_FILE = "MODEL_CARD.md"
+TILE_MPP = 2.0
+TISSUE_MIN = 0.10
+PARITY_TILES = 4
+PARITY_BAG = 50
+# Largest difference between torch (float64) and onnxruntime (float32) that an export may show.
+PARITY_MAX = 1e-3
+# fp32 differs by some 1e-6 between CPUs, and by less than this between CPU and GPU (without TF32).
+GOLDEN_TOLERANCE_FP32 = 1e-3
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """A head's weights and everything the manifest says of it, but what only the export can know."""
+
+    task: str
+    module: GatedAttentionHead
+    labels: list[str]
+    positive_class: str | None
+    bag_size_min: int
+    bag_size_max: int
+    calibration: Calibration
+    metrics: list[Metric]
+    intended_use: str
+    trained: bool
+    validated: bool
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All of a model."""
+
+    name: str
+    version: str
+    student: Student
+    heads: list[HeadSpec]
+    reading: Reading
+    domain: Domain
+    provenance: Provenance
+    card: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: the manifest, and file → largest absolute difference of any output to torch's."""
+
+    manifest: Manifest
+    parity: Mapping[str, float]
+
+
+def write_model(spec: ModelSpec, out: Path) -> Written:
+    """Export ``spec`` into the folder ``out`` (made if missing). ValueError if a graph differs from torch."""
+    out.mkdir(parents=True, exist_ok=True)
+    exact = copy.deepcopy(spec.student).eval().double()
+    parity: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as name:
+        draft = Path(name)
+        parity[STUDENT_FILE] = _export_student(spec.student, exact, draft / STUDENT_FILE)
+        student = _file(draft / STUDENT_FILE)
+        heads = []
+        for head in spec.heads:
+            path = draft / f"{head.task}.onnx"
+            parity[path.name] = _export_head(head.module, path, head.task)
+            heads.append(_head_entry(head, _file(path), student.sha256))
+        manifest = Manifest(
+            schema_version=1,
+            name=spec.name,
+            version=spec.version,
+            tile_px=TILE_PX,
+            mpp=TILE_MPP,
+            embedding_dim=EMBEDDING_DIM,
+            tissue_min=TISSUE_MIN,
+            reading=spec.reading,
+            domain=spec.domain,
+            student=[Variant(precision="fp32", file=student, golden=_golden(exact))],
+            heads=heads,
+            provenance=spec.provenance,
+        )
+        (draft / CARD_FILE).write_text(spec.card, encoding="utf-8")
+        (draft / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for file in [*(part.name for part in manifest.files()), CARD_FILE, MANIFEST_NAME]:
+            (draft / file).replace(out / file)
+    return Written(manifest, parity)
+
+
+def _export_student(student: Student, exact: Student, path: Path) -> float:
+    export_onnx(
+        fold_batch_norms(student),
+        torch.zeros((2, TILE_PX, TILE_PX, 3), dtype=torch.uint8),
+        path,
+        graph="student",
+        input_name="tiles",
+        output_names=["embedding", "tokens"],
+    )
+    random = np.random.default_rng(0).integers(0, 256, (PARITY_TILES, TILE_PX, TILE_PX, 3), dtype=np.uint8)
+    return _parity(exact, torch.from_numpy(np.concatenate([random, golden_tile(TILE_PX)[None]])), path)
+
+
+def _export_head(head: GatedAttentionHead, path: Path, task: str) -> float:
+    dim = head.project.in_features
+    export_onnx(
+        head,
+        torch.zeros((3, dim)),
+        path,
+        graph=task,
+        input_name="embeddings",
+        output_names=["logits", "attention", "tile_scores"],
+    )
+    bag = torch.from_numpy(np.random.default_rng(0).random((PARITY_BAG, dim), dtype=np.float32))
+    return _parity(copy.deepcopy(head).double(), bag, path)
+
+
+def _parity(exact: nn.Module, example: Tensor, path: Path) -> float:
+    """Largest absolute difference of the file's outputs to those of ``exact`` (float64)."""
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: example.numpy()})
+    with torch.inference_mode():
+        wanted = exact(example.double() if example.is_floating_point() else example)
+    largest = max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, wanted, strict=True))
+    if not largest <= PARITY_MAX:
+        raise ValueError(f"{path.name} differs from torch by {largest:.2g}; allowed is {PARITY_MAX:.2g}")
+    return largest
+
+
+def _golden(exact: Student) -> Golden:
+    with torch.inference_mode():
+        embedding, _ = exact(torch.from_numpy(golden_tile(TILE_PX)[None]))
+    return golden_of(embedding[0].numpy(), GOLDEN_TOLERANCE_FP32)
+
+
+def _head_entry(head: HeadSpec, file: ModelFile, student_sha256: str) -> Head:
+    return Head(
+        task=head.task,
+        file=file,
+        student_sha256=student_sha256,
+        labels=head.labels,
+        activation="softmax",
+        positive_class=head.positive_class,
+        attention_kind="shared",
+        bag_size_min=head.bag_size_min,
+        bag_size_max=head.bag_size_max,
+        calibration=head.calibration,
+        metrics=head.metrics,
+        intended_use=head.intended_use,
+        trained=head.trained,
+        validated=head.validated,
+    )
+
+
+def _file(path: Path) -> ModelFile:
+    return ModelFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,0 +1,122 @@
+"""The written folder: the same as torch, the same each time, and accepted by the service."""
+# ruff: noqa: E402 - torch is looked for before what needs it
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
+
+import onnx
+from PIL import Image
+from torch import nn
+
+from app.inference.manifest import load_manifest
+from app.inference.model import Model, load_model
+from xmag_train.fold import fold_batch_norms
+from xmag_train.imagenet import load_imagenet
+from xmag_train.package import write_model
+from xmag_train.student import TILE_PX, Student
+from xmag_train.untrained import untrained_spec
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REGION_PX = 896  # at 0.5 µm/px: exactly one 5x tile
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "xmag-lite0"
+    write_model(untrained_spec(seed=0, commit="test"), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Model:
+    return load_model(folder, device="cpu", threads=2)
+
+
+@pytest.fixture(scope="module")
+def student() -> Student:
+    return load_imagenet(Student())
+
+
+def real_tiles(count: int) -> np.ndarray:
+    """uint8 [count, 224, 224, 3], each from another slide."""
+    data = Path(os.environ.get("XMAG_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    slides = sorted((data / "atlas" / "regions").glob("*"))[:count]
+    if len(slides) < count:
+        pytest.skip(f"the atlas regions are not there: {data / 'atlas' / 'regions'}")
+    regions = [Image.open(sorted(slide.glob("*.jpg"))[0]).convert("RGB") for slide in slides]
+    assert all(region.size == (REGION_PX, REGION_PX) for region in regions)
+    return np.stack([np.asarray(region.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)) for region in regions])
+
+
+def compare(model: Model, student: Student, tiles: np.ndarray) -> float:
+    embeddings, tokens = model.embedder.embed_with_tokens(tiles)
+    with torch.inference_mode():
+        wanted_embeddings, wanted_tokens = student(torch.from_numpy(tiles))
+    return max(
+        float(np.abs(embeddings - wanted_embeddings.numpy()).max()), float(np.abs(tokens - wanted_tokens.numpy()).max())
+    )
+
+
+def test_the_student_equals_torch_on_noise(model: Model, student: Student) -> None:
+    tiles = np.random.default_rng(3).integers(0, 256, (5, TILE_PX, TILE_PX, 3), dtype=np.uint8)
+    assert compare(model, student, tiles) < 1e-4
+
+
+def test_the_student_equals_torch_on_real_tissue(model: Model, student: Student) -> None:
+    difference = compare(model, student, real_tiles(16))
+    print(f"largest difference on 16 real tiles: {difference:.2g}")
+    assert difference < 1e-4
+
+
+def test_real_slides_differ_from_each_other(model: Model) -> None:
+    embeddings = model.embedder.embed(real_tiles(16))
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cosines = (unit @ unit.T)[np.triu_indices(16, k=1)]
+    assert 0.0 < np.median(cosines) < 0.9
+
+
+def test_the_head_equals_torch(model: Model) -> None:
+    spec = untrained_spec(seed=0, commit="test")
+    bag = np.random.default_rng(3).random((30, 1280), dtype=np.float32)
+    found = model.heads["malignancy"].run(bag)
+    with torch.inference_mode():
+        wanted = spec.heads[0].module(torch.from_numpy(bag))
+    np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-5)
+    np.testing.assert_allclose(found.attention, wanted.attention, atol=1e-6)
+    np.testing.assert_allclose(found.tile_scores, wanted.tile_scores, atol=1e-5)
+
+
+def test_a_second_export_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    again = tmp_path / "xmag-lite0"
+    write_model(untrained_spec(seed=0, commit="test"), again)
+    assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_the_committed_model_is_what_the_command_writes(folder: Path) -> None:
+    made = load_manifest(folder)
+    committed = load_manifest(REPOSITORY / "models" / "xmag-lite0")
+    assert [file.sha256 for file in committed.files()] == [file.sha256 for file in made.files()]
+
+
+def test_the_graphs_name_no_place_and_no_time(folder: Path) -> None:
+    for path in folder.glob("*.onnx"):
+        content = path.read_bytes()
+        assert str(REPOSITORY).encode() not in content
+        assert b"site-packages" not in content and b".py" not in content
+        proto = onnx.load_from_string(content)
+        assert not proto.metadata_props and not any(node.metadata_props for node in proto.graph.node)
+        assert not any(tensor.external_data for tensor in proto.graph.initializer)
+        assert "BatchNormalization" not in {node.op_type for node in proto.graph.node}
+
+
+def test_folding_leaves_no_batch_norm_and_the_same_numbers(student: Student) -> None:
+    folded = fold_batch_norms(student)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    tile = torch.randint(0, 256, (2, TILE_PX, TILE_PX, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(tile)[0], student(tile)[0], atol=1e-4, rtol=1e-4)
