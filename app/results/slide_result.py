@@ -35,3 +35,22 @@ class SlideResult:
     tissue_fractions: Float32Array
     features: Float32Array
     heads: tuple[HeadMap, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where shapes do not correspond: a file would show one tile's data on another."""
+        n_tiles = len(self.coords)
+        if self.coords.shape != (n_tiles, 2) or n_tiles == 0:
+            raise ValueError(f"coords must be [N, 2] with N of at least 1, not {self.coords.shape}")
+        if self.features.ndim != 2 or len(self.features) != n_tiles:
+            raise ValueError(f"features must be [{n_tiles}, D], not {self.features.shape}")
+        if self.tissue_fractions.shape != (n_tiles,):
+            raise ValueError(f"tissue_fractions must be [{n_tiles}], not {self.tissue_fractions.shape}")
+        if self.thumbnail.shape != (*self.tissue_mask.shape, 3):
+            raise ValueError(
+                f"tissue_mask {self.tissue_mask.shape} and thumbnail {self.thumbnail.shape} differ in size"
+            )
+        for head in self.heads:
+            if head.attention is not None and head.attention.shape not in ((1, n_tiles), (len(head.labels), n_tiles)):
+                raise ValueError(f"attention of {head.task} must be [1 or C, {n_tiles}], not {head.attention.shape}")
+            if head.tile_scores is not None and head.tile_scores.shape != (n_tiles, len(head.labels)):
+                raise ValueError(f"tile_scores of {head.task} must be [{n_tiles}, C], not {head.tile_scores.shape}")

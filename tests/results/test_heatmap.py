@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from app.results.colour_map import colours
+from app.results.heatmap import MIN_PICTURE_PX, heatmap_description, render_heatmap
+from app.results.overlay import shade
+from app.results.scales import tick_labels
+from tests.results.make_result import Recipe, make_result
+
+MARGIN = 32  # two text sizes of 16 px on the narrowest page
+
+
+def row_of_picture(page: np.ndarray) -> int:
+    """First row of the frame around the picture: the only line of its grey across the whole width."""
+    frame = (page[:, MARGIN:-MARGIN] == (216, 219, 224)).all(axis=(1, 2))
+    return int(np.flatnonzero(frame)[0])
+
+
+def test_known_tile_has_its_colour_in_the_enlarged_picture() -> None:
+    page = np.asarray(render_heatmap(make_result()))
+    top = row_of_picture(page)
+    grey = round(0.299 * 222 + 0.587 * 160 + 0.114 * 200)
+    first, last = shade(colours(np.array([100 / 12, 100], dtype=np.float32)), grey)
+    assert np.abs(page[top + 100, MARGIN + 100].astype(int) - first).max() <= 2  # cells are 200 px in 1000
+    assert np.abs(page[top + 500, MARGIN + 700].astype(int) - last).max() <= 2
+    assert (page[top + 700, MARGIN + 900] == 248).all()
+
+
+@pytest.mark.parametrize("thumbnail_px", [60, 400, 1000, 2000, 4000])
+def test_page_holds_the_picture_at_its_size_or_enlarged(thumbnail_px: int) -> None:
+    page = render_heatmap(make_result(Recipe(thumbnail_px=thumbnail_px)))
+    picture_px = max(MIN_PICTURE_PX, thumbnail_px)
+    text_px = min(44, max(16, int(picture_px / 76)))
+    assert page.width == picture_px + 4 * text_px
+    assert page.height > picture_px * 0.8
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1, 60), (60, 1)])
+def test_strips_of_tissue_still_leave_room_for_the_legend(columns: int, rows: int) -> None:
+    page = render_heatmap(make_result(Recipe(columns=columns, rows=rows, thumbnail_px=1500)))
+    assert page.width >= 1000
+    assert page.height >= 150
+
+
+@pytest.mark.parametrize("attention_kind", ["shared", "per_class", "none"])
+@pytest.mark.parametrize("columns", [1, 20])
+def test_every_kind_renders_and_describes_itself(attention_kind: str, columns: int) -> None:
+    result = make_result(Recipe(columns=columns, rows=columns, attention_kind=attention_kind))
+    assert render_heatmap(result).mode == "RGB"
+    words = heatmap_description(result)
+    assert "Not a diagnosis." in words
+    assert ("tumour”" in words) == (attention_kind == "per_class")
+
+
+def test_without_attention_the_picture_is_tissue_in_its_own_colours() -> None:
+    page = np.asarray(render_heatmap(make_result(Recipe(attention_kind="none"))))
+    assert page[row_of_picture(page) + 300, MARGIN + 300].tolist() == [222, 160, 200]
+
+
+def test_twenty_thousand_tiles() -> None:
+    assert render_heatmap(make_result(Recipe(columns=200, rows=100, thumbnail_px=1500))).width > 1500
+
+
+def test_raw_weights_stand_beside_percentiles() -> None:
+    attention = np.array([0.4, 0.1, 0.3, 0.2], dtype=np.float32)
+    assert tick_labels(attention) == [("0", "0.1"), ("25", "0.1"), ("50", "0.2"), ("75", "0.3"), ("100", "0.4")]
+
+
+def test_same_result_gives_the_same_picture() -> None:
+    assert render_heatmap(make_result()).tobytes() == render_heatmap(make_result()).tobytes()

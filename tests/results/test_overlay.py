@@ -1,0 +1,76 @@
+import numpy as np
+from PIL import Image
+
+from app.results.colour_map import colours
+from app.results.overlay import OPACITY, draw_tissue_outline, index_for, paint_attention, render_overlay_layer, shade
+from app.results.percentile import attention_percentiles
+from tests.results.make_result import Recipe, make_result
+
+
+def test_layer_has_the_thumbnails_size_and_each_tiles_colour_at_its_middle() -> None:
+    result = make_result()
+    layer = render_overlay_layer(result)
+    assert layer.mode == "RGBA"
+    assert layer.size == (400, 320)  # 5 × 4 cells of 80 px
+    pixels = np.asarray(layer)
+    expected = colours(attention_percentiles(np.arange(1, 13, dtype=np.float32)))
+    for row in range(12):
+        i, j = row % 4, row // 4
+        assert pixels[j * 80 + 40, i * 80 + 40].tolist() == [*expected[row].tolist(), OPACITY]
+
+
+def test_layer_is_transparent_where_no_tile_is_and_exact_at_the_border() -> None:
+    alpha = np.asarray(render_overlay_layer(make_result()))[..., 3]
+    assert (alpha[:240, :320] == OPACITY).all()
+    assert (alpha[240:] == 0).all()
+    assert (alpha[:, 320:] == 0).all()
+
+
+def test_layer_without_attention_is_wholly_transparent() -> None:
+    layer = render_overlay_layer(make_result(Recipe(attention_kind="none")))
+    assert layer.size == (400, 320)
+    assert not np.asarray(layer).any()
+
+
+def test_layer_of_a_class_follows_that_class() -> None:
+    result = make_result(Recipe(attention_kind="per_class"))
+    tumour, normal = (np.asarray(render_overlay_layer(result, label=label)) for label in ("tumour", "normal"))
+    assert (tumour[200, 280] == normal[40, 40]).all()
+    assert (tumour[40, 40] != normal[40, 40]).any()
+
+
+def test_painting_blends_colour_with_grey_and_leaves_the_rest() -> None:
+    result = make_result()
+    attention = np.arange(1, 13, dtype=np.float32)
+    index = index_for(result, (400, 320))
+    painted = paint_attention(result.thumbnail, index, attention)
+    grey = Image.fromarray(result.thumbnail).convert("L").getpixel((40, 40))
+    expected = shade(colours(attention_percentiles(attention)), grey)
+    assert np.abs(painted[40, 40].astype(int) - expected[0]).max() <= 1
+    assert np.abs(painted[200, 280].astype(int) - expected[11]).max() <= 1
+    assert (painted[240:] == result.thumbnail[240:]).all()
+    assert (painted[:, 320:] == result.thumbnail[:, 320:]).all()
+
+
+def test_tiny_tiles_get_no_edges_and_large_ones_do() -> None:
+    def distinct_in_first_tile(columns: int, thumbnail_px: int) -> int:
+        result = make_result(Recipe(columns=columns, rows=1, thumbnail_px=thumbnail_px))
+        index = index_for(result, (result.thumbnail.shape[1], result.thumbnail.shape[0]))
+        painted = paint_attention(result.thumbnail, index, result.heads[0].attention[0])
+        return len(np.unique(painted[index == 0], axis=0))
+
+    assert distinct_in_first_tile(columns=9, thumbnail_px=400) == 2
+    assert distinct_in_first_tile(columns=49, thumbnail_px=400) == 1
+
+
+def test_outline_darkens_the_edge_of_tissue_only_and_takes_a_mask_of_another_size() -> None:
+    picture = np.full((200, 300, 3), 250, dtype=np.uint8)
+    mask = np.zeros((20, 30), dtype=np.bool_)
+    mask[5:15, 5:25] = True
+    changed = (draw_tissue_outline(picture, mask) != picture).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert abs(rows.min() - 50) <= 2
+    assert abs(rows.max() - 150) <= 2
+    assert abs(columns.min() - 50) <= 2
+    assert abs(columns.max() - 250) <= 2
+    assert not changed[60:140, 60:240].any()

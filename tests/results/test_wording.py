@@ -1,0 +1,55 @@
+import pytest
+
+from app.results.wording import attention_legend, attention_title, domain_sentence, origin_sentence, state_sentence
+from tests.results.make_result import Recipe, make_result
+
+
+def prediction(**recipe: object):
+    return make_result(Recipe(**recipe)).document.predictions[0]
+
+
+def test_shared_attention_names_no_class_and_says_what_it_is_not() -> None:
+    shared = prediction(attention_kind="shared", labels=("adenoma", "carcinoma"), positive_class="carcinoma")
+    words = attention_title(shared, None) + attention_legend(shared, None)
+    assert "where the model looked, not where tumour is" in words
+    assert "adenoma" not in words
+    assert "carcinoma" not in words
+
+
+def test_attention_per_class_names_its_class() -> None:
+    per_class = prediction(attention_kind="per_class", labels=("adenoma", "carcinoma"), positive_class="carcinoma")
+    for words in (attention_title(per_class, "carcinoma"), attention_legend(per_class, "carcinoma")):
+        assert "“carcinoma”" in words
+        assert "adenoma" not in words
+
+
+def test_a_head_without_attention_says_that_only_tissue_is_shown() -> None:
+    words = attention_legend(prediction(attention_kind="none"), None)
+    assert "no attention" in words
+    assert "tissue only" in words
+
+
+@pytest.mark.parametrize(
+    ("trained", "validated", "words"),
+    [
+        (False, False, "UNTRAINED model: research and integration testing only"),
+        (True, False, "NOT VALIDATED: research use only"),
+        (True, True, "validated for its intended use only (Telling tumour from normal in research)"),
+    ],
+)
+def test_state_is_always_said_and_it_is_never_a_diagnosis(trained: bool, validated: bool, words: str) -> None:
+    sentence = state_sentence(prediction(trained=trained, validated=validated))
+    assert words in sentence
+    assert sentence.endswith("Not a diagnosis.")
+
+
+def test_out_of_domain_is_said_and_in_domain_says_nothing() -> None:
+    assert "Outside the model's domain" in str(domain_sentence(prediction(in_domain=False)))
+    assert domain_sentence(prediction()) is None
+
+
+def test_origin_names_slide_by_hash_and_model_by_version() -> None:
+    assert origin_sentence(make_result().document) == (
+        "12 tiles of 224 px at 2 µm/px · scanned at 0.526 µm/px · xmag-lite0 0.1.0 · slide 555555555555"
+    )
+    assert origin_sentence(make_result(Recipe(columns=1, rows=1)).document).startswith("1 tile of")
