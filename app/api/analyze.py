@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from app.api.auth import Analyst, Caller
 from app.api.problems import responses
 from app.api.schemas import AnalyzeByPath, AnalyzeFields, JobView, job_view
 from app.api.services import Services, ServicesDep
@@ -69,7 +70,7 @@ def _openapi_body() -> dict[str, Any]:
         ],
     },
 )
-async def analyze(request: Request, response: Response, services: ServicesDep) -> JobView | Response:
+async def analyze(request: Request, response: Response, services: ServicesDep, caller: Analyst) -> JobView | Response:
     """Upload a slide (multipart) or name one the server can read (JSON). The answer is the job: poll `links.self`.
 
     A slide that cannot be analysed is refused here where that can be told from its header; the rest shows as a
@@ -80,9 +81,9 @@ async def analyze(request: Request, response: Response, services: ServicesDep) -
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
-            job_id = await _by_upload(request, services, length)
+            job_id = await _by_upload(request, services, caller, length)
         elif kind == "application/json":
-            job_id = await _by_path(request, services)
+            job_id = await _by_path(request, services, caller)
         else:
             raise RequestInvalidError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
     except ClientDisconnect:
@@ -93,7 +94,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep) -
     return job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
 
 
-async def _by_upload(request: Request, services: Services, length: int) -> str:
+async def _by_upload(request: Request, services: Services, caller: Caller, length: int) -> str:
     limit = services.settings.upload_max_bytes
     if length > limit + FORM_OVERHEAD_BYTES:
         raise too_large(limit)
@@ -105,14 +106,15 @@ async def _by_upload(request: Request, services: Services, length: int) -> str:
         fields = _validated(AnalyzeFields, texts)
         _model_and_tasks(services, fields)  # a wrong name is told before the slide is probed
         source = await run_in_threadpool(services.intake.uploaded, file, fields.mpp)
-        job = _job(request, folder.job_id, fields, source, services)
-        accepted = await run_in_threadpool(services.intake.accept, job, _fingerprint(source, fields))
+        job = _job(folder.job_id, fields, source, services, caller)
+        key = _idempotency(request, caller)
+        accepted = await run_in_threadpool(services.intake.accept, job, key, _fingerprint(source, fields))
         if accepted.id == folder.job_id:
             folder.keep()
         return accepted.id
 
 
-async def _by_path(request: Request, services: Services) -> str:
+async def _by_path(request: Request, services: Services, caller: Caller) -> str:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -127,9 +129,10 @@ async def _by_path(request: Request, services: Services) -> str:
     path = await run_in_threadpool(resolve_source, fields.source.path, services.settings.slide_roots)
     source = await run_in_threadpool(services.intake.by_path, path, fields.mpp)
     job_id = new_job_id()
-    job = _job(request, job_id, fields, source, services)
+    job = _job(job_id, fields, source, services, caller)
     (services.store.root / job_id).mkdir(mode=0o700)
-    accepted = await run_in_threadpool(services.intake.accept, job, _fingerprint(source, fields))
+    key = _idempotency(request, caller)
+    accepted = await run_in_threadpool(services.intake.accept, job, key, _fingerprint(source, fields))
     if accepted.id != job_id:
         (services.store.root / job_id).rmdir()
     return accepted.id
@@ -153,7 +156,7 @@ def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tu
     return name, tasks
 
 
-def _job(request: Request, job_id: str, fields: AnalyzeFields, source: Source, services: Services) -> JobRequest:
+def _job(job_id: str, fields: AnalyzeFields, source: Source, services: Services, caller: Caller) -> JobRequest:
     model, tasks = _model_and_tasks(services, fields)
     said = fields.model_dump(include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "context"})
     return JobRequest(
@@ -162,18 +165,18 @@ def _job(request: Request, job_id: str, fields: AnalyzeFields, source: Source, s
         source=source,
         model=model,
         tasks=tasks,
-        idempotency=_idempotency(request),
+        tenant=caller.tenant,
         **said,
     )
 
 
-def _idempotency(request: Request) -> str | None:
+def _idempotency(request: Request, caller: Caller) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not 1 <= len(key.strip()) <= 255:
         raise RequestInvalidError("Idempotency-Key must have 1 to 255 characters.")
-    return key_hash("", key.strip())
+    return key_hash(caller.tenant, key.strip())
 
 
 def _fingerprint(source: Source, fields: AnalyzeFields) -> str:

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
+from app.api.auth import Caller, Reader
+from app.api.lookup import seen_status
 from app.api.problems import responses
 from app.api.services import Services, ServicesDep
 from app.errors import ResultNotReadyError, TaskNotFoundError
-from app.jobs.status import job_status
 from app.results.schema import ResultDocument
 from app.results.write import (
     EMBEDDINGS_H5,
@@ -27,8 +28,8 @@ HEADERS = {"Cache-Control": "private, no-cache"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 
 
-def _folder(services: Services, job_id: str, *, succeeded: bool = True) -> Path:
-    status = job_status(services.store, services.queue, job_id)
+def _folder(services: Services, caller: Caller, job_id: str, *, succeeded: bool = True) -> Path:
+    status = seen_status(services, caller, job_id)
     folder = services.store.result_folder(job_id)
     if folder is None or (succeeded and status.state != "succeeded"):
         if status.error is not None:
@@ -49,21 +50,22 @@ def _file(path: Path, media_type: str) -> FileResponse:
 
 
 @router.get("/result", response_model=ResultDocument, summary="The result")
-def get_result(job_id: str, services: ServicesDep) -> FileResponse:
+def get_result(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
     """Predictions, top tiles, quality figures, tiling, timings, and what made them. Also as `result.json`."""
-    return _file(_folder(services, job_id) / RESULT_JSON, "application/json")
+    return _file(_folder(services, caller, job_id) / RESULT_JSON, "application/json")
 
 
 @router.get("/result.json", include_in_schema=False)
-def get_result_json(job_id: str, services: ServicesDep) -> FileResponse:
+def get_result_json(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
     """The same under the file's name."""
-    return get_result(job_id, services)
+    return get_result(job_id, services, caller)
 
 
 @router.get("/heatmap.png", response_class=FileResponse, summary="Attention over the slide")
 def get_heatmap(
     job_id: str,
     services: ServicesDep,
+    caller: Reader,
     layer: Annotated[
         Literal["heatmap", "overlay"],
         Query(description="heatmap: on the thumbnail with a legend; overlay: RGBA over the whole level-0 extent"),
@@ -71,16 +73,16 @@ def get_heatmap(
     task: TaskQuery = None,
 ) -> FileResponse:
     """PNG. Shared attention says where the model looked, not where tumour is."""
-    folder = _folder(services, job_id)
+    folder = _folder(services, caller, job_id)
     document = read_document(folder)
     name = (heatmap_name if layer == "heatmap" else overlay_name)(document, _known_task(document, task))
     return _file(folder / name, "image/png")
 
 
 @router.get("/tissue_mask.png", response_class=FileResponse, summary="The tissue mask")
-def get_tissue_mask(job_id: str, services: ServicesDep) -> FileResponse:
+def get_tissue_mask(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
     """PNG in the thumbnail's frame, white where tissue was found. A failure for want of tissue has it too."""
-    folder = _folder(services, job_id, succeeded=False)
+    folder = _folder(services, caller, job_id, succeeded=False)
     if not (folder / TISSUE_MASK_PNG).exists():
         raise ResultNotReadyError("The job failed before a tissue mask was made.")
     return _file(folder / TISSUE_MASK_PNG, "image/png")
@@ -90,17 +92,18 @@ def get_tissue_mask(job_id: str, services: ServicesDep) -> FileResponse:
 def get_geojson(
     job_id: str,
     services: ServicesDep,
+    caller: Reader,
     origin: Annotated[
         Literal["bounds", "image"],
         Query(description="bounds: QuPath's frame, which starts at the scanner's bounds; image: level-0 (0, 0)"),
     ] = "bounds",
 ) -> FileResponse:
     """A FeatureCollection: one square per row of embeddings.h5, in its order."""
-    folder = _folder(services, job_id)
+    folder = _folder(services, caller, job_id)
     return _file(folder / geojson_name(read_document(folder), origin), "application/geo+json")
 
 
 @router.get("/embeddings.h5", response_class=FileResponse, summary="Embeddings (HDF5)")
-def get_embeddings(job_id: str, services: ServicesDep) -> FileResponse:
+def get_embeddings(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
     """`features` float32 [N, D] and `coords` int64 [N, 2], as the CLAM and TRIDENT family of tools reads them."""
-    return _file(_folder(services, job_id) / EMBEDDINGS_H5, "application/x-hdf5")
+    return _file(_folder(services, caller, job_id) / EMBEDDINGS_H5, "application/x-hdf5")

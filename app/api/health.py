@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from app.api.auth import Reader
 from app.api.problems import responses
 from app.api.services import ServicesDep
 from app.errors import QueueUnavailableError
@@ -86,7 +87,7 @@ def ready(services: ServicesDep, response: Response) -> Ready:
 
 
 @router.get("/models", tags=["models"], summary="List the models", responses=responses(401, 403))
-def models(services: ServicesDep) -> ModelList:
+def models(services: ServicesDep, _: Reader) -> ModelList:
     """All models in the server's folder."""
     registry = services.registry
     names = registry.names()
@@ -108,7 +109,7 @@ def models(services: ServicesDep) -> ModelList:
 
 
 @router.get("/models/{name}", tags=["models"], summary="One model's manifest", responses=responses(401, 403, 404))
-def model(name: str, services: ServicesDep) -> ModelDetail:
+def model(name: str, services: ServicesDep, _: Reader) -> ModelDetail:
     """What the model is, what it was measured to do, and what it is for."""
     manifest = services.registry.manifest(name)
     return ModelDetail(

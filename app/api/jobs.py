@@ -9,13 +9,16 @@ from fastapi import APIRouter, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from app.api.auth import Analyst, Reader
 from app.api.problems import responses
+from app.api.lookup import seen_status
 from app.api.schemas import JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
 from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RequestInvalidError
 from app.jobs.ids import is_job_id
 from app.jobs.record import JobError, Outcome, now
 from app.jobs.status import JobStatus, job_status
+from app.jobs.tally import count_outcome
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 log = structlog.stdlib.get_logger("xmag.api")
@@ -24,7 +27,7 @@ SCAN_MAX = 2000
 
 
 @router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
-def list_jobs(services: ServicesDep, query: Annotated[JobQuery, Query()]) -> JobList:
+def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
     """One page. A filter may give a page that is short or empty with a `next_cursor`: go on until it is null."""
     cursor = query.cursor
     if cursor is not None and not is_job_id(cursor):
@@ -37,7 +40,7 @@ def list_jobs(services: ServicesDep, query: Annotated[JobQuery, Query()]) -> Job
             break
         last = job_id
         status = _status_if_accepted(services, job_id)
-        if status is not None and _matches(status, query):
+        if status is not None and caller.sees(status.request) and _matches(status, query):
             found.append(job_view(status))
     is_end = last is None or last == ids[-1]
     return JobList(jobs=found, next_cursor=None if is_end else last)
@@ -60,9 +63,9 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
 
 
 @router.get("/{job_id}", summary="A job's state", responses=responses(401, 403, 404, 410))
-def get_job(job_id: str, services: ServicesDep, response: Response) -> JobView:
+def get_job(job_id: str, services: ServicesDep, caller: Reader, response: Response) -> JobView:
     """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
-    view = job_view(job_status(services.store, services.queue, job_id))
+    view = job_view(seen_status(services, caller, job_id))
     if view.finished_at is None:
         response.headers["Retry-After"] = "2"
     return view
@@ -74,12 +77,12 @@ def get_job(job_id: str, services: ServicesDep, response: Response) -> JobView:
     response_class=EventSourceResponse,
     responses=responses(401, 403, 404, 410),
 )
-async def events(job_id: str, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
+async def events(job_id: str, services: ServicesDep, caller: Reader) -> AsyncIterator[ServerSentEvent]:
     """An event named `job` with the job as JSON at once and at every change, until the job is over."""
     last: JobView | None = None
     while True:
         try:
-            view = job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
+            view = job_view(await run_in_threadpool(seen_status, services, caller, job_id))
         except JobErasedError as error:
             yield ServerSentEvent(event="erased", data={"code": error.code, "detail": error.message})
             return
@@ -92,12 +95,12 @@ async def events(job_id: str, services: ServicesDep) -> AsyncIterator[ServerSent
 
 
 @router.delete("/{job_id}", summary="Cancel or erase a job", responses=responses(401, 403, 404, 410))
-def delete_job(job_id: str, services: ServicesDep) -> JobView:
+def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView:
     """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
 
     The answer is the job as it was left. A slide given by path is never touched.
     """
-    status = job_status(services.store, services.queue, job_id)
+    status = seen_status(services, caller, job_id)
     if status.finished_at is None:
         cancelled = Outcome(
             state="cancelled",
@@ -121,5 +124,6 @@ def _leave_queue(services: Services, status: JobStatus) -> None:
     try:
         if status.state == "queued":
             services.queue.forget(status.request.id)
+        count_outcome(services.queue, "cancelled", None)
     except QueueUnavailableError:
         log.warning("queue unavailable", during="cancel", job=status.request.id)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.services import Services, ServicesDep
+from app.api.auth import Reader
+from app.api.services import Services
 from app.errors import QueueUnavailableError
 from app.jobs.presence import live_workers
 from app.jobs.tally import read_tally
@@ -23,7 +24,7 @@ class QueueCollector(Collector):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """The families; `xmag_queue_up` alone while Redis does not answer."""
         queue = self._services.queue
         up = GaugeMetricFamily("xmag_queue_up", "1 when Redis answers")
@@ -42,17 +43,17 @@ class QueueCollector(Collector):
         alive = GaugeMetricFamily("xmag_workers", "workers with a warm model")
         alive.add_metric([], len(workers))
         yield alive
-        outcomes = GaugeMetricFamily("xmag_jobs_over", "jobs ended, by state and error code", labels=["state", "code"])
+        outcomes = CounterMetricFamily(
+            "xmag_jobs_over", "jobs ended, by state and error code", labels=["state", "code"]
+        )
         for (state, code), count in tally.outcomes.items():
             outcomes.add_metric([state, code], count)
         yield outcomes
-        stages = GaugeMetricFamily(
-            "xmag_stage_seconds_sum", "seconds spent by stage of succeeded jobs", labels=["stage"]
-        )
+        stages = CounterMetricFamily("xmag_stage_seconds", "seconds spent by stage of succeeded jobs", labels=["stage"])
         for stage, seconds in tally.stage_seconds.items():
             stages.add_metric([stage], seconds)
         yield stages
-        tiles = GaugeMetricFamily("xmag_tiles_sum", "tiles embedded by succeeded jobs")
+        tiles = CounterMetricFamily("xmag_tiles", "tiles embedded by succeeded jobs")
         tiles.add_metric([], tally.tiles)
         yield tiles
 
@@ -70,6 +71,7 @@ class RequestMetrics:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -101,6 +103,6 @@ def install_metrics(app: FastAPI) -> CollectorRegistry:
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
-def metrics(request: Request, _: ServicesDep) -> Response:
+def metrics(request: Request, _: Reader) -> Response:
     """Text exposition format."""
     return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)

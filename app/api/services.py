@@ -12,6 +12,7 @@ from app.inference.registry import ModelRegistry
 from app.jobs.intake import Intake
 from app.jobs.queue import JobQueue
 from app.jobs.store import JobStore
+from app.keys import KeyStore
 from app.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Services:
     queue: JobQueue
     intake: Intake
     registry: ModelRegistry
+    keys: KeyStore
     draining: threading.Event = field(default_factory=threading.Event)
 
     def check_room(self, upload_bytes: int) -> None:

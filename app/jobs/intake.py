@@ -75,13 +75,14 @@ class Intake:
         with self._readers.lease() as reader:
             return reader.open(path, mpp)
 
-    def accept(self, request: JobRequest, fingerprint: str) -> JobRequest:
+    def accept(self, request: JobRequest, idempotency: str | None, fingerprint: str) -> JobRequest:
         """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
-        if request.idempotency is None:
+        if idempotency is None:
             self._store.commit(request)
         else:
+            request = request.model_copy(update={"idempotency": idempotency})
             job_id = self._claims.claim(
-                request.idempotency, fingerprint, request.id, self._store, lambda: self._store.commit(request)
+                idempotency, fingerprint, request.id, self._store, lambda: self._store.commit(request)
             )
             if job_id != request.id:
                 return self._store.request(job_id)

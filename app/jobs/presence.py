@@ -4,9 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from redis.exceptions import RedisError
-
-from app.errors import QueueUnavailableError
 from app.jobs.queue import PREFIX, JobQueue
 
 
@@ -23,25 +20,16 @@ class WorkerPresence:
 
 def announce(queue: JobQueue, presence: WorkerPresence, ttl_s: float) -> None:
     """Say that the worker lives, for ``ttl_s``."""
-    try:
-        queue.client.set(f"{PREFIX}worker:{presence.name}", json.dumps(asdict(presence)), px=int(ttl_s * 1000))
-    except RedisError as error:
-        raise QueueUnavailableError("Redis does not answer.") from error
+    queue.call(queue.client.set, f"{PREFIX}worker:{presence.name}", json.dumps(asdict(presence)), px=int(ttl_s * 1000))
 
 
 def withdraw(queue: JobQueue, name: str) -> None:
     """Say that the worker is gone."""
-    try:
-        queue.client.delete(f"{PREFIX}worker:{name}")
-    except RedisError as error:
-        raise QueueUnavailableError("Redis does not answer.") from error
+    queue.call(queue.client.delete, f"{PREFIX}worker:{name}")
 
 
 def live_workers(queue: JobQueue) -> list[WorkerPresence]:
     """All workers that said so lately."""
-    try:
-        keys = list(queue.client.scan_iter(match=f"{PREFIX}worker:*", count=100))
-        values = cast("list[str | None]", queue.client.mget(keys)) if keys else []
-    except RedisError as error:
-        raise QueueUnavailableError("Redis does not answer.") from error
+    keys = queue.call(lambda: list(queue.client.scan_iter(match=f"{PREFIX}worker:*", count=100)))
+    values = cast("list[str | None]", queue.call(queue.client.mget, keys)) if keys else []
     return [WorkerPresence(**json.loads(value)) for value in values if value is not None]

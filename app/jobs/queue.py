@@ -106,7 +106,8 @@ class JobQueue:
         """Key of a job's hash."""
         return f"{PREFIX}job:{job_id}"
 
-    def _call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a command of ``client``; Redis's errors become QueueUnavailableError, lost groups are made again."""
         try:
             return function(*args, **kwargs)
         except ResponseError as error:
@@ -127,35 +128,35 @@ class JobQueue:
 
     def ping(self) -> None:
         """Whether Redis answers: returns or raises."""
-        self._call(self.client.ping)
+        self.call(self.client.ping)
 
     def enqueue(self, job_id: str, priority: Priority) -> bool:
         """Queue a job; False if it stands there already."""
-        return bool(self._call(self._enqueue, keys=[self.stream(priority), self.job_key(job_id)], args=[job_id]))
+        return bool(self.call(self._enqueue, keys=[self.stream(priority), self.job_key(job_id)], args=[job_id]))
 
     def depth(self) -> dict[Priority, int]:
         """Jobs waiting or running, by priority."""
-        return {p: int(self._call(self.client.xlen, self.stream(p))) for p in PRIORITIES}
+        return {p: int(self.call(self.client.xlen, self.stream(p))) for p in PRIORITIES}
 
     def take(self, consumer: str, wait_s: float) -> Lease | None:
         """The most urgent entry: first one whose worker fell silent, then a new one; None after ``wait_s``."""
         lease = self._take_now(consumer)
         if lease is None and wait_s > 0:
             # Wait on the streams without claiming, then take in order of priority.
-            self._call(self.client.xread, {self.stream(p): "$" for p in PRIORITIES}, count=1, block=int(wait_s * 1000))
+            self.call(self.client.xread, {self.stream(p): "$" for p in PRIORITIES}, count=1, block=int(wait_s * 1000))
             lease = self._take_now(consumer)
         return lease
 
     def _take_now(self, consumer: str) -> Lease | None:
         for priority in PRIORITIES:
             stream = self.stream(priority)
-            answer = self._call(
+            answer = self.call(
                 self.client.xautoclaim, stream, GROUP, consumer, min_idle_time=self.lease_ms, start_id="0-0", count=1
             )
             if answer[1]:
                 entry, fields = answer[1][0]
                 return Lease(fields["job"], stream, entry)
-            fresh = self._call(self.client.xreadgroup, GROUP, consumer, {stream: ">"}, count=1)
+            fresh = self.call(self.client.xreadgroup, GROUP, consumer, {stream: ">"}, count=1)
             if fresh:
                 entry, fields = _first_entry(fresh)
                 return Lease(fields["job"], stream, entry)
@@ -163,30 +164,30 @@ class JobQueue:
 
     def renew(self, lease: Lease, consumer: str) -> bool | None:
         """True: still ours. False: another worker has it. None: the entry is gone."""
-        answer = int(self._call(self._renew, keys=[lease.stream], args=[GROUP, consumer, lease.entry]))
+        answer = int(self.call(self._renew, keys=[lease.stream], args=[GROUP, consumer, lease.entry]))
         return {1: True, 0: False, -1: None}[answer]
 
     def done(self, lease: Lease) -> None:
         """Take the entry out: its outcome is on disk."""
-        self._call(self._done, keys=[lease.stream, self.job_key(lease.job_id)], args=[GROUP, lease.entry])
+        self.call(self._done, keys=[lease.stream, self.job_key(lease.job_id)], args=[GROUP, lease.entry])
 
     def hand_back(self, lease: Lease) -> None:
         """Give the entry back unfinished."""
         keys = [lease.stream, self.job_key(lease.job_id)]
-        self._call(self._hand_back, keys=keys, args=[GROUP, lease.entry, lease.job_id])
+        self.call(self._hand_back, keys=keys, args=[GROUP, lease.entry, lease.job_id])
 
     def bury(self, job_id: str, code: str) -> None:
         """Note in the dead-letter stream that a job was given up."""
-        self._call(self.client.xadd, DEAD, {"job": job_id, "code": code}, maxlen=10_000, approximate=True)
+        self.call(self.client.xadd, DEAD, {"job": job_id, "code": code}, maxlen=10_000, approximate=True)
 
     def report(self, lease: Lease, fields: dict[str, str | int]) -> None:
         """Write progress, unless the job was queued anew meanwhile."""
         flat = [item for pair in fields.items() for item in pair]
-        self._call(self._progress, keys=[self.job_key(lease.job_id)], args=[lease.entry, *flat])
+        self.call(self._progress, keys=[self.job_key(lease.job_id)], args=[lease.entry, *flat])
 
     def progress(self, job_id: str) -> dict[str, str]:
         """The job's hash; empty when Redis has none."""
-        return cast("dict[str, str]", self._call(self.client.hgetall, self.job_key(job_id)))
+        return cast("dict[str, str]", self.call(self.client.hgetall, self.job_key(job_id)))
 
     def forget(self, job_id: str) -> None:
         """Take a job that is over out of its stream, if it stands there."""
@@ -196,7 +197,7 @@ class JobQueue:
 
     def lock(self, name: str, ttl_s: float) -> bool:
         """Take a lock that ends by itself; False if another holds it."""
-        return bool(self._call(self.client.set, f"{PREFIX}lock:{name}", "1", nx=True, px=int(ttl_s * 1000)))
+        return bool(self.call(self.client.set, f"{PREFIX}lock:{name}", "1", nx=True, px=int(ttl_s * 1000)))
 
 
 def _first_entry(answer: Any) -> tuple[str, dict[str, str]]:

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import cast
 
-from redis.exceptions import RedisError
-
-from app.errors import QueueUnavailableError
 from app.jobs.queue import PREFIX, JobQueue
 from app.jobs.record import FinalState
 
@@ -23,30 +20,21 @@ class Tally:
 
 def count_outcome(queue: JobQueue, state: FinalState, code: str | None) -> None:
     """One more job ended so."""
-    try:
-        queue.client.hincrby(KEY, f"outcome:{state}:{code or ''}", 1)
-    except RedisError as error:
-        raise QueueUnavailableError("Redis does not answer.") from error
+    queue.call(queue.client.hincrby, KEY, f"outcome:{state}:{code or ''}", 1)
 
 
 def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int) -> None:
     """What a succeeded job cost."""
-    try:
-        pipeline = queue.client.pipeline(transaction=False)
-        for stage, seconds in timings_s.items():
-            pipeline.hincrbyfloat(KEY, f"seconds:{stage}", seconds)
-        pipeline.hincrby(KEY, "tiles", tiles)
-        pipeline.execute()
-    except RedisError as error:
-        raise QueueUnavailableError("Redis does not answer.") from error
+    pipeline = queue.client.pipeline(transaction=False)
+    for stage, seconds in timings_s.items():
+        pipeline.hincrbyfloat(KEY, f"seconds:{stage}", seconds)
+    pipeline.hincrby(KEY, "tiles", tiles)
+    queue.call(pipeline.execute)
 
 
 def read_tally(queue: JobQueue) -> Tally:
     """The counts so far; from zero again after Redis lost its memory."""
-    try:
-        found = cast("dict[str, str]", queue.client.hgetall(KEY))
-    except RedisError as error:
-        raise QueueUnavailableError("Redis does not answer.") from error
+    found = cast("dict[str, str]", queue.call(queue.client.hgetall, KEY))
     outcomes: dict[tuple[str, str], int] = {}
     seconds: dict[str, float] = {}
     for name, value in found.items():

@@ -17,6 +17,8 @@ from app.jobs.queue import JobQueue, Lease
 from app.jobs.record import JobError, JobRequest, Outcome, now
 from app.jobs.run import run_attempt
 from app.jobs.store import Attempt, JobStore
+from app.jobs.tally import count_outcome, count_work
+from app.results.write import read_document
 from app.settings import Settings
 from app.slides.pool import ReaderPool
 from app.slides.reader import ReaderLimits
@@ -153,8 +155,15 @@ class Worker:
         )
         if self._store.finish(job_id, outcome):
             log.info("job over", state=outcome.state, code=error.code if error else None, attempt=attempt.number)
+            self._quietly(lambda: self._count(outcome, attempt), "tally")
         else:
             log.info("another outcome came first", attempt=attempt.number)
+
+    def _count(self, outcome: Outcome, attempt: Attempt) -> None:
+        count_outcome(self._queue, outcome.state, outcome.error.code if outcome.error else None)
+        if outcome.state == "succeeded":
+            document = read_document(attempt.folder)
+            count_work(self._queue, document.timings_s, document.tiling.tissue_tiles)
 
     def _give_up(self, lease: Lease, attempts: int) -> None:
         error = AttemptsExhaustedError(
@@ -167,6 +176,7 @@ class Worker:
         )
         if self._store.finish(lease.job_id, outcome):
             self._quietly(lambda: self._queue.bury(lease.job_id, error.code), "bury")
+            self._quietly(lambda: count_outcome(self._queue, "failed", error.code), "tally")
             log.error("job given up", attempts=attempts)
         self._release(lease)
 

@@ -1,0 +1,67 @@
+"""Who may ask. Without keys only this machine's own programs are users: a web page in its browser is not.
+
+A page of another site can make the browser send requests to loopback; it cannot hide where it comes from. So a
+foreign Origin is refused, and a foreign Host too (a name made to point here: DNS rebinding).
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_response
+from app.errors import ForbiddenError
+from app.keys import KeyStore
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+        b"form-action 'self'",
+    ),
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine alone."""
+    return host.strip("[]").lower() in LOOPBACK
+
+
+class Guard:
+    """ASGI middleware: security headers on all answers; without keys, 403 for a foreign Host or Origin."""
+
+    def __init__(self, app: ASGIApp, keys: KeyStore) -> None:
+        self.app = app
+        self.keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
+            await send(message)
+
+        if not self.keys.all() and _is_foreign(Headers(scope=scope)):
+            refusal = ForbiddenError("This server answers requests from this machine only (Host or Origin is foreign).")
+            await problem_response(refusal)(scope, receive, with_headers)
+            return
+        await self.app(scope, receive, with_headers)
+
+
+def _is_foreign(headers: Headers) -> bool:
+    if not _is_known(urlsplit(f"//{headers.get('host', '')}").hostname):
+        return True
+    origin = headers.get("origin")
+    return origin is not None and not _is_known(urlsplit(origin).hostname)
+
+
+def _is_known(name: str | None) -> bool:
+    return name is not None and name.lower() in LOOPBACK

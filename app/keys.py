@@ -1,0 +1,111 @@
+"""API keys: made, listed and revoked by `xmag keys`; only their hashes are kept, in ``<data>/keys.json``.
+
+A key is 256 random bits, so that a plain SHA-256 suffices: there is nothing to guess (NIST SP 800-63B, 5.1.1.2
+asks for slow hashes of secrets that people choose).
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from app.errors import RequestInvalidError, SetupError
+
+Scope = Literal["analyze", "read", "admin"]
+SCOPES: tuple[Scope, ...] = ("analyze", "read", "admin")
+PREFIX = "xmag_"
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as kept: its name, whose jobs it sees (``tenant``), what it may do, and its hash."""
+
+    name: str
+    tenant: str
+    scopes: tuple[Scope, ...]
+    sha256: str
+    created_at: str
+
+
+class KeyStore:
+    """The keys of a data folder; read anew when the file changes, so that revoking needs no restart."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "keys.json"
+        self._seen: tuple[int, int, int] | None = None
+        self._keys: tuple[ApiKey, ...] = ()
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """Every key. SetupError when the file cannot be read: never "no keys" by mistake."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._seen, self._keys = None, ()
+            return ()
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if mark != self._seen:
+            try:
+                entries = json.loads(self._path.read_text(encoding="utf-8"))
+                self._keys = tuple(ApiKey(**{**entry, "scopes": tuple(entry["scopes"])}) for entry in entries)
+            except (ValueError, TypeError, KeyError) as error:
+                raise SetupError("keys.json in the data folder is damaged. Restore it, or make new keys.") from error
+            self._seen = mark
+        return self._keys
+
+    def find(self, token: str) -> ApiKey | None:
+        """The key that ``token`` is, in time that tells nothing about the others."""
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        found = None
+        for key in self.all():
+            if hmac.compare_digest(key.sha256, digest):
+                found = key
+        return found
+
+    def create(self, name: str, tenant: str, scopes: tuple[Scope, ...]) -> str:
+        """Make a key and return its text, which is shown once and never kept."""
+        token = PREFIX + secrets.token_urlsafe(32)
+        entry = ApiKey(
+            name,
+            tenant,
+            scopes,
+            hashlib.sha256(token.encode()).hexdigest(),
+            datetime.now(UTC).isoformat("T", "seconds"),
+        )
+        with self._locked():
+            if any(key.name == name for key in self.all()):
+                raise RequestInvalidError(
+                    f"There is a key named {name} already. Revoke it first, or choose another name."
+                )
+            self._write((*self.all(), entry))
+        return token
+
+    def revoke(self, name: str) -> None:
+        """Remove a key: from now on it opens nothing."""
+        with self._locked():
+            kept = tuple(key for key in self.all() if key.name != name)
+            if len(kept) == len(self.all()):
+                raise RequestInvalidError(f"There is no key named {name}. `xmag keys list` shows them.")
+            self._write(kept)
+
+    def _write(self, keys: tuple[ApiKey, ...]) -> None:
+        aside = self._path.with_suffix(".new")
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump([asdict(key) for key in keys], file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self._path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,100 @@
+"""create_app(): wires the routers. `uvicorn app.main:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app.api import analyze, docs, files, health, jobs, metrics
+from app.api.problems import Problem, install_problem_handlers
+from app.api.security import Guard, is_loopback
+from app.api.services import Services
+from app.errors import SetupError
+from app.inference.registry import ModelRegistry
+from app.jobs.embedded import ensure_embedded
+from app.jobs.intake import Intake
+from app.jobs.queue import JobQueue, connect
+from app.jobs.reconcile import Reconciler
+from app.jobs.store import JobStore
+from app.keys import KeyStore
+from app.logs import configure_logs
+from app.settings import Settings, load_settings
+
+DESCRIPTION = """
+Whole-slide image analysis at 5x (2.0 µm/px): POST a slide to `/analyze`, poll the job, take the result.
+
+Every error is a problem document (RFC 9457) with a stable `code`. **Research use: not a diagnostic device.**
+Each prediction says in `statement` what it is worth.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. Raises SetupError when it would be open to a network without keys."""
+    settings = settings or load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    keys = KeyStore(settings.data_dir)
+    if not keys.all() and not is_loopback(settings.host):
+        raise SetupError(
+            f"XMAG_HOST is {settings.host}, which others can reach, and there are no API keys. "
+            "Make one first: xmag keys create NAME. Or keep XMAG_HOST=127.0.0.1."
+        )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        embedded = None
+        if settings.redis_url is None:
+            embedded = ensure_embedded(settings.data_dir)
+        store = JobStore(settings.jobs_dir)
+        queue = JobQueue(connect(settings.redis_url or (embedded.url if embedded else "")), settings.lease_s)
+        services = Services(settings, store, queue, Intake(settings, store, queue), ModelRegistry(settings.models_dir))
+        app.state.services = services
+        registry.register(metrics.QueueCollector(services))
+        reconciler = Reconciler(store, queue)
+        reconciler.start()
+        try:
+            yield
+        finally:
+            services.draining.set()
+            await run_in_threadpool(reconciler.stop)
+            services.intake.close()
+            if embedded is not None:
+                await run_in_threadpool(embedded.stop)
+
+    app = FastAPI(
+        title="xmag-serve",
+        version=version("xmag-serve"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    registry = metrics.install_metrics(app)
+    app.add_middleware(Guard, keys=keys)
+    install_problem_handlers(app)
+    for part in (analyze, jobs, files, health, metrics, docs):
+        app.include_router(part.router)
+    docs.install_static(app)
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the Problem schema, which handlers answer with, into the OpenAPI document."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, object]:
+        document = plain()
+        document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app` is made when it is asked for, so that importing this module reads no environment."""
+    if name == "app":
+        return create_app()
+    raise AttributeError(name)
