@@ -1,5 +1,4 @@
 """The written folder: the same as torch, the same each time, and accepted by the service."""
-# ruff: noqa: E402 - torch is looked for before what needs it
 
 import os
 from pathlib import Path

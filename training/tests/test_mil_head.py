@@ -1,5 +1,4 @@
 """The gated-attention head: what must hold whatever the weights."""
-# ruff: noqa: E402 - torch is looked for before what needs it
 
 import pytest
 

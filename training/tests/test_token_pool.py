@@ -1,5 +1,4 @@
 """7×7 → 4×4 by area, against an oracle that counts: 4 sub-cells per cell, 7 sub-cells per token."""
-# ruff: noqa: E402 - torch is looked for before what needs it
 
 import numpy as np
 import pytest
