@@ -1,0 +1,28 @@
+"""How much of a slide is out of focus, told from a sample of the tiles that are read anyway."""
+
+import numpy as np
+
+from app.slides.qc import out_of_focus_fraction
+from app.slides.types import UInt8Array
+
+SAMPLE_TILES = 64
+
+
+class FocusSample:
+    """Up to 64 of ``total`` tiles, spread evenly over the reading order."""
+
+    def __init__(self, total: int) -> None:
+        count = min(total, SAMPLE_TILES)
+        self._wanted = {int(index) for index in np.linspace(0, total - 1, count).round()} if count else set()
+        self._tiles: dict[int, UInt8Array] = {}
+
+    def look_at(self, index: int, tile: UInt8Array) -> None:
+        """Keep a copy of the tile at ``index`` (uint8 [h, w, 3]) if it is one of the sample."""
+        if index in self._wanted:
+            self._tiles[index] = tile.copy()
+
+    def fraction(self) -> float | None:
+        """0 to 1 of the tissue looked at; None where no tile of the sample was read or none holds enough tissue."""
+        if not self._tiles:
+            return None
+        return out_of_focus_fraction(np.stack(list(self._tiles.values())))

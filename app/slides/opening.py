@@ -1,0 +1,80 @@
+"""Opens a slide with OpenSlide, or says in plain words why not. Only reader processes come here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import openslide
+
+from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideMissingError
+from app.slides.entry import find_entry
+from app.slides.metadata import read_info
+from app.slides.tiff_check import check_tiff_complete, is_tiff
+from app.slides.types import SlideInfo
+
+CACHE_BYTES = 128 * 2**20
+"""Decoded tiles that OpenSlide keeps: neighbouring 5x tiles share theirs along two rows of a wide slide."""
+_ODD_TIFFS = frozenset({"hamamatsu"})
+"""NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
+_WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TIFF, NDPI, MRXS or DICOM."
+
+
+@dataclass(frozen=True)
+class OpenedSlide:
+    """An open slide and what is known of it; closes with its ``with`` block."""
+
+    slide: openslide.OpenSlide
+    info: SlideInfo
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.slide.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
+    """The slide at ``path``: a file, or a folder that holds one slide. ``mpp`` overrides what the file says (µm/px).
+
+    Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it), SlideCorruptError (known, but
+    truncated or broken), and the errors of ``read_info`` when its resolution cannot be used.
+    """
+    if not path.exists():
+        raise SlideMissingError("There is no file at the slide's path.")
+    entry = find_entry(path) if path.is_dir() else path
+    if entry.stat().st_size == 0:
+        raise EmptyUploadError("The file is empty: its size is 0 bytes. Send it again.")
+    slide = _open(entry)
+    try:
+        if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) not in _ODD_TIFFS:
+            check_tiff_complete(entry)
+        slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
+        return OpenedSlide(slide, read_info(slide, mpp))
+    except BaseException:
+        slide.close()
+        raise
+
+
+def _open(path: Path) -> openslide.OpenSlide:
+    try:
+        return openslide.OpenSlide(path)
+    except openslide.OpenSlideUnsupportedFormatError:
+        raise _unrecognised(path) from None
+    except openslide.OpenSlideError as error:
+        raise SlideCorruptError(
+            f"The slide cannot be opened: it is damaged or was not sent whole. (OpenSlide: {error})"
+        ) from error
+
+
+def _unrecognised(path: Path) -> NotASlideError | SlideCorruptError:
+    """The error for a file that OpenSlide does not know; a cut-off TIFF is one that it would have known."""
+    if is_tiff(path):
+        try:
+            check_tiff_complete(path)
+        except SlideCorruptError as error:
+            return error
+    return NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")

@@ -1,0 +1,180 @@
+"""What parent and reader process say to each other, and how little of it the parent believes.
+
+Requests: ``open {path, mpp}``, ``survey {plan}`` (with memory), ``ring {tiles}`` (with memory),
+``tiles {start, count, at}``, ``focus``, ``close``. Answers: a message with the same ``op``, or
+``error {code, message}``. Pixels and tile indices travel in shared memory.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from app.errors import InternalError, SlideError, XmagError, error_for_code
+from app.slides.channel import ChannelGarbledError, Message
+from app.slides.checks import SIDE_MAX_PX, clean, fraction_or_none, number, sequence, text, whole
+from app.slides.grid import Grid
+from app.slides.shared_memory import Part, SharedMemory
+from app.slides.thumbnail_size import thumbnail_size
+from app.slides.types import Bounds, ReadingPlan, SlideInfo, SlideQc, Survey
+
+_LEVELS_MAX = 64
+_WARNINGS_MAX = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class SurveyLayout:
+    """Where a survey's arrays lie in the shared memory; both sides work it out from SlideInfo and plan alone.
+
+    thumbnail uint8 [h, w, 3]; mask uint8 [h, w], 0 or 1; indices int64 [grid tiles], row-major, the first ``tiles``
+    of them meant; fractions float32 [grid tiles].
+    """
+
+    thumbnail: Part
+    mask: Part
+    indices: Part
+    fractions: Part
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self.fractions.end
+
+
+def survey_layout(info: SlideInfo, grid: Grid) -> SurveyLayout:
+    """The layout for a slide and its full grid."""
+    width, height = thumbnail_size(info.width, info.height, info.mpp)
+    thumbnail = Part(0, (height, width, 3), np.uint8)
+    mask = Part(thumbnail.end, (height, width), np.uint8)
+    indices = Part(mask.end, (grid.tiles,), np.int64)
+    return SurveyLayout(thumbnail, mask, indices, Part(indices.end, (grid.tiles,), np.float32))
+
+
+def ring_part(tiles: int, tile_px: int) -> Part:
+    """The ring of tiles: uint8 [tiles, tile_px, tile_px, 3]."""
+    return Part(0, (tiles, tile_px, tile_px, 3), np.uint8)
+
+
+def plan_to_json(plan: ReadingPlan) -> Message:
+    """The plan as a JSON object."""
+    return dataclasses.asdict(plan)
+
+
+def info_to_json(info: SlideInfo) -> Message:
+    """The slide's record as a JSON object."""
+    return dataclasses.asdict(info)
+
+
+def info_from_json(message: Message) -> SlideInfo:
+    """The slide's record, every value of it checked. Raises ChannelGarbledError."""
+    bounds = message.get("bounds")
+    downsamples, sizes = message.get("level_downsamples"), message.get("level_sizes")
+    if not (isinstance(downsamples, list) and isinstance(sizes, list) and 1 <= len(sizes) <= _LEVELS_MAX):
+        raise ChannelGarbledError("levels")
+    if len(downsamples) != len(sizes):
+        raise ChannelGarbledError("levels")
+    source = message.get("mpp_source")
+    if source not in {"request", "file", "objective_power"}:
+        raise ChannelGarbledError("mpp_source")
+    power = message.get("objective_power")
+    return SlideInfo(
+        vendor=text(message, "vendor"),
+        width=whole(message.get("width"), 1, SIDE_MAX_PX),
+        height=whole(message.get("height"), 1, SIDE_MAX_PX),
+        mpp=number(message.get("mpp"), 0.01, 10),
+        mpp_x=number(message.get("mpp_x"), 0.01, 10),
+        mpp_y=number(message.get("mpp_y"), 0.01, 10),
+        mpp_source=source,
+        objective_power=None if power is None else number(power, 0, 1e6),
+        level_downsamples=tuple(number(value, 0.5, 1e7) for value in downsamples),
+        level_sizes=tuple(_size(value) for value in sizes),
+        background=_colour(message.get("background")),
+        bounds=None if bounds is None else _bounds(bounds),
+    )
+
+
+def survey_to_json(survey: Survey) -> Message:
+    """What of a survey does not travel in shared memory."""
+    return {
+        "tiles": len(survey.coords),
+        "tissue_area_mm2": survey.tissue_area_mm2,
+        "qc": dataclasses.asdict(survey.qc),
+        "warnings": list(survey.warnings),
+    }
+
+
+def survey_from_memory(message: Message, memory: SharedMemory, info: SlideInfo, grid: Grid) -> Survey:
+    """The survey, its arrays copied out of the shared memory and every value checked. Raises ChannelGarbledError."""
+    layout = survey_layout(info, grid)
+    tiles = whole(message.get("tiles"), 0, grid.tiles)
+    indices = memory.array(layout.indices)[:tiles].copy()
+    fractions = memory.array(layout.fractions)[:tiles].copy()
+    if tiles and not (indices[0] >= 0 and indices[-1] < grid.tiles and (np.diff(indices) > 0).all()):
+        raise ChannelGarbledError("tile indices")
+    if not ((fractions >= 0) & (fractions <= 1)).all():
+        raise ChannelGarbledError("tissue fractions")
+    return Survey(
+        thumbnail=memory.array(layout.thumbnail).copy(),
+        tissue_mask=memory.array(layout.mask) != 0,
+        coords=grid.coords(indices),
+        tissue_fractions=fractions,
+        tile_size0=grid.tile_size0,
+        grid_columns=len(grid.x0),
+        grid_rows=len(grid.y0),
+        tissue_area_mm2=number(message.get("tissue_area_mm2"), 0, 1e9),
+        qc=qc_from_json(message.get("qc")),
+        warnings=warnings_from_json(message.get("warnings")),
+    )
+
+
+def qc_from_json(message: object) -> SlideQc:
+    """Quality figures, checked. Raises ChannelGarbledError."""
+    if not isinstance(message, dict):
+        raise ChannelGarbledError("qc")
+    stain_he = message.get("stain_he")
+    if stain_he is not None and not isinstance(stain_he, bool):
+        raise ChannelGarbledError("stain_he")
+    return SlideQc(
+        pen_fraction=number(message.get("pen_fraction"), 0, 1),
+        dark_fraction=number(message.get("dark_fraction"), 0, 1),
+        out_of_focus_fraction=fraction_or_none(message.get("out_of_focus_fraction")),
+        stain_he=stain_he,
+    )
+
+
+def warnings_from_json(value: object) -> tuple[str, ...]:
+    """Sentences, bounded. Raises ChannelGarbledError."""
+    if not isinstance(value, list) or len(value) > _WARNINGS_MAX or not all(isinstance(item, str) for item in value):
+        raise ChannelGarbledError("warnings")
+    return tuple(clean(item) for item in value)
+
+
+def error_to_json(error: XmagError) -> Message:
+    """A typed error as an answer."""
+    return {"op": "error", "code": error.code, "message": error.message}
+
+
+def error_from_json(message: Message) -> XmagError:
+    """The typed error that the reader process reported; only errors of a slide can come from there."""
+    cls = error_for_code(text(message, "code"))
+    return cls(text(message, "message")) if issubclass(cls, SlideError) else InternalError(text(message, "message"))
+
+
+def _size(value: object) -> tuple[int, int]:
+    width, height = sequence(value, 2)
+    return whole(width, 1, SIDE_MAX_PX), whole(height, 1, SIDE_MAX_PX)
+
+
+def _colour(value: object) -> tuple[int, int, int]:
+    red, green, blue = sequence(value, 3)
+    return whole(red, 0, 255), whole(green, 0, 255), whole(blue, 0, 255)
+
+
+def _bounds(value: object) -> Bounds:
+    if not isinstance(value, dict):
+        raise ChannelGarbledError("bounds")
+    return Bounds(
+        x0=whole(value.get("x0"), 0, SIDE_MAX_PX),
+        y0=whole(value.get("y0"), 0, SIDE_MAX_PX),
+        width=whole(value.get("width"), 1, SIDE_MAX_PX),
+        height=whole(value.get("height"), 1, SIDE_MAX_PX),
+    )

@@ -1,0 +1,210 @@
+"""A slide seen from the safe side: a reader process decodes, this side checks what it says and sees it die."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError
+from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
+from app.slides.checks import fraction_or_none
+from app.slides.grid import grid_for
+from app.slides.protocol import (
+    error_from_json,
+    info_from_json,
+    plan_to_json,
+    ring_part,
+    survey_from_memory,
+    survey_layout,
+)
+from app.slides.reader_process import ReaderProcess
+from app.slides.shared_memory import SharedMemory
+from app.slides.types import ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch
+
+log = logging.getLogger(__name__)
+RING_SLOTS = 4
+"""Batches in flight: one with the consumer, the others being read ahead."""
+
+
+@dataclass(frozen=True)
+class ReaderLimits:
+    """What a reader process may take: address space in bytes, and seconds until it answers."""
+
+    memory_bytes: int = 4 * 2**30
+    open_timeout_s: float = 60.0
+    survey_timeout_s: float = 120.0
+    batch_timeout_s: float = 60.0
+
+
+DEFAULT_LIMITS = ReaderLimits()
+
+
+class SlideReader:
+    """One reader process, for one slide after another. Not for two threads at once, except ``close``.
+
+    Every method raises the slide's typed errors (app.errors); DecoderCrashedError when the process died or broke
+    its protocol, DecoderTimeoutError when it did not answer in time. After these two, ``alive`` is False.
+    """
+
+    def __init__(self, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._process = ReaderProcess(limits.memory_bytes)
+        self._info: SlideInfo | None = None
+        self._plan = ReadingPlan()
+        self._survey: Survey | None = None
+        self._pending = 0
+        self._closing = threading.Lock()
+        self._closed = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process can be asked for more."""
+        return not self._closed and self._process.running
+
+    def open(self, path: Path, mpp: float | None = None) -> SlideInfo:
+        """Open the slide at ``path`` (file or folder) in place of the one before; ``mpp`` overrides the file's."""
+        self._info = self._survey = None
+        answer = self._ask({"op": "open", "path": str(path.absolute()), "mpp": mpp}, self._limits.open_timeout_s)
+        with self._believing():
+            info = answer.get("info")
+            if not isinstance(info, dict):
+                raise ChannelGarbledError("info")
+            self._info = info_from_json(info)
+        return self._info
+
+    def survey(self, plan: ReadingPlan) -> Survey:
+        """Thumbnail, tissue mask and the tiles to read; no coords where there is no tissue."""
+        if self._info is None:
+            raise InternalError("survey() before open()")
+        self._plan = plan
+        grid = grid_for(self._info, plan)
+        memory = SharedMemory.create(survey_layout(self._info, grid).size)
+        try:
+            request = {"op": "survey", "plan": plan_to_json(plan)}
+            answer = self._ask(request, self._limits.survey_timeout_s, memory.fd)
+            with self._believing():
+                self._survey = survey_from_memory(answer, memory, self._info, grid)
+        finally:
+            memory.close()
+        return self._survey
+
+    def tiles(self, batch_tiles: int = 16) -> Iterator[TileBatch]:
+        """The survey's tiles in order; a batch's pixels are valid until the next one is asked for."""
+        if self._survey is None:
+            raise InternalError("tiles() before survey()")
+        total, slots = len(self._survey.coords), RING_SLOTS
+        part = ring_part(slots * batch_tiles, self._plan.tile_px)
+        memory = SharedMemory.create(part.end)
+        try:
+            self._ask({"op": "ring", "tiles": slots * batch_tiles}, self._limits.open_timeout_s, memory.fd)
+            ring = memory.array(part)
+        finally:
+            memory.close()
+        starts = range(0, total, batch_tiles)
+
+        def ask_for(start: int) -> None:
+            count = min(batch_tiles, total - start)
+            self._send({"op": "tiles", "start": start, "count": count, "at": start % (slots * batch_tiles)})
+
+        for start in starts[:slots]:
+            ask_for(start)
+        for number, start in enumerate(starts):
+            self._receive("tiles", self._limits.batch_timeout_s)
+            at = start % (slots * batch_tiles)
+            yield TileBatch(start, ring[at : at + min(batch_tiles, total - start)])
+            for ahead in starts[number + slots : number + slots + 1]:
+                ask_for(ahead)
+
+    def qc_after_tiles(self) -> SlideQc:
+        """The survey's figures, with focus as judged from a sample of the tiles that were read."""
+        if self._survey is None:
+            raise InternalError("qc_after_tiles() before survey()")
+        answer = self._ask({"op": "focus"}, self._limits.batch_timeout_s)
+        with self._believing():
+            return replace(self._survey.qc, out_of_focus_fraction=fraction_or_none(answer.get("out_of_focus_fraction")))
+
+    def release(self) -> None:
+        """Let go of the slide, so that its file can be erased; the process stays."""
+        self._info = self._survey = None
+        self._ask({"op": "close"}, self._limits.open_timeout_s)
+
+    def close(self) -> None:
+        """Kill the process at once. May be called twice, and from another thread to end a read that hangs."""
+        with self._closing:
+            self._closed = True
+            self._process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, request: Message, timeout_s: float, fd: int | None = None) -> Message:
+        """Send and wait for the answer, past the answers about tiles that nobody waited for."""
+        while self._pending:
+            self._next_message(self._limits.batch_timeout_s)
+        self._send(request, fd)
+        return self._receive(request["op"], timeout_s)
+
+    def _send(self, request: Message, fd: int | None = None) -> None:
+        try:
+            self._process.send(request, fd)
+        except ChannelClosedError as error:
+            raise self._died() from error
+        self._pending += 1
+
+    def _receive(self, op: str, timeout_s: float) -> Message:
+        """The next answer, which must be one to ``op``; a reported error is raised."""
+        message = self._next_message(timeout_s)
+        with self._believing():
+            if message.get("op") == "error":
+                raise error_from_json(message)
+            if message.get("op") != op:
+                raise ChannelGarbledError("answer to another request")
+        return message
+
+    def _next_message(self, timeout_s: float) -> Message:
+        try:
+            with self._believing():
+                message = self._process.receive(timeout_s)
+        except ChannelClosedError as error:
+            raise self._died() from error
+        except ChannelTimeoutError as error:
+            self.close()
+            raise DecoderTimeoutError(
+                f"The slide's decoder gave no answer within {timeout_s:g} s and was ended. The file may be damaged, "
+                "or the disk it lies on too slow."
+            ) from error
+        self._pending -= 1
+        return message
+
+    def _died(self) -> DecoderCrashedError:
+        """Tidies up after a process that is gone; the error to raise."""
+        if self._closed:
+            return DecoderCrashedError("Reading was broken off.")
+        how = self._process.last_words()
+        log.warning("reader process died: %s", how)
+        self.close()
+        return DecoderCrashedError(
+            f"The process that decoded the slide ended: {how.cause}. The file is probably damaged; export or copy "
+            "it again."
+        )
+
+    @contextmanager
+    def _believing(self) -> Iterator[None]:
+        """A process that breaks the protocol is ended: it may no longer be ours."""
+        try:
+            yield
+        except ChannelGarbledError as error:
+            self.close()
+            log.warning("reader process broke the protocol: %s", error)
+            raise DecoderCrashedError(
+                "The process that decoded the slide gave an answer that makes no sense."
+            ) from error

@@ -1,0 +1,116 @@
+"""A child process and the means to talk to it, to end it, and to say how it ended."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.slides.channel import Channel, Message
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+"""All that the child sees of the environment: keys and passwords stay here."""
+_EXIT_WAIT_S = 5.0
+_STDERR_BYTES = 2000
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """How a process ended: ``cause`` in words, and the end of what it wrote on standard error."""
+
+    cause: str
+    stderr: str
+
+    def __str__(self) -> str:
+        return f"{self.cause}; standard error: {self.stderr.strip() or 'empty'}"
+
+
+class ReaderProcess:
+    """``python -m app.slides.reader_main``, started without waiting for it."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._talking = threading.Lock()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        try:
+            with theirs:
+                self._child = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "app.slides.reader_main", str(theirs.fileno()), str(memory_bytes)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._stderr,
+                    pass_fds=(theirs.fileno(),),
+                    env=_environment(),
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._channel.close()
+            self._stderr.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._child.poll() is None
+
+    def send(self, message: Message, fd: int | None = None) -> None:
+        """Raises ChannelClosedError."""
+        with self._talking:
+            self._channel.send(message, fd)
+
+    def receive(self, timeout_s: float) -> Message:
+        """Raises ChannelClosedError, ChannelTimeoutError, ChannelGarbledError."""
+        with self._talking:
+            return self._channel.receive(timeout_s)
+
+    def last_words(self) -> LastWords:
+        """How it ended; waits a little for it, then ends it."""
+        try:
+            code = self._child.wait(_EXIT_WAIT_S)
+        except subprocess.TimeoutExpired:
+            return LastWords("it closed its line and did not stop", self._said())
+        if code >= 0:
+            return LastWords(f"exit status {code}", self._said())
+        return LastWords(f"killed by {_signal_name(-code)}", self._said())
+
+    def kill(self) -> None:
+        """End it now, even when another thread waits for it, and give everything back. May be called twice."""
+        self._child.kill()
+        self._channel.shut_down()
+        self._child.wait()
+        with self._talking:
+            self._channel.close()
+            self._stderr.close()
+            if self._child.stdin is not None:
+                self._child.stdin.close()
+
+    def _said(self) -> str:
+        with self._talking:
+            if self._stderr.closed:
+                return ""
+            size = os.fstat(self._stderr.fileno()).st_size
+            data = os.pread(self._stderr.fileno(), _STDERR_BYTES, max(0, size - _STDERR_BYTES))
+        return data.decode("utf-8", "replace")
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**kept, "PYTHONPATH": str(_PACKAGE_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

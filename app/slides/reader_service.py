@@ -1,0 +1,129 @@
+"""Answers the parent's requests with one open slide at a time. Runs in the reader process."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import DecoderCrashedError, SlideError, SlideMissingError
+from app.slides.channel import Channel, ChannelClosedError, Message
+from app.slides.focus import FocusSample
+from app.slides.grid import grid_for
+from app.slides.level import choose_level
+from app.slides.opening import OpenedSlide, open_slide
+from app.slides.protocol import error_to_json, info_to_json, ring_part, survey_layout, survey_to_json
+from app.slides.render import render_tile
+from app.slides.shared_memory import SharedMemory
+from app.slides.survey import survey_slide
+from app.slides.types import Int64Array, ReadingPlan, UInt8Array
+
+
+def serve(sock: socket.socket) -> None:
+    """Answer until the other side closes."""
+    channel = Channel(sock, takes_fds=True)
+    service = _Service(channel)
+    while True:
+        try:
+            request = channel.receive()
+        except ChannelClosedError:
+            return
+        try:
+            answer = service.answer(request)
+        except SlideError as error:
+            answer = error_to_json(error)
+        except MemoryError:
+            answer = error_to_json(
+                DecoderCrashedError("The slide needs more memory to be read than is allowed for one.")
+            )
+        try:
+            channel.send(answer)
+        except ChannelClosedError:
+            return
+
+
+class _Service:
+    """What is open at present."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._opened: OpenedSlide | None = None
+        self._plan = ReadingPlan()
+        self._level = 0
+        self._coords: Int64Array = np.empty((0, 2), np.int64)
+        self._ring: UInt8Array = np.empty((0, 0, 0, 3), np.uint8)
+        self._focus = FocusSample(0)
+        self._handlers: dict[str, Callable[[Message], Message]] = {
+            "open": self._open,
+            "survey": self._survey,
+            "ring": self._take_ring,
+            "tiles": self._tiles,
+            "focus": self._report_focus,
+            "close": self._close,
+        }
+
+    def answer(self, request: Message) -> Message:
+        """The answer to one request, same ``op``. Raises SlideError, MemoryError."""
+        op = request["op"]
+        return {"op": op, **self._handlers[op](request)}
+
+    def _open(self, request: Message) -> Message:
+        self._close(request)
+        path = Path(request["path"])
+        try:
+            self._opened = open_slide(path, request["mpp"])
+        except OSError as error:
+            raise SlideMissingError(f"The slide's file cannot be read: {error.strerror}.") from error
+        return {"info": info_to_json(self._opened.info)}
+
+    def _survey(self, request: Message) -> Message:
+        fd = self._channel.take_fd()
+        opened, plan = self._slide(), ReadingPlan(**request["plan"])
+        memory = SharedMemory(fd, os.fstat(fd).st_size)
+        memory.close()
+        self._plan, self._level = plan, choose_level(opened.info, plan.tile_mpp, plan.level_tolerance)
+        grid = grid_for(opened.info, plan)
+        survey = survey_slide(opened, plan)
+        layout = survey_layout(opened.info, grid)
+        memory.array(layout.thumbnail)[:] = survey.thumbnail
+        memory.array(layout.mask)[:] = survey.tissue_mask
+        columns = np.searchsorted(grid.x0, survey.coords[:, 0])
+        rows = np.searchsorted(grid.y0, survey.coords[:, 1])
+        memory.array(layout.indices)[: len(survey.coords)] = rows * len(grid.x0) + columns
+        memory.array(layout.fractions)[: len(survey.coords)] = survey.tissue_fractions
+        self._coords = survey.coords
+        self._focus = FocusSample(len(survey.coords))
+        return survey_to_json(survey)
+
+    def _take_ring(self, request: Message) -> Message:
+        fd = self._channel.take_fd()
+        memory = SharedMemory(fd, os.fstat(fd).st_size)
+        memory.close()
+        self._ring = memory.array(ring_part(request["tiles"], self._plan.tile_px))
+        return {}
+
+    def _tiles(self, request: Message) -> Message:
+        opened, start, at = self._slide(), request["start"], request["at"]
+        for offset in range(request["count"]):
+            x0, y0 = self._coords[start + offset]
+            tile = render_tile(opened, self._plan, self._level, int(x0), int(y0))
+            self._ring[at + offset] = tile
+            self._focus.look_at(start + offset, tile)
+        return {"start": start}
+
+    def _report_focus(self, _: Message) -> Message:
+        return {"out_of_focus_fraction": self._focus.fraction()}
+
+    def _close(self, _: Message) -> Message:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        self._coords = np.empty((0, 2), np.int64)
+        self._ring = np.empty((0, 0, 0, 3), np.uint8)
+        return {}
+
+    def _slide(self) -> OpenedSlide:
+        if self._opened is None:
+            raise SlideMissingError("No slide is open.")
+        return self._opened

@@ -1,0 +1,124 @@
+"""Pixels of a slide at any resolution, placed exactly.
+
+OpenSlide takes whole level-0 px and divides them by the quotient of the level sizes (4.0007 for a level that was
+shrunk by 4), then lets cairo interpolate at whatever fraction results. So the read starts at the level-0 px whose
+quotient comes closest to a whole level px (at most half a level-0 px off), and the fraction that is left goes
+into the box of the resampling: positions stay exact to the float.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import openslide
+from PIL import Image
+
+from app.errors import SlideCorruptError
+from app.slides.opening import OpenedSlide
+from app.slides.types import ReadingPlan, ResampleFilter, UInt8Array
+
+WHITE = (255, 255, 255)
+_FILTERS: dict[ResampleFilter, Image.Resampling] = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A rectangle in level-0 px, not rounded."""
+
+    x0: float
+    y0: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One axis of a read: from level-0 px ``start0``, ``count`` level px, of which the first lies at ``position``."""
+
+    start0: int
+    position: float
+    count: int
+
+
+def render_tile(opened: OpenedSlide, plan: ReadingPlan, level: int, x0: int, y0: int) -> UInt8Array:
+    """The tile whose top-left is (x0, y0): uint8 [tile_px, tile_px, 3] RGB, white beyond the slide.
+
+    Raises SlideCorruptError where the file cannot be decoded.
+    """
+    side0 = plan.tile_px * plan.tile_mpp / opened.info.mpp
+    extent = Extent(x0, y0, side0, side0)
+    return resample(opened, level, extent, (plan.tile_px, plan.tile_px), how=_FILTERS[plan.resample_filter])
+
+
+def resample(
+    opened: OpenedSlide,
+    level: int,
+    extent: Extent,
+    size: tuple[int, int],
+    *,
+    how: Image.Resampling,
+    margin_px: int = 0,
+) -> UInt8Array:
+    """``extent``, read from ``level``, as uint8 [size[1], size[0], 3] RGB.
+
+    ``margin_px`` level px around the extent are read too for the filter's foot, so that blocks join without seams.
+    Raises SlideCorruptError where the file cannot be decoded.
+    """
+    true = opened.info.level_downsamples[level]
+    said = opened.slide.level_downsamples[level]
+    level_width, level_height = opened.info.level_sizes[level]
+    left, top = extent.x0 / true, extent.y0 / true
+    right, bottom = left + extent.width / true, top + extent.height / true
+    columns = _span(*_widened(left, right, margin_px, level_width), said)
+    rows = _span(*_widened(top, bottom, margin_px, level_height), said)
+    region = _read_rgb(opened, level, columns, rows)
+    # The rounding of the last sum may pass the region by 1e-13, which Pillow refuses.
+    box = (
+        left - columns.position,
+        top - rows.position,
+        min(right - columns.position, columns.count),
+        min(bottom - rows.position, rows.count),
+    )
+    return np.asarray(region.resize(size, how, box=box))
+
+
+def _widened(begin: float, end: float, margin_px: int, level_px: int) -> tuple[float, float]:
+    """Adds the margin, but none of the void beyond the level's edge."""
+    return max(begin - margin_px, min(begin, 0)), min(end + margin_px, max(end, level_px))
+
+
+def _span(begin: float, end: float, said_downsample: float) -> _Span:
+    """The shortest read that covers ``begin`` to ``end`` (level px) and starts as near as can be to a whole px."""
+    first = math.floor(begin)
+    start0 = round(first * said_downsample)
+    if start0 / said_downsample > begin:
+        start0 = round((first - 1) * said_downsample)
+    position = start0 / said_downsample
+    return _Span(start0, position, max(1, math.ceil(end - position)))
+
+
+def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> Image.Image:
+    """RGB of a read: transparent pixels over the slide's background, white where the level ends."""
+    size = (columns.count, rows.count)
+    try:
+        pixels = opened.slide.read_region((columns.start0, rows.start0), level, size)
+    except openslide.OpenSlideError as error:
+        raise SlideCorruptError(
+            "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
+            f"Export or copy it again. (OpenSlide: {error})"
+        ) from error
+    if pixels.getchannel("A").getextrema() == (255, 255):
+        return pixels.convert("RGB")
+    under = Image.new("RGB", size, WHITE)
+    if opened.info.background != WHITE:
+        level_width, level_height = opened.info.level_sizes[level]
+        left, top = max(0, round(-columns.position)), max(0, round(-rows.position))
+        right = min(columns.count, round(level_width - columns.position))
+        bottom = min(rows.count, round(level_height - rows.position))
+        if left < right and top < bottom:
+            under.paste(opened.info.background, (left, top, right, bottom))
+    under.paste(pixels, mask=pixels.getchannel("A"))
+    return under

@@ -1,0 +1,38 @@
+"""From an open slide to the list of tiles to read: thumbnail, masks, grid."""
+
+from app.slides.grid import grid_for, select_tiles, tissue_fractions
+from app.slides.opening import OpenedSlide
+from app.slides.qc import stain_is_he
+from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
+from app.slides.tissue import find_tissue
+from app.slides.types import ReadingPlan, SlideQc, Survey
+
+
+def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
+    """Where the tissue is and which tiles hold it; no coords when there is none (the caller decides what then).
+
+    Raises SlideCorruptError where the thumbnail cannot be read.
+    """
+    info = opened.info
+    thumbnail = render_thumbnail(opened)
+    mpp = thumbnail_mpp(info, (thumbnail.shape[1], thumbnail.shape[0]))
+    masks = find_tissue(thumbnail, mpp)
+    grid = grid_for(info, plan)
+    chosen = select_tiles(tissue_fractions(masks.tissue, info.width, info.height, grid), plan.tissue_min)
+    return Survey(
+        thumbnail=thumbnail,
+        tissue_mask=masks.tissue,
+        coords=grid.coords(chosen.indices),
+        tissue_fractions=chosen.fractions,
+        tile_size0=grid.tile_size0,
+        grid_columns=len(grid.x0),
+        grid_rows=len(grid.y0),
+        tissue_area_mm2=float(masks.tissue.mean() * info.width * info.height * info.mpp_x * info.mpp_y * 1e-6),
+        qc=SlideQc(
+            pen_fraction=float(masks.pen.mean()),
+            dark_fraction=float(masks.dark.mean()),
+            out_of_focus_fraction=None,
+            stain_he=stain_is_he(thumbnail, masks.tissue),
+        ),
+        warnings=chosen.warnings,
+    )

@@ -1,0 +1,42 @@
+"""The slide from afar: 8 µm/px, read in blocks so that no level has to fit into memory."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from app.slides.level import coarsest_level
+from app.slides.opening import OpenedSlide
+from app.slides.render import Extent, resample
+from app.slides.thumbnail_size import thumbnail_size
+from app.slides.types import SlideInfo, UInt8Array
+
+_BLOCK_LEVEL_PX = 2048
+_FOOT = 1
+"""Half-width of the filter in output px. HAMMING: as sharp as BOX without its uneven steps at ratios like 1.9."""
+
+
+def thumbnail_mpp(info: SlideInfo, size: tuple[int, int]) -> float:
+    """µm/px of a thumbnail of ``size`` (width, height), mean of both axes."""
+    return info.mpp * math.sqrt(info.width / size[0] * info.height / size[1])
+
+
+def render_thumbnail(opened: OpenedSlide) -> UInt8Array:
+    """uint8 [h, w, 3] RGB of the whole level-0 extent. Raises SlideCorruptError where it cannot be decoded."""
+    info = opened.info
+    size = thumbnail_size(info.width, info.height, info.mpp)
+    level = coarsest_level(info, thumbnail_mpp(info, size))
+    scale_x, scale_y = info.width / size[0], info.height / size[1]
+    ratio = max(scale_x, scale_y) / info.level_downsamples[level]
+    block = max(1, int(_BLOCK_LEVEL_PX / ratio))
+    margin_px = math.ceil(_FOOT * ratio) + 1
+    out = np.empty((size[1], size[0], 3), np.uint8)
+    for top in range(0, size[1], block):
+        bottom = min(top + block, size[1])
+        for left in range(0, size[0], block):
+            right = min(left + block, size[0])
+            extent = Extent(left * scale_x, top * scale_y, (right - left) * scale_x, (bottom - top) * scale_y)
+            part_size = (right - left, bottom - top)
+            part = resample(opened, level, extent, part_size, how=Image.Resampling.HAMMING, margin_px=margin_px)
+            out[top:bottom, left:right] = part
+    return out

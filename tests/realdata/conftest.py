@@ -1,0 +1,16 @@
+"""Real slides: found beside the repository or where XMAG_TEST_DATA says; tests skip where they are missing."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def slides_dir() -> Path:
+    """The folder of real slides."""
+    default = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    folder = Path(os.environ.get("XMAG_TEST_DATA", default)) / "slides"
+    if not folder.is_dir():
+        pytest.skip("real slides are not on this machine: set XMAG_TEST_DATA to the folder that holds slides/")
+    return folder
