@@ -16,9 +16,10 @@ from app.results.typesetting import SOFT_INK, Colour, TextStyle, page, text_bloc
 from app.slides.types import UInt8Array
 
 MIN_PICTURE_PX: Final = 1000
-"""Thumbnails whose longer side is shorter are enlarged to it."""
+MAX_PICTURE_PX: Final = 2048
+"""The longer side of the slide on the page: thumbnails outside are enlarged or reduced to these."""
 MIN_PAGE_PX: Final = 1000
-_TEXT_PX: Final = (16, 44)
+_TEXT_PX: Final = (16, 28)
 _WIDE_LETTERS: Final = 76
 _UNTRAINED: Final[tuple[Colour, Colour]] = ((253, 236, 234), (140, 28, 19))
 _NOT_VALIDATED: Final[tuple[Colour, Colour]] = ((255, 244, 224), (122, 75, 0))
@@ -30,10 +31,10 @@ def render_heatmap(result: SlideResult, task: str | None = None, label: str | No
     """The picture of one task: RGB, thumbnail in the middle, title above and legend below.
 
     ``label`` chooses the class where attention is per class (default: see ``heads.shown_map``). The slide keeps its
-    thumbnail's size unless that is shorter than MIN_PICTURE_PX. Raises TaskNotFoundError.
+    thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task, label)
-    picture = _enlarged(result.thumbnail)
+    picture = _fitted(result.thumbnail)
     painted, tissue_grey = _painted(result, shown, picture)
     width_px = max(MIN_PAGE_PX, painted.shape[1])
     text_px = int(np.clip(width_px / _WIDE_LETTERS, *_TEXT_PX))
@@ -65,13 +66,15 @@ def heatmap_description(result: SlideResult, task: str | None = None, label: str
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _enlarged(thumbnail: UInt8Array) -> UInt8Array:
+def _fitted(thumbnail: UInt8Array) -> UInt8Array:
     height, width = thumbnail.shape[:2]
-    factor = MIN_PICTURE_PX / max(height, width)
-    if factor <= 1:
+    longer = max(height, width)
+    factor = min(max(longer, MIN_PICTURE_PX), MAX_PICTURE_PX) / longer
+    if factor == 1:
         return thumbnail
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(thumbnail).resize(size, Image.Resampling.BICUBIC))
+    smooth = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(thumbnail).resize(size, smooth))
 
 
 def _painted(result: SlideResult, shown: ShownMap, picture: UInt8Array) -> tuple[UInt8Array, int]:

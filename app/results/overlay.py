@@ -78,8 +78,6 @@ def draw_tissue_outline(picture: UInt8Array, tissue_mask: BoolArray) -> UInt8Arr
     mask = Image.fromarray(tissue_mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.NEAREST)
     smooth = mask.filter(ImageFilter.BoxBlur(max(width, height) / _OUTLINE_SMOOTHING))
     edge = _boundary(np.asarray(smooth) > 127)
-    if max(width, height) > 2400:
-        edge = _thickened(edge)
     outlined = picture.copy()
     line = np.array(_OUTLINE_RGB) * _OUTLINE_OPACITY
     outlined[edge] = np.rint(picture[edge] * (1 - _OUTLINE_OPACITY) + line).astype(np.uint8)
@@ -100,10 +98,3 @@ def _boundary(labels: NDArray[np.generic]) -> BoolArray:
     edge[:, :-1] = labels[:, 1:] != labels[:, :-1]
     edge[:-1] |= labels[1:] != labels[:-1]
     return edge
-
-
-def _thickened(edge: BoolArray) -> BoolArray:
-    thick = edge.copy()
-    thick[:, 1:] |= edge[:, :-1]
-    thick[1:] |= edge[:-1]
-    return thick
