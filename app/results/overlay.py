@@ -75,7 +75,7 @@ def draw_tissue_outline(picture: UInt8Array, tissue_mask: BoolArray) -> UInt8Arr
     The line is smoothed over 1/300 of the picture, so that it follows pieces of tissue and not every gland.
     """
     height, width = picture.shape[:2]
-    mask = Image.fromarray(tissue_mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.NEAREST)
+    mask = Image.fromarray(tissue_mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
     smooth = mask.filter(ImageFilter.BoxBlur(max(width, height) / _OUTLINE_SMOOTHING))
     edge = _boundary(np.asarray(smooth) > 127)
     outlined = picture.copy()
