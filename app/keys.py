@@ -43,6 +43,10 @@ class KeyStore:
         self._seen: tuple[int, int, int] | None = None
         self._keys: tuple[ApiKey, ...] = ()
 
+    def in_use(self) -> bool:
+        """Whether keys were ever made here. Revoking the last one locks everybody out; it opens nothing."""
+        return self._path.exists()
+
     def all(self) -> tuple[ApiKey, ...]:
         """Every key. SetupError when the file cannot be read: never "no keys" by mistake."""
         try:

@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
     keys = KeyStore(settings.data_dir)
-    if not keys.all() and not is_loopback(settings.host):
+    if not keys.in_use() and not is_loopback(settings.host):
         raise SetupError(
             f"XMAG_HOST is {settings.host}, which others can reach, and there are no API keys. "
             "Make one first: xmag keys create NAME. Or keep XMAG_HOST=127.0.0.1."
@@ -48,7 +48,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             embedded = ensure_embedded(settings.data_dir)
         store = JobStore(settings.jobs_dir)
         queue = JobQueue(connect(settings.redis_url or (embedded.url if embedded else "")), settings.lease_s)
-        services = Services(settings, store, queue, Intake(settings, store, queue), ModelRegistry(settings.models_dir))
+        services = Services(
+            settings, store, queue, Intake(settings, store, queue), ModelRegistry(settings.models_dir), keys
+        )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
         reconciler = Reconciler(store, queue)

@@ -59,7 +59,7 @@ def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPar
         logits=dict(zip(head.labels, map(float, output.logits), strict=True)),
         positive_class=head.positive_class,
         top_label=top,
-        calibration=CalibrationPart(**head.calibration.model_dump()),
+        calibration=CalibrationPart(**head.calibration.model_dump(include=set(CalibrationPart.model_fields))),
         attention_kind=head.attention_kind,
         trained=head.trained,
         validated=head.validated,

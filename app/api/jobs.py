@@ -10,8 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import Analyst, Reader
-from app.api.problems import responses
 from app.api.lookup import seen_status
+from app.api.problems import responses
 from app.api.schemas import JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
 from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RequestInvalidError

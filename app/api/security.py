@@ -49,7 +49,7 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
             await send(message)
 
-        if not self.keys.all() and _is_foreign(Headers(scope=scope)):
+        if not self.keys.in_use() and _is_foreign(Headers(scope=scope)):
             refusal = ForbiddenError("This server answers requests from this machine only (Host or Origin is foreign).")
             await problem_response(refusal)(scope, receive, with_headers)
             return

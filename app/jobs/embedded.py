@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -32,6 +33,10 @@ class EmbeddedServer:
     url: str
     process: subprocess.Popen[bytes] | None
 
+    def is_running(self) -> bool:
+        """Whether it answers (a server that we attached to) or at least lives (one of ours)."""
+        return _answers(self.url) if self.process is None else self.process.poll() is None
+
     def stop(self) -> None:
         """Shut down what we started; nothing happens to a server we attached to."""
         if self.process is None or self.process.poll() is not None:
@@ -51,8 +56,11 @@ def socket_path(data_dir: Path) -> Path:
     return run / f"xmag-{os.getuid()}-{name}" / "queue.sock"
 
 
-def ensure_embedded(data_dir: Path) -> EmbeddedServer:
-    """Attach to the data folder's server, or start it. SetupError when it cannot be started."""
+def ensure_embedded(data_dir: Path, preexec: Callable[[], None] | None = None) -> EmbeddedServer:
+    """Attach to the data folder's server, or start it (``preexec`` runs in it first).
+
+    Raises SetupError if it does not start.
+    """
     socket = socket_path(data_dir)
     _make_private(socket.parent)
     url = f"unix://{socket}"
@@ -62,7 +70,7 @@ def ensure_embedded(data_dir: Path) -> EmbeddedServer:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _answers(url):
             return EmbeddedServer(url, None)
-        return EmbeddedServer(url, _start(socket, folder, url))
+        return EmbeddedServer(url, _start(socket, folder, url, preexec))
 
 
 def _make_private(folder: Path) -> None:
@@ -85,7 +93,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _start(socket: Path, folder: Path, url: str) -> subprocess.Popen[bytes]:
+def _start(socket: Path, folder: Path, url: str, preexec: Callable[[], None] | None) -> subprocess.Popen[bytes]:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
@@ -107,7 +115,12 @@ def _start(socket: Path, folder: Path, url: str) -> subprocess.Popen[bytes]:
     with (folder / "server.log").open("ab") as log:
         # A session of its own: a Ctrl-C meant for us must not end it before the worker has handed its job back.
         process = subprocess.Popen(
-            [str(binary), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            [str(binary), *arguments],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=preexec,  # noqa: PLW1509 (given by the supervisor alone, which has one thread then)
         )
     _wait_until_up(process, url, folder / "server.log")
     return process

@@ -1,0 +1,219 @@
+"""The command `xmag`. Heavy modules are imported inside the commands, so that each starts quickly."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from app.errors import ModelError, RequestInvalidError, SetupError, XmagError
+from app.settings import load_settings
+
+cli = typer.Typer(
+    name="xmag",
+    help="Whole-slide analysis at 5x (2.0 µm/px). Research use: not a diagnostic device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+cli.add_typer(keys_cli, name="keys")
+out, err = Console(), Console(stderr=True)
+EXIT_FAILED, EXIT_USAGE, EXIT_SETUP = 1, 2, 78
+
+
+def main() -> None:
+    """Entry point: typed errors become one line on standard error and an exit code."""
+    try:
+        cli()
+    except SetupError as error:
+        _fail(error, EXIT_SETUP)
+    except (ModelError, RequestInvalidError) as error:
+        _fail(error, EXIT_USAGE)
+
+
+def _fail(error: XmagError, code: int) -> NoReturn:
+    err.print(f"[bold red]{error.code}[/]: ", end="")
+    err.print(error.message, markup=False, highlight=False)
+    sys.exit(code)
+
+
+@cli.command()
+def serve() -> None:
+    """Run API, worker and queue on this machine until Ctrl-C."""
+    from app.logs import configure_logs
+    from app.serve import serve as run
+
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    run(settings, lambda text: print(text, flush=True))  # noqa: T201 (the address is the command's answer)
+
+
+@cli.command(hidden=True)
+def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inherit")] = None) -> None:
+    """Run the API alone (what `serve` starts)."""
+    import socket
+
+    from app.api_process import run_api
+
+    run_api(load_settings(), None if fd is None else socket.socket(fileno=fd))
+
+
+@cli.command()
+def worker() -> None:
+    """Run one worker against XMAG_REDIS_URL and the data folder, until SIGTERM."""
+    from app.jobs.embedded import ensure_embedded
+    from app.jobs.queue import JobQueue, connect
+    from app.jobs.reconcile import Reconciler
+    from app.jobs.store import JobStore
+    from app.jobs.worker import Worker
+    from app.logs import configure_logs
+
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
+    url = settings.redis_url or (embedded.url if embedded else "")
+    store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url), settings.lease_s)
+    work = Worker(settings, store, queue)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: work.stop())
+    reconciler = Reconciler(store, queue)
+    reconciler.start()
+    try:
+        work.run()
+    except ModelError as error:
+        raise SetupError(error.message) from error  # starting again would not help
+    finally:
+        reconciler.stop()
+        if embedded is not None:
+            embedded.stop()
+
+
+@cli.command()
+def analyze(
+    slide: Annotated[Path, typer.Argument(exists=True, readable=True, help="slide file, folder (DICOM) or .zip")],
+    out_dir: Annotated[Path, typer.Option("--out", file_okay=False, help="folder for the results; made if missing")],
+    model: Annotated[str | None, typer.Option(help="default: the only one")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="head to run, may be repeated; default: all")] = None,
+    mpp: Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")] = None,
+    stain: Annotated[str | None, typer.Option(help="for example H&E")] = None,
+    organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
+) -> None:
+    """Analyse one slide here, without server or queue. Exit code 0: done, 1: the slide failed, 2: usage."""
+    from app.local import LocalRequest, analyze_locally
+    from app.results.summary import summary_lines
+
+    settings = load_settings()
+    request = LocalRequest(slide, out_dir, model, tuple(task or ()), mpp, stain, organ)
+    try:
+        with _progress_bar() as report:
+            document = analyze_locally(request, settings, report)
+    except ModelError:
+        raise
+    except XmagError as error:
+        _fail(error, EXIT_FAILED)
+    except OSError as error:
+        raise SetupError(f"The results cannot be written to {out_dir}: {error.strerror}.") from error
+    for line in summary_lines(document):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"Files: {out_dir}/", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, silence elsewhere."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task("open", total=1)
+
+        def report(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        yield report
+
+
+@cli.command()
+def models() -> None:
+    """List the exported models and what they are worth."""
+    from rich.table import Table
+
+    from app.inference.registry import ModelRegistry
+
+    registry = ModelRegistry(load_settings().models_dir)
+    table = Table("model", "task", "labels", "trained", "validated", "intended use")
+    for name in registry.names():
+        manifest = registry.manifest(name)
+        for head in manifest.heads:
+            states = ("yes" if head.trained else "NO", "yes" if head.validated else "NO")
+            table.add_row(f"{name} {manifest.version}", head.task, ", ".join(head.labels), *states, head.intended_use)
+    out.print(table)
+    problems = registry.problems()
+    for name, reason in problems.items():
+        err.print(f"{name}: {reason}", style="red", markup=False)
+    if problems or not registry.names():
+        raise typer.Exit(EXIT_FAILED)
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what is wrong with this set-up: settings, disk, queue, runtime, GPU, models."""
+    from app.doctor import examine
+
+    settings = load_settings()
+    findings = examine(settings)
+    for finding in findings:
+        mark = "[green]ok  [/]" if finding.is_fine else "[bold red]FAIL[/]"
+        out.print(f"{mark} {finding.what:<10} ", end="")
+        out.print(finding.says, markup=False, highlight=False, soft_wrap=True)
+    if not all(finding.is_fine for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@keys_cli.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="who or what uses it")],
+    scope: Annotated[list[str] | None, typer.Option(help="analyze, read or admin; repeat for several")] = None,
+    tenant: Annotated[str, typer.Option(help="whose jobs it sees; keys of a tenant see the same")] = "default",
+) -> None:
+    """Make a key. It is shown once."""
+    from app.keys import SCOPES, KeyStore
+
+    wanted = scope or ["analyze", "read"]
+    unknown = [item for item in wanted if item not in SCOPES]
+    if unknown:
+        raise RequestInvalidError(f"There is no scope {', '.join(unknown)}. Scopes: {', '.join(SCOPES)}.")
+    scopes = tuple(known for known in SCOPES if known in wanted)
+    print(KeyStore(load_settings().data_dir).create(name, tenant, scopes))  # noqa: T201 (the key is the answer)
+    err.print("Keep it now: it is not shown again. Send it as  Authorization: Bearer KEY", highlight=False)
+
+
+@keys_cli.command("list")
+def keys_list() -> None:
+    """List the keys; never their text."""
+    from rich.table import Table
+
+    from app.keys import KeyStore
+
+    table = Table("name", "tenant", "scopes", "made")
+    for key in KeyStore(load_settings().data_dir).all():
+        table.add_row(key.name, key.tenant, ", ".join(key.scopes), key.created_at)
+    out.print(table)
+
+
+@keys_cli.command("revoke")
+def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` shows it")]) -> None:
+    """Make a key open nothing, at once."""
+    from app.keys import KeyStore
+
+    KeyStore(load_settings().data_dir).revoke(name)
+    err.print(f"{name} is revoked.", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

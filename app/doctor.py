@@ -1,0 +1,160 @@
+"""`xmag doctor`: each part of a set-up examined by using it, and what to do where it fails."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import onnxruntime
+from redis.exceptions import RedisError
+
+from app.errors import SetupError, XmagError
+from app.inference.gpu import probe_gpus
+from app.inference.model import load_model
+from app.inference.registry import ModelRegistry
+from app.jobs.embedded import ensure_embedded
+from app.jobs.queue import connect
+from app.settings import GIB, Settings
+from app.slides.reader import SlideReader
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: what it is, whether it works, and a sentence."""
+
+    what: str
+    is_fine: bool
+    says: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All parts. A part that fails does not keep the others from being looked at."""
+    parts: list[tuple[str, Callable[[Settings], str]]] = [
+        ("settings", _settings),
+        ("python", _python),
+        ("data", _data),
+        ("slides", _slides),
+        ("reader", _reader),
+        ("queue", _queue),
+        ("runtime", _runtime),
+        ("gpu", _gpu),
+        ("models", _models),
+    ]
+    return [_look(what, part, settings) for what, part in parts]
+
+
+def _look(what: str, part: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(what, True, part(settings))
+    except XmagError as error:
+        return Finding(what, False, error.message)
+    except OSError as error:
+        return Finding(what, False, f"{error.strerror}: {error.filename}")
+
+
+def _settings(settings: Settings) -> str:
+    values = settings.model_dump()
+    if settings.redis_url and "@" in settings.redis_url:
+        values["redis_url"] = "(set, with a password)"
+    return "  ".join(f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "(unset)"
+    return os.pathsep.join(map(str, value)) or "(none)" if isinstance(value, tuple) else str(value)
+
+
+def _python(_: Settings) -> str:
+    return f"{sys.version.split()[0]}, xmag-serve {version('xmag-serve')}"
+
+
+def _data(settings: Settings) -> str:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryFile(dir=settings.data_dir) as file:
+        file.write(b"x")
+        os.fsync(file.fileno())
+    free = shutil.disk_usage(settings.data_dir).free
+    if free < settings.disk_free_min_bytes:
+        raise SetupError(f"{free / GIB:.1f} GiB free in {settings.data_dir}: POST answers 503. Free space.")
+    return f"{settings.data_dir} is writable, {free / GIB:.1f} GiB free"
+
+
+def _slides(settings: Settings) -> str:
+    for root in settings.slide_roots:
+        if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
+            raise SetupError(f"The slide folder {root} (XMAG_SLIDE_ROOTS) is not a readable folder.")
+    return f"{len(settings.slide_roots)} slide folders" if settings.slide_roots else "no slide folder: uploads only"
+
+
+def _reader(_: Settings) -> str:
+    with SlideReader() as reader:
+        try:
+            reader.open(Path(__file__))
+        except XmagError as error:
+            if error.code != "not_a_slide":
+                raise
+    return "the decoding process starts and answers"
+
+
+def _queue(settings: Settings) -> str:
+    embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
+    client = connect(settings.redis_url or (embedded.url if embedded else ""))
+    try:
+        info = client.info()
+        durable = client.config_get("appendonly").get("appendonly") == "yes"
+        policy = info.get("maxmemory_policy")
+    except RedisError as error:
+        raise SetupError("Redis does not answer at XMAG_REDIS_URL. Start it, or unset the variable.") from error
+    finally:
+        client.close()
+        if embedded is not None:
+            embedded.stop()
+    name = f"{info.get('server_name', 'redis')} {info.get('valkey_version', info.get('redis_version'))}"
+    if policy != "noeviction":
+        raise SetupError(f"{name} may evict keys (maxmemory-policy {policy}). Set it to noeviction.")
+    where = "embedded" if settings.redis_url is None else "at XMAG_REDIS_URL"
+    return f"{name} answers, {where}" + ("" if durable else "; without an append-only file, progress is lost with it")
+
+
+def _runtime(_: Settings) -> str:
+    found = []
+    for wheel in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            found.append(f"{wheel} {version(wheel)}")
+        except PackageNotFoundError:
+            continue
+    if len(found) > 1:
+        raise SetupError(f"Both {' and '.join(found)} are installed and overwrite each other. Keep one.")
+    if not found:
+        raise SetupError("onnxruntime is missing. Install the extra cpu or gpu.")
+    return f"{found[0]}: {', '.join(onnxruntime.get_available_providers())}"
+
+
+def _gpu(settings: Settings) -> str:
+    probe = probe_gpus()
+    shortfall = probe.shortfall()
+    if shortfall is not None and (settings.device == "cuda" or probe.gpus or probe.problem):
+        raise SetupError(shortfall)
+    return ", ".join(gpu.name for gpu in probe.gpus) or "none seen: inference runs on the CPU"
+
+
+def _models(settings: Settings) -> str:
+    registry = ModelRegistry(settings.models_dir)
+    problems = registry.problems()
+    if problems:
+        raise SetupError("; ".join(f"{name}: {reason}" for name, reason in problems.items()))
+    default = registry.default(settings.model)
+    said = []
+    for name in registry.names():
+        model = load_model(
+            registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
+        )
+        model.warm_up()
+        worth = "validated" if all(head.validated for head in model.manifest.heads) else "NOT validated"
+        said.append(f"{name} {model.manifest.version} ({model.provider}, {model.precision}, {worth})")
+    return f"{', '.join(said)}; default {default}"

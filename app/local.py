@@ -1,0 +1,103 @@
+"""`xmag analyze`: one slide on this machine, without server or queue."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import TaskNotFoundError
+from app.inference.model import Model, load_model
+from app.inference.registry import ModelRegistry
+from app.pipeline import EmptySlideError, SlideRequest, analyze
+from app.results.schema import ResultDocument
+from app.results.write import write_results, write_tissue_mask
+from app.settings import Settings
+from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
+from app.slides.reader import ReaderLimits, SlideReader
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class LocalRequest:
+    """What was asked for on the command line."""
+
+    slide: Path
+    out: Path
+    model: str | None
+    tasks: tuple[str, ...]
+    mpp: float | None
+    stain: str | None
+    organ: str | None
+
+
+def analyze_locally(request: LocalRequest, settings: Settings, progress: Progress) -> ResultDocument:
+    """Analyse the slide and put the files into ``request.out``, all of them or none.
+
+    Typed errors when that cannot be; a slide without tissue leaves its tissue_mask.png there.
+    """
+    # The reading process starts and opens the slide while the model is loaded.
+    with (
+        ThreadPoolExecutor(1) as beside,
+        SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes)) as reader,
+        _slide(request.slide, settings) as slide,
+        _output(request.out) as folder,
+    ):
+        loading = beside.submit(_load, request, settings)
+        reader.open(slide, request.mpp)
+        model = loading.result()
+        wanted = SlideRequest(slide, request.mpp, request.stain, request.organ, request.tasks)
+        try:
+            result = analyze(wanted, model, reader, progress)
+        except EmptySlideError as error:
+            write_tissue_mask(error.tissue_mask, folder)
+            _publish(folder, request.out)
+            raise
+        progress("write", 0, 1)
+        write_results(result, folder)
+        _publish(folder, request.out)
+        progress("write", 1, 1)
+        return result.document
+
+
+def _load(request: LocalRequest, settings: Settings) -> Model:
+    registry = ModelRegistry(settings.models_dir)
+    name = registry.default(request.model or settings.model)
+    known = [head.task for head in registry.manifest(name).heads]
+    for task in request.tasks:
+        if task not in known:
+            raise TaskNotFoundError(f"Model {name} has no task {task}. It has: {', '.join(known)}.")
+    return load_model(
+        registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
+    )
+
+
+@contextmanager
+def _slide(path: Path, settings: Settings) -> Iterator[Path]:
+    if not (path.is_file() and is_zip(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="xmag-") as folder:
+        limits = ArchiveLimits(total_bytes=settings.upload_max_bytes)
+        yield extract_slide_zip(path, Path(folder) / "slide", limits)
+
+
+@contextmanager
+def _output(out: Path) -> Iterator[Path]:
+    """A folder beside the final files, so that each moves into place in one step."""
+    out.mkdir(parents=True, exist_ok=True)
+    folder = out / f".partial-{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(folder: Path, out: Path) -> None:
+    for file in sorted(folder.iterdir(), key=lambda path: path.name == "result.json"):
+        file.replace(out / file.name)
