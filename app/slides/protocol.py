@@ -73,7 +73,7 @@ def info_from_json(message: Message) -> SlideInfo:
     if len(downsamples) != len(sizes):
         raise ChannelGarbledError("levels")
     source = message.get("mpp_source")
-    if source not in {"request", "file", "objective_power"}:
+    if source not in ("request", "file", "objective_power"):
         raise ChannelGarbledError("mpp_source")
     power = message.get("objective_power")
     return SlideInfo(

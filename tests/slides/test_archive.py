@@ -1,0 +1,149 @@
+import stat
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.errors import ArchiveInvalidError, ArchiveUnsafeError
+from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
+
+DEFAULT = ArchiveLimits()
+
+
+def make_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def refused(tmp_path: Path, zip_path: Path, error: type[Exception], limits: ArchiveLimits = DEFAULT) -> str:
+    """The refusal's sentence; nothing may be left, inside or outside of the folder."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(error) as caught:
+        extract_slide_zip(zip_path, tmp_path / "out", limits)
+    assert sorted(tmp_path.rglob("*")) == before
+    return str(caught.value)
+
+
+def test_a_slide_of_many_files_is_unpacked_and_its_entry_found(tmp_path):
+    files = {
+        "case/s.mrxs": b"index",
+        "case/s/Data0000.dat": b"d" * 10,
+        "__MACOSX/case/._s.mrxs": b"x",
+        "case/.DS_Store": b"",
+    }
+    path = make_zip(tmp_path / "s.zip", files, zipfile.ZIP_DEFLATED)
+    assert is_zip(path)
+    assert extract_slide_zip(path, tmp_path / "out") == tmp_path / "out" / "case" / "s.mrxs"
+    names = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert names == {"case/s.mrxs", "case/s/Data0000.dat"}
+    assert (tmp_path / "out/case/s/Data0000.dat").read_bytes() == b"d" * 10
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/s.svs",
+        "../s.svs",
+        "a/../../s.svs",
+        "..\\s.svs",
+        "C:/s.svs",
+        "a/\x07s.svs",
+        "x" * 300 + ".svs",
+        "a/\nb.svs",
+    ],
+)
+def test_unsafe_names(tmp_path, name):
+    refused(tmp_path, make_zip(tmp_path / "s.zip", {"ok.svs": b"1", name: b"2"}), ArchiveUnsafeError)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_links_and_special_files(tmp_path, kind):
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        entry = zipfile.ZipInfo("s.svs")
+        entry.create_system = 3
+        entry.external_attr = (kind | 0o777) << 16
+        archive.writestr(entry, "/etc/passwd")
+    assert "link" in refused(tmp_path, tmp_path / "s.zip", ArchiveUnsafeError)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("second", ["s.svs", "S.SVS", "s.svs/inside.dat"])
+def test_two_files_of_one_name(tmp_path, second):
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("s.svs", b"1")
+        archive.writestr(second, b"2")
+    assert "same name" in refused(tmp_path, tmp_path / "s.zip", ArchiveUnsafeError)
+
+
+def test_too_many_entries_are_refused_before_they_are_listed(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {f"{number}.dat": b"" for number in range(20)})
+    assert "20 entries" in refused(tmp_path, path, ArchiveUnsafeError, ArchiveLimits(entries=19))
+
+
+def test_bombs(tmp_path):
+    bomb = make_zip(tmp_path / "b.zip", {"s.svs": bytes(30_000_000)}, zipfile.ZIP_DEFLATED)
+    assert "compressed beyond" in refused(tmp_path, bomb, ArchiveUnsafeError)
+    many = {f"{number}.dat": bytes(1_000_000) for number in range(30)}
+    assert "compressed beyond" in refused(
+        tmp_path, make_zip(tmp_path / "m.zip", many, zipfile.ZIP_DEFLATED), ArchiveUnsafeError
+    )
+    large = make_zip(tmp_path / "l.zip", {"s.svs": bytes(5000)})
+    assert "5000 bytes" in refused(tmp_path, large, ArchiveUnsafeError, ArchiveLimits(total_bytes=4999))
+
+
+def test_a_header_that_lies_about_the_size_does_not_let_more_through(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": bytes(5_000_000)}, zipfile.ZIP_DEFLATED)
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        offset = data.index(mark) + at
+        assert struct.unpack_from("<I", data, offset) == (5_000_000,)
+        struct.pack_into("<I", data, offset, 1000)
+    path.write_bytes(data)
+    refused(tmp_path, path, ArchiveInvalidError)
+
+
+def test_encrypted_and_odd_methods(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": b"12345"})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "e.zip").write_bytes(data)
+    assert "encrypted" in refused(tmp_path, tmp_path / "e.zip", ArchiveUnsafeError)
+    odd = make_zip(tmp_path / "o.zip", {"s.svs": b"12345" * 100}, zipfile.ZIP_LZMA)
+    assert "method" in refused(tmp_path, odd, ArchiveUnsafeError)
+
+
+@pytest.mark.parametrize("cut", [3, 30, 0.5, -1])
+def test_cut_off_zips(tmp_path, cut):
+    data = make_zip(tmp_path / "s.zip", {"s.svs": bytes(range(256)) * 50}).read_bytes()
+    (tmp_path / "s.zip").write_bytes(data[: int(len(data) * cut) if isinstance(cut, float) else cut])
+    refused(tmp_path, tmp_path / "s.zip", ArchiveInvalidError)
+
+
+def test_damaged_contents_and_zips_without_a_slide(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": bytes(range(256)) * 50})
+    data = bytearray(path.read_bytes())
+    data[500] ^= 0xFF
+    (tmp_path / "d.zip").write_bytes(data)
+    refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
+    assert "no slide" in refused(tmp_path, make_zip(tmp_path / "t.zip", {"a.txt": b"x"}), ArchiveInvalidError)
+    assert "2 slides" in refused(
+        tmp_path, make_zip(tmp_path / "2.zip", {"a.svs": b"x", "b.svs": b"y"}), ArchiveInvalidError
+    )
+    assert "no slide" in refused(tmp_path, make_zip(tmp_path / "0.zip", {}), ArchiveInvalidError)
+
+
+def test_a_folder_in_use_is_not_touched(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": b"x"})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("keep")
+    with pytest.raises(FileExistsError):
+        extract_slide_zip(path, tmp_path / "out")
+    assert (tmp_path / "out" / "mine").read_text() == "keep"
+
+
+def test_is_zip(tmp_path):
+    (tmp_path / "t").write_text("PK said the file")
+    assert not is_zip(tmp_path / "t")

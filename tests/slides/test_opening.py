@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.errors import (
+    EmptyUploadError,
+    MppMissingError,
+    NotASlideError,
+    SlideCorruptError,
+    SlideMissingError,
+)
+from app.slides.entry import find_entry
+from app.slides.opening import open_slide
+from app.slides.tiff_check import check_tiff_complete
+
+from .make_slide import write_generic_tiff, write_svs
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (700, 900, 3), dtype=np.uint8)
+
+
+def test_what_a_slide_says(tmp_path):
+    with open_slide(write_svs(tmp_path / "s.svs", PIXELS, 0.263, appmag=40)) as opened:
+        info = opened.info
+    assert (info.vendor, info.width, info.height) == ("aperio", 900, 700)
+    assert (info.mpp, info.mpp_source, info.objective_power) == (0.263, "file", 40.0)
+    assert info.level_sizes == ((900, 700), (225, 175), (56, 43))
+    assert info.level_downsamples == (1.0, 4.0, 16.0)
+    assert info.bounds is None and info.background == (255, 255, 255)
+
+
+def test_objective_power_stands_in_for_a_missing_mpp(tmp_path):
+    with open_slide(write_svs(tmp_path / "s.svs", PIXELS, None, appmag=20)) as opened:
+        assert (opened.info.mpp, opened.info.mpp_source) == (0.5, "objective_power")
+
+
+def test_no_resolution_at_all_needs_the_request(tmp_path):
+    path = write_generic_tiff(tmp_path / "s.tiff", PIXELS)
+    with pytest.raises(MppMissingError):
+        open_slide(path)
+    with open_slide(path, mpp=0.25) as opened:
+        assert (opened.info.mpp, opened.info.mpp_source) == (0.25, "request")
+
+
+def test_a_folder_is_opened_by_its_slide(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "deep").mkdir()
+    write_svs(tmp_path / "deep" / "s.svs", PIXELS, 0.25)
+    with open_slide(tmp_path) as opened:
+        assert opened.info.width == 900
+
+
+def test_a_folder_with_two_slides_or_none_is_refused(tmp_path):
+    with pytest.raises(NotASlideError, match="no slide"):
+        find_entry(tmp_path)
+    (tmp_path / "._a.svs").write_bytes(b"clutter")
+    (tmp_path / "a.mrxs").write_bytes(b"x")
+    assert find_entry(tmp_path).name == "a.mrxs"
+    (tmp_path / "b.mrxs").write_bytes(b"x")
+    with pytest.raises(NotASlideError, match="2 slides"):
+        find_entry(tmp_path)
+
+
+def test_dicom_is_entered_by_its_largest_file_and_one_series_only(tmp_path):
+    def dicom(name: str, series: bytes, size: int) -> None:
+        uid = b"\x20\x00\x0e\x00UI" + len(series).to_bytes(2, "little") + series
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM" + uid + bytes(size))
+
+    dicom("label.dcm", b"1.2.3", 100)
+    dicom("IM0", b"1.2.3", 5000)
+    assert find_entry(tmp_path).name == "IM0"
+    dicom("other.dcm", b"1.2.4", 10)
+    with pytest.raises(NotASlideError, match="2 slides"):
+        find_entry(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["text", "png", "jpeg", "plain tiff", "noise"])
+def test_what_is_no_slide_is_refused(tmp_path, kind):
+    path = tmp_path / "s.svs"
+    if kind == "text":
+        path.write_text("Dear colleague, here is the slide.\n")
+    elif kind == "noise":
+        path.write_bytes(np.random.default_rng(1).bytes(100_000))
+    else:
+        Image.fromarray(PIXELS).save(path, {"png": "PNG", "jpeg": "JPEG", "plain tiff": "TIFF"}[kind])
+    with pytest.raises(NotASlideError, match="No reader"):
+        open_slide(path)
+
+
+def test_nothing_and_zero_bytes(tmp_path):
+    with pytest.raises(SlideMissingError):
+        open_slide(tmp_path / "s.svs")
+    (tmp_path / "s.svs").touch()
+    with pytest.raises(EmptyUploadError):
+        open_slide(tmp_path / "s.svs")
+
+
+@pytest.mark.parametrize("compression", ["raw", "jpeg"])
+@pytest.mark.parametrize("cut", [5, 100, 0.3, 0.6, 0.9, 0.99, -100, -4, -1])
+def test_a_truncated_slide_is_called_corrupt(tmp_path, compression, cut):
+    path = write_svs(tmp_path / "s.svs", PIXELS, 0.25, compression=compression)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * cut) if isinstance(cut, float) else cut])
+    with pytest.raises(SlideCorruptError, match="Send it again"):
+        open_slide(path)
+
+
+def test_whole_tiffs_pass_the_check_and_circles_do_not(tmp_path):
+    path = write_svs(tmp_path / "s.svs", PIXELS, 0.25, levels=(1,))
+    check_tiff_complete(path)
+    data = bytearray(path.read_bytes())
+    data[-4:] = data[4:8]  # the last link points at the first directory
+    path.write_bytes(data)
+    with pytest.raises(SlideCorruptError, match="circle"):
+        check_tiff_complete(path)
