@@ -46,7 +46,7 @@ class ModelRegistry:
 
     def default(self, preferred: str | None) -> str:
         """``preferred`` (XMAG_MODEL), or the only usable model. ModelNotFoundError tells what there is."""
-        if preferred is not None:
+        if preferred:  # an empty XMAG_MODEL names nothing
             self.manifest(preferred)
             return preferred
         names = self.names()

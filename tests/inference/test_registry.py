@@ -20,7 +20,7 @@ def test_the_only_model_is_the_default(copied: Path) -> None:
     registry = ModelRegistry(copied.parent)
     assert registry.names() == ["xmag-lite0"]
     assert registry.problems() == {}
-    assert registry.default(None) == "xmag-lite0"
+    assert registry.default(None) == registry.default("") == registry.default("xmag-lite0") == "xmag-lite0"
     assert registry.folder("xmag-lite0") == copied
     assert registry.manifest_sha256("xmag-lite0") == read_manifest(copied)[1]
 
@@ -64,9 +64,11 @@ def test_broken_models_are_told_and_do_not_hide_the_good_one(copied: Path) -> No
 )
 def test_a_path_is_never_a_name(name: str, copied: Path) -> None:
     registry = ModelRegistry(copied.parent)
-    for lookup in (registry.folder, registry.manifest, registry.manifest_sha256, registry.default):
+    for lookup in (registry.folder, registry.manifest, registry.manifest_sha256):
         with pytest.raises(ModelNotFoundError):
             lookup(name)
+    with pytest.raises(ModelNotFoundError):
+        registry.default(f"{name}/")
 
 
 def test_an_absolute_path_is_never_a_name(copied: Path) -> None:
