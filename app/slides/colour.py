@@ -46,7 +46,8 @@ def background_colour(rgb: UInt8Array) -> Float32Array:
         brightest = glass & (light >= light[glass].max() - 3 * _BIN)
         centre = colours[brightest][np.argmax(counts[bins[brightest]])]
         near = np.abs(scanned - centre.astype(np.float32)).max(axis=1) <= _BIN
-        return np.median(scanned[near], axis=0).astype(np.float32)
+        colour: Float32Array = np.median(scanned[near], axis=0).astype(np.float32)
+        return colour
     if n_padding >= _MIN_SHARE * len(pixels):
         return np.full(3, 255, np.float32)
     return np.full(3, np.percentile(pixels.max(axis=1), 99.5), np.float32)

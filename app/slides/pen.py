@@ -29,12 +29,14 @@ def find_pen(rgb: UInt8Array, density: Float32Array, background: Float32Array, m
     min_px = max(_MIN_AREA_MM2 * 1e6 / mpp**2, 4)
     red, green, blue = density
     total = density.sum(axis=0)
-    cold = (red > 1.1 * green) & (total > 0.45)
-    violet = (red > 0.9 * green) & (blue < 0.42 * green) & (total > 0.75)
-    warm = (red < 0.2 * green) & (blue > 0.65 * green) & (green > 0.4)
-    black = (density.min(axis=0) > 0.8 * density.max(axis=0)) & (total > 1.8) & ~_unscanned(rgb, mpp)
-    pen = _strokes(cold, (red > 1.02 * green) & (total > 0.15), min_px)
-    for ink in (violet, warm, black):
+    cold = ((red > 1.05 * green) & (total > 0.45)) | ((red > 0.95 * green) & (blue < 0.8 * green) & (total > 0.9))
+    violet = (red > 0.85 * green) & (blue < 0.42 * green) & (total > 0.6)
+    warm = (green > 0.4) & (red < 0.25 * green) & (blue > 0.65 * green)
+    crimson = (green > 0.6) & (red < 0.15 * green) & (blue > 0.55 * green)
+    darkest = density.min(axis=0)
+    black = (((darkest > 0.75 * density.max(axis=0)) & (total > 1.5)) | (darkest > 0.8)) & ~_unscanned(rgb, mpp)
+    pen = _strokes(cold | violet, (red > 0.9 * green) & (total > 0.3), min_px)
+    for ink in (warm | crimson, black):
         pen |= _strokes(ink, ink, min_px)
     return dilate(pen, max(1, round(_GROW_UM / mpp)))
 
