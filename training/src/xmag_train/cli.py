@@ -31,6 +31,18 @@ def export_untrained(
         typer.echo(f"{file.name:<20} {size_mb:6.2f} MB  sha256 {file.sha256}  differs from torch by {difference:.1e}")
 
 
+@app.command()
+def curate(
+    out: Annotated[Path, typer.Option(help="Folder for the shards.")],
+    atlas: Annotated[Path | None, typer.Option(help="Import this folder of the atlas corpus instead.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML: which slides, and how regions are chosen.")] = None,
+) -> None:
+    """Slides → 896 px regions at 0.5 µm/px in tar shards; or the import of the atlas corpus."""
+    from xmag_train.data.command import run_curate
+
+    run_curate(out, atlas, config)
+
+
 def main() -> None:
     """Entry point of the command."""
     app()

@@ -1,0 +1,1 @@
+"""Regions: cutting them from slides, keeping them in shards."""

@@ -1,0 +1,1 @@
+"""Cross-magnification distillation: a 20x teacher into a 5x student."""
