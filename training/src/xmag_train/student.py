@@ -1,112 +1,18 @@
-"""The student: EfficientNet-Lite0, one pass per 5x tile, an embedding and 16 tokens.
-
-Architecture: Tan & Le 2019 (arXiv 1905.11946), table 1 at width and depth 1, in its "Lite" form: no
-squeeze-and-excitation, ReLU6 instead of swish. Padding is TensorFlow's SAME, since the ImageNet weights were
-trained so: at stride 2 on even sides the odd pixel goes to the right and the bottom.
-"""
-
-from typing import NamedTuple
+"""The student that ships: EfficientNet-Lite0, one pass per 5x tile, an embedding and 16 tokens."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from xmag_train.token_pool import pooling_matrix
+from xmag_train.backbones.efficientnet_lite import EMBEDDING_DIM, LITE0, TILE_PX, EfficientNetLite
 
-EMBEDDING_DIM = 1280
-TILE_PX = 224
-MAP_CELLS = 7
-TOKENS = 4
-# EfficientNet-Lite's own scaling of 0..255 pixels: (x - 127) / 128.
-PIXEL_MEAN = 127.0
-PIXEL_STD = 128.0
+__all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "parameter_count"]
 
 
-class Stage(NamedTuple):
-    """A run of equal blocks; only its first block has the stride."""
-
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    channels: int
-
-
-STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
-)
-
-
-def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """SAME padding, convolution without bias, batch norm (TensorFlow's momentum 0.99 and epsilon 1e-3)."""
-    total = kernel - stride  # on a side that the stride divides
-    before = total // 2
-    layers: list[nn.Module] = []
-    if total > 0:
-        layers.append(nn.ZeroPad2d((before, total - before, before, total - before)))
-    layers.append(nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False))
-    layers.append(nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01))
-    return nn.Sequential(*layers)
-
-
-class InvertedResidual(nn.Module):
-    """Expand, depthwise, project; added to its input where the shapes allow (MobileNetV2, arXiv 1801.04381)."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        hidden = inputs * expansion
-        self.expand = conv_norm(inputs, hidden) if expansion != 1 else None
-        self.depthwise = conv_norm(hidden, hidden, kernel, stride, groups=hidden)
-        self.project = conv_norm(hidden, outputs)
-        self.act = nn.ReLU6()
-        self.residual = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, inputs, h, w] → [N, outputs, h / stride, w / stride]."""
-        y = x if self.expand is None else self.act(self.expand(x))
-        y = self.project(self.act(self.depthwise(y)))
-        return x + y if self.residual else y
-
-
-class Student(nn.Module):
-    """uint8 tiles in, embedding and tokens out; pixel scaling is part of the graph."""
-
-    pool: Tensor
+class Student(EfficientNetLite):
+    """``EfficientNetLite`` at width and depth 1."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.stem = conv_norm(3, 32, kernel=3, stride=2)
-        blocks: list[nn.Module] = []
-        inputs = 32
-        for stage in STAGES:
-            for repeat in range(stage.repeats):
-                stride = stage.stride if repeat == 0 else 1
-                blocks.append(InvertedResidual(inputs, stage.channels, stage.kernel, stride, stage.expansion))
-                inputs = stage.channels
-        self.blocks = nn.Sequential(*blocks)
-        self.top = conv_norm(inputs, EMBEDDING_DIM)
-        self.act = nn.ReLU6()
-        self.register_buffer("pool", pooling_matrix(MAP_CELLS, TOKENS), persistent=False)
-
-    def feature_map(self, tiles: Tensor) -> Tensor:
-        """uint8 [N, 224, 224, 3] RGB → float [N, 1280, 7, 7]."""
-        pixels = tiles.permute(0, 3, 1, 2).to(self.pool.dtype)
-        x = (pixels - PIXEL_MEAN) * (1.0 / PIXEL_STD)
-        return self.act(self.top(self.blocks(self.act(self.stem(x)))))
-
-    def forward(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [N, 224, 224, 3] RGB → embedding [N, 1280], tokens [N, 4, 4, 1280] (row, column).
-
-        The embedding is the mean of the map, hence also the mean of the tokens.
-        """
-        cells = self.feature_map(tiles).flatten(2)
-        tokens = (cells @ self.pool).transpose(1, 2).reshape(-1, TOKENS, TOKENS, EMBEDDING_DIM)
-        return cells.mean(dim=2), tokens
+        super().__init__(LITE0)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -1,0 +1,65 @@
+"""EfficientNet-Lite0 and Lite2: the published sizes, and weights that still recognise what they learned."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
+
+from PIL import Image
+
+from xmag_train.backbones.efficientnet_lite import LITE0, LITE2, EfficientNetLite, scaled_stages
+from xmag_train.imagenet import LITE0_FILE, LITE2_FILE, load_imagenet, read_weights
+from xmag_train.students.checkpoint import load_student, save_student
+from xmag_train.students.registry import build_student
+from xmag_train.teachers.registry import build_teacher
+
+PALACE = 698  # its class in ImageNet-1k
+
+
+def test_the_stages_of_lite2_are_the_published_ones() -> None:
+    assert [stage.channels for stage in scaled_stages(LITE2)] == [16, 24, 48, 88, 120, 208, 352]
+    assert [stage.repeats for stage in scaled_stages(LITE2)] == [1, 3, 3, 4, 4, 5, 1]
+
+
+@pytest.mark.parametrize(("scale", "file", "millions"), [(LITE0, LITE0_FILE, 4.65), (LITE2, LITE2_FILE, 6.09)])
+def test_a_palace_is_still_a_palace(scale, file, millions) -> None:
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn brings the photograph")
+    photograph = Image.fromarray(datasets.load_sample_image("china.jpg")).crop((100, 0, 527, 427))
+    pixels = np.array(photograph.resize((224, 224), Image.Resampling.BICUBIC))
+    backbone = load_imagenet(EfficientNetLite(scale), file)
+    source = read_weights(file)
+    with torch.inference_mode():
+        embedding, tokens = backbone(torch.from_numpy(pixels)[None])
+    logits = embedding @ source["_fc.weight"].T + source["_fc.bias"]
+    print(f"class {int(logits.argmax())}, probability {float(logits.softmax(1).max()):.2f}")
+    assert int(logits.argmax()) == PALACE
+    torch.testing.assert_close(tokens.mean(dim=(1, 2)), embedding, atol=1e-4, rtol=1e-4)
+    classifier = source["_fc.weight"].numel() + source["_fc.bias"].numel()
+    assert round((sum(p.numel() for p in backbone.parameters()) + classifier) / 1e6, 2) == millions
+
+
+def test_the_teacher_gives_the_mean_of_its_map_and_does_not_learn() -> None:
+    teacher = build_teacher("efficientnet_lite2", "imagenet")
+    tiles = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    embeddings = teacher(tiles)
+    assert embeddings.shape == (2, teacher.spec.dim)
+    torch.testing.assert_close(embeddings, teacher.backbone(tiles)[0])
+    assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_a_checkpoint_gives_back_the_student_it_was_made_of(tmp_path) -> None:
+    student = build_student("efficientnet_lite0", "random").eval()
+    student.stem[2].running_mean += 0.5  # a statistic, not a parameter
+    save_student(tmp_path / "student.pt", "efficientnet_lite0", student.state_dict(), {"steps": 3}, "0" * 64)
+    name, module = load_student(tmp_path / "student.pt")
+    assert name == "efficientnet_lite0" and not module.training
+    assert [path.name for path in tmp_path.iterdir()] == ["student.pt"]
+    for key, value in student.state_dict().items():
+        assert torch.equal(module.state_dict()[key], value), key
+
+
+def test_names_that_are_not_there_are_refused() -> None:
+    with pytest.raises(ValueError, match="no student"):
+        build_student("resnet", "random")
+    with pytest.raises(ValueError, match="no teacher"):
+        build_teacher("resnet", "random")
