@@ -43,6 +43,72 @@ def curate(
     run_curate(out, atlas, config)
 
 
+@app.command()
+def atlas_labels(
+    atlas: Annotated[Path, typer.Option(help="Folder of the atlas corpus.")],
+    out: Annotated[Path, typer.Option(help="labels.csv to write.")] = Path("training/configs/atlas/labels.csv"),
+) -> None:
+    """labels.csv of the atlas corpus."""
+    from xmag_train.cohort.command import run_atlas_labels
+
+    run_atlas_labels(atlas, out)
+
+
+@app.command()
+def folds(
+    labels: Annotated[Path, typer.Option(help="labels.csv: slide, case and the columns to spread by.")],
+    out: Annotated[Path, typer.Option(help="folds.csv to write: case, fold.")],
+    stratum: Annotated[list[str], typer.Option(help="Column to spread evenly; repeat it, most important first.")],
+    count: Annotated[int, typer.Option(min=2, help="How many folds.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the order among equal cases.")] = 0,
+) -> None:
+    """folds.csv: which fold a case is in. Make it once, commit it, never change it."""
+    from xmag_train.cohort.command import run_folds
+
+    run_folds(labels, stratum, count, seed, out)
+
+
+@app.command()
+def bags(config: Annotated[Path, typer.Option(help="YAML: shards, and the student or teacher.")]) -> None:
+    """Regions in shards → one HDF5 bag per slide, one embedding per region."""
+    from xmag_train.mil.bags_command import run_bags
+
+    run_bags(config)
+
+
+@app.command()
+def mil(
+    config: Annotated[Path, typer.Option(help="YAML: bags, labels, folds, head.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
+) -> None:
+    """Train a MIL head on bags, cross-validated by case, then on all."""
+    from xmag_train.mil.command import run_mil
+
+    run_mil(config, out)
+
+
+@app.command()
+def finetune(
+    config: Annotated[Path, typer.Option(help="YAML: student, shards, labels, folds, head.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
+) -> None:
+    """Student and head end to end, with the distillation held on to."""
+    from xmag_train.finetune.command import run_finetune
+
+    run_finetune(config, out)
+
+
+@app.command()
+def evaluate(
+    config: Annotated[Path, typer.Option(help="YAML: tasks, and the arms to compare.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report, in place of the config's.")] = None,
+) -> None:
+    """20x teacher against 5x student on the same folds and head; a Markdown report with plots."""
+    from xmag_train.evaluate.command import run_evaluate
+
+    run_evaluate(config, out)
+
+
 def main() -> None:
     """Entry point of the command."""
     app()

@@ -1,0 +1,27 @@
+"""`xmag-train atlas-labels` and `xmag-train folds`."""
+
+from collections import Counter
+from pathlib import Path
+
+import typer
+
+from xmag_train.cohort.atlas import write_atlas_labels
+from xmag_train.cohort.folds import assign_folds, strata_of
+from xmag_train.cohort.table import read_rows, write_rows
+
+
+def run_atlas_labels(atlas: Path, out: Path) -> None:
+    """Write labels.csv of the atlas."""
+    typer.echo(f"{out}: {write_atlas_labels(atlas, out)} slides")
+
+
+def run_folds(labels: Path, strata: list[str], folds: int, seed: int, out: Path) -> None:
+    """Write folds.csv, and say what each fold holds."""
+    rows = read_rows(labels, ["slide", "case", *strata])
+    chosen = assign_folds(strata_of(rows, strata), folds, seed)
+    write_rows(out, ["case", "fold"], sorted(chosen.items()))
+    for fold in range(folds):
+        inside = [row for row in rows if chosen[row["case"]] == fold]
+        first = Counter(row[strata[0]] for row in {row["case"]: row for row in inside}.values())
+        told = ", ".join(f"{count} {name}" for name, count in sorted(first.items()))
+        typer.echo(f"fold {fold}: {len(inside)} slides; cases: {told}")
