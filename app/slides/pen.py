@@ -60,8 +60,7 @@ def _unscanned(rgb: UInt8Array, mpp: float) -> BoolArray:
     areas = regions.areas()
     fill = areas / (width * height)
     large = areas * mpp**2 >= 1e6
-    at_edge = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == black.shape[1]) | (boxes[:, 3] == black.shape[0])
-    box_like = (fill >= _MIN_BOX_FILL) & (at_edge | large)
+    box_like = (fill >= _MIN_BOX_FILL) & (regions.touch_edge() | large)
     return regions.mask(box_like | _whole_side(regions, black))
 
 

@@ -44,6 +44,15 @@ class Regions:
         np.maximum.at(boxes[:, 3], self.label, row + 1)
         return boxes
 
+    def touch_edge(self) -> BoolArray:
+        """Which regions reach the picture's edge, bool [count]."""
+        row, column = np.divmod(self.start, self.width + 1)
+        end = self.stop - row * (self.width + 1)
+        outermost = (row == 0) | (row == self.height - 1) | (column == 0) | (end == self.width)
+        touching = np.zeros(self.count, np.bool_)
+        touching[self.label[outermost]] = True
+        return touching
+
     def mask(self, keep: BoolArray) -> BoolArray:
         """The regions with ``keep`` (bool [count]) as one mask, bool [h, w]."""
         kept = keep[self.label]
@@ -83,9 +92,9 @@ def keep_large(mask: BoolArray, min_px: float) -> BoolArray:
 
 
 def fill_small_holes(mask: BoolArray, max_px: float) -> BoolArray:
-    """The mask with its gaps of at most ``max_px`` pixels filled."""
+    """The mask with the gaps of at most ``max_px`` pixels filled that it encloses (a notch at the edge is no hole)."""
     gaps = find_regions(~mask)
-    return mask | gaps.mask(gaps.areas() <= max_px)
+    return mask | gaps.mask((gaps.areas() <= max_px) & ~gaps.touch_edge())
 
 
 def dilate(mask: BoolArray, radius_px: int) -> BoolArray:

@@ -18,7 +18,7 @@ from app.slides.types import BoolArray, Float32Array, UInt8Array
 _WORK_UM = 16  # µm/px at which the masks are made: six pixels for the smallest fragment
 _SMOOTH_BELOW_UM = 20  # coarser pixels have averaged enough already
 _SPREAD = 0.012  # density spread over the channels of the palest stain; haze beside tissue stays below 0.01
-_SPREAD_SURE = 0.024
+_SPREAD_SURE = 0.018
 _SPREAD_TRACE = 0.003  # what is left of the colour in fat; steps in bare glass have less
 _TEXTURE = 0.0027  # density step of a lattice of fat cells; clean glass has 0.0005, haze none
 _CLEAR = 0.015  # density below which a pixel may be glass
@@ -28,6 +28,8 @@ _SURE_SHARE = 0.4
 _MIN_TISSUE_MM2 = 0.005  # a round fragment of 80 µm
 _MAX_HOLE_MM2 = 0.05  # a gland's lumen, a few fat cells
 _DARK = 80  # no channel above it: shadow, fold, dirt, border
+_LIT_GLASS = 210  # darker glass is underexposed ...
+_DARK_RISE = 0.25  # ... and each grey level of it raises the limit by so much
 _MIN_DARK_MM2 = 0.01
 
 
@@ -52,20 +54,22 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
     work_mpp = mpp * factor
     rgb = np.asarray(small)
     background = background_colour(rgb)
-    pen = find_pen(rgb, optical_density(rgb, background), background, work_mpp)
-    dark = keep_large(brightest_channel(rgb) < _DARK, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
+    density = optical_density(rgb, background)
+    pen = find_pen(rgb, density, background, work_mpp)
+    dark_limit = _DARK + _DARK_RISE * max(0.0, _LIT_GLASS - float(background.max()))
+    dark = keep_large(brightest_channel(rgb) < dark_limit, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
     smooth = work_mpp < _SMOOTH_BELOW_UM
     if smooth:
         rgb = np.asarray(small.filter(ImageFilter.BoxBlur(1)))
     tissue = _stained(optical_density(rgb, background), _texture(small, background), pen | dark, work_mpp)
-    if smooth:  # smoothing carried the colour one pixel outwards
-        tissue = erode(tissue, 1)
+    if smooth:  # which carried the colour one pixel outwards
+        tissue &= erode(tissue, 1) | (_spread(density) >= _SPREAD)
     height, width = thumbnail.shape[:2]
     return TissueMasks(*(_enlarge(mask, factor, height, width) for mask in (tissue, pen, dark)))
 
 
 def _stained(density: Float32Array, texture: Float32Array, excluded: BoolArray, mpp: float) -> BoolArray:
-    spread = density.max(axis=0) - density.min(axis=0)
+    spread = _spread(density)
     clear = density.mean(axis=0) < _CLEAR
     coloured = spread >= _raised(spread, clear, _SPREAD)
     textured = (texture >= _raised(texture, clear, _TEXTURE)) & (spread >= _SPREAD_TRACE)
@@ -76,6 +80,11 @@ def _stained(density: Float32Array, texture: Float32Array, excluded: BoolArray, 
     sure = regions.counts((spread >= _SPREAD_SURE) & ~excluded) >= _SURE_SHARE * _px(_MIN_TISSUE_MM2, mpp)
     large = regions.areas() >= _px(_MIN_TISSUE_MM2, mpp)
     return fill_small_holes(regions.mask(sure & large) & ~excluded, _px(_MAX_HOLE_MM2, mpp)) & ~excluded
+
+
+def _spread(density: Float32Array) -> Float32Array:
+    spread: Float32Array = density.max(axis=0) - density.min(axis=0)
+    return spread
 
 
 def _raised(values: Float32Array, clear: BoolArray, threshold: float) -> float:
