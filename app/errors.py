@@ -175,6 +175,12 @@ class ModelNotFoundError(ModelError):
     origin = "user"
 
 
+class NoSuchModelError(ModelNotFoundError):
+    """The address names a model that is not there."""
+
+    status = 404
+
+
 class TaskNotFoundError(ModelError):
     """The model has no head for that task."""
 

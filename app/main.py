@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app.api import analyze, docs, files, health, jobs, metrics
-from app.api.problems import Problem, install_problem_handlers
+from app.api.openapi import complete_openapi
+from app.api.problems import install_problem_handlers
 from app.api.security import Guard, is_loopback
 from app.api.services import Services
 from app.errors import SetupError
@@ -79,20 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for part in (analyze, jobs, files, health, metrics, docs):
         app.include_router(part.router)
     docs.install_static(app)
-    _describe_problems(app)
+    complete_openapi(app)
     return app
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Put the Problem schema, which handlers answer with, into the OpenAPI document."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, object]:
-        document = plain()
-        document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
 def __getattr__(name: str) -> FastAPI:

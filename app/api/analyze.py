@@ -39,13 +39,14 @@ def _openapi_body() -> dict[str, Any]:
         "tasks": {"type": "string", "description": "comma-separated, default all", "examples": ["malignancy"]},
     }
     form["required"] = ["slide"]
+    by_path = AnalyzeByPath.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
         "required": True,
         "content": {
             "multipart/form-data": {"schema": form},
             "application/json": {
-                "schema": AnalyzeByPath.model_json_schema(ref_template="#/components/schemas/{model}")
-                | {"examples": [{"source": {"type": "path", "path": "/slides/S26-001234-A1.svs"}, "priority": "stat"}]}
+                "schema": {k: v for k, v in by_path.items() if k != "$defs"},
+                "example": {"source": {"type": "path", "path": "/slides/S26-001234-A1.svs"}, "priority": "stat"},
             },
         },
     }

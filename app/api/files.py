@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
-from app.api.auth import Caller, Reader
-from app.api.lookup import seen_status
+from app.api.lookup import ReadableJob
 from app.api.problems import responses
 from app.api.services import Services, ServicesDep
 from app.errors import ResultNotReadyError, TaskNotFoundError
+from app.jobs.status import JobStatus
 from app.results.schema import ResultDocument
 from app.results.write import (
     EMBEDDINGS_H5,
@@ -28,14 +28,12 @@ HEADERS = {"Cache-Control": "private, no-cache"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 
 
-def _folder(services: Services, caller: Caller, job_id: str, *, succeeded: bool = True) -> Path:
-    status = seen_status(services, caller, job_id)
-    folder = services.store.result_folder(job_id)
-    if folder is None or (succeeded and status.state != "succeeded"):
-        if status.error is not None:
-            raise ResultNotReadyError(f"The job {status.state}: {status.error.message}", cause=status.error.code)
-        raise ResultNotReadyError(f"The job is {status.state}. Poll /jobs/{job_id} until it succeeded.")
-    return folder
+def _folder(services: Services, job: JobStatus, *, succeeded: bool = True) -> Path:
+    if job.folder is None or (succeeded and job.state != "succeeded"):
+        if job.error is not None:
+            raise ResultNotReadyError(f"The job {job.state}: {job.error.message}", cause=job.error.code)
+        raise ResultNotReadyError(f"The job is {job.state}. Poll /jobs/{job.request.id} until it succeeded.")
+    return services.store.folder(job.request.id) / job.folder
 
 
 def _known_task(document: ResultDocument, task: str | None) -> str | None:
@@ -50,22 +48,21 @@ def _file(path: Path, media_type: str) -> FileResponse:
 
 
 @router.get("/result", response_model=ResultDocument, summary="The result")
-def get_result(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
+def get_result(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """Predictions, top tiles, quality figures, tiling, timings, and what made them. Also as `result.json`."""
-    return _file(_folder(services, caller, job_id) / RESULT_JSON, "application/json")
+    return _file(_folder(services, job) / RESULT_JSON, "application/json")
 
 
 @router.get("/result.json", include_in_schema=False)
-def get_result_json(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
+def get_result_json(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """The same under the file's name."""
-    return get_result(job_id, services, caller)
+    return get_result(job, services)
 
 
 @router.get("/heatmap.png", response_class=FileResponse, summary="Attention over the slide")
 def get_heatmap(
-    job_id: str,
+    job: ReadableJob,
     services: ServicesDep,
-    caller: Reader,
     layer: Annotated[
         Literal["heatmap", "overlay"],
         Query(description="heatmap: on the thumbnail with a legend; overlay: RGBA over the whole level-0 extent"),
@@ -73,16 +70,16 @@ def get_heatmap(
     task: TaskQuery = None,
 ) -> FileResponse:
     """PNG. Shared attention says where the model looked, not where tumour is."""
-    folder = _folder(services, caller, job_id)
+    folder = _folder(services, job)
     document = read_document(folder)
     name = (heatmap_name if layer == "heatmap" else overlay_name)(document, _known_task(document, task))
     return _file(folder / name, "image/png")
 
 
 @router.get("/tissue_mask.png", response_class=FileResponse, summary="The tissue mask")
-def get_tissue_mask(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
+def get_tissue_mask(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """PNG in the thumbnail's frame, white where tissue was found. A failure for want of tissue has it too."""
-    folder = _folder(services, caller, job_id, succeeded=False)
+    folder = _folder(services, job, succeeded=False)
     if not (folder / TISSUE_MASK_PNG).exists():
         raise ResultNotReadyError("The job failed before a tissue mask was made.")
     return _file(folder / TISSUE_MASK_PNG, "image/png")
@@ -90,20 +87,19 @@ def get_tissue_mask(job_id: str, services: ServicesDep, caller: Reader) -> FileR
 
 @router.get("/attention.geojson", response_class=FileResponse, summary="Attention as squares, for QuPath")
 def get_geojson(
-    job_id: str,
+    job: ReadableJob,
     services: ServicesDep,
-    caller: Reader,
     origin: Annotated[
         Literal["bounds", "image"],
         Query(description="bounds: QuPath's frame, which starts at the scanner's bounds; image: level-0 (0, 0)"),
     ] = "bounds",
 ) -> FileResponse:
     """A FeatureCollection: one square per row of embeddings.h5, in its order."""
-    folder = _folder(services, caller, job_id)
+    folder = _folder(services, job)
     return _file(folder / geojson_name(read_document(folder), origin), "application/geo+json")
 
 
 @router.get("/embeddings.h5", response_class=FileResponse, summary="Embeddings (HDF5)")
-def get_embeddings(job_id: str, services: ServicesDep, caller: Reader) -> FileResponse:
+def get_embeddings(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """`features` float32 [N, D] and `coords` int64 [N, 2], as the CLAM and TRIDENT family of tools reads them."""
-    return _file(_folder(services, caller, job_id) / EMBEDDINGS_H5, "application/x-hdf5")
+    return _file(_folder(services, job) / EMBEDDINGS_H5, "application/x-hdf5")

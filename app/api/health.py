@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from app.api.auth import Reader
 from app.api.problems import responses
 from app.api.services import ServicesDep
-from app.errors import QueueUnavailableError
+from app.errors import NoSuchModelError, QueueUnavailableError
 from app.inference.manifest import Manifest
 from app.jobs.presence import WorkerPresence, live_workers
 
@@ -111,10 +111,13 @@ def models(services: ServicesDep, _: Reader) -> ModelList:
 @router.get("/models/{name}", tags=["models"], summary="One model's manifest", responses=responses(401, 403, 404))
 def model(name: str, services: ServicesDep, _: Reader) -> ModelDetail:
     """What the model is, what it was measured to do, and what it is for."""
-    manifest = services.registry.manifest(name)
+    registry = services.registry
+    if name not in registry.names():
+        raise NoSuchModelError(f"There is no model {name!r} here. /v2/models lists them.")
+    manifest = registry.manifest(name)
     return ModelDetail(
         name=name,
         versions=[manifest.version],
-        manifest_sha256=services.registry.manifest_sha256(name),
+        manifest_sha256=registry.manifest_sha256(name),
         manifest=manifest,
     )

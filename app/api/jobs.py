@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.api.auth import Analyst, Reader
-from app.api.lookup import seen_status
+from app.api.auth import Reader
+from app.api.lookup import ChangeableJob, ReadableJob
 from app.api.problems import responses
 from app.api.schemas import JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
@@ -63,9 +63,9 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
 
 
 @router.get("/{job_id}", summary="A job's state", responses=responses(401, 403, 404, 410))
-def get_job(job_id: str, services: ServicesDep, caller: Reader, response: Response) -> JobView:
+def get_job(job: ReadableJob, response: Response) -> JobView:
     """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
-    view = job_view(seen_status(services, caller, job_id))
+    view = job_view(job)
     if view.finished_at is None:
         response.headers["Retry-After"] = "2"
     return view
@@ -77,30 +77,30 @@ def get_job(job_id: str, services: ServicesDep, caller: Reader, response: Respon
     response_class=EventSourceResponse,
     responses=responses(401, 403, 404, 410),
 )
-async def events(job_id: str, services: ServicesDep, caller: Reader) -> AsyncIterator[ServerSentEvent]:
+async def events(job: ReadableJob, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
     """An event named `job` with the job as JSON at once and at every change, until the job is over."""
-    last: JobView | None = None
+    job_id, view, last = job.request.id, job_view(job), None
     while True:
-        try:
-            view = job_view(await run_in_threadpool(seen_status, services, caller, job_id))
-        except JobErasedError as error:
-            yield ServerSentEvent(event="erased", data={"code": error.code, "detail": error.message})
-            return
         if view != last:
             yield ServerSentEvent(event="job", data=view)
             last = view
         if view.finished_at is not None or services.draining.is_set():
             return
         await asyncio.sleep(EVENT_TURN_S)
+        try:
+            view = job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
+        except (JobErasedError, JobNotFoundError):
+            yield ServerSentEvent(event="erased", data={"id": job_id})
+            return
 
 
 @router.delete("/{job_id}", summary="Cancel or erase a job", responses=responses(401, 403, 404, 410))
-def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView:
+def delete_job(status: ChangeableJob, services: ServicesDep) -> JobView:
     """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
 
     The answer is the job as it was left. A slide given by path is never touched.
     """
-    status = seen_status(services, caller, job_id)
+    job_id = status.request.id
     if status.finished_at is None:
         cancelled = Outcome(
             state="cancelled",

@@ -1,7 +1,11 @@
 """A job as its owner may see it: another tenant's job looks like one that does not exist."""
 
-from app.api.auth import Caller
-from app.api.services import Services
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.api.auth import Analyst, Caller, Reader
+from app.api.services import Services, ServicesDep
 from app.errors import JobNotFoundError
 from app.jobs.status import JobStatus, job_status
 
@@ -12,3 +16,15 @@ def seen_status(services: Services, caller: Caller, job_id: str) -> JobStatus:
     if not caller.sees(status.request):
         raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
     return status
+
+
+def _readable(job_id: str, services: ServicesDep, caller: Reader) -> JobStatus:
+    return seen_status(services, caller, job_id)
+
+
+def _changeable(job_id: str, services: ServicesDep, caller: Analyst) -> JobStatus:
+    return seen_status(services, caller, job_id)
+
+
+ReadableJob = Annotated[JobStatus, Depends(_readable)]
+ChangeableJob = Annotated[JobStatus, Depends(_changeable)]

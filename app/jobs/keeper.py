@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -60,7 +61,7 @@ class Keeper:
         self._reader: SlideReader | None = None
         self._fields: dict[str, str | int] = {"state": "running", "attempt": held.attempt.number, "worker": held.worker}
         self._sent: dict[str, str | int] = {}
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="keeper", daemon=True)
 
     def __enter__(self) -> "Keeper":
         self._thread.start()

@@ -112,11 +112,6 @@ class JobStore:
         """Do not count attempt ``number``."""
         attempts.hand_back(self.folder(job_id) / ATTEMPTS, number)
 
-    def result_folder(self, job_id: str) -> Path | None:
-        """The folder whose files are the job's result (or a failure's mask); None while there is none."""
-        outcome = self.outcome(job_id)
-        return self.folder(job_id) / outcome.folder if outcome is not None and outcome.folder is not None else None
-
     def ids_newest_first(self) -> list[str]:
         """Ids of all folders that look like jobs, erased and unfinished ones included."""
         with os.scandir(self.root) as entries:

@@ -1,0 +1,284 @@
+import hashlib
+import io
+import json
+import socket
+import threading
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.service import until
+
+
+def problem(answer, status, code):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["detail"]
+    assert "Traceback" not in answer.text
+    return body
+
+
+def raw_answer(host, request):
+    with socket.create_connection(host.split(":"), timeout=10) as connection, connection.makefile("rb") as answer:
+        connection.sendall(request)
+        return answer.read().decode()
+
+
+def test_an_upload_becomes_a_result_with_all_its_files(service, tissue):
+    answer = service.post(tissue, case_id="S26-1", slide_id="S26-1-A1", context="ward 7", priority="stat")
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert int(answer.headers["retry-after"]) > 0
+    over = service.wait(job["id"])
+    assert (over["state"], over["attempt"], over["error"]) == ("succeeded", 1, None)
+    assert (over["case_id"], over["slide_id"], over["context"], over["priority"]) == (
+        "S26-1",
+        "S26-1-A1",
+        "ward 7",
+        "stat",
+    )
+
+    result = service.http.get(over["links"]["result"]).json()
+    assert result["slide"]["sha256"] == hashlib.sha256(tissue.read_bytes()).hexdigest()
+    assert (result["slide"]["mpp"], result["slide"]["mpp_source"]) == (2.0, "file")
+    tiles = result["tiling"]["tissue_tiles"]
+    assert 8 <= tiles <= 16
+    (prediction,) = result["predictions"]
+    assert sum(prediction["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
+    assert prediction["trained"] is False
+    assert "UNTRAINED" in prediction["statement"]
+    assert result["research_use_only"] is True
+
+    heatmap = Image.open(io.BytesIO(service.http.get(over["links"]["heatmap"]).content))
+    overlay = Image.open(io.BytesIO(service.http.get(over["links"]["overlay"]).content))
+    mask = Image.open(io.BytesIO(service.http.get(over["links"]["tissue_mask"]).content))
+    assert heatmap.format == overlay.format == mask.format == "PNG"
+    assert (overlay.mode, overlay.size) == ("RGBA", mask.size)
+    squares = service.http.get(over["links"]["attention"]).json()["features"]
+    with h5py.File(io.BytesIO(service.http.get(over["links"]["embeddings"]).content)) as file:
+        assert file["features"].shape == (tiles, 1280)
+        coords = file["coords"][:]
+        assert file["coords"].attrs["patch_size_level0"] == 224
+    assert len(squares) == tiles
+    corners = [square["geometry"]["coordinates"][0][0] for square in squares]
+    np.testing.assert_array_equal(coords, corners)
+    raw = [square["properties"]["measurements"] for square in squares]
+    attention = np.array([next(v for k, v in m.items() if "ttention" in k and "ercentile" not in k) for m in raw])
+    assert attention.sum() == pytest.approx(1.0, abs=1e-3)
+    assert attention.argmax() == result["top_tiles"][0]["index"]
+
+
+def test_a_slide_by_path_is_read_in_place_and_gives_the_same_result(service, tissue):
+    before = tissue.stat()
+    body = {"source": {"type": "path", "path": str(tissue)}, "tasks": ["malignancy"]}
+    answer = service.http.post("/analyze", json=body)
+    assert answer.status_code == 202, answer.text
+    job_id = answer.json()["id"]
+    assert service.wait(job_id)["state"] == "succeeded"
+    assert not (service.data_dir / "jobs" / job_id / "slide").exists()
+    by_path = service.http.get(f"/jobs/{job_id}/result").json()
+    uploaded = service.submit(tissue)
+    service.wait(uploaded)
+    by_upload = service.http.get(f"/jobs/{uploaded}/result").json()
+    for part in ("slide", "tiling", "qc", "predictions", "top_tiles"):
+        assert by_path[part] == by_upload[part]
+    assert service.http.delete(f"/jobs/{job_id}").status_code == 200
+    after = tissue.stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "relative.svs", "{root}/../outside.svs", "{root}/link.svs"])
+def test_a_path_outside_the_roots_is_refused(service, slide_root, tmp_path, path):
+    link = slide_root / "link.svs"
+    if not link.is_symlink():
+        link.symlink_to(tmp_path / "elsewhere.svs")
+    body = {"source": {"type": "path", "path": path.format(root=slide_root)}}
+    problem(service.http.post("/analyze", json=body), 403, "path_not_allowed")
+
+
+def test_a_missing_slide_inside_the_roots(service, slide_root):
+    body = {"source": {"type": "path", "path": str(slide_root / "none.svs")}}
+    problem(service.http.post("/analyze", json=body), 422, "slide_missing")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "word"),
+    [
+        ({"pritority": "stat"}, "request_invalid", "pritority"),
+        ({"priority": "soon"}, "request_invalid", "priority"),
+        ({"mpp": "fast"}, "request_invalid", "mpp"),
+        ({"mpp": "-1"}, "request_invalid", "mpp"),
+        ({"mpp": "nan"}, "request_invalid", "mpp"),
+        ({"mpp": "1000"}, "mpp_implausible", "mpp"),
+        ({"mpp": "3"}, "resolution_too_low", "3"),
+        ({"model": "no-such"}, "model_not_found", "xmag-lite0"),
+        ({"model": "../models"}, "model_not_found", "xmag-lite0"),
+        ({"tasks": "malignancy,grading"}, "task_not_found", "grading"),
+        ({"context": "x" * 1025}, "request_invalid", "context"),
+        ({"case_id": "x" * 201}, "request_invalid", "case_id"),
+    ],
+)
+def test_wrong_fields_are_named_and_leave_nothing(service, tissue, fields, code, word):
+    before = service.job_folders()
+    body = problem(service.post(tissue, **fields), 422, code)
+    assert word in body["detail"]
+    assert service.job_folders() == before
+
+
+def test_neither_form_nor_json(service):
+    problem(
+        service.http.post("/analyze", content=b"hello", headers={"content-type": "text/plain"}), 422, "request_invalid"
+    )
+    problem(
+        service.http.post("/analyze", content=b"{", headers={"content-type": "application/json"}),
+        422,
+        "request_invalid",
+    )
+    problem(service.http.post("/analyze", data={"mpp": "1"}), 422, "request_invalid")
+    files = [("slide", ("a.svs", b"a")), ("slide", ("b.svs", b"b"))]
+    problem(service.http.post("/analyze", files=files), 422, "request_invalid")
+
+
+def a_png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 300), "pink").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "code"),
+    [
+        ("notes.txt", b"this is no slide\n" * 100, 415, "not_a_slide"),
+        ("renamed.svs", b"this is no slide\n" * 100, 415, "not_a_slide"),
+        ("empty.svs", b"", 422, "empty_upload"),
+        ("picture.png", a_png(), 415, "not_a_slide"),
+    ],
+)
+def test_what_is_no_slide_is_refused_at_once(service, tmp_path, name, content, status, code):
+    before = service.job_folders()
+    path = tmp_path / name
+    path.write_bytes(content)
+    problem(service.post(path), status, code)
+    assert service.job_folders() == before
+
+
+def test_a_truncated_slide_never_gives_a_result(service, tissue, tmp_path):
+    whole = tissue.read_bytes()
+    for cut in (0.2, 0.6, 0.95):
+        path = tmp_path / "cut.svs"
+        path.write_bytes(whole[: int(len(whole) * cut)])
+        answer = service.post(path)
+        if answer.status_code == 202:
+            over = service.wait(answer.json()["id"])
+            assert (over["state"], over["error"]["code"]) == ("failed", "slide_corrupt")
+        else:
+            assert answer.json()["code"] in {"slide_corrupt", "not_a_slide"}
+    assert service.wait(service.submit(tissue))["state"] == "succeeded"
+
+
+def test_no_resolution_is_asked_for_and_then_taken(service, slide_root):
+    body = problem(service.post(slide_root / "no_mpp.svs"), 422, "mpp_missing")
+    assert "mpp" in body["detail"]
+    over = service.wait(service.submit(slide_root / "no_mpp.svs", mpp="1.0"))
+    assert service.http.get(over["links"]["result"]).json()["slide"]["mpp_source"] == "request"
+
+
+def test_no_tissue_is_a_failure_that_shows_its_mask(service, slide_root):
+    over = service.wait(service.submit(slide_root / "blank.svs"))
+    assert (over["state"], over["error"]["code"], over["error"]["origin"]) == ("failed", "no_tissue", "user")
+    mask = service.http.get(over["links"]["tissue_mask"])
+    assert not np.asarray(Image.open(io.BytesIO(mask.content)).convert("L")).any()
+    problem(service.http.get(f"/jobs/{over['id']}/result"), 409, "result_not_ready")
+
+
+def test_a_zip_is_unpacked_and_a_bomb_is_not(service, tissue, tmp_path):
+    good = tmp_path / "slide.zip"
+    with zipfile.ZipFile(good, "w") as archive:
+        archive.write(tissue, "case/slide.svs")
+    over = service.wait(service.submit(good))
+    assert over["state"] == "succeeded"
+    before = service.job_folders()
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("slide.svs", b"\0" * 60_000_000)
+    problem(service.post(bomb), 422, "archive_unsafe")
+    climbing = tmp_path / "climbing.zip"
+    with zipfile.ZipFile(climbing, "w") as archive:
+        archive.writestr("../../evil.svs", tissue.read_bytes())
+    problem(service.post(climbing), 422, "archive_unsafe")
+    assert service.job_folders() == before
+
+
+def test_too_large_is_refused_before_it_is_sent(service):
+    host = service.url.removeprefix("http://")
+    head = (
+        f"POST /analyze HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "Content-Length: 90000000\r\nConnection: close\r\n\r\n"
+    )
+    answer = raw_answer(host, head.encode())
+    assert answer.startswith("HTTP/1.1 413")
+    assert '"too_large"' in answer
+
+
+def test_a_client_that_hangs_up_or_stalls_leaves_nothing(service, tissue):
+    before = service.job_folders()
+    host = service.url.removeprefix("http://")
+    part = (
+        b'--b\r\nContent-Disposition: form-data; name="slide"; filename="s.svs"\r\n\r\n' + tissue.read_bytes()[:200_000]
+    )
+    head = (
+        f"POST /analyze HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "Content-Length: 5000000\r\nConnection: close\r\n\r\n"
+    ).encode()
+    with socket.create_connection(host.split(":"), timeout=10) as connection:
+        connection.sendall(head + part)
+        until(lambda: service.job_folders() != before)
+    until(lambda: service.job_folders() == before)
+    answer = raw_answer(host, head + part)
+    assert answer.startswith("HTTP/1.1 408")
+    assert '"upload_stalled"' in answer
+    assert service.job_folders() == before
+
+
+def test_the_same_idempotency_key_gives_the_same_job(service, tissue, slide_root):
+    headers = {"Idempotency-Key": "key-1"}
+    first = service.post(tissue, headers, case_id="A").json()["id"]
+    assert service.post(tissue, headers, case_id="A").json()["id"] == first
+    problem(service.post(tissue, headers, case_id="B"), 422, "idempotency_key_reused")
+    assert service.post(tissue, {"Idempotency-Key": "key-2"}, case_id="A").json()["id"] != first
+    service.wait(first)
+    assert service.post(tissue, headers, case_id="A").json()["state"] == "succeeded"
+    assert service.http.delete(f"/jobs/{first}").status_code == 200
+    assert service.post(tissue, headers, case_id="A").json()["id"] != first
+
+
+def test_one_key_sent_from_many_places_at_once_makes_one_job(service, tissue):
+    answers = []
+
+    def send() -> None:
+        answers.append(service.post(tissue, {"Idempotency-Key": "burst"}).json()["id"])
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 6
+    assert len(set(answers)) == 1
+    listed = service.http.get("/jobs", params={"limit": 200}).json()["jobs"]
+    assert [job["id"] for job in listed].count(answers[0]) == 1
+
+
+def test_the_request_is_on_disk_when_the_answer_comes(service, tissue):
+    job_id = service.submit(tissue, organ="lung")
+    request = json.loads((service.data_dir / "jobs" / job_id / "request.json").read_text())
+    assert (request["id"], request["organ"]) == (job_id, "lung")
+    entry = service.data_dir / "jobs" / job_id / "slide" / request["source"]["entry"]
+    assert entry.read_bytes() == tissue.read_bytes()
+    assert "tissue" not in entry.name

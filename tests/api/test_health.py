@@ -1,0 +1,92 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.api.test_analyze import problem
+from tests.service import ROOT
+
+
+def test_live_and_ready_name_the_worker_and_its_model(service):
+    assert service.http.get("/v2/health/live").json()["live"] is True
+    ready = service.http.get("/v2/health/ready").json()
+    assert (ready["ready"], ready["queue"], ready["draining"], ready["reasons"]) == (True, True, False, [])
+    (worker,) = ready["workers"]
+    assert (worker["model"], worker["provider"]) == ("xmag-lite0", "CPUExecutionProvider")
+
+
+def test_models_say_what_they_are_worth(service):
+    (summary,) = service.http.get("/v2/models").json()["models"]
+    assert (summary["name"], summary["is_default"], summary["tasks"]) == ("xmag-lite0", True, ["malignancy"])
+    detail = service.http.get("/v2/models/xmag-lite0").json()
+    (head,) = detail["manifest"]["heads"]
+    assert (summary["trained"], summary["validated"]) == (head["trained"], head["validated"])
+    assert head["intended_use"]
+    problem(service.http.get("/v2/models/none"), 404, "model_not_found")
+
+
+def test_metrics_count_jobs_and_never_name_them(service, tissue):
+    job_id = service.submit(tissue, case_id="SECRET-CASE")
+    service.wait(job_id)
+    text = service.http.get("/metrics").text
+    done = re.search(r'xmag_jobs_over_total\{code="",state="succeeded"\} (\S+)', text)
+    assert done is not None
+    assert float(done.group(1)) >= 1
+    assert 'xmag_queue_jobs{priority="stat"}' in text
+    assert re.search(r"xmag_workers 1\.0", text)
+    assert 'route="/jobs/{job_id}"' in text
+    assert "SECRET" not in text
+    assert job_id not in text
+
+
+def test_the_reference_is_served_from_our_own_files(service):
+    root = service.http.get("/", follow_redirects=True)
+    assert root.url.path == "/docs"
+    assert "default-src 'self'" in root.headers["content-security-policy"]
+    linked = re.findall(r'(?:src|href)="([^"]+)"', root.text)
+    assert len(linked) >= 3
+    for link in linked:
+        assert not re.match(r"(https?:)?//", link)
+        assert service.http.get(link).status_code == 200
+
+
+def test_the_openapi_document_describes_every_route_with_examples(service):
+    document = service.http.get("/openapi.json").json()
+    assert {
+        "/analyze", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/jobs/{job_id}/result",
+        "/jobs/{job_id}/heatmap.png", "/jobs/{job_id}/attention.geojson", "/jobs/{job_id}/embeddings.h5",
+        "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/models/{name}", "/metrics",
+    } <= set(document["paths"])  # fmt: skip
+    body = document["paths"]["/analyze"]["post"]["requestBody"]["content"]
+    assert body["multipart/form-data"]["schema"]["required"] == ["slide"]
+    references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert "Problem" in references
+
+
+@pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
+def test_pages_of_other_sites_are_refused(service, tissue, header):
+    problem(service.http.get("/jobs", headers=header), 403, "forbidden")
+    problem(service.post(tissue, header), 403, "forbidden")
+
+
+def test_our_own_pages_are_not(service):
+    assert service.http.get("/jobs", headers={"Origin": service.url}).status_code == 200
+
+
+def test_logs_name_no_file_case_or_path(service, tissue, slide_root):
+    service.wait(service.submit(tissue, case_id="LOGGED-CASE"))
+    body = {"source": {"type": "path", "path": str(tissue)}}
+    service.wait(service.http.post("/analyze", json=body).json()["id"])
+    text = "\n".join(service.lines)
+    assert "LOGGED-CASE" not in text
+    assert str(slide_root) not in text
+    assert tissue.name not in text
+
+
+def test_no_page_of_ours_asks_another_host():
+    web = Path(ROOT) / "app" / "web"
+    pages = [*web.glob("docs/*.html"), *web.glob("docs/*.js"), *web.glob("docs/*.css")]
+    assert pages
+    for page in pages:
+        assert not re.search(r"""["'(]\s*(https?:)?//""", page.read_text()), page.name

@@ -1,0 +1,125 @@
+import json
+import time
+
+import httpx
+import pytest
+
+from tests.api.test_analyze import problem
+from tests.tissue import tissue_slide
+
+
+@pytest.fixture(scope="module")
+def long_slide(tmp_path_factory):
+    """About 100 tiles: seconds of work, so that there is something to cancel."""
+    return tissue_slide(tmp_path_factory.mktemp("long") / "long.svs", side_px=3136)
+
+
+def test_jobs_are_listed_newest_first_page_by_page(service, tissue):
+    ids = [service.submit(tissue, case_id="page", slide_id=str(n)) for n in range(3)]
+    for job_id in ids:
+        service.wait(job_id)
+    page = service.http.get("/jobs", params={"case_id": "page", "limit": 2}).json()
+    assert [job["id"] for job in page["jobs"]] == ids[:0:-1]
+    rest = service.http.get("/jobs", params={"case_id": "page", "limit": 2, "cursor": page["next_cursor"]}).json()
+    assert [job["id"] for job in rest["jobs"]] == ids[:1]
+    assert rest["next_cursor"] is None
+    one = service.http.get("/jobs", params={"slide_id": "1", "case_id": "page", "state": "succeeded"}).json()["jobs"]
+    assert [job["id"] for job in one] == [ids[1]]
+    assert service.http.get("/jobs", params={"case_id": "page", "state": "failed"}).json()["jobs"] == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "state=odd", "cursor=../x", "colour=red"])
+def test_wrong_queries_are_refused(service, query):
+    problem(service.http.get(f"/jobs?{query}"), 422, "request_invalid")
+
+
+@pytest.mark.parametrize("job_id", ["nope", "..%2f..%2fetc", "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])
+def test_unknown_jobs(service, job_id):
+    for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/result", f"/jobs/{job_id}/heatmap.png", f"/jobs/{job_id}/events"):
+        answer = service.http.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert service.http.delete(f"/jobs/{job_id}").status_code == 404
+
+
+def read_events(service, job_id):
+    events = []
+    with service.http.stream("GET", f"/jobs/{job_id}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            if line.startswith("data:"):
+                events.append(json.loads(line.removeprefix("data:")))
+    return events
+
+
+def test_events_tell_the_way_and_end_with_the_job(service, long_slide):
+    job_id = service.submit(long_slide)
+    events = read_events(service, job_id)
+    assert events[-1]["state"] == "succeeded"
+    assert "result" in events[-1]["links"]
+    running = [event["progress"]["fraction"] for event in events if event["state"] == "running" and event["progress"]]
+    assert len(running) >= 2
+    assert running == sorted(running)
+    assert all(0 <= fraction <= 1 for fraction in running)
+    assert read_events(service, job_id) == events[-1:]
+
+
+def test_a_running_job_is_cancelled_within_two_seconds(service, long_slide):
+    job_id = service.submit(long_slide)
+    service.wait(job_id, "running")
+    asked = time.monotonic()
+    answer = service.http.delete(f"/jobs/{job_id}")
+    assert answer.json()["state"] == "cancelled"
+    problem(service.http.get(f"/jobs/{job_id}/result"), 409, "result_not_ready")
+    service.wait_for_line(rf"stopping the work.*{job_id}", timeout_s=5)
+    assert time.monotonic() - asked < 2
+
+
+def test_a_waiting_job_is_cancelled_and_never_runs(service, long_slide, tissue):
+    running, waiting = service.submit(long_slide), service.submit(tissue)
+    service.wait(running, "running")
+    assert service.http.delete(f"/jobs/{waiting}").json()["state"] == "cancelled"
+    assert service.wait(running)["state"] == "succeeded"
+    assert service.wait(service.submit(tissue))["state"] == "succeeded"
+    assert not (service.data_dir / "jobs" / waiting / "attempts").exists()
+
+
+def test_an_urgent_job_overtakes(service, long_slide, tissue):
+    first = service.submit(long_slide)
+    service.wait(first, "running")
+    routine = [service.submit(tissue) for _ in range(2)]
+    stat = service.submit(tissue, priority="stat")
+    finished = {job_id: service.wait(job_id)["finished_at"] for job_id in (stat, *routine)}
+    assert finished[stat] < min(finished[job_id] for job_id in routine)
+
+
+def test_a_finished_job_is_erased_and_leaves_a_tombstone_only(service, tissue):
+    job_id = service.submit(tissue)
+    service.wait(job_id)
+    assert service.http.delete(f"/jobs/{job_id}").status_code == 200
+    problem(service.http.get(f"/jobs/{job_id}"), 410, "job_erased")
+    problem(service.http.get(f"/jobs/{job_id}/result"), 410, "job_erased")
+    problem(service.http.delete(f"/jobs/{job_id}"), 410, "job_erased")
+    left = list((service.data_dir / "jobs" / job_id).iterdir())
+    assert [path.name for path in left] == ["tombstone.json"]
+    assert list(json.loads(left[0].read_text())) == ["erased_at"]
+    assert job_id not in {job["id"] for job in service.http.get("/jobs", params={"limit": 200}).json()["jobs"]}
+
+
+def test_files_know_their_task_and_layer(service, tissue):
+    job_id = service.submit(tissue)
+    service.wait(job_id)
+    plain = service.http.get(f"/jobs/{job_id}/heatmap.png")
+    assert service.http.get(f"/jobs/{job_id}/heatmap.png?task=malignancy").content == plain.content
+    problem(service.http.get(f"/jobs/{job_id}/heatmap.png?task=grading"), 422, "task_not_found")
+    problem(service.http.get(f"/jobs/{job_id}/heatmap.png?layer=under"), 422, "request_invalid")
+    both = [service.http.get(f"/jobs/{job_id}/attention.geojson?origin={o}").json() for o in ("bounds", "image")]
+    assert both[0]["origin_px"] == both[1]["origin_px"] == [0, 0]
+
+
+def test_uploads_and_polls_go_on_side_by_side(service, tissue):
+    with httpx.Client(base_url=service.url, timeout=30) as other:
+        job_id = service.submit(tissue)
+        codes = {other.get(f"/jobs/{job_id}").status_code for _ in range(50)}
+    assert codes == {200}
+    service.wait(job_id)

@@ -1,0 +1,35 @@
+"""One service for all tests that only talk to it; those that break one start their own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service
+from tests.tissue import blank_slide, tissue_slide
+
+
+@pytest.fixture(scope="session")
+def slide_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of slides that the service may read by path."""
+    root = tmp_path_factory.mktemp("slides")
+    tissue_slide(root / "tissue.svs")
+    tissue_slide(root / "no_mpp.svs", mpp=None)
+    blank_slide(root / "blank.svs")
+    return root
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, slide_root: Path) -> Iterator[Service]:
+    """A running service, shared: tests leave it as they found it."""
+    started = Service(
+        tmp_path_factory.mktemp("data"), slide_roots=slide_root, upload_max_bytes=80_000_000, upload_idle_s=2
+    ).start()
+    yield started
+    assert started.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def tissue(slide_root: Path) -> Path:
+    """A small slide with tissue."""
+    return slide_root / "tissue.svs"

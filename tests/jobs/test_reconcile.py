@@ -1,0 +1,50 @@
+import os
+import time
+
+from app.jobs.reconcile import clear_leftovers, requeue_open_jobs
+from app.jobs.upload_folder import UploadFolder
+from tests.jobs.requests import committed, outcome
+
+
+def test_what_the_streams_lack_is_queued_from_disk_once(store, queue):
+    waiting, over = committed(store, "urgent"), committed(store)
+    store.finish(over.id, outcome())
+    assert requeue_open_jobs(store, queue) == 1
+    assert requeue_open_jobs(store, queue) == 0
+    assert queue.depth()["urgent"] == 1
+    queue.client.flushall()
+    assert requeue_open_jobs(store, queue) == 1
+    assert queue.take("w", 0).job_id == waiting.id
+
+
+def test_an_upload_on_its_way_is_left_alone_and_a_dead_one_cleared(store):
+    with UploadFolder(store) as alive:
+        dead = UploadFolder(store)
+        dead._lock.close()  # what the end of its process does
+        assert clear_leftovers(store) == 1
+        assert alive.folder.exists()
+        assert not dead.folder.exists()
+    assert not alive.folder.exists()
+
+
+def test_a_folder_that_never_got_its_lock_is_cleared_once_it_is_old(store):
+    request = committed(store)
+    bare = store.root / request.id
+    (bare / "request.json").unlink()
+    assert clear_leftovers(store) == 0
+    os.utime(bare, (time.time() - 60,) * 2)
+    assert clear_leftovers(store) == 1
+
+
+def test_a_half_erased_job_is_erased(store):
+    request = committed(store)
+    (store.root / request.id / "tombstone.json").write_text('{"erased_at": "2026-01-01T00:00:00Z"}')
+    assert clear_leftovers(store) == 1
+    assert [path.name for path in (store.root / request.id).iterdir()] == ["tombstone.json"]
+
+
+def test_accepted_jobs_are_never_cleared(store):
+    request = committed(store)
+    os.utime(store.root / request.id, (time.time() - 9999,) * 2)
+    assert clear_leftovers(store) == 0
+    assert store.exists(request.id)

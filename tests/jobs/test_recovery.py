@@ -1,0 +1,150 @@
+"""The real processes, broken: each test starts its own service."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from app.jobs.embedded import socket_path
+from app.jobs.queue import connect
+from tests.service import Service, until
+from tests.tissue import tissue_slide
+
+
+@pytest.fixture(scope="module")
+def long_slide(tmp_path_factory):
+    """About 100 tiles: a second or more of work."""
+    return tissue_slide(tmp_path_factory.mktemp("long") / "long.svs", side_px=3136)
+
+
+@pytest.fixture
+def fragile(tmp_path):
+    service = Service(tmp_path / "data", lease_s=1, drain_s=0).start()
+    yield service
+    service.stop()
+
+
+def running(service, slide) -> str:
+    job_id = service.submit(slide)
+    service.wait(job_id, "running")
+    return job_id
+
+
+def test_a_killed_worker_is_replaced_and_its_job_done(fragile, long_slide):
+    job_id = running(fragile, long_slide)
+    os.kill(fragile.pid("worker"), signal.SIGKILL)
+    over = fragile.wait(job_id)
+    assert (over["state"], over["attempt"]) == ("succeeded", 2)
+    folder = fragile.data_dir / "jobs" / job_id
+    assert json.loads((folder / "outcome.json").read_text())["folder"] == "attempt-2"
+
+
+def test_a_killed_api_comes_back_on_the_same_address_and_loses_nothing(fragile, long_slide):
+    job_id = running(fragile, long_slide)
+    os.kill(fragile.pid("api"), signal.SIGKILL)
+    assert fragile.wait(job_id)["state"] == "succeeded"
+    assert fragile.wait(fragile.submit(long_slide))["state"] == "succeeded"
+
+
+def test_a_wiped_and_a_killed_queue_lose_no_job(fragile, long_slide):
+    ids = [running(fragile, long_slide), *(fragile.submit(long_slide) for _ in range(2))]
+    client = connect(f"unix://{socket_path(fragile.data_dir)}")
+    client.flushall()
+    client.close()
+    assert [fragile.wait(job_id)["state"] for job_id in ids] == ["succeeded"] * 3
+    last = fragile.submit(long_slide)
+    (queue,) = [int(pid) for pid in _pids_of(fragile.data_dir)]
+    os.kill(queue, signal.SIGKILL)
+    assert fragile.wait(last)["state"] == "succeeded"
+
+
+def _pids_of(data_dir):
+    client = connect(f"unix://{socket_path(data_dir)}")
+    yield client.info()["process_id"]
+    client.close()
+
+
+def test_ending_hands_the_job_back_uncounted_and_a_restart_takes_it_up(fragile, long_slide):
+    job_id = running(fragile, long_slide)
+    waiting = fragile.submit(long_slide)
+    assert fragile.stop(signal.SIGINT) == 0
+    attempts = (fragile.data_dir / "jobs" / job_id / "attempts").read_text().splitlines()
+    assert [next(iter(json.loads(line))) for line in attempts] == ["attempt", "handed_back"]
+    again = Service(fragile.data_dir, lease_s=1).start()
+    assert [again.wait(one)["state"] for one in (job_id, waiting)] == ["succeeded"] * 2
+    assert again.job(job_id)["attempt"] == 2
+    assert again.stop() == 0
+
+
+def test_a_worker_paused_beyond_its_lease_adds_no_second_outcome(fragile, long_slide, tmp_path):
+    job_id = running(fragile, long_slide)
+    paused = fragile.pid("worker")
+    os.kill(paused, signal.SIGSTOP)
+    helper = _second_worker(fragile)
+    try:
+        assert fragile.wait(job_id)["attempt"] == 2
+        outcome = (fragile.data_dir / "jobs" / job_id / "outcome.json").read_bytes()
+        os.kill(paused, signal.SIGCONT)
+        fragile.wait_for_line(rf"(lease lost|stopping the work|another outcome).*{job_id}", timeout_s=20)
+        assert (fragile.data_dir / "jobs" / job_id / "outcome.json").read_bytes() == outcome
+        assert fragile.wait(fragile.submit(long_slide))["state"] == "succeeded"
+    finally:
+        helper.terminate()
+        helper.wait(timeout=20)
+
+
+def _second_worker(service):
+    import subprocess
+    import sys
+
+    from tests.service import ROOT
+
+    environment = os.environ | {
+        "XMAG_DATA_DIR": str(service.data_dir),
+        "XMAG_REDIS_URL": f"unix://{socket_path(service.data_dir)}",
+        "XMAG_LEASE_S": "1",
+        "XMAG_DRAIN_S": "0",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "worker"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
+
+
+def test_a_job_that_kills_every_worker_fails_after_three_attempts(tmp_path, long_slide):
+    service = Service(tmp_path / "data", lease_s=0.5, drain_s=0).start()
+    try:
+        job_id = service.submit(long_slide)
+        attempts = service.data_dir / "jobs" / job_id / "attempts"
+        for number in (1, 2, 3):
+            until(lambda n=number: attempts.exists() and attempts.read_text().count('"attempt"') == n, 30)
+            os.kill(service.pid("worker"), signal.SIGKILL)
+        over = service.wait(job_id)
+        assert (over["state"], over["error"]["code"], over["attempt"]) == ("failed", "attempts_exhausted", 3)
+        assert service.wait(service.submit(tissue_slide(tmp_path / "next.svs")))["state"] == "succeeded"
+    finally:
+        service.stop()
+
+
+def test_a_job_past_its_deadline_ends(tmp_path, long_slide):
+    service = Service(tmp_path / "data", job_deadline_s=0.2).start()
+    try:
+        over = service.wait(service.submit(long_slide))
+        assert (over["state"], over["error"]["code"]) == ("failed", "deadline_exceeded")
+    finally:
+        service.stop()
+
+
+def test_when_the_supervisor_dies_nothing_stays_behind(fragile):
+    pids = [fragile.pid("worker"), fragile.pid("api"), *_pids_of(fragile.data_dir)]
+    fragile.process.kill()
+    fragile.process.wait()
+    until(lambda: not any(_is_alive(pid) for pid in pids), 30)
+
+
+def _is_alive(pid) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
