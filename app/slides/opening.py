@@ -7,6 +7,7 @@ from typing import Self
 import openslide
 
 from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideMissingError
+from app.slides.dicom_colour import frames_are_mislabelled
 from app.slides.entry import find_entry
 from app.slides.metadata import read_info
 from app.slides.tiff_check import check_tiff_complete, is_tiff
@@ -16,15 +17,20 @@ CACHE_BYTES = 128 * 2**20
 """Decoded tiles that OpenSlide keeps: neighbouring 5x tiles share theirs along two rows of a wide slide."""
 _ODD_TIFFS = frozenset({"hamamatsu"})
 """NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
+_COLOUR_PROPERTIES = ("PhotometricInterpretation", "TransferSyntaxUID")
 _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TIFF, NDPI, MRXS or DICOM."
 
 
 @dataclass(frozen=True)
 class OpenedSlide:
-    """An open slide and what is known of it; closes with its ``with`` block."""
+    """An open slide and what is known of it; closes with its ``with`` block.
+
+    ``ycbcr``: what OpenSlide hands out as RGB is YCbCr, by a fault of the file, and has to be converted.
+    """
 
     slide: openslide.OpenSlide
     info: SlideInfo
+    ycbcr: bool = False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -53,7 +59,8 @@ def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
         if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) not in _ODD_TIFFS:
             check_tiff_complete(entry)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
-        return OpenedSlide(slide, read_info(slide, mpp))
+        photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
+        return OpenedSlide(slide, read_info(slide, mpp), frames_are_mislabelled(entry, photometric, syntax))
     except BaseException:
         slide.close()
         raise

@@ -32,7 +32,7 @@ def serve(sock: socket.socket) -> None:
         try:
             answer = service.answer(request)
         except SlideError as error:
-            answer = error_to_json(error)
+            answer = error_to_json(service.without_names(error))
         except MemoryError:
             answer = error_to_json(
                 DecoderCrashedError("The slide needs more memory to be read than is allowed for one.")
@@ -49,6 +49,7 @@ class _Service:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._opened: OpenedSlide | None = None
+        self._path = Path("/")
         self._plan = ReadingPlan()
         self._level = 0
         self._coords: Int64Array = np.empty((0, 2), np.int64)
@@ -68,9 +69,14 @@ class _Service:
         op = request["op"]
         return {"op": op, **self._handlers[op](request)}
 
+    def without_names(self, error: SlideError) -> SlideError:
+        """The error without the slide's path, which decoders like to quote and which may name a patient."""
+        message = error.message.replace(str(self._path), "the file").replace(f"{self._path.parent}/", "")
+        return type(error)(message, **error.details)
+
     def _open(self, request: Message) -> Message:
         self._close(request)
-        path = Path(request["path"])
+        self._path = path = Path(request["path"])
         try:
             self._opened = open_slide(path, request["mpp"])
         except OSError as error:

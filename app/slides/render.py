@@ -18,6 +18,8 @@ from app.slides.opening import OpenedSlide
 from app.slides.types import ReadingPlan, ResampleFilter, UInt8Array
 
 WHITE = (255, 255, 255)
+_SLACK = 1e-6
+"""Level px: less than this is a sum's rounding, for which no further pixel is read."""
 _FILTERS: dict[ResampleFilter, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
     "box": Image.Resampling.BOX,
@@ -75,7 +77,7 @@ def resample(
     columns = _span(*_widened(left, right, margin_px, level_width), said)
     rows = _span(*_widened(top, bottom, margin_px, level_height), said)
     region = _read_rgb(opened, level, columns, rows)
-    # The rounding of the last sum may pass the region by 1e-13, which Pillow refuses.
+    # That rounding would pass the region, which Pillow refuses.
     box = (
         left - columns.position,
         top - rows.position,
@@ -97,7 +99,7 @@ def _span(begin: float, end: float, said_downsample: float) -> _Span:
     if start0 / said_downsample > begin:
         start0 = round((first - 1) * said_downsample)
     position = start0 / said_downsample
-    return _Span(start0, position, max(1, math.ceil(end - position)))
+    return _Span(start0, position, max(1, math.ceil(end - position - _SLACK)))
 
 
 def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> Image.Image:
@@ -110,6 +112,10 @@ def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> I
             "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
             f"Export or copy it again. (OpenSlide: {error})"
         ) from error
+    if opened.ycbcr:
+        *channels, alpha = pixels.split()
+        pixels = Image.merge("YCbCr", channels).convert("RGB")
+        pixels.putalpha(alpha)
     if pixels.getchannel("A").getextrema() == (255, 255):
         return pixels.convert("RGB")
     under = Image.new("RGB", size, WHITE)

@@ -7,6 +7,11 @@ from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
 from app.slides.tissue import find_tissue
 from app.slides.types import ReadingPlan, SlideQc, Survey
 
+_MISLABELLED = (
+    "The DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
+    "Have the converter that wrote it corrected."
+)
+
 
 def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
     """Where the tissue is and which tiles hold it; no coords when there is none (the caller decides what then).
@@ -34,5 +39,5 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
             out_of_focus_fraction=None,
             stain_he=stain_is_he(thumbnail, masks.tissue),
         ),
-        warnings=chosen.warnings,
+        warnings=((_MISLABELLED,) if opened.ycbcr else ()) + chosen.warnings,
     )

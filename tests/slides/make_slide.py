@@ -152,3 +152,21 @@ def _write_directory(out: io.BufferedIOBase, entries: list[_Entry], link: int) -
     out.write(struct.pack("<I", here))
     out.seek(0, io.SEEK_END)
     return next_link
+
+
+def he_like(
+    height: int, width: int, mpp: float, tissue: Sequence[tuple[float, float, float, float]]
+) -> NDArray[np.uint8]:
+    """uint8 [height, width, 3]: glass with rectangles (x0, y0, x1, y1 as shares of the sides) of stained texture.
+
+    Nuclei of about 10 µm on eosin, so that masks, stain and focus judge it as tissue.
+    """
+    rng = np.random.default_rng(5)
+    cells = max(1, round(10 / mpp))
+    noise = rng.random((height // cells + 1, width // cells + 1)) < 0.3
+    nuclei = np.kron(noise, np.ones((cells, cells), bool))[:height, :width]
+    image = np.full((height, width, 3), 244, np.uint8)
+    for left, top, right, bottom in tissue:
+        part = (slice(round(top * height), round(bottom * height)), slice(round(left * width), round(right * width)))
+        image[part] = np.where(nuclei[part][..., None], np.uint8((110, 60, 150)), np.uint8((226, 140, 190)))
+    return image

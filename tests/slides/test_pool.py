@@ -1,0 +1,88 @@
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from app.errors import DecoderCrashedError, DrainingError, NotASlideError
+from app.slides.pool import ReaderPool
+
+from .make_slide import write_svs
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    return write_svs(tmp_path_factory.mktemp("pool") / "s.svs", np.zeros((300, 300, 3), np.uint8), 0.5)
+
+
+def test_a_reader_is_used_again_until_it_is_recycled(slide):
+    with ReaderPool(size=1, recycle_after=2) as pool:
+        pids = []
+        for _ in range(4):
+            with pool.lease() as reader:
+                assert reader.open(slide).width == 300
+                pids.append(reader._process.pid)
+    assert len(set(pids)) >= 2 and max(pids.count(pid) for pid in pids) <= 2
+
+
+def test_a_crashed_reader_is_replaced_and_a_refused_slide_is_no_crash(slide, tmp_path):
+    (tmp_path / "t.svs").write_text("text")
+    with ReaderPool(size=1) as pool:
+        with pytest.raises(DecoderCrashedError), pool.lease() as reader:
+            os.kill(reader._process.pid, signal.SIGKILL)
+            reader.open(slide)
+        for _ in range(2):
+            with pytest.raises(NotASlideError), pool.lease() as reader:
+                reader.open(tmp_path / "t.svs")
+        with pool.lease() as reader:
+            assert reader.open(slide).width == 300
+
+
+def test_a_spare_that_died_while_idle_is_not_lent(slide):
+    with ReaderPool(size=1) as pool:
+        for reader, _ in pool._idle:
+            os.kill(reader._process.pid, signal.SIGKILL)
+            reader._process._child.wait()
+        with pool.lease() as reader:
+            assert reader.open(slide).width == 300
+
+
+def test_no_more_than_size_are_lent(slide):
+    with ReaderPool(size=2) as pool:
+        most, now, lock = [0], [0], threading.Lock()
+
+        def probe() -> None:
+            with pool.lease() as reader:
+                with lock:
+                    now[0] += 1
+                    most[0] = max(most[0], now[0])
+                reader.open(slide)
+                with lock:
+                    now[0] -= 1
+
+        threads = [threading.Thread(target=probe) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most == [2]
+
+
+def test_closing_ends_every_reader_also_those_on_loan(slide):
+    pool = ReaderPool(size=2)
+    with pool.lease() as reader:
+        pids = [reader._process.pid, *(idle._process.pid for idle, _ in pool._idle)]
+        pool.close()
+        assert not reader.alive
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    with pytest.raises(DrainingError), pool.lease():
+        pass
+
+
+def test_a_spare_stands_by_while_the_others_are_lent(slide):
+    with ReaderPool(size=2) as pool, pool.lease() as first, pool.lease() as second:
+        assert first is not second
+        assert [reader.alive for reader, _ in pool._idle] == [True]

@@ -1,0 +1,254 @@
+"""The reader process, alive and killed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import (
+    DecoderCrashedError,
+    DecoderTimeoutError,
+    EmptyUploadError,
+    InternalError,
+    MppMissingError,
+    NotASlideError,
+    SlideCorruptError,
+    SlideMissingError,
+)
+from app.slides.focus import FocusSample
+from app.slides.level import choose_level
+from app.slides.opening import open_slide
+from app.slides.reader import ReaderLimits, SlideReader
+from app.slides.render import render_tile
+from app.slides.survey import survey_slide
+from app.slides.types import ReadingPlan
+
+from .make_slide import he_like, write_generic_tiff, write_svs
+
+PLAN = ReadingPlan()
+HASTY = ReaderLimits(open_timeout_s=0.6, survey_timeout_s=0.6, batch_timeout_s=0.6)
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory) -> Path:
+    """A slide of 6 by 5 tiles, all of them tissue."""
+    pixels = he_like(4_300, 5_200, 0.5, [(0, 0, 1, 1)])
+    pixels[::97] = 245  # a little glass, for the background
+    return write_svs(tmp_path_factory.mktemp("reader") / "s.svs", pixels, 0.5, levels=(1, 4))
+
+
+def pid_of(reader: SlideReader) -> int:
+    return reader._process.pid
+
+
+def gone(pid: int, within_s: float = 3.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0] == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_what_comes_through_is_what_is_read_in_process(slide):
+    with open_slide(slide) as opened:
+        survey = survey_slide(opened, PLAN)
+        level = choose_level(opened.info, PLAN.tile_mpp)
+        tiles = [render_tile(opened, PLAN, level, int(x0), int(y0)) for x0, y0 in survey.coords]
+        info = opened.info
+    assert len(tiles) == 30
+    with SlideReader() as reader:
+        assert reader.open(slide) == info
+        got = reader.survey(PLAN)
+        batches = [(batch.start, batch.tiles.copy()) for batch in reader.tiles(batch_tiles=4)]
+        qc = reader.qc_after_tiles()
+    assert [start for start, _ in batches] == list(range(0, 30, 4))
+    assert np.array_equal(np.concatenate([tiles for _, tiles in batches]), np.stack(tiles))
+    for name in ("thumbnail", "tissue_mask", "coords", "tissue_fractions", "tile_size0", "qc", "warnings"):
+        assert np.array_equal(getattr(got, name), getattr(survey, name)), name
+    sample = FocusSample(len(tiles))
+    for index, tile in enumerate(tiles):
+        sample.look_at(index, tile)
+    assert qc.out_of_focus_fraction == sample.fraction() is not None
+    assert qc.stain_he == survey.qc.stain_he
+
+
+def test_one_process_reads_slide_after_slide_whatever_happens_between(slide, tmp_path):
+    (tmp_path / "text.svs").write_text("no slide")
+    (tmp_path / "empty.svs").touch()
+    generic = write_generic_tiff(tmp_path / "g.tiff", np.zeros((600, 600, 3), np.uint8))
+    cut = tmp_path / "cut.svs"
+    cut.write_bytes(slide.read_bytes()[:100_000])
+    with SlideReader() as reader:
+        for path, error in [
+            (tmp_path / "text.svs", NotASlideError),
+            (tmp_path / "empty.svs", EmptyUploadError),
+            (tmp_path / "nothing.svs", SlideMissingError),
+            (generic, MppMissingError),
+            (cut, SlideCorruptError),
+        ]:
+            with pytest.raises(error):
+                reader.open(path)
+            with pytest.raises(InternalError):
+                reader.survey(PLAN)
+        pid = pid_of(reader)
+        reader.open(slide)
+        reader.survey(PLAN)
+        stream = reader.tiles(batch_tiles=1)
+        next(stream)
+        next(stream)  # and left there, with others on their way
+        assert reader.open(generic, mpp=1.0).mpp == 1.0
+        reader.open(slide)
+        reader.survey(PLAN)
+        assert sum(len(batch.tiles) for batch in reader.tiles(7)) == 30
+        reader.release()
+        with pytest.raises(InternalError):
+            reader.survey(PLAN)
+        assert pid_of(reader) == pid and reader.alive
+
+
+def test_a_tile_that_cannot_be_decoded_ends_the_stream(tmp_path):
+    path = write_svs(tmp_path / "s.svs", he_like(4_300, 5_200, 0.5, [(0, 0, 1, 1)]), 0.5, levels=(1, 4, 16))
+    data = bytearray(path.read_bytes())
+    starts = [found.start() for found in re.finditer(rb"\xff\xd8\xff", data)]
+    with open_slide(path) as opened:
+        across, down = (-(-side // 256) for side in opened.info.level_sizes[0])
+        second = starts[across * down + 3]  # a tile of level 1, which the tiles are read from
+    data[second : second + 600] = bytes(600)
+    path.write_bytes(data)
+    with SlideReader() as reader:
+        reader.open(path)
+        assert len(reader.survey(PLAN).coords) == 30  # seen on level 2, which is whole
+        with pytest.raises(SlideCorruptError, match="cannot be decoded"):
+            list(reader.tiles(4))
+        assert reader.alive
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_process_that_dies_in_mid_stream(slide, number):
+    with SlideReader() as reader:
+        reader.open(slide)
+        reader.survey(PLAN)
+        stream = reader.tiles(batch_tiles=1)
+        next(stream)
+        os.kill(pid_of(reader), number)
+        with pytest.raises(DecoderCrashedError, match=number.name):
+            list(stream)
+        assert not reader.alive
+        with pytest.raises(DecoderCrashedError):
+            reader.open(slide)
+
+
+@pytest.mark.parametrize("during", ["open", "tiles"])
+def test_a_process_that_hangs_is_ended_in_time(slide, during):
+    with SlideReader(ReaderLimits() if during == "tiles" else HASTY) as reader:
+        if during == "tiles":
+            reader.open(slide)
+            reader.survey(PLAN)
+            reader._limits = HASTY
+            stream = reader.tiles(batch_tiles=1)
+            next(stream)
+        os.kill(pid_of(reader), signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises(DecoderTimeoutError, match=r"0\.6 s"):
+            list(stream) if during == "tiles" else reader.open(slide)
+        assert time.monotonic() - start < 3
+        assert not reader.alive and gone(pid_of(reader))
+
+
+def test_close_from_another_thread_ends_a_read_that_hangs(slide):
+    reader = SlideReader()
+    os.kill(pid_of(reader), signal.SIGSTOP)
+    errors = []
+
+    def read():
+        try:
+            reader.open(slide)
+        except DecoderCrashedError as error:
+            errors.append(error.message)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    time.sleep(0.2)
+    reader.close()
+    reader.close()
+    thread.join(timeout=3)
+    assert not thread.is_alive() and errors == ["Reading was broken off."]
+    assert gone(pid_of(reader))
+
+
+def test_too_little_memory_is_a_typed_error(slide):
+    with SlideReader(ReaderLimits(memory_bytes=60 * 2**20)) as reader, pytest.raises(DecoderCrashedError):
+        reader.open(slide)
+
+
+def test_an_answer_that_makes_no_sense_ends_the_process(slide, monkeypatch):
+    with SlideReader() as reader:
+        reader.open(slide)
+        monkeypatch.setattr(reader._process, "receive", lambda _: {"op": "survey", "tiles": 10**9})
+        with pytest.raises(DecoderCrashedError, match="no sense"):
+            reader.survey(PLAN)
+        assert not reader.alive
+
+
+def test_the_environment_stays_here(monkeypatch):
+    monkeypatch.setenv("XMAG_SECRET", "key")
+    with SlideReader() as reader:
+        assert b"XMAG_SECRET" not in Path(f"/proc/{pid_of(reader)}/environ").read_bytes()
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from app.slides.reader import SlideReader
+from app.slides.types import ReadingPlan
+reader = SlideReader()
+reader.open(Path(sys.argv[1]))
+reader.survey(ReadingPlan())
+stream = reader.tiles(batch_tiles=1)
+next(stream)
+print(reader._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_when_the_parent_is_killed_nothing_is_left(slide, tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(slide)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert not gone(child, within_s=0.1)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert gone(child)
+    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in Path("/dev/shm").iterdir() if "xmag" in path.name]
+
+
+def test_descriptors_are_given_back(slide):
+    def used() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = used()
+    for _ in range(3):
+        with SlideReader() as reader:
+            reader.open(slide)
+            reader.survey(PLAN)
+            list(reader.tiles(16))
+    assert used() == before
