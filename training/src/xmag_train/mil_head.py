@@ -7,11 +7,14 @@ from torch import Tensor, nn
 
 
 class HeadOutput(NamedTuple):
-    """logits [C]; attention [1, N], sums to 1; tile_scores [N, C]: the classifier on each tile by itself."""
+    """logits [C]; attention [1, N], sums to 1; tile_scores [N, C]: the classifier on each tile by itself.
+
+    A head without scores of tiles has None there.
+    """
 
     logits: Tensor
     attention: Tensor
-    tile_scores: Tensor
+    tile_scores: Tensor | None
 
 
 class GatedAttentionHead(nn.Module):

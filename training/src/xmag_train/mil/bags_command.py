@@ -1,0 +1,63 @@
+"""`xmag-train bags`: regions in shards → one bag per slide."""
+
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from xmag_train.config import Config
+from xmag_train.data.shards import read_shards, shards_in
+from xmag_train.mil.bags import Bag, read_bag, write_bag
+from xmag_train.mil.encode import EncoderConfig, encode_regions
+from xmag_train.progress import track
+
+
+class BagsConfig(Config):
+    """``shards``: folder of region shards. ``out``: folder for `<slide>.h5`. ``device``: torch's name."""
+
+    shards: Path
+    encoder: EncoderConfig
+    out: Path
+    device: str = "cpu"
+
+
+def run_bags(path: Path) -> None:
+    """What ``xmag-train bags`` does."""
+    make_bags(BagsConfig.read(path))
+
+
+def make_bags(config: BagsConfig) -> int:
+    """Write the bags that are not there yet; how many. A slide whose bag is of another encoder is an error."""
+    by_slide = {
+        slide: list(regions)
+        for slide, regions in groupby(
+            sorted(read_shards(shards_in(config.shards)), key=lambda region: region.meta.slide),
+            key=lambda region: region.meta.slide,
+        )
+    }
+    identity = config.encoder.identity()
+    missing = {slide: regions for slide, regions in by_slide.items() if not _is_there(config, slide, len(regions))}
+    todo = [region for regions in missing.values() for region in regions]
+    found: list[np.ndarray] = []
+    embedded = encode_regions(todo, config.encoder, config.device)
+    for region, embedding in track(embedded, "embedding", total=len(todo)):
+        found.append(embedding)
+        regions = missing[region.meta.slide]
+        if len(found) == len(regions):
+            coords = np.asarray([[one.meta.x0, one.meta.y0] for one in regions], np.int64)
+            bag = Bag(
+                np.stack(found).astype(np.float32), coords, {"instance": "896 px region at 0.5 um/px", **identity}
+            )
+            write_bag(config.out / f"{region.meta.slide}.h5", bag)
+            found = []
+    return len(missing)
+
+
+def _is_there(config: BagsConfig, slide: str, regions: int) -> bool:
+    path = config.out / f"{slide}.h5"
+    if not path.is_file():
+        return False
+    bag = read_bag(path)
+    if bag.attributes.get("encoder_sha256") != config.encoder.identity()["encoder_sha256"]:
+        raise ValueError(f"{path} was made by another encoder: choose another folder")
+    return len(bag.features) == regions

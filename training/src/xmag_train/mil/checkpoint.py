@@ -1,0 +1,53 @@
+"""A trained head on disk: `head.pt`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xmag_train.config import Config
+from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
+from xmag_train.write import save_torch
+
+
+class HeadFacts(Config):
+    """What a head is and what it learnt from. ``encoder_sha256``: of the `student.pt` whose embeddings it judges.
+
+    ``bag_size_min`` and ``bag_size_max``: tiles in the bags it learnt from.
+    """
+
+    head: HeadName
+    task: str
+    labels: list[str]
+    positive_class: str | None
+    embedding_dim: int
+    hidden: int
+    encoder: str
+    encoder_sha256: str
+    instance: str
+    bag_size_min: int
+    bag_size_max: int
+    epochs: int
+    config: dict[str, Any]
+
+
+def save_head(path: Path, head: StandardizedHead, facts: HeadFacts) -> None:
+    """Write ``path``, whole or not at all."""
+    save_torch(path, {"facts": facts.model_dump(mode="json"), "state_dict": head.state_dict()})
+
+
+def load_head(path: Path, encoder_sha256: str | None = None) -> tuple[StandardizedHead, HeadFacts]:
+    """The head, in eval form. ValueError if it belongs to another encoder than ``encoder_sha256``."""
+    content: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if not {"facts", "state_dict"} <= set(content):
+        raise ValueError(f"{path.name} is no checkpoint of a head")
+    facts = HeadFacts.model_validate(content["facts"])
+    if encoder_sha256 is not None and facts.encoder_sha256 != encoder_sha256:
+        raise ValueError(
+            f"{path.name} was trained on another encoder ({facts.encoder}, sha256 {facts.encoder_sha256[:12]}…), not "
+            f"on {encoder_sha256[:12]}…: train it on this one's bags"
+        )
+    head = build_head(facts.head, facts.embedding_dim, len(facts.labels), facts.hidden, seed=0)
+    head.load_state_dict(content["state_dict"], strict=True)
+    return head.eval(), facts

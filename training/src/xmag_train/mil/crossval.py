@@ -1,0 +1,88 @@
+"""Cross-validation by case: what each fold's head says of the cases it never saw."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xmag_train.cohort.table import Cohort, SlideRow
+from xmag_train.config import Config
+from xmag_train.mil.bags import bag_folder, read_features
+from xmag_train.mil.config import MilConfig
+from xmag_train.mil.fit import Example, choose_epochs, fit_head, logits_of
+from xmag_train.write import save_torch, write_json
+
+
+class FoldResult(Config):
+    """``logits`` [n, C] of ``slides``, by a head that learnt without their cases; ``losses``: inner, by epoch."""
+
+    fold: int
+    epochs: int
+    losses: list[float]
+    slides: list[str]
+    logits: list[list[float]]
+
+
+def examples_of(rows: Sequence[SlideRow], folder: Path) -> list[Example]:
+    """Rows with their bags."""
+    features = read_features(folder, [row.slide for row in rows])
+    return [Example(row.slide, row.case, row.label, features[row.slide]) for row in rows]
+
+
+def split(cohort: Cohort, folds: Mapping[str, int], fold: int) -> tuple[list[SlideRow], list[SlideRow]]:
+    """(training part, test part) of a fold; no case is in both, for a fold is of cases."""
+    test = [row for row in cohort.rows if folds[row.case] == fold]
+    learning = [row for row in cohort.rows if folds[row.case] != fold]
+    return learning, test
+
+
+def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: int) -> FoldResult:
+    """One fold, or its result from an earlier run of the very same config."""
+    path = config.out / "folds" / f"fold-{fold}.json"
+    key = fingerprint(config, folds)
+    if path.is_file():
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if kept.pop("fingerprint") == key:
+            return FoldResult.model_validate(kept)
+    learning, test = (examples_of(rows, bag_folder(config.bags, fold)) for rows in split(cohort, folds, fold))
+    classes = len(cohort.labels)
+    epochs, losses = choose_epochs(learning, config.head, classes, config.fit, config.seed)
+    head = fit_head(learning, config.head, classes, config.fit, epochs=epochs, seed=config.seed)
+    result = FoldResult(
+        fold=fold,
+        epochs=epochs,
+        losses=losses,
+        slides=[example.slide for example in test],
+        logits=logits_of(head, test).tolist(),
+    )
+    save_torch(config.out / "folds" / f"head-{fold}.pt", {"head": config.head, "state_dict": head.state_dict()})
+    write_json(path, {"fingerprint": key, **result.model_dump()})
+    return result
+
+
+def fingerprint(config: MilConfig, folds: Mapping[str, int]) -> str:
+    """What a fold's result depends on, but the bags' content."""
+    return json.dumps([config.model_dump(mode="json", exclude={"out", "fit_all"}), sorted(folds.items())])
+
+
+def out_of_fold(cohort: Cohort, results: Sequence[FoldResult]) -> np.ndarray:
+    """float64 [n, C] in the cohort's order. ValueError unless every slide was judged exactly once."""
+    logits: dict[str, list[float]] = {}
+    for result in results:
+        for slide, values in zip(result.slides, result.logits, strict=True):
+            if slide in logits:
+                raise ValueError(f"{slide} was judged by two folds")
+            logits[slide] = values
+    if set(logits) != {row.slide for row in cohort.rows}:
+        raise ValueError("a slide was judged by no fold")
+    return np.asarray([logits[row.slide] for row in cohort.rows])
+
+
+def fold_numbers(folds: Mapping[str, int]) -> list[int]:
+    """ValueError for fewer than two."""
+    numbers = sorted(set(folds.values()))
+    if len(numbers) < 2:
+        raise ValueError("cross-validation needs at least two folds")
+    return numbers

@@ -1,0 +1,93 @@
+"""One embedding per region: the student at 5x, or the mean of the teacher's 16 at 20x."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from xmag_train.config import Config
+from xmag_train.data.shards import Region
+from xmag_train.students.checkpoint import load_student
+from xmag_train.students.registry import build_student
+from xmag_train.teachers.registry import build_teacher
+
+TILE_PX = 224
+GRID = 4
+Encode = Callable[[Tensor], Tensor]
+
+
+class EncoderConfig(Config):
+    """Exactly which network makes the embeddings.
+
+    kind ``student``: ``weights`` is a `student.pt`, or ``imagenet``. kind ``teacher``: ``name`` in the registry, and
+    ``weights`` a state dict's file, ``imagenet`` or ``hub``.
+    """
+
+    kind: Literal["student", "teacher"]
+    name: str
+    weights: str = "imagenet"
+
+    def identity(self) -> dict[str, str]:
+        """What a bag records of its encoder; heads are bound to ``encoder_sha256``."""
+        file = Path(self.weights)
+        known = self.weights in {"imagenet", "hub"}
+        digest = hashlib.sha256(f"{self.kind}:{self.name}:{self.weights}".encode() if known else file.read_bytes())
+        return {"encoder": f"{self.kind}:{self.name}", "weights": self.weights, "encoder_sha256": digest.hexdigest()}
+
+
+def tile_5x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 [896, 896, 3] at 0.5 µm/px → uint8 [224, 224, 3] at 2.0 µm/px, LANCZOS."""
+    return np.asarray(Image.fromarray(pixels).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
+
+
+def tiles_20x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 [896, 896, 3] → uint8 [16, 224, 224, 3], row by row."""
+    cut = pixels.reshape(GRID, TILE_PX, GRID, TILE_PX, 3).transpose(0, 2, 1, 3, 4)
+    return np.ascontiguousarray(cut.reshape(GRID * GRID, TILE_PX, TILE_PX, 3))
+
+
+def load_encoder(config: EncoderConfig, device: str) -> tuple[Encode, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]:
+    """(embedding of tiles [n, D], tiles of a region [k, 224, 224, 3]); a region's embedding is the mean over its k.
+
+    ValueError where a `student.pt` holds another student than ``name``.
+    """
+    weights = config.weights if config.weights in {"imagenet", "hub"} else Path(config.weights)
+    if config.kind == "teacher":
+        teacher = build_teacher(config.name, weights).to(device).eval()
+        return teacher, tiles_20x
+    if isinstance(weights, Path):
+        loaded = load_student(weights)
+        if loaded.name != config.name:
+            raise ValueError(f"{weights.name} holds the student {loaded.name}, not {config.name}")
+        student = loaded.module.to(device).eval()
+    else:
+        student = build_student(config.name, weights).to(device).eval()
+    return (lambda tiles: student(tiles)[0]), lambda pixels: tile_5x(pixels)[None]
+
+
+def encode_regions(
+    regions: Iterable[Region], config: EncoderConfig, device: str = "cpu", batch_regions: int = 8
+) -> Iterator[tuple[Region, NDArray[np.float32]]]:
+    """Each region with its embedding [D]."""
+    encode, cut = load_encoder(config, device)
+    waiting: list[Region] = []
+
+    def flush() -> Iterator[tuple[Region, NDArray[np.float32]]]:
+        tiles = torch.from_numpy(np.concatenate([cut(region.pixels()) for region in waiting])).to(device)
+        with torch.inference_mode():
+            found = encode(tiles).float().unflatten(0, (len(waiting), -1)).mean(dim=1)
+        yield from zip(waiting, found.cpu().numpy(), strict=True)
+
+    for region in regions:
+        waiting.append(region)
+        if len(waiting) == batch_regions:
+            yield from flush()
+            waiting = []
+    if waiting:
+        yield from flush()
