@@ -39,8 +39,10 @@ def out_of_focus_fraction(sharpness_values: Float32Array) -> float | None:
     """Share of tiles out of focus, 0 to 1, from ``sharpness``; None where no tile could be judged.
 
     A tile counts fully below 0.15, not at all above 0.40 and in proportion between, so that the share rises with
-    every step of blur.
+    every step of blur. Raises ValueError for anything but one value per tile.
     """
+    if sharpness_values.ndim != 1:
+        raise ValueError(f"one sharpness per tile is wanted, not an array of shape {sharpness_values.shape}")
     judged = sharpness_values[~np.isnan(sharpness_values)]
     if judged.size == 0:
         return None

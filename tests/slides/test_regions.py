@@ -35,11 +35,10 @@ def test_regions_are_those_of_a_flood_fill(density, shape):
     each = [labels == number for number in range(count)]
     assert regions.areas().tolist() == [int(one.sum()) for one in each]
     assert regions.counts(marked).tolist() == [int((one & marked).sum()) for one in each]
-    boxes = [
-        [int(one.any(0).argmax()), int(one.any(1).argmax()), int(one.any(0).nonzero()[0][-1]) + 1]
-        + [int(one.any(1).nonzero()[0][-1]) + 1]
-        for one in each
-    ]
+    boxes = []
+    for one in each:
+        rows, columns = np.nonzero(one)
+        boxes.append([int(edge) for edge in (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)])
     assert regions.boxes().tolist() == boxes
     edge = np.ones(shape, bool)
     edge[1:-1, 1:-1] = False

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -100,7 +102,7 @@ def test_more_ink_is_more_pen(ink):
             paint(picture, disc(picture, 230, 150, radius), INKS[ink])
         fractions.append(find_tissue(picture, 8.0).pen.mean())
     assert fractions[0] == 0
-    assert all(less < more for less, more in zip(fractions, fractions[1:], strict=False))
+    assert all(less < more for less, more in pairwise(fractions))
 
 
 @pytest.mark.parametrize("colour", [(200, 137, 154), (125, 48, 80), (60, 40, 110), (150, 110, 200)])
@@ -147,7 +149,7 @@ def test_dimming_makes_more_of_a_slide_dark_until_all_is():
         fractions.append(masks.dark.mean())
     assert fractions[0] == 0
     assert fractions[-1] == 1
-    assert all(less <= more for less, more in zip(fractions, fractions[1:], strict=False))
+    assert all(less <= more for less, more in pairwise(fractions))
     assert any(0 < fraction < 1 for fraction in fractions)
 
 
