@@ -103,11 +103,16 @@ class Service:
         return dict(answer.json())
 
     def wait(self, job_id: str, *states: str, timeout_s: float = 60) -> dict[str, object]:
-        """Poll until the job is in one of ``states`` (default: over)."""
+        """Poll until the job is in one of ``states`` (default: over); a connection that breaks is made again."""
+        job: dict[str, object] = {}
         wanted = states or ("succeeded", "failed", "cancelled")
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            job = self.job(job_id)
+            try:
+                job = self.job(job_id)
+            except httpx.TransportError:
+                time.sleep(0.2)
+                continue
             if job["state"] in wanted:
                 return job
             time.sleep(0.05)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.slides.qc import out_of_focus_fraction
+from app.slides.qc import out_of_focus_fraction, sharpness
 from app.slides.types import UInt8Array
 
 SAMPLE_TILES = 64
@@ -14,15 +14,15 @@ class FocusSample:
     def __init__(self, total: int) -> None:
         count = min(total, SAMPLE_TILES)
         self._wanted = {int(index) for index in np.linspace(0, total - 1, count).round()} if count else set()
-        self._tiles: dict[int, UInt8Array] = {}
+        self._sharpness: dict[int, float] = {}
 
     def look_at(self, index: int, tile: UInt8Array) -> None:
-        """Keep a copy of the tile at ``index`` (uint8 [h, w, 3]) if it is one of the sample."""
+        """Measure the tile at ``index`` (uint8 [h, w, 3]) if it is one of the sample."""
         if index in self._wanted:
-            self._tiles[index] = tile.copy()
+            self._sharpness[index] = float(sharpness(tile[None])[0])
 
     def fraction(self) -> float | None:
         """0 to 1 of the tissue looked at; None where no tile of the sample was read or none holds enough tissue."""
-        if not self._tiles:
+        if not self._sharpness:
             return None
-        return out_of_focus_fraction(np.stack(list(self._tiles.values())))
+        return out_of_focus_fraction(np.array(list(self._sharpness.values()), np.float32))

@@ -67,6 +67,7 @@ def test_an_open_address_without_keys_is_refused(tmp_path):
     found = subprocess.run(
         [sys.executable, "-m", "app.cli", "serve"],
         cwd=ROOT,
+        check=False,
         env=environment,
         capture_output=True,
         text=True,

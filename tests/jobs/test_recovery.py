@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from app.jobs.embedded import socket_path
 from app.jobs.queue import connect
-from tests.service import Service, until
+from tests.service import ROOT, Service, until
 from tests.tissue import tissue_slide
 
 
@@ -95,11 +98,6 @@ def test_a_worker_paused_beyond_its_lease_adds_no_second_outcome(fragile, long_s
 
 
 def _second_worker(service):
-    import subprocess
-    import sys
-
-    from tests.service import ROOT
-
     environment = os.environ | {
         "XMAG_DATA_DIR": str(service.data_dir),
         "XMAG_REDIS_URL": f"unix://{socket_path(service.data_dir)}",
@@ -144,7 +142,6 @@ def test_when_the_supervisor_dies_nothing_stays_behind(fragile):
 
 def _is_alive(pid) -> bool:
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
