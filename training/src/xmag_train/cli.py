@@ -44,6 +44,31 @@ def curate(
 
 
 @app.command()
+def distill(
+    config: Annotated[Path, typer.Option(help="YAML: regions, teacher, student, losses, optimiser.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
+    leave_out_fold: Annotated[int | None, typer.Option(help="Fold never looked at, in place of the config's.")] = None,
+) -> None:
+    """Distil a 20x teacher into a 5x student; go on where a killed run stopped; measure on the cases left out."""
+    from xmag_train.distill.command import read_config, run_distill
+
+    run_distill(read_config(config, out, leave_out_fold))
+
+
+@app.command()
+def distill_check(
+    config: Annotated[Path, typer.Option(help="YAML of the run.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
+    leave_out_fold: Annotated[int | None, typer.Option(help="Fold never looked at, in place of the config's.")] = None,
+    start: Annotated[bool, typer.Option(help="Measure the weights that the run starts from instead.")] = False,
+) -> None:
+    """Retrieval and likeness of readings on the cases that a run left out."""
+    from xmag_train.distill.command import read_config, run_check
+
+    run_check(read_config(config, out, leave_out_fold), start)
+
+
+@app.command()
 def atlas_labels(
     atlas: Annotated[Path, typer.Option(help="Folder of the atlas corpus.")],
     out: Annotated[Path, typer.Option(help="labels.csv to write.")] = Path("training/configs/atlas/labels.csv"),

@@ -1,0 +1,69 @@
+"""From draws to pixels and targets."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xmag_train.data.shards import Region
+from xmag_train.distill.config import DistillConfig
+from xmag_train.distill.readings import READINGS
+from xmag_train.distill.sampler import Draw
+from xmag_train.distill.symmetry import Symmetry
+from xmag_train.distill.views import draw_view, teacher_tiles
+
+TOKENS = 4
+
+
+class Batch(NamedTuple):
+    """tiles uint8 [N, 224, 224, 3]; targets [N, 16, D] of the teacher, or None where it runs live.
+
+    teacher_tiles: uint8 [N, 16, 224, 224, 3] for the live teacher, else None.
+    """
+
+    tiles: Tensor
+    targets: Tensor | None
+    teacher_tiles: Tensor | None
+
+
+class BatchMaker:
+    """Cuts what a draw asks for out of the caches; ``targets`` None means a live teacher."""
+
+    def __init__(
+        self,
+        regions: Sequence[Region],
+        tiles: NDArray[np.uint8],
+        targets: Sequence[NDArray[np.float16]] | None,
+        config: DistillConfig,
+    ) -> None:
+        self._regions, self._tiles, self._targets = regions, tiles, targets
+        self._augment = config.augment
+        self._readings = [READINGS.index(reading) for reading in config.readings]
+
+    def make(self, draws: Sequence[Draw]) -> Batch:
+        """The pictures and what is wanted of them, one row a draw."""
+        tiles = torch.stack([self._student_tile(draw) for draw in draws])
+        if self._targets is None:
+            return Batch(tiles, None, torch.stack([self._teacher_tiles(draw) for draw in draws]))
+        return Batch(tiles, torch.stack([self._target(draw, self._targets) for draw in draws]), None)
+
+    def _student_tile(self, draw: Draw) -> Tensor:
+        pixels = torch.from_numpy(np.array(self._tiles[draw.region, self._readings[draw.reading]]))
+        view = draw_view(self._regions[draw.region].key, draw.view, self._augment)
+        return draw.symmetry.apply(view.apply(pixels))
+
+    def _target(self, draw: Draw, targets: Sequence[NDArray[np.float16]]) -> Tensor:
+        return move_tokens(torch.from_numpy(np.array(targets[draw.view][draw.region])), draw.symmetry)
+
+    def _teacher_tiles(self, draw: Draw) -> Tensor:
+        region = self._regions[draw.region]
+        view = draw_view(region.key, draw.view, self._augment)
+        return teacher_tiles(np.array(draw.symmetry.apply(torch.from_numpy(region.pixels()))), view)
+
+
+def move_tokens(tokens: Tensor, symmetry: Symmetry) -> Tensor:
+    """[16, D] row by row of the 4×4 grid → the same of the mirrored or turned picture."""
+    return symmetry.apply(tokens.reshape(TOKENS, TOKENS, -1)).reshape(TOKENS * TOKENS, -1)

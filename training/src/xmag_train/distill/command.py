@@ -1,0 +1,65 @@
+"""`xmag-train distill` and `xmag-train distill-check`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import typer
+
+from xmag_train.data.shards import read_shards, shards_in
+from xmag_train.distill.config import DistillConfig
+from xmag_train.distill.data import left_out
+from xmag_train.distill.fidelity import fidelity
+from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
+from xmag_train.distill.tiles import cached_tiles
+from xmag_train.distill.train import STUDENT_FILE, train
+from xmag_train.distill.weights import weights_of
+from xmag_train.students.checkpoint import load_student
+from xmag_train.students.registry import build_student
+from xmag_train.teachers.registry import build_teacher
+from xmag_train.write import write_json
+
+CHECK_FILE = "fidelity.json"
+
+
+def read_config(config: Path, out: Path | None, leave_out_fold: int | None) -> DistillConfig:
+    """The YAML file, with what the command line says in its place."""
+    read = DistillConfig.read(config)
+    changes: dict[str, object] = {}
+    if out is not None:
+        changes["out"] = out
+    if leave_out_fold is not None:
+        changes["leave_out_fold"] = leave_out_fold
+    return read.model_copy(update=changes)
+
+
+def run_distill(config: DistillConfig) -> None:
+    """Train, or go on where a run was broken off; then measure on the cases left out, if any."""
+    train(config)
+    typer.echo(config.out / STUDENT_FILE)
+    if left_out(config):
+        run_check(config, imagenet=False)
+
+
+def run_check(config: DistillConfig, imagenet: bool) -> None:
+    """Print and keep the fidelity on the cases left out, of the run's student or of the one it started from."""
+    cases = left_out(config)
+    if not cases:
+        raise typer.BadParameter("no case is left out: what a student has seen says nothing of how well it does")
+    torch.set_num_threads(config.threads)
+    every = list(read_shards(shards_in(config.regions)))
+    rows = [at for at, region in enumerate(every) if region.meta.case in cases]
+    teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
+    folder = cache_folder(config.cache, every, config.teacher.name, module_sha256(teacher), config.augment)
+    targets = cached_targets(folder, every, teacher, dim=teacher.spec.dim, views=1, config=config.augment)[0]
+    if imagenet:
+        student = build_student(config.student.name, weights_of(config.student.weights)).eval()
+    else:
+        student = load_student(config.out / STUDENT_FILE).module
+    tiles = cached_tiles(config.cache, every)[rows]
+    means = np.asarray(targets[rows], dtype=np.float32).mean(axis=1)
+    figures = fidelity(student, tiles, means, [every[at].meta for at in rows])
+    typer.echo(json.dumps(figures, indent=2))
+    if not imagenet:
+        write_json(config.out / CHECK_FILE, figures)

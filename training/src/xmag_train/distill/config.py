@@ -1,0 +1,84 @@
+"""The YAML of `xmag-train distill`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from xmag_train.config import Config
+from xmag_train.distill.readings import Reading
+from xmag_train.distill.views import AugmentConfig
+
+
+class TeacherConfig(Config):
+    """``weights``: imagenet, hub, random or a file. ``mode``: cached computes ``views`` views of each region once."""
+
+    name: str = "efficientnet_lite2"
+    weights: str = "imagenet"
+    mode: Literal["cached", "live"] = "cached"
+    views: int = Field(default=2, ge=1)
+    normalise: Literal["none", "centre", "standardise"] = "centre"
+
+
+class StudentConfig(Config):
+    """``projector_hidden``: width of the heads that are dropped at export."""
+
+    name: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    projector_hidden: int = Field(default=1024, ge=1)
+
+
+class LossConfig(Config):
+    """Weights of the three losses, and the form of the local one."""
+
+    global_weight: float = Field(default=1.0, ge=0.0)
+    local_weight: float = Field(default=0.5, ge=0.0)
+    local: Literal["cosine", "kl"] = "cosine"
+    relational_weight: float = Field(default=0.0, ge=0.0)
+
+
+class OptimConfig(Config):
+    """AdamW. ``epochs`` are passes over the regions; ``batch_regions`` counts all processes."""
+
+    epochs: int = Field(default=30, ge=1)
+    batch_regions: int = Field(default=16, ge=2)
+    views_per_region: int = Field(default=2, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0.0)
+    weight_decay: float = Field(default=0.05, ge=0.0)
+    warmup_epochs: float = Field(default=1.0, ge=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
+    ema_decay: float = Field(default=0.999, ge=0.0, lt=1.0)
+
+
+class DistillConfig(Config):
+    """All of a run. ``regions``: folder of shards. ``leave_out_cases`` and the fold are never looked at in training.
+
+    ``devices`` and ``precision`` are Lightning Fabric's. ``extra_symmetry``: a further mirroring or turn of the 5x
+    tile, with the targets' grid moved along; it asks the student not to care for orientation, at no teacher's cost.
+    """
+
+    regions: Path
+    out: Path
+    cache: Path
+    folds: Path | None = None
+    leave_out_fold: int | None = None
+    leave_out_cases: tuple[str, ...] = ()
+    teacher: TeacherConfig = TeacherConfig()
+    student: StudentConfig = StudentConfig()
+    augment: AugmentConfig = AugmentConfig()
+    readings: tuple[Reading, ...] = ("lanczos", "area", "dct", "pyramid")
+    extra_symmetry: bool = True
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    accelerator: Literal["cpu", "cuda", "auto"] = "auto"
+    devices: int | Literal["auto"] = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+    threads: int = Field(default=2, ge=1)
+    checkpoint_steps: int = Field(default=50, ge=1)
+    log_steps: int = Field(default=10, ge=1)
+    seed: int = 0
+
+    def learning_json(self) -> str:
+        """All that decides what is learned: a run may be moved, and go on with other threads or more logging."""
+        rest = {"regions", "out", "cache", "folds", "threads", "checkpoint_steps", "log_steps"}
+        return self.model_dump_json(exclude=rest)

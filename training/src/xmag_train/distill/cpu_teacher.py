@@ -1,0 +1,32 @@
+"""A teacher run by onnxruntime: on two CPU cores four times as fast as torch (measured with EfficientNet-Lite2)."""
+
+import tempfile
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from xmag_train.fold import fold_batch_norms
+from xmag_train.onnx_export import export_onnx
+
+TILE_PX = 224
+
+
+class OnnxTeacher(nn.Module):
+    """The same function as ``teacher`` (up to rounding, some 1e-5): uint8 [N, 224, 224, 3] → float32 [N, dim]."""
+
+    def __init__(self, teacher: nn.Module, threads: int) -> None:
+        super().__init__()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "teacher.onnx"
+            example = torch.zeros((2, TILE_PX, TILE_PX, 3), dtype=torch.uint8)
+            model = fold_batch_norms(teacher)
+            export_onnx(model, example, path, graph="teacher", input_name="tiles", output_names=["embedding"])
+            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Uint8 [N, 224, 224, 3] → float32 [N, dim]."""
+        return torch.from_numpy(self._session.run(None, {"tiles": tiles.numpy()})[0])

@@ -1,0 +1,97 @@
+"""What a run learns from: regions without the left-out cases, their 5x tiles, the teacher's targets."""
+
+import csv
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import nn
+
+from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
+from xmag_train.distill.config import DistillConfig
+from xmag_train.distill.cpu_teacher import OnnxTeacher
+from xmag_train.distill.normalise import Normaliser, fit_normaliser
+from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
+from xmag_train.distill.tiles import cached_tiles
+from xmag_train.distill.weights import weights_of
+from xmag_train.teachers.registry import build_teacher
+
+
+class TrainingData(NamedTuple):
+    """Row i of ``tiles`` and of each of ``targets`` belongs to ``regions[i]``; no left-out case is among them.
+
+    tiles uint8 [regions, readings, 224, 224, 3]; targets one float16 [regions, 16, D] a view, or None with a live
+    ``teacher``.
+    """
+
+    regions: list[Region]
+    regions_sha256: str
+    tiles: NDArray[np.uint8]
+    targets: list[NDArray[np.float16]] | None
+    teacher: nn.Module | None
+    teacher_dim: int
+    normaliser: Normaliser
+
+
+def left_out(config: DistillConfig) -> frozenset[str]:
+    """Cases that the run never looks at. ValueError for a fold without a fold file, or an empty one."""
+    cases = set(config.leave_out_cases)
+    if config.leave_out_fold is not None:
+        if config.folds is None:
+            raise ValueError("leave_out_fold needs folds, the file of case and fold")
+        with config.folds.open(encoding="utf-8", newline="") as file:
+            fold = {row["case"] for row in csv.DictReader(file) if int(row["fold"]) == config.leave_out_fold}
+        if not fold:
+            raise ValueError(f"{config.folds}: no case in fold {config.leave_out_fold}")
+        cases |= fold
+    return frozenset(cases)
+
+
+def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
+    """Read the regions and fill the caches; with several processes the first one fills, the others wait."""
+    every = list(read_shards(shards_in(config.regions)))
+    without = left_out(config)
+    known = {region.meta.case for region in every}
+    if without - known:
+        raise ValueError(f"cases to leave out that no region has: {sorted(without - known)[:5]}")
+    rows = [at for at, region in enumerate(every) if region.meta.case not in without]
+    teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
+    dim = teacher.spec.dim
+    notice = teacher.spec.notice()
+    if notice and fabric.is_global_zero:
+        fabric.print(notice)
+    with fabric.rank_zero_first():
+        tiles = cached_tiles(config.cache, every)
+        views = config.teacher.views if config.teacher.mode == "cached" else 1
+        targets = _targets(config, every, teacher, views, fabric)
+    normaliser = fit_normaliser(targets[0], rows, config.teacher.normalise)
+    kept = [every[at] for at in rows]
+    live = config.teacher.mode == "live"
+    return TrainingData(
+        regions=kept,
+        regions_sha256=regions_sha256(kept),
+        tiles=_rows_of(tiles, rows),
+        targets=None if live else [_rows_of(view, rows) for view in targets],
+        teacher=teacher.to(fabric.device) if live else None,
+        teacher_dim=dim,
+        normaliser=normaliser,
+    )
+
+
+def _targets(
+    config: DistillConfig, regions: Sequence[Region], teacher: nn.Module, views: int, fabric: Fabric
+) -> list[NDArray[np.float16]]:
+    """The caches of ``views`` views; a frozen teacher learns nothing from the regions it is shown."""
+    sha256 = module_sha256(teacher)
+    folder = cache_folder(config.cache, regions, config.teacher.name, sha256, config.augment)
+    runner: nn.Module = teacher.to(fabric.device)
+    if fabric.device.type == "cpu":
+        runner = OnnxTeacher(teacher, config.threads)
+    return cached_targets(folder, regions, runner, dim=teacher.spec.dim, views=views, config=config.augment)
+
+
+def _rows_of(values: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """The rows in memory: regions are few enough, and random access to a file is slow."""
+    return np.ascontiguousarray(values[np.asarray(rows)])

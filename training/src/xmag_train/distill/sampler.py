@@ -1,0 +1,55 @@
+"""Which region, view, reading and symmetry a step sees: a pure function of (seed, step), so nothing to store."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from xmag_train.distill.symmetry import SYMMETRIES, Symmetry
+
+
+class Draw(NamedTuple):
+    """One picture of a batch: indices of region, view and reading; ``symmetry`` on top of the view's own."""
+
+    region: int
+    view: int
+    reading: int
+    symmetry: Symmetry
+
+
+class BatchSampler:
+    """Regions in a new order each epoch, ``views_per_region`` of each; the last, short batch of an epoch is left out.
+
+    ``batch_regions`` counts all processes; process ``rank`` of ``world`` gets every ``world``-th of them.
+    """
+
+    def __init__(
+        self,
+        regions: int,
+        *,
+        batch_regions: int,
+        views: int,
+        views_per_region: int,
+        readings: int,
+        extra_symmetry: bool,
+        seed: int,
+    ) -> None:
+        if regions < batch_regions:
+            raise ValueError(f"{regions} regions do not fill a batch of {batch_regions}")
+        self.steps_per_epoch = regions // batch_regions
+        self._regions, self._batch = regions, batch_regions
+        self._views, self._per_region, self._readings = views, views_per_region, readings
+        self._extra, self._seed = extra_symmetry, seed
+
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> list[Draw]:
+        """The draws of ``step`` (from 0) for one process, those of a region side by side."""
+        epoch, at = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self._seed, 0, epoch]).permutation(self._regions)
+        chosen = order[at * self._batch : (at + 1) * self._batch]
+        rng = np.random.default_rng([self._seed, 1, step])
+        draws = [self._draw(int(region), rng) for region in chosen for _ in range(self._per_region)]
+        of_region = [draws[i : i + self._per_region] for i in range(0, len(draws), self._per_region)]
+        return [draw for group in of_region[rank::world] for draw in group]
+
+    def _draw(self, region: int, rng: np.random.Generator) -> Draw:
+        symmetry = SYMMETRIES[int(rng.integers(len(SYMMETRIES)))] if self._extra else Symmetry()
+        return Draw(region, int(rng.integers(self._views)), int(rng.integers(self._readings)), symmetry)

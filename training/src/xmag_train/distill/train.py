@@ -1,0 +1,125 @@
+"""The distillation loop, top to bottom. The same code on a CPU, on one GPU, and on many under `torchrun`."""
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from xmag_train.distill.batches import Batch, BatchMaker
+from xmag_train.distill.checkpoint import load_checkpoint, save_checkpoint
+from xmag_train.distill.config import DistillConfig, OptimConfig
+from xmag_train.distill.data import prepare
+from xmag_train.distill.distiller import Distiller
+from xmag_train.distill.ema import WeightAverage
+from xmag_train.distill.metrics_file import MetricsFile
+from xmag_train.distill.normalise import Normaliser
+from xmag_train.distill.objective import objective
+from xmag_train.distill.sampler import BatchSampler
+from xmag_train.distill.schedule import learning_rate
+from xmag_train.distill.weights import weights_of
+from xmag_train.progress import track
+from xmag_train.students.checkpoint import save_student
+from xmag_train.students.registry import build_student
+
+STUDENT_FILE = "student.pt"
+METRICS_FILE = "metrics.jsonl"
+CONFIG_FILE = "config.json"
+PREFETCHED = 2
+
+
+def train(config: DistillConfig) -> nn.Module:
+    """Run (or go on with) the distillation; the averaged student, which also lies in `student.pt`."""
+    fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
+    fabric.launch()
+    torch.set_num_threads(config.threads)
+    fabric.seed_everything(config.seed)
+    data = prepare(config, fabric)
+    optim = config.optim
+    sampler = BatchSampler(
+        len(data.regions),
+        batch_regions=optim.batch_regions,
+        views=config.teacher.views,
+        views_per_region=optim.views_per_region,
+        readings=len(config.readings),
+        extra_symmetry=config.extra_symmetry,
+        seed=config.seed,
+    )
+    model = _build(config, data.teacher_dim)
+    average = WeightAverage(model, optim.ema_decay)
+    optimizer = _optimizer(model, optim)
+    identity = hashlib.sha256((config.learning_json() + data.regions_sha256).encode()).hexdigest()
+    done = load_checkpoint(config.out, model=model, average=average, optimizer=optimizer, identity=identity)
+    average.module.to(fabric.device)
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model, optimizer = fabric.setup(model, optimizer)
+    metrics = MetricsFile(config.out / METRICS_FILE, done) if fabric.is_global_zero else None
+
+    steps = optim.epochs * sampler.steps_per_epoch
+    warmup_steps = round(optim.warmup_epochs * sampler.steps_per_epoch)
+    maker = BatchMaker(data.regions, data.tiles, data.targets, config)
+    with ThreadPoolExecutor(PREFETCHED) as pool:
+        waiting: dict[int, Future[Batch]] = {}
+        for step in track(range(done, steps), "distilling"):
+            for ahead in range(step, min(step + PREFETCHED, steps)):
+                if ahead not in waiting:
+                    draws = sampler.batch(ahead, fabric.global_rank, fabric.world_size)
+                    waiting[ahead] = pool.submit(maker.make, draws)
+            batch = waiting.pop(step).result()
+            rate = learning_rate(step, steps, optim.learning_rate, warmup_steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            targets = batch_targets(batch, data.teacher, data.normaliser, fabric.device)
+            model.train()
+            parts = objective(model(batch.tiles.to(fabric.device)), targets, config.loss)
+            optimizer.zero_grad()
+            fabric.backward(parts["loss"])
+            norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip_norm)
+            optimizer.step()
+            average.update(model.module)
+            if metrics is not None and ((step + 1) % config.log_steps == 0 or step + 1 == steps):
+                values = {name: round(float(value.detach()), 6) for name, value in parts.items()}
+                metrics.add(step + 1, learning_rate=rate, gradient_norm=round(float(norm), 6), **values)
+            if fabric.is_global_zero and ((step + 1) % config.checkpoint_steps == 0 or step + 1 == steps):
+                save_checkpoint(
+                    config.out,
+                    step + 1,
+                    model=model.module,
+                    average=average,
+                    optimizer=optimizer.optimizer,
+                    identity=identity,
+                )
+    student = average.module.student
+    if fabric.is_global_zero:
+        plain = config.model_dump(mode="json")
+        save_student(config.out / STUDENT_FILE, config.student.name, student.state_dict(), plain, data.regions_sha256)
+    fabric.barrier()
+    return student
+
+
+def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normaliser, device: torch.device) -> Tensor:
+    """float32 [N, 16, D], from the cache or from the live teacher."""
+    if batch.targets is not None:
+        return normaliser(batch.targets.to(device))
+    if teacher is None or batch.teacher_tiles is None:
+        raise ValueError("a batch without targets needs a live teacher and its tiles")
+    with torch.no_grad():
+        embeddings = teacher(batch.teacher_tiles.flatten(0, 1).to(device))
+    return normaliser(embeddings.reshape(len(batch.tiles), -1, embeddings.shape[-1]))
+
+
+def _build(config: DistillConfig, teacher_dim: int) -> Distiller:
+    student = build_student(config.student.name, weights_of(config.student.weights))
+    dim = int(student.embedding_dim)
+    model = Distiller(student, dim, teacher_dim, config.student.projector_hidden)
+    return model.to(memory_format=torch.channels_last).train()
+
+
+def _optimizer(model: nn.Module, optim: OptimConfig) -> torch.optim.AdamW:
+    """Weight decay on matrices and filters; none on norms and biases."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=optim.learning_rate)
