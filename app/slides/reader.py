@@ -193,8 +193,8 @@ class SlideReader:
         log.warning("reader process died: %s", how)
         self.close()
         return DecoderCrashedError(
-            f"The process that decoded the slide ended: {how.cause}. The file is probably damaged; export or copy "
-            "it again."
+            f"The process that decoded the slide ended: {how.cause}. If that happens again with this slide only, the "
+            "file is damaged: export or copy it again."
         )
 
     @contextmanager

@@ -81,7 +81,7 @@ class ReaderProcess:
         except subprocess.TimeoutExpired:
             return LastWords("it closed its line and did not stop", self._said())
         if code >= 0:
-            return LastWords(f"exit status {code}", self._said())
+            return LastWords(f"it stopped by itself with exit status {code}, see the log", self._said())
         return LastWords(f"killed by {_signal_name(-code)}", self._said())
 
     def kill(self) -> None:

@@ -31,7 +31,7 @@ def ruler(length_px: int, mpp: float) -> np.ndarray:
 
 def ruler_slide(path, length_px: int, mpp: float, axis: int, **how):
     line = (ruler(length_px, mpp) + 0.5).astype(np.uint8)
-    across = np.broadcast_to(line[None, :, None], (round(500 / mpp), length_px, 3))
+    across = np.broadcast_to(line[None, :, None], (round(260 / mpp), length_px, 3))
     return write_svs(path, across if axis == 0 else across.transpose(1, 0, 2), mpp, **how)
 
 

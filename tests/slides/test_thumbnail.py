@@ -29,20 +29,20 @@ def gradient(height, width):
 
 @pytest.mark.parametrize("levels", [(1,), (1, 4, 16)])
 def test_blocks_join_without_seams_and_places_are_right(tmp_path, monkeypatch, levels):
-    pixels = gradient(3_001, 5_003)
+    pixels = gradient(1_501, 2_503)
     with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.25, levels=levels, compression="raw")) as opened:
         whole = thumbnail.render_thumbnail(opened)
-        monkeypatch.setattr(thumbnail, "_BLOCK_LEVEL_PX", 300)
+        monkeypatch.setattr(thumbnail, "_BLOCK_LEVEL_PX", 200)
         in_blocks = thumbnail.render_thumbnail(opened)
-    assert whole.shape == (94, 156, 3)
+    assert whole.shape == (47, 78, 3)
     assert np.abs(whole.astype(int) - in_blocks).max() <= 1
-    y, x = np.mgrid[:94, :156] + 0.5
+    y, x = np.mgrid[:47, :78] + 0.5
     inner = (slice(2, -2), slice(2, -2))
-    assert np.abs(whole[..., 0] - (x / 156 * 200 + 20))[inner].max() < 2
-    assert np.abs(whole[..., 1] - (y / 94 * 200 + 20))[inner].max() < 2.5
+    assert np.abs(whole[..., 0] - (x / 78 * 200 + 20))[inner].max() < 4
+    assert np.abs(whole[..., 1] - (y / 47 * 200 + 20))[inner].max() < 4
 
 
 def test_edges_of_the_slide_do_not_fade_into_white(tmp_path):
-    pixels = np.full((3_008, 4_992, 3), 60, np.uint8)
+    pixels = np.full((1_504, 2_496, 3), 60, np.uint8)
     with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.25, compression="raw")) as opened:
         assert (thumbnail.render_thumbnail(opened) == 60).all()
