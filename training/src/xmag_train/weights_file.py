@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -18,8 +18,3 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path.name} holds no state dict")
     return content
-
-
-def load_file(model: nn.Module, path: Path) -> None:
-    """Fill ``model`` with the tensors of ``path``; every name must match. RuntimeError names those that do not."""
-    model.load_state_dict(read_state_dict(path), strict=True)

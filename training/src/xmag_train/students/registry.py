@@ -1,30 +1,82 @@
 """Students by name."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
+from xmag_train.backbones.timm_import import published_vit
+from xmag_train.hub import download_weights
 from xmag_train.imagenet import load_imagenet
 from xmag_train.student import Student
-from xmag_train.weights_file import load_file
+from xmag_train.students.efficientvit import EfficientVitStudent
+from xmag_train.students.vit import VIT_BASE, VIT_SMALL, VitStudent
+from xmag_train.weights_file import read_state_dict
 
 Weights = Literal["imagenet", "hub", "random"] | Path
+
+
+@dataclass(frozen=True)
+class StudentEntry:
+    """``build``: an empty student. ``backbone``: the attribute that published weights fill; None for all of it.
+
+    ``hub``: repository of those weights; None where a Python package brings them (weights "imagenet").
+    ``licence``: of the published weights.
+    """
+
+    build: Callable[[], nn.Module]
+    backbone: str | None
+    hub: str | None
+    licence: str
+
+
+STUDENTS: dict[str, StudentEntry] = {
+    "efficientnet_lite0": StudentEntry(Student, None, None, "Apache-2.0"),
+    "efficientvit_m2": StudentEntry(EfficientVitStudent, "net", "timm/efficientvit_m2.r224_in1k", "MIT"),
+    "dinov2_vits14": StudentEntry(
+        lambda: VitStudent(VIT_SMALL), "vit", "timm/vit_small_patch14_dinov2.lvd142m", "Apache-2.0"
+    ),
+    "dinov2_vitb14": StudentEntry(
+        lambda: VitStudent(VIT_BASE), "vit", "timm/vit_base_patch14_dinov2.lvd142m", "Apache-2.0"
+    ),
+}
 
 
 def build_student(name: str, weights: Weights) -> nn.Module:
     """The student ``name``: uint8 [N, 224, 224, 3] → (embedding float [N, D], tokens float [N, 4, 4, D]).
 
-    It has the attribute ``embedding_dim`` (D). weights: ``imagenet``, ``random``, or a file of a state dict.
+    It has the attribute ``embedding_dim`` (D). weights: ``imagenet`` (EfficientNet-Lite0), ``hub`` (the others),
+    ``random``, or a file: published weights of the backbone, or a state dict of the whole student.
     ValueError for a name or weights that there are not.
     """
-    if name != "efficientnet_lite0":
-        raise ValueError(f"no student {name!r}: there is efficientnet_lite0")
-    student = Student()
-    if weights == "imagenet":
+    if name not in STUDENTS:
+        raise ValueError(f"no student {name!r}: there are {', '.join(STUDENTS)}")
+    entry = STUDENTS[name]
+    student = entry.build()
+    if isinstance(weights, Path):
+        fill_student(student, entry, read_state_dict(weights))
+    elif weights == "hub" and entry.hub is not None:
+        fill_student(student, entry, read_state_dict(download_weights(entry.hub)))
+    elif weights == "imagenet" and isinstance(student, Student):
         load_imagenet(student)
-    elif isinstance(weights, Path):
-        load_file(student, weights)
     elif weights != "random":
-        raise ValueError(f"{name} has weights imagenet, random or a file, not {weights!r}")
+        raise ValueError(f"{name} has no weights {weights!r}: take {'hub' if entry.hub else 'imagenet'} or a file")
     return student
+
+
+def fill_student(student: nn.Module, entry: StudentEntry, state: dict[str, Tensor]) -> None:
+    """Put ``state`` into the student: the whole student's names, or the published ones of its backbone. Strict."""
+    if entry.backbone is None or any(key.startswith(f"{entry.backbone}.") for key in state):
+        student.load_state_dict(state, strict=True)
+        return
+    backbone = student.get_submodule(entry.backbone)
+    backbone.load_state_dict(adapted(backbone, state), strict=True)
+
+
+def adapted(backbone: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Published weights in the backbone's form: without the classifier, a vision transformer's fitted to 224 px."""
+    if hasattr(backbone, "pos_embed"):
+        return published_vit(state, backbone)
+    return {key: value for key, value in state.items() if not key.startswith("head.")}

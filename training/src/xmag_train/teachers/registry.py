@@ -1,66 +1,59 @@
 """Teachers by name."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from torch import Tensor, nn
+import typer
 
-from xmag_train.backbones.efficientnet_lite import LITE2, PIXEL_MEAN, PIXEL_STD, EfficientNetLite
+from xmag_train.hub import download_weights
 from xmag_train.imagenet import LITE2_FILE, load_imagenet
+from xmag_train.teachers.catalogue import TEACHERS
+from xmag_train.teachers.networks import EfficientNetLiteTeacher, Teacher, TimmVitTeacher, TransformersDinov2Teacher
 from xmag_train.teachers.spec import TeacherSpec
-from xmag_train.weights_file import load_file
+from xmag_train.weights_file import read_state_dict
+
+__all__ = ["Teacher", "build_teacher", "teacher_spec"]
 
 Weights = Literal["imagenet", "hub", "random"] | Path
+_FAMILIES: dict[str, Callable[..., Teacher]] = {
+    "efficientnet_lite": EfficientNetLiteTeacher,
+    "timm_vit": TimmVitTeacher,
+    "transformers_dinov2": TransformersDinov2Teacher,
+}
 
 
-class Teacher(nn.Module):
-    """A network with its ``spec``; forward: uint8 [N, 224, 224, 3] RGB → float [N, dim]."""
-
-    def __init__(self, spec: TeacherSpec) -> None:
-        super().__init__()
-        self.spec = spec
-
-
-class EfficientNetLiteTeacher(Teacher):
-    """EfficientNet-Lite2, the mean of its map. It learned on 260 px; being convolutional, it takes 224 px as well."""
-
-    def __init__(self, spec: TeacherSpec) -> None:
-        super().__init__(spec)
-        self.backbone = EfficientNetLite(LITE2)
-
-    def forward(self, tiles: Tensor) -> Tensor:
-        """Uint8 [N, 224, 224, 3] → float [N, 1280]."""
-        return self.backbone.feature_map(tiles).flatten(2).mean(dim=2)
+def teacher_spec(name: str) -> TeacherSpec:
+    """The facts of teacher ``name``. ValueError if there is none."""
+    if name not in TEACHERS:
+        raise ValueError(f"no teacher {name!r}: there are {', '.join(TEACHERS)}")
+    return TEACHERS[name]
 
 
-_PIXEL_MEAN, _PIXEL_STD = PIXEL_MEAN / 255.0, PIXEL_STD / 255.0
-LITE2_SPEC = TeacherSpec(
-    name="efficientnet_lite2",
-    dim=1280,
-    tile_px=224,
-    mpp=0.5,
-    mean=(_PIXEL_MEAN,) * 3,
-    std=(_PIXEL_STD,) * 3,
-    pooling="map_mean",
-    licence="Apache-2.0",
-    gated=False,
-    commercial=True,
-    source=LITE2_FILE.package,
-)
+def build_teacher(name: str, weights: Weights, tell: Callable[[str], None] = typer.echo, **overrides: Any) -> Teacher:
+    """The teacher ``name``, frozen and in eval form: uint8 [N, 224, 224, 3] → float [N, ``spec.dim``].
 
-
-def build_teacher(name: str, weights: Weights) -> Teacher:
-    """The teacher ``name``, frozen and in eval form.
-
-    weights: ``imagenet``, ``random``, or a file of a state dict. ValueError for a name or weights that it has not.
+    weights: ``imagenet`` (EfficientNet-Lite2), ``hub`` (the others), ``random``, or a file of published weights.
+    tell: is given the terms of gated or non-commercial weights before they are read. overrides: of the architecture,
+    for tests. ValueError for a name or weights that there are not.
     """
-    if name != LITE2_SPEC.name:
-        raise ValueError(f"no teacher {name!r}: there is {LITE2_SPEC.name}")
-    teacher = EfficientNetLiteTeacher(LITE2_SPEC)
-    if weights == "imagenet":
+    spec = teacher_spec(name)
+    teacher = _FAMILIES[spec.family](spec, **overrides)
+    notice = spec.notice()
+    if notice is not None and weights != "random":
+        tell(notice)
+    if isinstance(weights, Path):
+        fill_teacher(teacher, weights)
+    elif weights == "hub" and spec.family != "efficientnet_lite":
+        fill_teacher(teacher, download_weights(spec.source))
+    elif weights == "imagenet" and isinstance(teacher, EfficientNetLiteTeacher):
         load_imagenet(teacher.backbone, LITE2_FILE)
-    elif isinstance(weights, Path):
-        load_file(teacher.backbone, weights)
     elif weights != "random":
-        raise ValueError(f"{name} has weights imagenet, random or a file, not {weights!r}")
+        own = "imagenet" if spec.family == "efficientnet_lite" else "hub"
+        raise ValueError(f"{name} has no weights {weights!r}: take {own} or a file")
     return teacher.eval().requires_grad_(False)
+
+
+def fill_teacher(teacher: Teacher, path: Path) -> None:
+    """Put the published weights of ``path`` into ``teacher``. Strict: RuntimeError names what does not fit."""
+    teacher.backbone.load_state_dict(teacher.from_published(read_state_dict(path)), strict=True)

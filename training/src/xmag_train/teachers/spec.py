@@ -1,9 +1,11 @@
 """What is known of a teacher before it is built."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Pooling = Literal["map_mean", "cls", "cls_and_patch_mean"]
+Family = Literal["efficientnet_lite", "timm_vit", "transformers_dinov2"]
 
 
 @dataclass(frozen=True)
@@ -13,28 +15,34 @@ class TeacherSpec:
     ``dim``: of its embedding. ``tile_px`` at ``mpp`` µm/px: the tile it takes. ``mean`` and ``std``: of pixels scaled
     to 0..1, RGB. ``pooling``: how tokens become the embedding; ``map_mean`` is the mean of a convolutional map,
     ``cls`` the class token, ``cls_and_patch_mean`` that token followed by the mean of the patch tokens.
-    ``gated``: the weights' owner must grant access. ``commercial``: whether the licence allows commercial use.
+    ``gated``: the weights' owner must grant access. ``commercial``: whether the terms allow commercial use.
+    ``family``, ``architecture``, ``arguments``: how it is built. ``source``: where its weights are, a hub repository
+    unless the family says otherwise.
     """
 
     name: str
+    family: Family
     dim: int
-    tile_px: int
-    mpp: float
+    pooling: Pooling
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    pooling: Pooling
     licence: str
     gated: bool
     commercial: bool
     source: str
+    architecture: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    swiglu: bool = False
+    tile_px: int = 224
+    mpp: float = 0.5
 
     def notice(self) -> str | None:
         """What a user must read before using the weights; None where nothing restricts them."""
         conditions = []
         if self.gated:
-            conditions.append("its weights are gated: ask their owner for access and accept the terms")
+            conditions.append("the weights are gated, ask their owner for access and accept the terms")
         if not self.commercial:
-            conditions.append("its licence forbids commercial use, of what is distilled from it too unless allowed")
+            conditions.append("the terms forbid commercial use; read what they say of models distilled from it")
         if not conditions:
             return None
         return f"Teacher {self.name} ({self.licence}, {self.source}): {'; '.join(conditions)}."
