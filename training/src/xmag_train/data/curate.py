@@ -1,0 +1,140 @@
+"""Cut regions from slides with the service's own reader: one shard a slide, and a line on each slide in a report."""
+
+import csv
+import io
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.errors import SlideError
+from app.slides.reader import SlideReader
+from app.slides.types import ReadingPlan
+from xmag_train.data.config import CurateConfig
+from xmag_train.data.select import farthest_first, is_duplicate, signature
+from xmag_train.data.shards import REGION_MPP, REGION_PX, Region, RegionMeta, read_shards, write_shards
+from xmag_train.progress import track
+from xmag_train.write import write_text
+
+REPORT_FILE = "curate.jsonl"
+BATCH_TILES = 4
+# Regions looked at for each one kept: room for duplicates to be passed over.
+CANDIDATES = 3
+Signatures = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class SlideRow:
+    """A line of the table of slides."""
+
+    path: Path
+    slide: str
+    case: str
+    site: str
+    organ: str
+    label: str
+    stain: str
+    scanner: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a slide: how many regions, or why none could be had (``error``: the reader's sentence)."""
+
+    slide: str
+    regions: int
+    error: str | None
+
+
+def read_slides(table: Path) -> list[SlideRow]:
+    """The table of slides. KeyError for a missing column, ValueError for a slide named twice."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    columns = ("slide", "case", "site", "organ", "label", "stain", "scanner")
+    slides = [SlideRow(table.parent / row["path"], *(row[column] for column in columns)) for row in rows]
+    names = [slide.slide for slide in slides]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{table.name}: a slide is named twice")
+    return slides
+
+
+def curate(config: CurateConfig, out: Path) -> list[Outcome]:
+    """Shards and `curate.jsonl` in ``out``. Slides that the report knows are not read again, bad ones included."""
+    slides = read_slides(config.slides)
+    out.mkdir(parents=True, exist_ok=True)
+    report = out / REPORT_FILE
+    known = _read_report(report)
+    seen: dict[str, Signatures] = defaultdict(list)
+    outcomes: list[Outcome] = []
+    for number, slide in enumerate(track(slides, "slides")):
+        name = f"{config.name}-{number:06d}"
+        outcome = known.get(slide.slide)
+        if outcome is None:
+            try:
+                regions = cut(slide, config, seen[slide.case])
+            except SlideError as error:
+                outcome = Outcome(slide.slide, 0, str(error))
+            else:
+                for path in write_shards(regions, out, name, per_shard=config.per_slide):
+                    path.replace(out / f"{name}.tar")
+                outcome = Outcome(slide.slide, len(regions), None)
+        elif outcome.regions:
+            seen[slide.case] += [signature(region.pixels()) for region in read_shards([out / f"{name}.tar"])]
+        outcomes.append(outcome)
+        write_text(report, "".join(json.dumps(vars(line)) + "\n" for line in outcomes))
+    return outcomes
+
+
+def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]:
+    """The slide's regions, spread by farthest-point sampling; signatures of those kept are added to ``seen``.
+
+    Raises the reader's errors.
+    """
+    plan = ReadingPlan(tile_px=REGION_PX, tile_mpp=REGION_MPP, tissue_min=config.tissue_min, level_tolerance=0.06)
+    with SlideReader() as reader:
+        info = reader.open(slide.path)
+        survey = reader.survey(plan)
+        able = np.flatnonzero(survey.tissue_fractions >= config.tissue_min)  # a survey keeps its fullest tile anyhow
+        order = [int(able[at]) for at in farthest_first(survey.coords[able], config.seed)]
+        wanted = set(order[: config.per_slide * CANDIDATES])
+        pictures: dict[int, tuple[bytes, NDArray[np.float32]]] = {}
+        for batch in reader.tiles(BATCH_TILES):
+            for at, pixels in enumerate(batch.tiles, start=batch.start):
+                if at in wanted:
+                    pictures[at] = (_jpeg(pixels, config.jpeg_quality), signature(pixels))
+    kept: list[Region] = []
+    for at in order:
+        if at not in pictures or len(kept) == config.per_slide:
+            break
+        jpeg, mark = pictures[at]
+        if is_duplicate(mark, seen, config.duplicate_correlation):
+            continue
+        seen.append(mark)
+        meta = RegionMeta(
+            **{key: value for key, value in vars(slide).items() if key != "path"},
+            mpp=info.mpp,
+            x0=int(survey.coords[at, 0]),
+            y0=int(survey.coords[at, 1]),
+            side0=round(survey.tile_size0),
+            tissue_fraction=min(1.0, float(survey.tissue_fractions[at])),
+        )
+        kept.append(Region(jpeg, meta))
+    return kept
+
+
+def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _read_report(path: Path) -> dict[str, Outcome]:
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    outcomes = [Outcome(**json.loads(line)) for line in lines]
+    return {outcome.slide: outcome for outcome in outcomes}
