@@ -52,7 +52,7 @@ class Intake:
             limits = ArchiveLimits(total_bytes=self._settings.upload_max_bytes)
             entry = extract_slide_zip(file.path, unpacked, limits)
             file.path.unlink()
-            sha256, size_bytes = hash_slide(unpacked)
+            sha256, size_bytes = hash_slide(_slide_itself(unpacked))
         self.probe(entry, mpp)
         sync_folder(folder)
         return UploadSource(entry=str(entry.relative_to(folder)), size_bytes=size_bytes, sha256=sha256)
@@ -99,6 +99,16 @@ class Intake:
         if request.idempotency is not None:
             self._claims.release(request.idempotency)
         self._store.erase(job_id)
+
+
+def _slide_itself(unpacked: Path) -> Path:
+    """What a zip holds, without the folders around it: the same slide has the same hash however it was packed."""
+    while unpacked.is_dir():
+        entries = list(unpacked.iterdir())
+        if len(entries) != 1:
+            break
+        unpacked = entries[0]
+    return unpacked
 
 
 def fingerprint_of(source: UploadSource | PathSource, fields: dict[str, object]) -> str:

@@ -36,7 +36,10 @@ class Worker:
         self._stopping = threading.Event()
         self._registry = ModelRegistry(settings.models_dir)
         self._models: dict[str, Model] = {}
-        self._readers = ReaderPool(size=1, limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes))
+        # A reader that a hostile slide took over must not see the next one.
+        self._readers = ReaderPool(
+            size=1, recycle_after=1, limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes)
+        )
 
     def stop(self) -> None:
         """Take no new job; the one in hand has ``drain_s`` to finish before it is handed back."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError
+from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
 from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
 from app.slides.checks import fraction_or_none
 from app.slides.grid import grid_for
@@ -185,13 +185,15 @@ class SlideReader:
         self._pending -= 1
         return message
 
-    def _died(self) -> DecoderCrashedError:
+    def _died(self) -> XmagError:
         """Tidies up after a process that is gone; the error to raise."""
         if self._closed:
             return DecoderCrashedError("Reading was broken off.")
         how = self._process.last_words()
         log.warning("reader process died: %s", how)
         self.close()
+        if how.by_itself:
+            return InternalError("The process that decodes slides stopped with an error of its own. The log has more.")
         return DecoderCrashedError(
             f"The process that decoded the slide ended: {how.cause}. If that happens again with this slide only, the "
             "file is damaged: export or copy it again."

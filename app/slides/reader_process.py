@@ -21,10 +21,14 @@ _STDERR_BYTES = 2000
 
 @dataclass(frozen=True)
 class LastWords:
-    """How a process ended: ``cause`` in words, and the end of what it wrote on standard error."""
+    """How a process ended: ``cause`` in words, and the end of what it wrote on standard error.
+
+    ``by_itself``: it left with an exit status of its own (an error of ours), instead of being killed by a signal.
+    """
 
     cause: str
     stderr: str
+    by_itself: bool = False
 
     def __str__(self) -> str:
         return f"{self.cause}; standard error: {self.stderr.strip() or 'empty'}"
@@ -81,7 +85,7 @@ class ReaderProcess:
         except subprocess.TimeoutExpired:
             return LastWords("it closed its line and did not stop", self._said())
         if code >= 0:
-            return LastWords(f"it stopped by itself with exit status {code}, see the log", self._said())
+            return LastWords(f"it stopped by itself with exit status {code}, see the log", self._said(), by_itself=True)
         return LastWords(f"killed by {_signal_name(-code)}", self._said())
 
     def kill(self) -> None:

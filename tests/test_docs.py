@@ -1,0 +1,41 @@
+"""What README and docs say is what the code does."""
+
+import re
+
+from app.errors import XmagError
+from app.main import create_app
+from app.settings import Settings
+from tests.service import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_in_the_readme_and_no_other():
+    named = set(re.findall(r"XMAG_[A-Z_]+", README))
+    assert named == {f"XMAG_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_defaults_in_the_readme_are_the_codes():
+    rows = dict(re.findall(r"^\| `(XMAG_[A-Z_]+)` \| ([^|]+) \|", README, re.MULTILINE))
+    for name, field in Settings.model_fields.items():
+        said = rows.get(f"XMAG_{name.upper()}")
+        if said is not None and isinstance(field.default, int | float) and field.default < 10**6:
+            assert said.strip() == f"{field.default:g}", name
+
+
+def test_every_route_of_the_readme_exists(tmp_path):
+    app = create_app(Settings(data_dir=tmp_path))
+    paths = {path.replace("{job_id}", "{id}") for path in app.openapi()["paths"]}
+    said = set(re.findall(r"`(?:GET|POST|DELETE)? ?(/(?:analyze|jobs|v2|metrics)[^`?]*)", README))
+    assert said
+    assert said <= paths
+
+
+def test_every_error_code_is_documented():
+    found = [XmagError]
+    for error in found:
+        found.extend(error.__subclasses__())
+    codes = {(error.code, str(error.status)) for error in found if error.__module__ == "app.errors"}
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert codes - set(rows) == {("model_not_found", "404")}
+    assert set(rows) <= codes
