@@ -4,21 +4,33 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from pydantic import model_validator
 
 from xmag_train.config import Config
 from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.mil.bags import Bag, read_bag, write_bag
-from xmag_train.mil.encode import EncoderConfig, encode_regions
+from xmag_train.mil.encode import EncoderConfig, cached_regions, encode_regions
 from xmag_train.progress import track
 
 
 class BagsConfig(Config):
-    """``shards``: folder of region shards. ``out``: folder for `<slide>.h5`. ``device``: torch's name."""
+    """``shards``: folder of region shards. ``out``: folder for `<slide>.h5`. ``device``: torch's name.
+
+    ``cache``: of a teacher, the distillation's folder of cached targets, filled where it is not; the unchanged view
+    of each region is what the bag holds.
+    """
 
     shards: Path
     encoder: EncoderConfig
     out: Path
     device: str = "cpu"
+    cache: Path | None = None
+
+    @model_validator(mode="after")
+    def _only_teachers_are_cached(self) -> "BagsConfig":
+        if self.cache is not None and self.encoder.kind != "teacher":
+            raise ValueError("cache is of a teacher's embeddings")
+        return self
 
 
 def run_bags(path: Path) -> None:
@@ -28,18 +40,17 @@ def run_bags(path: Path) -> None:
 
 def make_bags(config: BagsConfig) -> int:
     """Write the bags that are not there yet; how many. A slide whose bag is of another encoder is an error."""
-    by_slide = {
-        slide: list(regions)
-        for slide, regions in groupby(
-            sorted(read_shards(shards_in(config.shards)), key=lambda region: region.meta.slide),
-            key=lambda region: region.meta.slide,
-        )
-    }
+    corpus = list(read_shards(shards_in(config.shards)))
+    in_order = sorted(corpus, key=lambda region: region.meta.slide)
+    by_slide = {slide: list(regions) for slide, regions in groupby(in_order, key=lambda region: region.meta.slide)}
     identity = config.encoder.identity()
     missing = {slide: regions for slide, regions in by_slide.items() if not _is_there(config, slide, len(regions))}
     todo = [region for regions in missing.values() for region in regions]
     found: list[np.ndarray] = []
-    embedded = encode_regions(todo, config.encoder, config.device)
+    if config.cache is None:
+        embedded = encode_regions(todo, config.encoder, config.device)
+    else:
+        embedded = cached_regions(todo, corpus, config.encoder, config.cache)
     for region, embedding in track(embedded, "embedding", total=len(todo)):
         found.append(embedding)
         regions = missing[region.meta.slide]

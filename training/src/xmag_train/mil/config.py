@@ -1,11 +1,9 @@
 """Configs of `xmag-train mil`."""
 
-from pathlib import Path
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from xmag_train.config import Config
-from xmag_train.mil.heads import HeadName
+from xmag_train.mil.task import TaskConfig
 
 
 class FitConfig(Config):
@@ -26,31 +24,12 @@ class FitConfig(Config):
     inner_folds: int = Field(default=3, ge=2)
 
 
-class MilConfig(Config):
-    """One task, one head.
+class MilConfig(TaskConfig):
+    """One task, one head, on bags that exist.
 
     ``bags``: folder of `<slide>.h5`; `{fold}` in it stands for the fold's number, where every fold has an encoder of
-    its own, and for ``all`` in the last fit. ``labels``: in order; ``positive_class`` is one of them.
-    ``instance``: what an instance is, for the model card.
+    its own, and for ``all`` in the last fit.
     """
 
-    task: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
-    labels: list[str] = Field(min_length=2)
-    positive_class: str | None = None
-    labels_csv: Path
-    folds_csv: Path
     bags: str
-    head: HeadName = "gated_attention"
     fit: FitConfig = FitConfig()
-    instance: str = "5x tile"
-    fit_all: bool = True
-    seed: int = 0
-    out: Path
-
-    @model_validator(mode="after")
-    def _positive_is_a_label(self) -> "MilConfig":
-        if self.positive_class is not None and self.positive_class not in self.labels:
-            raise ValueError(f"positive_class {self.positive_class!r} is none of {self.labels}")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels repeat")
-        return self

@@ -1,7 +1,7 @@
 """One embedding per region: the student at 5x, or the mean of the teacher's 16 at 20x."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from xmag_train.config import Config
 from xmag_train.data.shards import Region
+from xmag_train.distill.cpu_teacher import OnnxTeacher
+from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
+from xmag_train.distill.views import AugmentConfig
 from xmag_train.students.checkpoint import load_student
 from xmag_train.students.registry import build_student
 from xmag_train.teachers.registry import build_teacher
@@ -33,11 +36,15 @@ class EncoderConfig(Config):
     name: str
     weights: str = "imagenet"
 
+    def weights_or_file(self) -> Literal["imagenet", "hub"] | Path:
+        """As the registries take it."""
+        return self.weights if self.weights in {"imagenet", "hub"} else Path(self.weights)
+
     def identity(self) -> dict[str, str]:
         """What a bag records of its encoder; heads are bound to ``encoder_sha256``."""
-        file = Path(self.weights)
-        known = self.weights in {"imagenet", "hub"}
-        digest = hashlib.sha256(f"{self.kind}:{self.name}:{self.weights}".encode() if known else file.read_bytes())
+        file = self.weights_or_file()
+        named = f"{self.kind}:{self.name}:{self.weights}".encode()
+        digest = hashlib.sha256(file.read_bytes() if isinstance(file, Path) else named)
         return {"encoder": f"{self.kind}:{self.name}", "weights": self.weights, "encoder_sha256": digest.hexdigest()}
 
 
@@ -57,10 +64,10 @@ def load_encoder(config: EncoderConfig, device: str) -> tuple[Encode, Callable[[
 
     ValueError where a `student.pt` holds another student than ``name``.
     """
-    weights = config.weights if config.weights in {"imagenet", "hub"} else Path(config.weights)
+    weights = config.weights_or_file()
     if config.kind == "teacher":
-        teacher = build_teacher(config.name, weights).to(device).eval()
-        return teacher, tiles_20x
+        teacher = build_teacher(config.name, weights).eval()
+        return (_fast_on_cpu(teacher) if device == "cpu" else teacher.to(device)), tiles_20x
     if isinstance(weights, Path):
         loaded = load_student(weights)
         if loaded.name != config.name:
@@ -69,6 +76,26 @@ def load_encoder(config: EncoderConfig, device: str) -> tuple[Encode, Callable[[
     else:
         student = build_student(config.name, weights).to(device).eval()
     return (lambda tiles: student(tiles)[0]), lambda pixels: tile_5x(pixels)[None]
+
+
+def cached_regions(
+    regions: Iterable[Region], corpus: Sequence[Region], config: EncoderConfig, cache: Path
+) -> Iterator[tuple[Region, NDArray[np.float32]]]:
+    """As ``encode_regions``, for a teacher whose 16 embeddings of each region of ``corpus`` lie in ``cache``."""
+    teacher = build_teacher(config.name, config.weights_or_file())
+    folder = cache_folder(cache, corpus, config.name, module_sha256(teacher), AugmentConfig())
+    (plain,) = cached_targets(
+        folder, corpus, _fast_on_cpu(teacher), dim=teacher.spec.dim, views=1, config=AugmentConfig()
+    )
+    row = {region.key: at for at, region in enumerate(corpus)}
+    for region in regions:
+        yield region, plain[row[region.key]].astype(np.float32).mean(axis=0)
+
+
+def _fast_on_cpu(teacher: nn.Module) -> nn.Module:
+    """Convolutional teachers are run by onnxruntime; a ViT gains nothing there, and may pass ONNX's 2 GiB."""
+    convolutional = any(isinstance(module, nn.BatchNorm2d) for module in teacher.modules())
+    return OnnxTeacher(teacher, threads=torch.get_num_threads()) if convolutional else teacher
 
 
 def encode_regions(

@@ -1,0 +1,53 @@
+"""An arm's out-of-fold logits: from a head cross-validated here, or from a run that did it itself."""
+
+from pathlib import Path
+
+import numpy as np
+
+from xmag_train.cohort.table import Cohort, read_rows
+from xmag_train.evaluate.config import Arm, MilTask
+from xmag_train.mil.command import train_mil
+from xmag_train.mil.config import MilConfig
+
+
+def arm_config(task: MilTask, bags: str, folds_csv: Path, out: Path) -> MilConfig:
+    """The same head and the same fitting for every arm."""
+    return MilConfig(
+        task=task.task,
+        labels=task.labels,
+        positive_class=task.positive_class,
+        labels_csv=task.labels_csv,
+        folds_csv=folds_csv,
+        head=task.head,
+        fit=task.fit,
+        seed=task.seed,
+        fit_all=False,
+        bags=bags,
+        out=out,
+    )
+
+
+def arm_logits(task: MilTask, arm: Arm, cohort: Cohort, out: Path) -> np.ndarray:
+    """float64 [n, C] in the cohort's order."""
+    if arm.run is not None:
+        return read_oof(arm.run / "oof.csv", cohort)
+    assert arm.bags is not None
+    folder = out / folder_name(arm)
+    train_mil(arm_config(task, arm.bags, task.folds_csv, folder))
+    return read_oof(folder / "oof.csv", cohort)
+
+
+def folder_name(arm: Arm) -> str:
+    """A folder's name from an arm's."""
+    return "".join(sign if sign.isalnum() else "-" for sign in arm.name.lower()).strip("-")
+
+
+def read_oof(path: Path, cohort: Cohort) -> np.ndarray:
+    """float64 [n, C]. ValueError unless the file holds exactly the cohort's slides with the same labels."""
+    names = [f"logit_{label}" for label in cohort.labels]
+    rows = {row["slide"]: row for row in read_rows(path, ["slide", "label", *names])}
+    if set(rows) != {row.slide for row in cohort.rows}:
+        raise ValueError(f"{path} judges other slides than the task has")
+    if any(rows[row.slide]["label"] != cohort.labels[row.label] for row in cohort.rows):
+        raise ValueError(f"{path} was made with other labels")
+    return np.asarray([[float(rows[row.slide][name]) for name in names] for row in cohort.rows])

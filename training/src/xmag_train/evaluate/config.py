@@ -1,0 +1,105 @@
+"""Configs of `xmag-train evaluate`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from xmag_train.config import Config
+from xmag_train.mil.config import FitConfig
+from xmag_train.mil.encode import EncoderConfig
+from xmag_train.mil.heads import HeadName
+
+
+class Arm(Config):
+    """One way to see a slide: bags that a head is cross-validated on, or a run (its oof.csv) that did so itself.
+
+    ``bags``: `{fold}` stands for the fold. ``site_bags``: the same for folds that are sites, numbered by name: needed
+    for leave-one-site-out where ``bags`` depend on the fold, since those encoders saw the other sites' cases.
+    """
+
+    name: str
+    bags: str | None = None
+    site_bags: str | None = None
+    run: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Arm":
+        if (self.bags is None) == (self.run is None):
+            raise ValueError(f"arm {self.name!r}: give either bags or run")
+        return self
+
+
+class MilTask(Config):
+    """A cohort. ``arms``: further rows beside teacher and student, such as ablations.
+
+    ``organ_column``: of labels.csv, for retrieval by organ. ``scanner_pairs``: CSV (slide_a, slide_b) of the same
+    glass on two scanners; without it scanner shift is not measured. ``sampled_tiles``: bag sizes for logit drift.
+    """
+
+    kind: Literal["mil"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    task: str
+    labels: list[str] = Field(min_length=2)
+    positive_class: str | None = None
+    labels_csv: Path
+    folds_csv: Path
+    head: HeadName = "gated_attention"
+    fit: FitConfig = FitConfig()
+    seed: int = 0
+    teacher: Arm
+    student: Arm
+    arms: tuple[Arm, ...] = ()
+    organ_column: str | None = None
+    scanner_pairs: Path | None = None
+    leave_one_site_out: bool = True
+    sampled_tiles: tuple[int, ...] = (4, 8)
+    note: str = ""
+
+
+class TileTask(Config):
+    """Tile-level linear probe: `<folder>/<label>/<picture>`, each picture a field of at least 448 µm at ``mpp`` µm/px.
+
+    ``cases_csv`` (file, case) says which pictures belong together; without it each is a case of its own.
+    """
+
+    kind: Literal["tile"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    folder: Path
+    mpp: float = Field(gt=0.0)
+    cases_csv: Path | None = None
+    folds: int = Field(default=5, ge=2)
+    seed: int = 0
+    teacher: EncoderConfig
+    student: EncoderConfig
+    device: str = "cpu"
+    note: str = ""
+
+
+class SpeedConfig(Config):
+    """Real slides, read by the service's reader under one tissue rule at both magnifications.
+
+    ``timed_tiles``: so many are read and embedded at each magnification; seconds per slide follow from their number.
+    """
+
+    slides: list[Path] = Field(min_length=1)
+    teacher: EncoderConfig
+    student: EncoderConfig
+    device: str = "cpu"
+    timed_tiles: int = Field(default=128, ge=1)
+
+
+class EvaluateConfig(Config):
+    """All of a report."""
+
+    title: str
+    tasks: list[Annotated[MilTask | TileTask, Field(discriminator="kind")]] = Field(min_length=1)
+    speed: SpeedConfig | None = None
+    out: Path
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "EvaluateConfig":
+        names = [task.name for task in self.tasks]
+        if len(set(names)) != len(names):
+            raise ValueError("two tasks of one name")
+        return self

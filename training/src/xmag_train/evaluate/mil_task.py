@@ -1,0 +1,112 @@
+"""One cohort's section of the report: retention, ablations, sites, spaces, scanner shift, drift."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xmag_train.cohort.table import Cohort, read_cohort, read_folds, read_rows
+from xmag_train.evaluate.arms import arm_logits, folder_name
+from xmag_train.evaluate.config import Arm, MilTask
+from xmag_train.evaluate.drift import drift
+from xmag_train.evaluate.fidelity import spaces
+from xmag_train.evaluate.plots import plot_differences, plot_roc
+from xmag_train.evaluate.report import drift_table, retention_table, scanner_table, space_table
+from xmag_train.evaluate.retention import retention
+from xmag_train.evaluate.scanner import scanner_shift
+from xmag_train.evaluate.sites import site_folds, site_logits
+from xmag_train.mil.bags import bag_folder
+
+
+def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
+    """(Markdown, data for report.json); plots go to `<out>/<task>/`."""
+    folder = out / task.name
+    folder.mkdir(parents=True, exist_ok=True)
+    cohort = read_cohort(task.labels_csv, task.task, task.labels)
+    folds = read_folds(task.folds_csv, cohort)
+    arms = [task.teacher, task.student, *task.arms]
+    labels, cases = np.asarray([row.label for row in cohort.rows]), [row.case for row in cohort.rows]
+    logits = {arm.name: arm_logits(task, arm, cohort, folder) for arm in arms}
+    if len(logits) != len(arms):
+        raise ValueError(f"task {task.name}: two arms of one name")
+    rows = retention(logits, task.teacher.name, labels, cases)
+    plot_differences(rows, folder / "differences.png")
+    index = 1 if task.positive_class is None else task.labels.index(task.positive_class)
+    plot_roc(logits, labels == index, index, folder / "roc.png")
+    text = [
+        f"## {task.name}",
+        f"{len(cases)} slides, {len(set(cases))} cases, {len(set(folds.values()))} folds by case; head {task.head}, "
+        f"fitted alike in every arm. {task.note}".strip(),
+        retention_table(rows),
+        f"![Differences to the teacher]({task.name}/differences.png)\n\n![ROC curves]({task.name}/roc.png)",
+    ]
+    data: dict[str, Any] = {"retention": [asdict(row) for row in rows]}
+    for section in (_sites, _spaces, _scanner, _drift):
+        told, found = section(task, cohort, folds, folder)
+        text.append(told)
+        data |= found
+    return "\n\n".join(text), data
+
+
+def _sites(task: MilTask, cohort: Cohort, _folds: dict[str, int], folder: Path) -> tuple[str, dict[str, Any]]:
+    title = "### Leave one site out"
+    sites = site_folds(cohort, folder / "sites.csv")
+    if not task.leave_one_site_out or sites.unusable is not None:
+        return f"{title}\n\nNot measured: {sites.unusable or 'the config asks for none'}.", {}
+    logits = {
+        arm.name: found
+        for arm in (task.teacher, task.student)
+        if (found := site_logits(task, arm, cohort, sites, folder)) is not None
+    }
+    absent = [arm.name for arm in (task.teacher, task.student) if arm.name not in logits]
+    reason = f"Not measured for {', '.join(absent)}: its encoders may have seen the site left out (no site_bags)."
+    if task.teacher.name not in logits:
+        return f"{title}\n\n{reason}", {}
+    labels, cases = np.asarray([row.label for row in cohort.rows]), [row.case for row in cohort.rows]
+    rows = retention(logits, task.teacher.name, labels, cases)
+    counts = ", ".join(f"{name}: {sum(row.site == name for row in cohort.rows)} slides" for name in sites.names)
+    told = [title, f"{counts}; each judged by heads of the other sites.", retention_table(rows)]
+    return "\n\n".join(told + ([reason] if absent else [])), {"sites": [asdict(row) for row in rows]}
+
+
+def _bags(task: MilTask) -> dict[str, str]:
+    return {arm.name: arm.bags for arm in (task.teacher, task.student, *task.arms) if arm.bags is not None}
+
+
+def _spaces(task: MilTask, cohort: Cohort, folds: dict[str, int], _folder: Path) -> tuple[str, dict[str, Any]]:
+    title = "### Fidelity and retrieval"
+    if task.teacher.bags is None:
+        return f"{title}\n\nNot measured: the teacher's bags are not given.", {}
+    organs = None
+    if task.organ_column is not None:
+        organs = {row["slide"]: row[task.organ_column] for row in read_rows(task.labels_csv, [task.organ_column])}
+    rows = spaces(_bags(task), task.teacher.name, cohort, folds, organs)
+    told = [
+        title,
+        "Within each fold's cases, which the fold's student never saw; means over folds. Mapped cosine: teacher's "
+        "embedding against a ridge regression on the arm's, fitted on the other folds' cases, both centred.",
+        space_table(rows),
+    ]
+    return "\n\n".join(told), {"spaces": [asdict(row) for row in rows]}
+
+
+def _scanner(task: MilTask, _cohort: Cohort, _folds: dict[str, int], _folder: Path) -> tuple[str, dict[str, Any]]:
+    title = "### Scanner shift"
+    if task.scanner_pairs is None:
+        return f"{title}\n\nNot measured (nor across institutions): no cohort with the same glass on two scanners.", {}
+    rows = [scanner_shift(name, bag_folder(bags, None), task.scanner_pairs) for name, bags in _bags(task).items()]
+    return f"{title}\n\n{scanner_table(rows)}", {"scanner_shift": [asdict(row) for row in rows]}
+
+
+def _drift(task: MilTask, cohort: Cohort, folds: dict[str, int], folder: Path) -> tuple[str, dict[str, Any]]:
+    title = "### From a sampled bag to the whole"
+    student: Arm = task.student
+    if student.bags is None:
+        return f"{title}\n\nNot measured: the student's bags are not given.", {}
+    rows = drift(task, student.bags, cohort, folds, folder / folder_name(student))
+    if not rows:
+        return f"{title}\n\nNot measured: no bag is larger than {task.sampled_tiles} tiles.", {}
+    return f"{title}\n\n{student.name}, unseen cases, absolute changes.\n\n{drift_table(rows)}", {
+        "drift": [asdict(row) for row in rows]
+    }

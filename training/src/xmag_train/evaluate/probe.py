@@ -1,0 +1,130 @@
+"""Linear probe of pictures in folders by label: logistic regression on embeddings, cross-validated by case."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from xmag_train.cohort.folds import CaseStrata, assign_folds
+from xmag_train.cohort.table import read_rows
+from xmag_train.data.shards import REGION_MPP, REGION_PX
+from xmag_train.evaluate.config import TileTask
+from xmag_train.evaluate.retention import Retention, retention
+from xmag_train.mil.encode import EncoderConfig, load_encoder
+from xmag_train.mil.fit import class_weights
+
+PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
+RIDGE = 1e-2
+STEPS = 200
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """``files`` with the index of their label and their case; ``labels``: names of the subfolders, sorted."""
+
+    labels: tuple[str, ...]
+    files: tuple[Path, ...]
+    targets: NDArray[np.int64]
+    cases: tuple[str, ...]
+
+
+def find_pictures(task: TileTask) -> Pictures:
+    """ValueError for fewer than two labels, or a picture that ``cases_csv`` does not name."""
+    labels = tuple(sorted(folder.name for folder in task.folder.iterdir() if folder.is_dir()))
+    if len(labels) < 2:
+        raise ValueError(f"{task.folder} has {len(labels)} subfolders: one for each label is needed")
+    found = [
+        (path, index)
+        for index, label in enumerate(labels)
+        for path in sorted((task.folder / label).iterdir())
+        if path.suffix.lower() in PICTURES
+    ]
+    names = [str(path.relative_to(task.folder)) for path, _ in found]
+    if task.cases_csv is None:
+        cases = names
+    else:
+        known = {row["file"]: row["case"] for row in read_rows(task.cases_csv, ["file", "case"])}
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise ValueError(f"{task.cases_csv.name} names no case of {missing[:3]}")
+        cases = [known[name] for name in names]
+    return Pictures(labels, tuple(path for path, _ in found), np.asarray([index for _, index in found]), tuple(cases))
+
+
+def field_of(path: Path, mpp: float) -> NDArray[np.uint8]:
+    """The middle 448 µm of a picture, uint8 [896, 896, 3] at 0.5 µm/px. ValueError if it shows less."""
+    with Image.open(path) as picture:
+        rgb = picture.convert("RGB")
+    side = REGION_PX * REGION_MPP / mpp
+    if min(rgb.size) < side - 1:
+        raise ValueError(f"{path.name} is {rgb.size} px at {mpp} µm/px: less than the {side:.0f} px of a 448 µm field")
+    side = min(side, *rgb.size)
+    left, top = (rgb.width - side) / 2, (rgb.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(rgb.resize((REGION_PX, REGION_PX), Image.Resampling.LANCZOS, box=box))
+
+
+@torch.inference_mode()
+def embed_pictures(pictures: Pictures, mpp: float, encoder: EncoderConfig, device: str) -> Tensor:
+    """float32 [n, D]: one field each, the mean over its tiles."""
+    encode, cut = load_encoder(encoder, device)
+    rows = [
+        encode(torch.from_numpy(cut(field_of(path, mpp))).to(device)).float().mean(dim=0) for path in pictures.files
+    ]
+    return torch.stack(rows).cpu()
+
+
+def fit_logistic(features: Tensor, targets: Tensor, classes: int) -> nn.Linear:
+    """Class-weighted, with a ridge penalty, by L-BFGS from zero: the same for the same data."""
+    linear = nn.Linear(features.shape[1], classes)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    weights = class_weights(targets.tolist(), classes)
+    optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = nn.functional.cross_entropy(linear(features), targets, weight=weights)
+        value = value + RIDGE * linear.weight.square().sum() / 2
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return linear
+
+
+def probe_logits(
+    features: Tensor, targets: NDArray[np.int64], cases: Sequence[str], folds: dict[str, int]
+) -> np.ndarray:
+    """Out-of-fold logits float64 [n, C]; features are standardised by the training part of each fold."""
+    classes = int(targets.max()) + 1
+    of_row = np.asarray([folds[case] for case in cases])
+    logits = np.zeros((len(targets), classes))
+    for fold in sorted(set(of_row.tolist())):
+        test = torch.from_numpy(of_row == fold)
+        mean, spread = features[~test].mean(dim=0), features[~test].std(dim=0).clamp(min=1e-6)
+        known = torch.from_numpy(targets)[~test]
+        linear = fit_logistic((features[~test] - mean) / spread, known, classes)
+        with torch.inference_mode():
+            logits[test.numpy()] = linear((features[test] - mean) / spread).double().numpy()
+    return logits
+
+
+def probe(task: TileTask) -> tuple[Pictures, list[Retention]]:
+    """Teacher and student on the same pictures, folds and probe."""
+    pictures = find_pictures(task)
+    strata: dict[str, list[int]] = {}
+    for case, target in zip(pictures.cases, pictures.targets.tolist(), strict=True):
+        strata.setdefault(case, []).append(target)
+    cases = [CaseStrata(case, (str(max(found)),), len(found)) for case, found in strata.items()]
+    folds = assign_folds(cases, task.folds, task.seed)
+    logits = {}
+    for arm, encoder in (("teacher", task.teacher), ("student", task.student)):
+        features = embed_pictures(pictures, task.mpp, encoder, task.device)
+        logits[arm] = probe_logits(features, pictures.targets, pictures.cases, folds)
+    return pictures, retention(logits, "teacher", pictures.targets, pictures.cases)

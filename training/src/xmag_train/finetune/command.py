@@ -1,0 +1,119 @@
+"""`xmag-train finetune`: cross-validate end to end, then tune on all; `student.pt`, `head.pt`, `oof.csv`."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from torch import nn
+
+from xmag_train.cohort.table import Cohort
+from xmag_train.data.shards import read_shards, regions_sha256, shards_in
+from xmag_train.finetune.config import FinetuneConfig
+from xmag_train.finetune.crossval import choose_tune_epochs, judge, student_of, tune
+from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows
+from xmag_train.mil.checkpoint import HeadFacts, save_head
+from xmag_train.mil.crossval import FoldResult, fold_numbers, out_of_fold, split
+from xmag_train.mil.task import describe, tell, write_oof
+from xmag_train.progress import track
+from xmag_train.students.checkpoint import save_student
+from xmag_train.write import write_json, write_text
+
+
+def run_finetune(path: Path, out: Path | None) -> None:
+    """What ``xmag-train finetune`` does."""
+    config = FinetuneConfig.read(path)
+    for line in tell(train_end_to_end(config if out is None else config.model_copy(update={"out": out}))):
+        typer.echo(line)
+
+
+def train_end_to_end(config: FinetuneConfig) -> dict[str, Any]:
+    """Run it all; the content of metrics.json. Folds that are there from the same config are not run again."""
+    cohort, folds = config.read_tables()
+    slides = load_slides(read_shards(shards_in(config.shards)), cohort.rows, config.teacher_bags)
+    results = [_run_fold(config, cohort, folds, fold, slides) for fold in track(fold_numbers(folds), "folds")]
+    logits = out_of_fold(cohort, results)
+    metrics = describe(config, cohort, [result.epochs for result in results], logits)
+    write_oof(config.out / "oof.csv", cohort, folds, logits)
+    lines = [{"fold": r.fold, "epoch": i + 1, "inner_loss": loss} for r in results for i, loss in enumerate(r.losses)]
+    write_text(config.out / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    if config.fit_all:
+        _fit_all(config, cohort, slides, metrics["epochs"]["median"])
+    write_json(config.out / "metrics.json", metrics)
+    return metrics
+
+
+def _run_fold(
+    config: FinetuneConfig, cohort: Cohort, folds: Mapping[str, int], fold: int, slides: Mapping[str, TunedSlide]
+) -> FoldResult:
+    path = config.out / "folds" / f"fold-{fold}.json"
+    name, student, file = student_of(config.student, fold)
+    key = json.dumps([config.model_dump(mode="json", exclude={"out", "fit_all"}), sorted(folds.items()), _sha256(file)])
+    if path.is_file():
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if kept.pop("fingerprint") == key:
+            return FoldResult.model_validate(kept)
+    learning, test = (of_rows(slides, rows) for rows in split(cohort, folds, fold))
+    epochs, losses = choose_tune_epochs(config, learning, student)
+    model = tune(config, learning, student, epochs)
+    result = FoldResult(
+        fold=fold,
+        epochs=epochs,
+        losses=losses,
+        slides=[slide.slide for slide in test],
+        logits=judge(model, test).tolist(),
+    )
+    # Each fold's student is kept: embeddings of its test cases are what fidelity may be measured on.
+    _save_student(
+        config, config.out / "folds" / f"student-{fold}.pt", name, model.student, origin=file, learning=learning
+    )
+    write_json(path, {"fingerprint": key, **result.model_dump()})
+    return result
+
+
+def _fit_all(config: FinetuneConfig, cohort: Cohort, slides: Mapping[str, TunedSlide], epochs: int) -> None:
+    name, student, file = student_of(config.student, None)
+    learning = of_rows(slides, cohort.rows)
+    model = tune(config, learning, student, epochs).cpu()
+    _save_student(config, config.out / "student.pt", name, model.student, origin=file, learning=learning)
+    sizes = [len(slide.tiles) for slide in learning]
+    facts = HeadFacts(
+        head=config.head,
+        task=config.task,
+        labels=config.labels,
+        positive_class=config.positive_class,
+        embedding_dim=len(model.head.mean),
+        hidden=config.head_fit.hidden,
+        encoder=f"student:{name}",
+        encoder_sha256=_sha256(config.out / "student.pt"),
+        instance=config.instance,
+        bag_size_min=min(sizes),
+        bag_size_max=max(sizes),
+        epochs=epochs,
+        config=config.model_dump(mode="json"),
+    )
+    save_head(config.out / "head.pt", model.head, facts)
+
+
+def _save_student(
+    config: FinetuneConfig, path: Path, name: str, student: nn.Module, *, origin: Path, learning: Sequence[TunedSlide]
+) -> None:
+    """A model of its own: it records the student it was tuned from, the task, and the regions it was tuned on."""
+    seen = {slide.slide for slide in learning}
+    regions = (region for region in read_shards(shards_in(config.shards)) if region.meta.slide in seen)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_student(
+        path,
+        name,
+        student.state_dict(),
+        config.model_dump(mode="json"),
+        regions_sha256(regions),
+        tuned_from_sha256=_sha256(origin),
+        tuned_for=config.task,
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

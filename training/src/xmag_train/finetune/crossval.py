@@ -1,0 +1,77 @@
+"""End-to-end training, fold by fold: what is judged was never learnt from."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from xmag_train.cohort.folds import CaseStrata, assign_folds
+from xmag_train.finetune.config import FinetuneConfig
+from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
+from xmag_train.finetune.slides import TunedSlide
+from xmag_train.mil.fit import Example, bag_loss, class_weights, fit_head
+from xmag_train.students.checkpoint import load_student
+
+
+def start_model(config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module) -> TunedModel:
+    """The student as distilled, a head taught on it while it stands still, and the projection fitted to it."""
+    student = copy.deepcopy(student).to(config.device).eval()
+    embedded = [embed_slide(student, slide.tiles) for slide in slides]
+    examples = [Example(s.slide, s.case, s.label, bag) for s, bag in zip(slides, embedded, strict=True)]
+    epochs = config.head_fit.epochs or config.head_fit.epochs_max
+    head = fit_head(examples, config.head, len(config.labels), config.head_fit, epochs=epochs, seed=config.seed)
+    projection = fit_projection(torch.cat(embedded), torch.cat([slide.targets for slide in slides]))
+    return TunedModel(student, head, projection).to(config.device)
+
+
+def tune(config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module, epochs: int) -> TunedModel:
+    """The tuned model, in eval form."""
+    model = start_model(config, slides, student)
+    for _ in tune_epochs(model, slides, len(config.labels), config.tune, epochs=epochs, seed=config.seed):
+        pass
+    return model.eval()
+
+
+def choose_tune_epochs(
+    config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module
+) -> tuple[int, list[float]]:
+    """The epoch count of least loss on one inner part (by case) of the training slides, and the loss by epoch."""
+    if config.tune.epochs is not None:
+        return config.tune.epochs, []
+    labels: dict[str, list[int]] = {}
+    for slide in slides:
+        labels.setdefault(slide.case, []).append(slide.label)
+    strata = [CaseStrata(case, (str(max(found)),), len(found)) for case, found in labels.items()]
+    folds = assign_folds(strata, config.tune.inner_folds, config.seed)
+    learning = [slide for slide in slides if folds[slide.case] != 0]
+    held = [slide for slide in slides if folds[slide.case] == 0]
+    weights = class_weights([slide.label for slide in slides], len(config.labels))
+    model = start_model(config, learning, student)
+    losses = []
+    epochs = config.tune.epochs_max
+    for _ in tune_epochs(model, learning, len(config.labels), config.tune, epochs=epochs, seed=config.seed):
+        found = judge(model, held)
+        parts = [
+            weights[slide.label] * bag_loss(torch.from_numpy(row), slide.label)
+            for slide, row in zip(held, found, strict=True)
+        ]
+        losses.append(float(torch.stack(parts).mean()))
+    return int(np.argmin(losses)) + 1, losses
+
+
+@torch.inference_mode()
+def judge(model: TunedModel, slides: Sequence[TunedSlide]) -> np.ndarray:
+    """Logits float64 [n, C], all regions of each slide."""
+    device = next(model.parameters()).device
+    rows = [model.head(embed_slide(model.student, slide.tiles).to(device)).logits.cpu() for slide in slides]
+    return torch.stack(rows).double().numpy()
+
+
+def student_of(pattern: str, fold: int | None) -> tuple[str, nn.Module, Path]:
+    """(name, module, file) of the fold's student; None: of the one distilled on all."""
+    path = Path(pattern.replace("{fold}", "all" if fold is None else str(fold)))
+    name, module = load_student(path)
+    return name, module, path

@@ -1,0 +1,108 @@
+"""What every cross-validated study of one task states, and how it is told."""
+
+import hashlib
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from xmag_train.cohort.table import Cohort, read_cohort, read_folds, write_rows
+from xmag_train.commit import source_commit
+from xmag_train.config import Config
+from xmag_train.metrics.classification import softmax
+from xmag_train.metrics.slides import slide_metrics
+from xmag_train.mil.calibration import calibrate, count_cases
+from xmag_train.mil.heads import HeadName
+
+PROCEDURE = (
+    "{folds}-fold cross-validation by case, logits of all folds pooled; epochs chosen by inner folds of the training "
+    "part alone. What is shipped was refit on all cases with the folds' median epoch count: the figures describe the "
+    "procedure, none is of data that the judging model learnt from. Intervals: 95 %, bootstrap of cases."
+)
+
+
+class TaskConfig(Config):
+    """``labels``: in order; ``positive_class`` is one of them. ``instance``: what an instance is, for the card.
+
+    ``fit_all``: also fit on all cases, for shipping. ``out``: the run's folder.
+    """
+
+    task: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    labels: list[str] = Field(min_length=2)
+    positive_class: str | None = None
+    labels_csv: Path
+    folds_csv: Path
+    head: HeadName = "gated_attention"
+    instance: str = "one 5x tile"
+    fit_all: bool = True
+    seed: int = 0
+    out: Path
+
+    @model_validator(mode="after")
+    def _labels_are_told_apart(self) -> "TaskConfig":
+        if self.positive_class is not None and self.positive_class not in self.labels:
+            raise ValueError(f"positive_class {self.positive_class!r} is none of {self.labels}")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels repeat")
+        return self
+
+    def read_tables(self) -> tuple[Cohort, dict[str, int]]:
+        """The task's slides, and case → fold."""
+        cohort = read_cohort(self.labels_csv, self.task, self.labels)
+        return cohort, read_folds(self.folds_csv, cohort)
+
+
+def describe(config: TaskConfig, cohort: Cohort, epochs: Sequence[int], logits: np.ndarray) -> dict[str, Any]:
+    """metrics.json: figures with intervals, calibration or why there is none, and all that they rest on."""
+    labels = np.asarray([row.label for row in cohort.rows])
+    cases = [row.case for row in cohort.rows]
+    positive = None if config.positive_class is None else config.labels.index(config.positive_class)
+    n_cases, rarest = count_cases(cases, labels.tolist(), len(config.labels))
+    figures = slide_metrics(logits, labels, cases)
+    return {
+        "task": config.task,
+        "head": config.head,
+        "labels": config.labels,
+        "positive_class": config.positive_class,
+        "n_slides": len(cases),
+        "n_cases": n_cases,
+        "n_cases_rarest_class": rarest,
+        **{name: None if found is None else found.as_dict() for name, found in figures.items()},
+        "calibration": calibrate(logits, labels, cases, positive).model_dump(),
+        "epochs": {"folds": list(epochs), "median": round(statistics.median(epochs))},
+        "procedure": PROCEDURE.format(folds=len(epochs)),
+        "instance": config.instance,
+        "labels_sha256": hashlib.sha256(config.labels_csv.read_bytes()).hexdigest(),
+        "folds_sha256": hashlib.sha256(config.folds_csv.read_bytes()).hexdigest(),
+        "commit": source_commit(),
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def write_oof(path: Path, cohort: Cohort, folds: Mapping[str, int], logits: np.ndarray) -> None:
+    """oof.csv: each slide's out-of-fold logits and their softmax."""
+    header = ["slide", "case", "site", "fold", "label"]
+    header += [f"{what}_{name}" for what in ("logit", "p") for name in cohort.labels]
+    both = zip(cohort.rows, logits.tolist(), softmax(logits).tolist(), strict=True)
+    write_rows(
+        path,
+        header,
+        [(row.slide, row.case, row.site, folds[row.case], cohort.labels[row.label], *v, *p) for row, v, p in both],
+    )
+
+
+def tell(metrics: Mapping[str, Any]) -> list[str]:
+    """A run's figures, a line each."""
+    lines = []
+    for name in ("auroc", "balanced_accuracy"):
+        found = metrics[name]
+        figure = f"{found['value']:.3f} ({found['ci_low']:.3f} to {found['ci_high']:.3f})" if found else "undefined"
+        lines.append(f"{name:<18} {figure}")
+    lines.append(
+        f"{'calibration':<18} {metrics['calibration']['status']} ({metrics['n_cases']} cases, "
+        f"{metrics['n_cases_rarest_class']} of the rarest class; needed are 100 and 30)"
+    )
+    return lines
