@@ -1,0 +1,148 @@
+"""The command `xmag`, as a person runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.results.schema import ResultDocument
+from tests.service import ROOT
+from tests.tissue import blank_slide
+
+FILES = {"result.json", "heatmap.png", "overlay.png", "attention.geojson", "embeddings.h5", "tissue_mask.png"}
+
+
+@pytest.fixture
+def xmag(tmp_path):
+    """Runs the command with a data folder of its own."""
+
+    def run(*arguments, **settings):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
+        environment |= {"XMAG_DATA_DIR": str(tmp_path / "data"), "XMAG_MODELS_DIR": str(ROOT / "models"), **settings}
+        command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+        found = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, check=False
+        )
+        assert "Traceback" not in found.stderr
+        return found
+
+    return run
+
+
+def test_analyze_makes_the_folder_and_says_what_it_found(xmag, tissue, tmp_path):
+    out = tmp_path / "deep" / "out"
+    found = xmag("analyze", tissue, "--out", out, "--organ", "lung")
+    assert found.returncode == 0, found.stderr
+    assert {path.name for path in out.iterdir()} == FILES
+    document = ResultDocument.model_validate_json((out / "result.json").read_text())
+    assert document.predictions[0].task == "malignancy"
+    assert "UNTRAINED" in found.stdout
+    assert "malignant" in found.stdout
+    assert found.stderr == ""
+
+
+def test_analyze_again_replaces_the_files(xmag, tissue, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "result.json").write_text("old")
+    (out / "mine.txt").write_text("kept")
+    assert xmag("analyze", tissue, "--out", out).returncode == 0
+    assert {path.name for path in out.iterdir()} == FILES | {"mine.txt"}
+    assert (out / "result.json").read_text() != "old"
+
+
+def test_a_slide_that_fails_is_exit_code_1(xmag, tmp_path):
+    text = tmp_path / "text.svs"
+    text.write_text("no slide")
+    out = tmp_path / "out"
+    found = xmag("analyze", text, "--out", out)
+    assert (found.returncode, "not_a_slide" in found.stderr) == (1, True)
+    assert list(out.iterdir()) == []
+    found = xmag("analyze", blank_slide(tmp_path / "blank.svs"), "--out", out)
+    assert (found.returncode, "no_tissue" in found.stderr) == (1, True)
+    assert [path.name for path in out.iterdir()] == ["tissue_mask.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyze"],
+        ["analyze", "none.svs", "--out", "o"],
+        ["analyze", "{slide}"],
+        ["analyze", "{slide}", "--out", "o", "--model", "none"],
+        ["analyze", "{slide}", "--out", "o", "--task", "none"],
+        ["analyze", "{slide}", "--out", "o", "--mpp", "fast"],
+        ["keys", "create", "x", "--scope", "fly"],
+        ["keys", "revoke", "nobody"],
+        ["fly"],
+    ],
+)
+def test_usage_is_exit_code_2(xmag, tissue, arguments):
+    found = xmag(*[argument.format(slide=tissue) for argument in arguments])
+    assert found.returncode == 2
+    assert found.stderr
+
+
+def test_wrong_settings_name_the_variable(xmag):
+    found = xmag("models", XMAG_LEASE_S="soon")
+    assert found.returncode == 78
+    assert "XMAG_LEASE_S" in found.stderr
+
+
+def test_doctor_tries_every_part(xmag, tmp_path):
+    found = xmag("doctor")
+    assert found.returncode == 0, found.stdout
+    for part in ("settings", "data", "reader", "queue", "runtime", "gpu", "models"):
+        assert f"ok   {part}" in found.stdout
+    assert "NOT validated" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "part", "word"),
+    [
+        ({"XMAG_REDIS_URL": "redis://127.0.0.1:1"}, "queue", "XMAG_REDIS_URL"),
+        ({"XMAG_MODELS_DIR": "empty"}, "models", "model"),
+        ({"XMAG_SLIDE_ROOTS": "/none"}, "slides", "/none"),
+        ({"XMAG_DISK_FREE_MIN_BYTES": str(10**18)}, "data", "503"),
+        ({"XMAG_PRECISION": "fp16"}, "models", "fp16"),
+    ],
+)
+def test_doctor_says_what_is_wrong(xmag, tmp_path, settings, part, word):
+    (tmp_path / "empty").mkdir()
+    found = xmag("doctor", **settings)
+    assert found.returncode == 1
+    (line,) = [line for line in found.stdout.splitlines() if line.startswith(f"FAIL {part}")]
+    assert word in line
+
+
+def test_doctor_finds_a_changed_model(xmag, tmp_path):
+    models = tmp_path / "models" / "xmag-lite0"
+    models.mkdir(parents=True)
+    for file in (ROOT / "models" / "xmag-lite0").iterdir():
+        (models / file.name).write_bytes(file.read_bytes())
+    with (models / "student.onnx").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\0\0\0\0")
+    found = xmag("doctor", XMAG_MODELS_DIR=str(tmp_path / "models"))
+    assert found.returncode == 1
+    assert "FAIL models" in found.stdout
+
+
+def test_keys_are_made_listed_and_revoked(xmag, tmp_path):
+    made = xmag("keys", "create", "lab", "--scope", "read", "--tenant", "pathology")
+    token = made.stdout.strip()
+    assert token.startswith("xmag_")
+    assert token not in (tmp_path / "data" / "keys.json").read_text()
+    listed = xmag("keys", "list").stdout
+    assert "pathology" in listed
+    assert token not in listed
+    assert xmag("keys", "revoke", "lab").returncode == 0
+    assert json.loads((tmp_path / "data" / "keys.json").read_text()) == []
+
+
+def test_models_says_what_they_are_worth(xmag):
+    found = xmag("models")
+    assert found.returncode == 0
+    assert "NO" in found.stdout
