@@ -134,6 +134,28 @@ def evaluate(
     run_evaluate(config, out)
 
 
+@app.command()
+def embed(
+    config: Annotated[Path, typer.Option(help="YAML: slides, exported model, folder of bags.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of bags, in place of the config's.")] = None,
+) -> None:
+    """Whole slides → HDF5 bags, with the service's own reader and model runner."""
+    from xmag_train.embed.command import run_embed
+
+    run_embed(config, out)
+
+
+@app.command()
+def export(
+    config: Annotated[Path, typer.Option(help="YAML: student, heads, regions to measure on.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write, in place of the config's.")] = None,
+) -> None:
+    """Checkpoints → the model's folder that the service reads: fp32, int8, heads, manifest, card."""
+    from xmag_train.export.command import run_export
+
+    run_export(config, out)
+
+
 def main() -> None:
     """Entry point of the command."""
     app()

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -20,6 +21,7 @@ from app.inference.manifest import (
     MANIFEST_NAME,
     Calibration,
     Domain,
+    Fidelity,
     Golden,
     Head,
     Manifest,
@@ -30,12 +32,12 @@ from app.inference.manifest import (
     Variant,
 )
 from xmag_train.fold import fold_batch_norms
-from xmag_train.mil_head import GatedAttentionHead
 from xmag_train.onnx_export import export_onnx
-from xmag_train.student import EMBEDDING_DIM, TILE_PX, Student
 
 STUDENT_FILE = "student.onnx"
+INT8_FILE = "student.int8.onnx"
 CARD_FILE = "MODEL_CARD.md"
+TILE_PX = 224
 TILE_MPP = 2.0
 TISSUE_MIN = 0.10
 PARITY_TILES = 4
@@ -44,14 +46,19 @@ PARITY_BAG = 50
 PARITY_MAX = 1e-3
 # fp32 differs by some 1e-6 between CPUs, and by less than this between CPU and GPU (without TF32).
 GOLDEN_TOLERANCE_FP32 = 1e-3
+# int8 rounds differently where a processor saturates or a sum lies between two steps.
+GOLDEN_TOLERANCE_INT8 = 0.1
 
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """A head's weights and everything the manifest says of it, but what only the export can know."""
+    """A head's weights and everything the manifest says of it, but what only the export can know.
+
+    ``module``: embeddings [N, D] → logits [C], attention [K, N], tile_scores [N, C].
+    """
 
     task: str
-    module: GatedAttentionHead
+    module: nn.Module
     labels: list[str]
     positive_class: str | None
     bag_size_min: int
@@ -61,20 +68,30 @@ class HeadSpec:
     intended_use: str
     trained: bool
     validated: bool
+    attention_kind: Literal["shared", "none"] = "shared"
+
+
+@dataclass(frozen=True)
+class Int8Variant:
+    """The student in int8, made from the very fp32 graph that is written beside it."""
+
+    graph: bytes
+    fidelity: Fidelity
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All of a model."""
+    """All of a model. ``student`` has the attribute ``embedding_dim``, and gives (embedding, tokens)."""
 
     name: str
     version: str
-    student: Student
+    student: nn.Module
     heads: list[HeadSpec]
     reading: Reading
     domain: Domain
     provenance: Provenance
     card: str
+    int8: Int8Variant | None = None
 
 
 @dataclass(frozen=True)
@@ -89,15 +106,20 @@ def write_model(spec: ModelSpec, out: Path) -> Written:
     """Export ``spec`` into the folder ``out`` (made if missing). ValueError if a graph differs from torch."""
     out.mkdir(parents=True, exist_ok=True)
     exact = copy.deepcopy(spec.student).eval().double()
+    embedding_dim = int(spec.student.embedding_dim)
     parity: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as name:
         draft = Path(name)
-        parity[STUDENT_FILE] = _export_student(spec.student, exact, draft / STUDENT_FILE)
+        parity[STUDENT_FILE] = export_student(spec.student, draft / STUDENT_FILE)
         student = _file(draft / STUDENT_FILE)
+        variants = [Variant(precision="fp32", file=student, golden=_golden(exact))]
+        if spec.int8 is not None:
+            (draft / INT8_FILE).write_bytes(spec.int8.graph)
+            variants.append(_int8_entry(draft / INT8_FILE, spec.int8.fidelity))
         heads = []
         for head in spec.heads:
             path = draft / f"{head.task}.onnx"
-            parity[path.name] = _export_head(head.module, path, head.task)
+            parity[path.name] = _export_head(head.module, path, head.task, embedding_dim)
             heads.append(_head_entry(head, _file(path), student.sha256))
         manifest = Manifest(
             schema_version=1,
@@ -105,11 +127,11 @@ def write_model(spec: ModelSpec, out: Path) -> Written:
             version=spec.version,
             tile_px=TILE_PX,
             mpp=TILE_MPP,
-            embedding_dim=EMBEDDING_DIM,
+            embedding_dim=embedding_dim,
             tissue_min=TISSUE_MIN,
             reading=spec.reading,
             domain=spec.domain,
-            student=[Variant(precision="fp32", file=student, golden=_golden(exact))],
+            student=variants,
             heads=heads,
             provenance=spec.provenance,
         )
@@ -120,7 +142,9 @@ def write_model(spec: ModelSpec, out: Path) -> Written:
     return Written(manifest, parity)
 
 
-def _export_student(student: Student, exact: Student, path: Path) -> float:
+def export_student(student: nn.Module, path: Path) -> float:
+    """Write the fp32 graph; its largest difference to torch. ValueError if that is too large."""
+    exact = copy.deepcopy(student).eval().double()
     export_onnx(
         fold_batch_norms(student),
         torch.zeros((2, TILE_PX, TILE_PX, 3), dtype=torch.uint8),
@@ -133,8 +157,7 @@ def _export_student(student: Student, exact: Student, path: Path) -> float:
     return _parity(exact, torch.from_numpy(np.concatenate([random, golden_tile(TILE_PX)[None]])), path)
 
 
-def _export_head(head: GatedAttentionHead, path: Path, task: str) -> float:
-    dim = head.project.in_features
+def _export_head(head: nn.Module, path: Path, task: str, dim: int) -> float:
     export_onnx(
         head,
         torch.zeros((3, dim)),
@@ -159,10 +182,18 @@ def _parity(exact: nn.Module, example: Tensor, path: Path) -> float:
     return largest
 
 
-def _golden(exact: Student) -> Golden:
+def _golden(exact: nn.Module) -> Golden:
     with torch.inference_mode():
         embedding, _ = exact(torch.from_numpy(golden_tile(TILE_PX)[None]))
     return golden_of(embedding[0].numpy(), GOLDEN_TOLERANCE_FP32)
+
+
+def _int8_entry(path: Path, fidelity: Fidelity) -> Variant:
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    embedding = session.run(["embedding"], {"tiles": golden_tile(TILE_PX)[None]})[0]
+    return Variant(
+        precision="int8", file=_file(path), golden=golden_of(embedding[0], GOLDEN_TOLERANCE_INT8), fidelity=fidelity
+    )
 
 
 def _head_entry(head: HeadSpec, file: ModelFile, student_sha256: str) -> Head:
@@ -173,7 +204,7 @@ def _head_entry(head: HeadSpec, file: ModelFile, student_sha256: str) -> Head:
         labels=head.labels,
         activation="softmax",
         positive_class=head.positive_class,
-        attention_kind="shared",
+        attention_kind=head.attention_kind,
         bag_size_min=head.bag_size_min,
         bag_size_max=head.bag_size_max,
         calibration=head.calibration,

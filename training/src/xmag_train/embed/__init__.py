@@ -1,0 +1,1 @@
+"""Whole slides to bags, with the service's own reader and model runner."""

@@ -1,0 +1,42 @@
+"""The YAML of `xmag-train embed`."""
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from xmag_train.config import Config
+
+
+class EmbedConfig(Config):
+    """``folder``: every file in it is tried; ``slides``: a list of files. Exactly one of them.
+
+    ``model``: an exported model's folder. ``out``: gets `<slide>.h5`. ``device``: cpu, cuda or auto.
+    ``batch_tiles``: tiles per turn of the reader.
+    """
+
+    model: Path
+    out: Path
+    folder: Path | None = None
+    slides: tuple[Path, ...] = ()
+    device: str = "auto"
+    precision: str = "fp32"
+    threads: int = Field(default=2, ge=1)
+    batch_tiles: int = Field(default=16, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "EmbedConfig":
+        if (self.folder is None) == (not self.slides):
+            raise ValueError("give either folder or slides")
+        return self
+
+    def paths(self) -> list[Path]:
+        """The slides by name. ValueError if two have the same stem, which names the bag, or there are none."""
+        if self.folder is None:
+            found = list(self.slides)
+        else:
+            found = sorted(path for path in self.folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        stems = [path.stem for path in found]
+        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+        if twice or not found:
+            raise ValueError(f"slides of the same name: {twice}" if twice else f"no slides in {self.folder}")
+        return found

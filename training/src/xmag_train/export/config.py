@@ -1,0 +1,83 @@
+"""The YAML of `xmag-train export`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from app.inference.manifest import NAME_PATTERN
+from xmag_train.config import Config
+
+
+class HeadConfig(Config):
+    """``checkpoint``: `head.pt` of a run of `mil` or `finetune`; ``metrics``: that run's `metrics.json`.
+
+    ``validated`` is for a person to say, after looking at the figures: a head at chance is not.
+    """
+
+    checkpoint: Path
+    metrics: Path
+    intended_use: str = Field(min_length=1)
+    validated: bool = False
+
+
+class Int8Config(Config):
+    """``calibration_tiles`` and ``measured_tiles``: at most so many, spread over the slides.
+
+    ``keep_float``: parts of the student that stay in fp32, by the first names of their weights. The default suits
+    EfficientNet-Lite0, whose first blocks lose most: all in int8, ImageNet's weights came to a median cosine of 0.987.
+    """
+
+    calibration_tiles: int = Field(default=128, ge=1)
+    measured_tiles: int = Field(default=256, ge=2)
+    keep_float: tuple[str, ...] = ("stem", "blocks.0", "blocks.1")
+
+
+class ReadingConfig(Config):
+    """What the model asks of the reader. Each other way must have reached 0.98, else the manifest refuses it."""
+
+    resample_filter: Literal["lanczos", "box"] = "lanczos"
+    level_tolerance: float = Field(default=0.0, ge=0.0, le=0.06)
+
+
+class ProvenanceConfig(Config):
+    """As the manifest has them."""
+
+    teacher: str | None
+    data: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    attribution: str = Field(min_length=1)
+
+
+class DomainConfig(Config):
+    """As the manifest has it."""
+
+    stain: tuple[str, ...] = ("H&E",)
+    preparation: tuple[str, ...] = ("FFPE",)
+    organs: tuple[str, ...] = ()
+
+
+class ExportConfig(Config):
+    """All of a model.
+
+    ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases; it
+    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all.
+    ``regions``: folder of shards. ``folds`` and ``held_out_fold``: int8 is calibrated on the other folds' cases, and
+    measured, like reading, on this one's. ``out``: the model's folder, named as the model. ``card_notes``: paragraphs.
+    """
+
+    name: str = Field(pattern=NAME_PATTERN)
+    version: str = Field(min_length=1)
+    out: Path
+    student: Path
+    heads: tuple[HeadConfig, ...] = ()
+    measuring_student: Path | None = None
+    regions: Path
+    folds: Path
+    held_out_fold: int = Field(ge=0)
+    int8: Int8Config | None = Int8Config()
+    reading: ReadingConfig = ReadingConfig()
+    domain: DomainConfig = DomainConfig()
+    provenance: ProvenanceConfig
+    card_notes: str = ""
+    threads: int = Field(default=2, ge=1)

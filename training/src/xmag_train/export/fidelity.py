@@ -1,0 +1,89 @@
+"""How near one student is to another: cosines of embeddings, changes of slides' scores, and speed."""
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from xmag_train.export.tiles import batches
+
+FloatArray = NDArray[np.float64]
+TIMED_TILES = 16
+TIMED_TURNS = 7
+
+
+class Speed(NamedTuple):
+    """Tiles per second of two graphs on the same tiles in turns, medians, with so many threads."""
+
+    fp32: float
+    int8: float
+    threads: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster int8 is."""
+        return self.int8 / self.fp32
+
+
+def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """``graph`` on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def embed(session: onnxruntime.InferenceSession, tiles: NDArray[np.uint8]) -> FloatArray:
+    """[n, D]."""
+    found = [session.run(["embedding"], {"tiles": batch})[0] for batch in batches(tiles)]
+    return np.concatenate(found).astype(np.float64)
+
+
+def cosines(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Of each row to the other's: [n]."""
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return np.clip((first * second).sum(axis=1) / np.maximum(norms, 1e-12), -1.0, 1.0)
+
+
+def median_by_slide(values: FloatArray, slides: Sequence[str]) -> dict[str, float]:
+    """Slide → median of its tiles."""
+    names = np.asarray(slides)
+    return {name: float(np.median(values[names == name])) for name in dict.fromkeys(slides)}
+
+
+def score_change(
+    heads: Mapping[str, nn.Module], first: FloatArray, second: FloatArray, slides: Sequence[str]
+) -> float | None:
+    """Largest change of any slide's softmax score by any head, when its bag is ``second`` and not ``first``."""
+    if not heads:
+        return None
+    names = np.asarray(slides)
+    largest = 0.0
+    with torch.inference_mode():
+        for head in heads.values():
+            for name in dict.fromkeys(slides):
+                scores = [
+                    torch.softmax(head(torch.from_numpy(rows[names == name]).float())[0], dim=0)
+                    for rows in (first, second)
+                ]
+                largest = max(largest, float((scores[0] - scores[1]).abs().max()))
+    return largest
+
+
+def compare_speed(fp32: bytes, int8: bytes, tiles: NDArray[np.uint8], threads: int) -> Speed:
+    """Both graphs on one batch, in turns, so that what else the machine does hits both."""
+    batch = np.ascontiguousarray(tiles[:TIMED_TILES])
+    sessions = [open_graph(graph, threads) for graph in (fp32, int8)]
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for turn in range(TIMED_TURNS + 1):
+        for session, spent in zip(sessions, seconds, strict=True):
+            start = time.perf_counter()
+            session.run(["embedding"], {"tiles": batch})
+            if turn > 0:  # the first warms up
+                spent.append(time.perf_counter() - start)
+    return Speed(*(len(batch) / statistics.median(spent) for spent in seconds), threads)

@@ -1,0 +1,82 @@
+"""Heads for the manifest: weights from `head.pt`, figures from `metrics.json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from app.inference.manifest import Calibration, Metric
+from xmag_train.export.config import HeadConfig
+from xmag_train.mil.checkpoint import load_head
+from xmag_train.mil.heads import KINDS
+from xmag_train.mil_head import untrained_head
+from xmag_train.package import HeadSpec
+
+FIGURES = ("auroc", "balanced_accuracy")
+UNTRAINED_USE = (
+    "Integration and embedding only: this head has random weights; its output carries no diagnostic meaning."
+)
+UNTRAINED_BAG = (1, 20_000)
+
+
+def head_spec(config: HeadConfig, student_sha256: str) -> HeadSpec:
+    """One head. ValueError if it was trained on another student's embeddings or cannot become a graph."""
+    head, facts = load_head(config.checkpoint, student_sha256)
+    kind = KINDS[facts.head]
+    if not kind.exportable:
+        raise ValueError(f"{config.checkpoint}: a {facts.head} head cannot be exported; train gated_attention or mean")
+    measured: dict[str, Any] = json.loads(config.metrics.read_text(encoding="utf-8"))
+    if (measured["task"], measured["labels"]) != (facts.task, facts.labels):
+        raise ValueError(f"{config.metrics} is of task {measured['task']}, the head of {facts.task}")
+    return HeadSpec(
+        task=facts.task,
+        module=head,
+        labels=facts.labels,
+        positive_class=facts.positive_class,
+        bag_size_min=facts.bag_size_min,
+        bag_size_max=facts.bag_size_max,
+        calibration=Calibration.model_validate(measured["calibration"]),
+        metrics=[metric for name in FIGURES for metric in _metric(name, measured)],
+        intended_use=config.intended_use,
+        trained=True,
+        validated=config.validated,
+        attention_kind=kind.attention_kind,
+    )
+
+
+def placeholder(embedding_dim: int) -> HeadSpec:
+    """A head for a model that has none yet, since a manifest needs one: random, and it says so."""
+    return HeadSpec(
+        task="untrained",
+        module=untrained_head(embedding_dim, classes=2, seed=0),
+        labels=["a", "b"],
+        positive_class=None,
+        bag_size_min=UNTRAINED_BAG[0],
+        bag_size_max=UNTRAINED_BAG[1],
+        calibration=Calibration(),
+        metrics=[],
+        intended_use=UNTRAINED_USE,
+        trained=False,
+        validated=False,
+    )
+
+
+def read_procedure(path: Path) -> str:
+    """How the figures of a `metrics.json` came about, in its own words."""
+    return str(json.loads(path.read_text(encoding="utf-8"))["procedure"])
+
+
+def _metric(name: str, measured: dict[str, Any]) -> list[Metric]:
+    figure = measured[name]
+    if figure is None:
+        return []
+    return [
+        Metric(
+            name=name,
+            value=figure["value"],
+            ci_low=figure["ci_low"],
+            ci_high=figure["ci_high"],
+            data=f"{measured['n_slides']} slides of {measured['n_cases']} cases, a bag of {measured['instance']}s a "
+            f"slide. {measured['procedure']}",
+            n_cases=figure["n_cases"],
+        )
+    ]

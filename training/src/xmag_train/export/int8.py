@@ -1,0 +1,100 @@
+"""The student in int8, and how near it is to fp32 on tiles of other cases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from torch import nn
+
+from app.inference.manifest import Fidelity
+from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
+from xmag_train.export.config import Int8Config
+from xmag_train.export.fidelity import Speed, compare_speed, cosines, embed, open_graph, score_change
+from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
+from xmag_train.export.ranges import Range, measure_ranges
+from xmag_train.export.tiles import TileSet, batches
+from xmag_train.package import Int8Variant
+
+
+@dataclass(frozen=True)
+class MeasuredInt8:
+    """The variant, and how much faster it ran here."""
+
+    variant: Int8Variant
+    speed: Speed
+
+
+def make_int8(
+    fp32: bytes,
+    calibration: TileSet,
+    held_out: TileSet,
+    *,
+    heads: Mapping[str, nn.Module],
+    config: Int8Config,
+    threads: int,
+) -> MeasuredInt8:
+    """Quantise the graph ``fp32`` by the tiles of ``calibration``; measure it on those of ``held_out``."""
+    graph = onnx.load_from_string(fp32)
+    int8 = quantise_student(graph, calibration.tiles(), config).SerializeToString(deterministic=True)
+    tiles = held_out.tiles()
+    wanted, found = (embed(open_graph(each, threads), tiles) for each in (fp32, int8))
+    near = cosines(wanted, found)
+    fidelity = Fidelity(
+        cosine_median=_floor(float(np.median(near))),
+        cosine_min=_floor(float(near.min())),
+        score_change_max=_rounded(score_change(heads, wanted, found, held_out.slides)),
+        n_tiles=len(tiles),
+        n_slides=len(set(held_out.slides)),
+    )
+    return MeasuredInt8(Int8Variant(int8, fidelity), compare_speed(fp32, int8, tiles, threads))
+
+
+def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: Int8Config) -> onnx.ModelProto:
+    """``graph`` in int8 but for ``config.keep_float`` and what comes after the last map.
+
+    The scaled pixels get the very steps that they have, so that quantising them loses nothing.
+    """
+    excluded = excluded_nodes(graph, config.keep_float)
+    names = activations(graph, excluded)
+    ranges = measure_ranges(graph, names, batches(tiles))
+    pixels = _first_conv(graph).input[0]
+    if pixels in ranges and (PIXEL_MEAN, PIXEL_STD) == (127.0, 128.0):
+        ranges[pixels] = Range((0.0 - PIXEL_MEAN) / PIXEL_STD, (255.0 - PIXEL_MEAN) / PIXEL_STD)
+    quantised = quantise(graph, ranges, excluded)
+    quantised.producer_name = "xmag-train"
+    quantised.producer_version = ""
+    return quantised
+
+
+def excluded_nodes(graph: onnx.ModelProto, keep_float: tuple[str, ...]) -> frozenset[str]:
+    """Nodes that stay in fp32: convolutions whose weights' names start so, what follows each, and the pooling product.
+
+    ValueError for a name that no weight starts with.
+    """
+    found: set[str] = set()
+    used: set[str] = set()
+    inside = False
+    for node in graph.graph.node:
+        if node.op_type == "Conv":
+            owner = next((part for part in keep_float if node.input[1].startswith(f"{part}.")), None)
+            inside = owner is not None
+            used.update([owner] if owner is not None else [])
+        if (inside and node.op_type in QUANTISED_OPS) or node.op_type == "MatMul":
+            found.add(node.name)
+    if set(keep_float) - used:
+        raise ValueError(f"keep_float names parts that the student has not: {sorted(set(keep_float) - used)}")
+    return frozenset(found)
+
+
+def _first_conv(graph: onnx.ModelProto) -> onnx.NodeProto:
+    return next(node for node in graph.graph.node if node.op_type == "Conv")
+
+
+def _floor(value: float) -> float:
+    return float(np.floor(value * 1e4) / 1e4)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(np.ceil(value * 1e4) / 1e4)

@@ -1,0 +1,73 @@
+"""Tiles for calibration and for measuring: from different cases."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from xmag_train.data.shards import Region, read_shards, shards_in
+from xmag_train.distill.readings import Reading, read_at_5x
+
+BATCH_TILES = 16
+
+
+@dataclass(frozen=True)
+class TileSet:
+    """``regions`` and their slides, in one order."""
+
+    regions: tuple[Region, ...]
+
+    @property
+    def slides(self) -> list[str]:
+        """Slide of each region."""
+        return [region.meta.slide for region in self.regions]
+
+    def tiles(self, reading: Reading = "lanczos") -> NDArray[np.uint8]:
+        """uint8 [n, 224, 224, 3] at 2.0 µm/px, read in that way."""
+        return np.stack([read_at_5x(image_of(region), reading) for region in self.regions])
+
+
+def split_regions(folder: Path, folds: Path, held_out: int, first: int, second: int) -> tuple[TileSet, TileSet]:
+    """(at most ``first`` regions of the other folds, at most ``second`` of the fold ``held_out``), spread over slides.
+
+    ValueError if one of them is empty, or a case has no fold.
+    """
+    with folds.open(encoding="utf-8", newline="") as file:
+        fold_of = {row["case"]: int(row["fold"]) for row in csv.DictReader(file)}
+    every = list(read_shards(shards_in(folder)))
+    unknown = sorted({region.meta.case for region in every} - fold_of.keys())
+    if unknown:
+        raise ValueError(f"{folds.name} has no fold for {unknown[:5]}")
+    inside = [region for region in every if fold_of[region.meta.case] == held_out]
+    outside = [region for region in every if fold_of[region.meta.case] != held_out]
+    if not inside or not outside:
+        raise ValueError(f"fold {held_out} holds {len(inside)} of {len(every)} regions: one part is empty")
+    return TileSet(spread(outside, first)), TileSet(spread(inside, second))
+
+
+def spread(regions: Sequence[Region], count: int) -> tuple[Region, ...]:
+    """At most ``count``: the first of each slide, then the second of each, and so on."""
+    seen: dict[str, int] = {}
+    turns = []
+    for region in sorted(regions, key=lambda region: region.key):
+        turn = seen.get(region.meta.slide, 0)
+        seen[region.meta.slide] = turn + 1
+        turns.append((turn, region.key, region))
+    return tuple(region for _, _, region in sorted(turns, key=lambda entry: entry[:2])[:count])
+
+
+def image_of(region: Region) -> Image.Image:
+    """RGB, 896×896 px."""
+    with Image.open(io.BytesIO(region.jpeg)) as image:
+        return image.convert("RGB")
+
+
+def batches(tiles: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """In turns of 16."""
+    for start in range(0, len(tiles), BATCH_TILES):
+        yield tiles[start : start + BATCH_TILES]
