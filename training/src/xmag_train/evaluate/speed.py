@@ -37,7 +37,7 @@ def measure_speed(config: SpeedConfig) -> list[SlideSpeed]:
     """Two rows a slide, student's first."""
     rows = []
     for encoder in (config.student, config.teacher):
-        network = load_encoder(encoder, config.device)[0]
+        network = load_encoder(encoder, config.device, compiled=True)[0]
         for path in config.slides:
             rows.append(_slide(path, encoder, network, config))
     return sorted(rows, key=lambda row: (row.slide, row.kind))

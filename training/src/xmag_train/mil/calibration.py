@@ -10,7 +10,7 @@ from app.inference.manifest import Calibration
 from app.inference.manifest_parts import CALIBRATION_CASES_MIN, CALIBRATION_CLASS_MIN
 from xmag_train.metrics.classification import softmax
 
-LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20.0), 2001)
+LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20.0), 801)
 
 
 def negative_log_likelihood(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

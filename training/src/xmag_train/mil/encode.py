@@ -50,7 +50,7 @@ class EncoderConfig(Config):
 
 def tile_5x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 [896, 896, 3] at 0.5 µm/px → uint8 [224, 224, 3] at 2.0 µm/px, LANCZOS."""
-    return np.asarray(Image.fromarray(pixels).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
+    return np.array(Image.fromarray(pixels).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
 
 
 def tiles_20x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -59,23 +59,44 @@ def tiles_20x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(cut.reshape(GRID * GRID, TILE_PX, TILE_PX, 3))
 
 
-def load_encoder(config: EncoderConfig, device: str) -> tuple[Encode, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]:
+def load_encoder(
+    config: EncoderConfig, device: str, compiled: bool = False
+) -> tuple[Encode, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]:
     """(embedding of tiles [n, D], tiles of a region [k, 224, 224, 3]); a region's embedding is the mean over its k.
 
+    ``compiled``: on a CPU, convolutional networks are run by onnxruntime; it pays from some hundred tiles on.
     ValueError where a `student.pt` holds another student than ``name``.
     """
     weights = config.weights_or_file()
+    network: nn.Module
     if config.kind == "teacher":
-        teacher = build_teacher(config.name, weights).eval()
-        return (_fast_on_cpu(teacher) if device == "cpu" else teacher.to(device)), tiles_20x
-    if isinstance(weights, Path):
+        network = build_teacher(config.name, weights)
+    elif isinstance(weights, Path):
         loaded = load_student(weights)
         if loaded.name != config.name:
             raise ValueError(f"{weights.name} holds the student {loaded.name}, not {config.name}")
-        student = loaded.module.to(device).eval()
+        network = EmbeddingOnly(loaded.module)
     else:
-        student = build_student(config.name, weights).to(device).eval()
-    return (lambda tiles: student(tiles)[0]), lambda pixels: tile_5x(pixels)[None]
+        network = EmbeddingOnly(build_student(config.name, weights))
+    network = network.eval()
+    ready = _fast_on_cpu(network) if compiled and device == "cpu" else network.to(device)
+    return ready, (tiles_20x if config.kind == "teacher" else _one_tile_5x)
+
+
+class EmbeddingOnly(nn.Module):
+    """A student without its tokens."""
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """uint8 [N, 224, 224, 3] → [N, D]."""
+        return self.student(tiles)[0]
+
+
+def _one_tile_5x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return tile_5x(pixels)[None]
 
 
 def cached_regions(
@@ -92,17 +113,17 @@ def cached_regions(
         yield region, plain[row[region.key]].astype(np.float32).mean(axis=0)
 
 
-def _fast_on_cpu(teacher: nn.Module) -> nn.Module:
-    """Convolutional teachers are run by onnxruntime; a ViT gains nothing there, and may pass ONNX's 2 GiB."""
-    convolutional = any(isinstance(module, nn.BatchNorm2d) for module in teacher.modules())
-    return OnnxTeacher(teacher, threads=torch.get_num_threads()) if convolutional else teacher
+def _fast_on_cpu(network: nn.Module) -> nn.Module:
+    """Convolutional networks are run by onnxruntime; a ViT gains nothing there, and may pass ONNX's 2 GiB."""
+    convolutional = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    return OnnxTeacher(network, threads=torch.get_num_threads()) if convolutional else network
 
 
 def encode_regions(
     regions: Iterable[Region], config: EncoderConfig, device: str = "cpu", batch_regions: int = 8
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
     """Each region with its embedding [D]."""
-    encode, cut = load_encoder(config, device)
+    encode, cut = load_encoder(config, device, compiled=config.kind == "teacher")
     waiting: list[Region] = []
 
     def flush() -> Iterator[tuple[Region, NDArray[np.float32]]]:

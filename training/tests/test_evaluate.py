@@ -1,0 +1,149 @@
+"""The report on small data: every section is there, verdicts follow from what was built in."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohort_maker import LABELS, make_bags, make_cohort
+from PIL import Image
+from pydantic import ValidationError
+
+from xmag_train.cohort.table import read_cohort, write_rows
+from xmag_train.evaluate.arms import read_oof
+from xmag_train.evaluate.command import evaluate_all
+from xmag_train.evaluate.config import EvaluateConfig, TileTask
+from xmag_train.evaluate.fidelity import mapped_cosine
+from xmag_train.evaluate.probe import field_of, probe
+from xmag_train.evaluate.report import speed_table
+from xmag_train.evaluate.scanner import scanner_shift
+from xmag_train.evaluate.sites import site_folds
+from xmag_train.evaluate.speed import SlideSpeed
+from xmag_train.mil.bags import Bag, write_bag
+
+FIT = {"hidden": 8, "learning_rate": 0.03, "epochs": 10, "bags_per_step": 4}
+ENCODER = {"kind": "student", "name": "efficientnet_lite0"}
+
+
+def study(root: Path, **more: object) -> EvaluateConfig:
+    rows = make_cohort(root)
+    task = {
+        "kind": "mil",
+        "name": "grade",
+        "task": "grade",
+        "labels": LABELS,
+        "labels_csv": root / "labels.csv",
+        "folds_csv": root / "folds.csv",
+        "fit": FIT,
+        "teacher": {"name": "20x teacher", "bags": make_bags(root, "teacher", rows, 9.0)},
+        "student": {"name": "5x student", "bags": make_bags(root, "student", rows, 9.0)},
+        "organ_column": "organ",
+        "sampled_tiles": [2, 50],
+        **more,
+    }
+    return EvaluateConfig.model_validate({"title": "Small", "tasks": [task], "out": root / "report"})
+
+
+def test_report_is_written_with_every_section(tmp_path: Path) -> None:
+    blind = {"name": "blind", "bags": make_bags(tmp_path, "blind", make_cohort(tmp_path), 0.0)}
+    report = evaluate_all(study(tmp_path, arms=[blind])).read_text(encoding="utf-8")
+    for title in ("Leave one site out", "Fidelity and retrieval", "Scanner shift", "From a sampled bag to the whole"):
+        assert f"### {title}" in report
+    assert "Not measured (nor across institutions)" in report
+    assert "Not measured: the config names no slides" in report
+    data = json.loads((tmp_path / "report" / "report.json").read_text())["tasks"]["grade"]
+    figures = {(row["arm"], row["figure"]): row for row in data["retention"]}
+    assert figures["20x teacher", "auroc"]["verdict"] is None
+    assert figures["5x student", "auroc"]["value"]["value"] > 0.9
+    assert figures["blind", "auroc"]["verdict"] == "missed"
+    assert {row["arm"] for row in data["sites"]} == {"20x teacher", "5x student"}
+    assert [row["tiles"] for row in data["drift"]] == [2]  # no bag is larger than 50
+    assert (tmp_path / "report" / "grade" / "differences.png").stat().st_size > 1000
+    assert (tmp_path / "report" / "grade" / "roc.png").stat().st_size > 1000
+
+
+def test_a_run_is_an_arm_if_it_judged_the_same_slides(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    cohort = read_cohort(tmp_path / "labels.csv", "grade", LABELS)
+    header = ["slide", "label", "logit_benign", "logit_malignant"]
+    write_rows(tmp_path / "oof.csv", header, [(r[0], r[4], 0.0, index) for index, r in reversed(list(enumerate(rows)))])
+    assert read_oof(tmp_path / "oof.csv", cohort)[:, 1].tolist() == list(range(len(rows)))
+    write_rows(tmp_path / "oof.csv", header, [(r[0], r[4], 0.0, 1.0) for r in rows[1:]])
+    with pytest.raises(ValueError, match="other slides"):
+        read_oof(tmp_path / "oof.csv", cohort)
+
+
+def test_an_encoder_that_saw_the_site_is_not_judged_on_it(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    for fold in range(3):
+        make_bags(tmp_path, f"own/{fold}", rows, 9.0)
+    config = study(tmp_path, student={"name": "5x student", "bags": str(tmp_path / "own" / "{fold}")})
+    report = evaluate_all(config).read_text(encoding="utf-8")
+    assert "Not measured for 5x student: its encoders may have seen the site left out" in report
+
+
+def test_sites_without_which_a_class_is_gone_cannot_be_left_out(tmp_path: Path) -> None:
+    rows = [("a", "a", "north", "x"), ("b", "b", "north", "y"), ("c", "c", "south", "x")]
+    write_rows(tmp_path / "labels.csv", ["slide", "case", "site", "t"], rows)
+    found = site_folds(read_cohort(tmp_path / "labels.csv", "t", ["x", "y"]), tmp_path / "sites.csv")
+    assert found.unusable == "without site north a class has no slide left to learn from"
+
+
+def test_mapped_cosine_of_a_linear_space_and_of_noise() -> None:
+    rng = np.random.default_rng(0)
+    teacher = rng.normal(size=(300, 5)).astype(np.float32)
+    student = (teacher @ rng.normal(size=(5, 8)) + 3).astype(np.float32)
+    assert mapped_cosine(student[:200], teacher[:200], student[200:], teacher[200:]) > 0.99
+    noise = rng.normal(size=(300, 8)).astype(np.float32)
+    assert abs(mapped_cosine(noise[:200], teacher[:200], noise[200:], teacher[200:])) < 0.25
+
+
+def test_scanner_shift_of_glass_that_does_not_move(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        features = rng.normal(size=(3, 16)).astype(np.float32)
+        for scanner in "ab":
+            write_bag(tmp_path / f"{index}{scanner}.h5", Bag(features, np.zeros((3, 2), np.int64)))
+    write_rows(tmp_path / "pairs.csv", ["slide_a", "slide_b"], [(f"{i}a", f"{i}b") for i in range(4)])
+    found = scanner_shift("arm", tmp_path, tmp_path / "pairs.csv")
+    assert found.same_glass == pytest.approx(1.0, abs=1e-6)
+    assert found.other_glass < 0.5
+
+
+def tile_task(folder: Path, **more: object) -> TileTask:
+    return TileTask.model_validate(
+        {"kind": "tile", "name": "t", "folder": folder, "mpp": 2.0, "teacher": ENCODER, "student": ENCODER, **more}
+    )
+
+
+def test_linear_probe_of_colours(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label, red in (("dark", 60), ("light", 220)):
+        (tmp_path / label).mkdir()
+        for index in range(3):
+            tint = (np.array([red, 90, 120]) + rng.integers(-9, 9, 3)).astype(np.uint8)
+            Image.new("RGB", (224, 224), tuple(tint.tolist())).save(tmp_path / label / f"{index}.png")
+    pictures, rows = probe(tile_task(tmp_path, folds=3))
+    assert pictures.labels == ("dark", "light")
+    figures = {(row.arm, row.figure): row for row in rows}
+    assert figures["student", "auroc"].value is not None
+    assert figures["student", "auroc"].value.value == 1.0
+    assert figures["student", "auroc"].verdict == "met"  # the same network on both sides loses nothing
+    with pytest.raises(ValueError, match="less than the 448 px"):
+        field_of(tmp_path / "dark" / "0.png", 1.0)
+
+
+def test_speed_is_told_as_ratios() -> None:
+    rows = [
+        SlideSpeed("s", "student", 2.0, 100, 64, 1.0, 10.0, 2.0),
+        SlideSpeed("s", "teacher", 0.5, 1130, 64, 1.0, 50.0, 57.5),
+    ]
+    assert "| 100 | 1130 | 11.3x |" in speed_table(rows)
+    assert speed_table(rows).endswith("| 28.8x |")
+
+
+def test_unknown_keys_and_ambiguous_arms_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="extra"):
+        tile_task(tmp_path, colour="red")
+    with pytest.raises(ValidationError, match="either bags or run"):
+        study(tmp_path, teacher={"name": "t", "bags": "a", "run": "b"})

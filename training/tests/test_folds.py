@@ -1,0 +1,56 @@
+"""A case is in one fold with all its slides; the committed folds of the atlas are what the command gives."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from xmag_train.cohort.folds import CaseStrata, assign_folds, strata_of
+from xmag_train.cohort.table import read_cohort, read_folds, read_rows, write_rows
+
+ATLAS = Path(__file__).parents[1] / "configs" / "atlas"
+
+
+def test_rare_class_is_spread_evenly() -> None:
+    cases = [CaseStrata(f"c{i}", ("rare" if i < 5 else "common", f"organ{i % 4}"), 1 + i % 3) for i in range(31)]
+    folds = assign_folds(cases, 5, seed=3)
+    assert Counter(folds[f"c{i}"] for i in range(5)) == Counter(range(5))
+    sizes = Counter(folds.values())
+    assert max(sizes.values()) - min(sizes.values()) <= 1
+
+
+def test_same_seed_same_folds_whatever_the_order() -> None:
+    cases = [CaseStrata(f"c{i}", (str(i % 3),), 1) for i in range(20)]
+    assert assign_folds(cases, 4, seed=1) == assign_folds(cases[::-1], 4, seed=1)
+
+
+def test_slides_of_a_case_share_its_fold_in_the_atlas() -> None:
+    cohort = read_cohort(ATLAS / "labels.csv", "malignancy", ["not_malignant", "malignant"])
+    folds = read_folds(ATLAS / "folds.csv", cohort)
+    assert len(cohort.rows) == 50
+    assert set(folds) == set(cohort.cases())
+    malignant = Counter(folds[case] for case in {row.case for row in cohort.rows if row.label == 1})
+    assert malignant == dict.fromkeys(range(5), 2)
+
+
+def test_committed_folds_are_what_the_command_gives() -> None:
+    rows = read_rows(ATLAS / "labels.csv", ["slide", "case", "group", "organ"])
+    known = {row["case"]: int(row["fold"]) for row in read_rows(ATLAS / "folds.csv", ["case", "fold"])}
+    assert assign_folds(strata_of(rows, ["group", "organ"]), 5, seed=0) == known
+
+
+def test_a_case_named_twice_is_refused(tmp_path: Path) -> None:
+    write_rows(tmp_path / "labels.csv", ["slide", "case", "site", "t"], [("a", "c", "s", "x"), ("b", "d", "s", "y")])
+    cohort = read_cohort(tmp_path / "labels.csv", "t", ["x", "y"])
+    write_rows(tmp_path / "folds.csv", ["case", "fold"], [("c", 0), ("c", 1), ("d", 1)])
+    with pytest.raises(ValueError, match="case c twice"):
+        read_folds(tmp_path / "folds.csv", cohort)
+    write_rows(tmp_path / "folds.csv", ["case", "fold"], [("c", 0)])
+    with pytest.raises(ValueError, match="no fold for"):
+        read_folds(tmp_path / "folds.csv", cohort)
+
+
+def test_unknown_labels_are_refused(tmp_path: Path) -> None:
+    write_rows(tmp_path / "labels.csv", ["slide", "case", "site", "t"], [("a", "c", "s", "x"), ("b", "d", "s", "z")])
+    with pytest.raises(ValueError, match="'z', which is none of"):
+        read_cohort(tmp_path / "labels.csv", "t", ["x", "y"])

@@ -1,0 +1,126 @@
+"""`mil` on a small cohort: learns what is there, judges only what it did not see, resumes, calibrates when it may."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cohort_maker import LABELS, make_bags, make_cohort
+
+from xmag_train.cohort.table import read_rows
+from xmag_train.mil import crossval
+from xmag_train.mil.bags import Bag, read_bag, write_bag
+from xmag_train.mil.calibration import calibrate, fit_temperature
+from xmag_train.mil.checkpoint import load_head
+from xmag_train.mil.command import train_mil
+from xmag_train.mil.config import FitConfig, MilConfig
+from xmag_train.mil.fit import class_weights
+
+FIT = FitConfig(hidden=8, learning_rate=0.02, epochs_max=8, inner_folds=2, bags_per_step=4)
+
+
+def config(root: Path, bags: str, **more: object) -> MilConfig:
+    return MilConfig(
+        task="grade",
+        labels=LABELS,
+        positive_class="malignant",
+        labels_csv=root / "labels.csv",
+        folds_csv=root / "folds.csv",
+        bags=bags,
+        fit=FIT,
+        out=root / "run",
+        **more,
+    )
+
+
+def test_run_writes_head_and_figures(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path, cases=12)
+    metrics = train_mil(config(tmp_path, make_bags(tmp_path, "bags", rows, signal=8.0)))
+    assert metrics["auroc"]["value"] > 0.85
+    assert metrics["n_slides"] == 13
+    assert metrics["n_cases"] == 12
+    assert metrics["calibration"]["status"] == "none"
+    head, facts = load_head(tmp_path / "run" / "head.pt", "bags")
+    assert facts.epochs == metrics["epochs"]["median"]
+    assert (facts.bag_size_min, facts.bag_size_max) == (6, 6)
+    assert head(torch.zeros((3, 8))).logits.shape == (2,)
+    oof = read_rows(tmp_path / "run" / "oof.csv", ["slide", "logit_malignant", "p_malignant"])
+    assert [row["slide"] for row in oof] == [row[0] for row in rows]
+
+
+def test_no_head_learns_from_a_case_that_it_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = make_cohort(tmp_path)
+    seen: list[set[str]] = []
+    real = crossval.fit_head
+
+    def spy(examples, *arguments, **more):
+        seen.append({example.case for example in examples})
+        return real(examples, *arguments, **more)
+
+    monkeypatch.setattr(crossval, "fit_head", spy)
+    train_mil(config(tmp_path, make_bags(tmp_path, "bags", rows, 3.0), fit_all=False))
+    case_of = {slide: case for slide, case, *_ in rows}
+    for fold, cases in enumerate(seen):
+        judged = json.loads((tmp_path / "run" / "folds" / f"fold-{fold}.json").read_text())["slides"]
+        assert judged
+        assert cases.isdisjoint({case_of[slide] for slide in judged})
+    assert not (tmp_path / "run" / "head.pt").exists()
+
+
+def test_each_fold_reads_its_own_bags_and_finished_folds_are_kept(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    for fold in ("0", "1", "2", "all"):
+        make_bags(tmp_path, f"bags/{fold}", rows, 4.0)
+    first = train_mil(config(tmp_path, str(tmp_path / "bags" / "{fold}")))
+    kept = tmp_path / "run" / "folds" / "fold-0.json"
+    before = kept.stat().st_mtime_ns
+    (tmp_path / "run" / "folds" / "fold-1.json").unlink()
+    again = train_mil(config(tmp_path, str(tmp_path / "bags" / "{fold}")))
+    assert kept.stat().st_mtime_ns == before
+    assert again["auroc"] == first["auroc"]
+    (tmp_path / "bags" / "2" / "s4-0.h5").unlink()
+    (tmp_path / "run" / "folds" / "fold-2.json").unlink()
+    with pytest.raises(FileNotFoundError, match="s4-0"):
+        train_mil(config(tmp_path, str(tmp_path / "bags" / "{fold}")))
+
+
+def test_rare_class_weighs_more() -> None:
+    assert class_weights([0, 0, 0, 1], 2).tolist() == pytest.approx([4 / 6, 2.0])
+    with pytest.raises(ValueError, match="without a slide"):
+        class_weights([0, 0], 2)
+
+
+def test_bags_come_back_and_spoilt_ones_are_refused(tmp_path: Path) -> None:
+    bag = Bag(np.ones((2, 3), np.float32), np.zeros((2, 2), np.int64), {"encoder": "e", "encoder_sha256": "f"})
+    write_bag(tmp_path / "a.h5", bag)
+    assert read_bag(tmp_path / "a.h5").encoder() == ("e", "f")
+    write_bag(tmp_path / "b.h5", Bag(np.full((2, 3), np.nan, np.float32), bag.coords))
+    with pytest.raises(ValueError, match="not finite"):
+        read_bag(tmp_path / "b.h5")
+
+
+def overconfident(n: int, rare: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Logits three times too large: drawn from their own probabilities at temperature 3."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % (n // rare) == 0
+    margin = np.where(labels, 1.0, -1.0) + rng.normal(size=n) * np.sqrt(1.0)
+    logits = np.stack([np.zeros(n), 3 * 2 * margin], axis=1)  # log odds of two unit normals at ±1 are 2 m
+    return logits, labels.astype(np.int64), [f"c{i}" for i in range(n)]
+
+
+def test_no_calibration_below_100_cases_or_30_of_a_class() -> None:
+    for n, rare in ((99, 33), (400, 20)):
+        found = calibrate(*overconfident(n, rare), positive=1)
+        assert (found.status, found.temperature, found.threshold) == ("none", 1.0, None)
+    logits, labels, _ = overconfident(400, 200)
+    assert calibrate(logits, labels, [f"c{i % 80}" for i in range(400)], positive=1).status == "none"
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    logits, labels, cases = overconfident(1000, 500)
+    found = calibrate(logits, labels, cases, positive=1)
+    assert found.status == "temperature"
+    assert found.temperature == pytest.approx(3.0, rel=0.2)
+    assert found.threshold == pytest.approx(0.5, abs=0.15)
+    assert fit_temperature(logits / found.temperature, labels) == pytest.approx(1.0, rel=0.02)
