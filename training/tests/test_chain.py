@@ -1,0 +1,137 @@
+"""The whole way on a tiny scale: slides → regions → student → bags → head → model → bags of slides → `xmag analyze`."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+for module in ("torch", "lightning_fabric", "openslide", "h5py", "torchmil"):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed: see training/README.md", allow_module_level=True)
+
+import h5py
+from typer.testing import CliRunner
+
+from app.inference.manifest import load_manifest
+from xmag_train.cli import app
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MPP = 0.5
+SIDE_PX = 1856  # 2 × 2 regions and a border
+CASES = ("a", "b", "c", "d")
+
+
+def make_slides(folder: Path) -> None:
+    """Four slides of two classes that differ in colour, a table of them, and a file that is no slide."""
+    spec = importlib.util.spec_from_file_location("make_slide", REPOSITORY / "tests" / "slides" / "make_slide.py")
+    painter = importlib.util.module_from_spec(spec)
+    sys.modules["make_slide"] = painter
+    spec.loader.exec_module(painter)
+    folder.mkdir()
+    lines = ["path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"]
+    for index, case in enumerate(CASES):
+        pixels = painter.he_like(SIDE_PX, SIDE_PX, MPP, [(0.0, 0.0, 1.0, 1.0)])
+        if index % 2:
+            pixels = np.ascontiguousarray(pixels[::-1, ::-1] // np.array([1, 2, 1], np.uint8))
+        painter.write_svs(folder / f"{case}.svs", pixels, mpp=MPP, appmag=20, levels=(1, 4))
+        lines.append(f"{case}.svs\t{case}\t{case}\ts{index // 2}\tcolon\t{('plain', 'dark')[index % 2]}\tH&E\tnone")
+    (folder / "broken.svs").write_bytes(b"II*\0not a slide")
+    lines.append("broken.svs\tbroken\te\ts0\tcolon\tplain\tH&E\tnone")
+    (folder / "slides.tsv").write_text("\n".join(lines) + "\n")
+
+
+def run(*arguments: object) -> str:
+    """A command of xmag-train, as typed; its output."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def yaml(path: Path, content: dict) -> Path:
+    """JSON is YAML."""
+    path.write_text(json.dumps(content, default=str))
+    return path
+
+
+@pytest.mark.timeout(150)
+def test_from_slides_to_an_analysis(tmp_path) -> None:
+    slides, regions = tmp_path / "slides", tmp_path / "regions"
+    make_slides(slides)
+    cut = {"slides": slides / "slides.tsv", "per_slide": 2, "tissue_min": 0.3, "duplicate_correlation": 1.0}
+    assert "skipped broken" in run("curate", "--out", regions, "--config", yaml(tmp_path / "curate.yaml", cut))
+
+    labels, folds = tmp_path / "labels.csv", tmp_path / "folds.csv"
+    rows = [f"{case},{case},s{i // 2},{('plain', 'dark')[i % 2]}" for i, case in enumerate(CASES)]
+    labels.write_text("slide,case,site,colour\n" + "\n".join(rows) + "\n")
+    folds.write_text("case,fold\na,0\nb,0\nc,1\nd,1\n")
+
+    distil = {
+        "regions": regions,
+        "out": tmp_path / "distill",
+        "cache": tmp_path / "cache",
+        "teacher": {"views": 1},
+        "student": {"projector_hidden": 32},
+        "optim": {"epochs": 1, "batch_regions": 4, "views_per_region": 1},
+        "accelerator": "cpu",
+        "precision": "32-true",
+        "threads": 1,
+    }
+    run("distill", "--config", yaml(tmp_path / "distill.yaml", distil))
+    student = tmp_path / "distill" / "student.pt"
+
+    encoder = {"kind": "student", "name": "efficientnet_lite0", "weights": str(student)}
+    bags = {"shards": regions, "encoder": encoder, "out": tmp_path / "bags"}
+    run("bags", "--config", yaml(tmp_path / "bags.yaml", bags))
+    mil = {
+        "task": "colour",
+        "labels": ["plain", "dark"],
+        "positive_class": "dark",
+        "labels_csv": labels,
+        "folds_csv": folds,
+        "bags": str(tmp_path / "bags"),
+        "fit": {"hidden": 8, "epochs": 2},
+        "out": tmp_path / "mil",
+    }
+    run("mil", "--config", yaml(tmp_path / "mil.yaml", mil))
+
+    models = tmp_path / "models"
+    models.mkdir()
+    head = {"checkpoint": tmp_path / "mil/head.pt", "metrics": tmp_path / "mil/metrics.json", "intended_use": "A test."}
+    export = {
+        "name": "xmag-tiny",
+        "version": "0.0.1",
+        "out": models / "xmag-tiny",
+        "student": student,
+        "heads": [head],
+        "regions": regions,
+        "folds": folds,
+        "held_out_fold": 1,
+        "int8": {"calibration_tiles": 4, "measured_tiles": 4},
+        "provenance": {"teacher": "efficientnet_lite2", "data": "d", "licence": "Apache-2.0", "attribution": "a"},
+        "threads": 1,
+    }
+    run("export", "--config", yaml(tmp_path / "export.yaml", export))
+    manifest = load_manifest(models / "xmag-tiny")
+    int8 = manifest.variant("int8").fidelity
+    assert int8.n_tiles == 4 and int8.cosine_median > 0.95 and int8.score_change_max is not None
+    assert set(manifest.reading.reader_cosine) == {"box", "coarse_level", "dct"}
+    assert manifest.head("colour").trained and not manifest.head("colour").validated
+
+    embed = {"model": models / "xmag-tiny", "folder": slides, "out": tmp_path / "wsi", "threads": 1}
+    config = yaml(tmp_path / "embed.yaml", embed)
+    assert "4 bags made, 0 kept, 2 slides skipped" in run("embed", "--config", config)
+    assert "0 bags made, 4 kept, 2 slides skipped" in run("embed", "--config", config)
+    out = tmp_path / "analysis"
+    command = [sys.executable, "-m", "app.cli", "analyze", str(slides / "a.svs"), "--out", str(out)]
+    environment = {**os.environ, "XMAG_MODELS_DIR": str(models), "XMAG_PRECISION": "fp32"}
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(out / "embeddings.h5") as served, h5py.File(tmp_path / "wsi" / "a.h5") as ours:
+        assert np.array_equal(served["coords"], ours["coords"])
+        np.testing.assert_allclose(served["features"], ours["features"], atol=1e-4)
+        assert {**ours["coords"].attrs} == {**served["coords"].attrs}
