@@ -13,7 +13,7 @@ from PIL import Image
 from tests.service import until
 
 
-def problem(answer, status, code):
+def check_problem(answer, status, code):
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
@@ -99,12 +99,12 @@ def test_a_path_outside_the_roots_is_refused(service, slide_root, tmp_path, path
     if not link.is_symlink():
         link.symlink_to(tmp_path / "elsewhere.svs")
     body = {"source": {"type": "path", "path": path.format(root=slide_root)}}
-    problem(service.http.post("/analyze", json=body), 403, "path_not_allowed")
+    check_problem(service.http.post("/analyze", json=body), 403, "path_not_allowed")
 
 
 def test_a_missing_slide_inside_the_roots(service, slide_root):
     body = {"source": {"type": "path", "path": str(slide_root / "none.svs")}}
-    problem(service.http.post("/analyze", json=body), 422, "slide_missing")
+    check_problem(service.http.post("/analyze", json=body), 422, "slide_missing")
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,23 @@ def test_a_missing_slide_inside_the_roots(service, slide_root):
 )
 def test_wrong_fields_are_named_and_leave_nothing(service, tissue, fields, code, word):
     before = service.job_folders()
-    body = problem(service.post(tissue, **fields), 422, code)
+    body = check_problem(service.post(tissue, **fields), 422, code)
     assert word in body["detail"]
     assert service.job_folders() == before
 
 
 def test_neither_form_nor_json(service):
-    problem(
+    check_problem(
         service.http.post("/analyze", content=b"hello", headers={"content-type": "text/plain"}), 422, "request_invalid"
     )
-    problem(
+    check_problem(
         service.http.post("/analyze", content=b"{", headers={"content-type": "application/json"}),
         422,
         "request_invalid",
     )
-    problem(service.http.post("/analyze", data={"mpp": "1"}), 422, "request_invalid")
+    check_problem(service.http.post("/analyze", data={"mpp": "1"}), 422, "request_invalid")
     files = [("slide", ("a.svs", b"a")), ("slide", ("b.svs", b"b"))]
-    problem(service.http.post("/analyze", files=files), 422, "request_invalid")
+    check_problem(service.http.post("/analyze", files=files), 422, "request_invalid")
 
 
 def a_png() -> bytes:
@@ -164,7 +164,7 @@ def test_what_is_no_slide_is_refused_at_once(service, tmp_path, name, content, s
     before = service.job_folders()
     path = tmp_path / name
     path.write_bytes(content)
-    problem(service.post(path), status, code)
+    check_problem(service.post(path), status, code)
     assert service.job_folders() == before
 
 
@@ -183,7 +183,7 @@ def test_a_truncated_slide_never_gives_a_result(service, tissue, tmp_path):
 
 
 def test_no_resolution_is_asked_for_and_then_taken(service, slide_root):
-    body = problem(service.post(slide_root / "no_mpp.svs"), 422, "mpp_missing")
+    body = check_problem(service.post(slide_root / "no_mpp.svs"), 422, "mpp_missing")
     assert "mpp" in body["detail"]
     over = service.wait(service.submit(slide_root / "no_mpp.svs", mpp="1.0"))
     assert service.http.get(over["links"]["result"]).json()["slide"]["mpp_source"] == "request"
@@ -194,7 +194,7 @@ def test_no_tissue_is_a_failure_that_shows_its_mask(service, slide_root):
     assert (over["state"], over["error"]["code"], over["error"]["origin"]) == ("failed", "no_tissue", "user")
     mask = service.http.get(over["links"]["tissue_mask"])
     assert not np.asarray(Image.open(io.BytesIO(mask.content)).convert("L")).any()
-    problem(service.http.get(f"/jobs/{over['id']}/result"), 409, "result_not_ready")
+    check_problem(service.http.get(f"/jobs/{over['id']}/result"), 409, "result_not_ready")
 
 
 def test_a_zip_is_unpacked_and_a_bomb_is_not(service, tissue, tmp_path):
@@ -207,11 +207,11 @@ def test_a_zip_is_unpacked_and_a_bomb_is_not(service, tissue, tmp_path):
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("slide.svs", b"\0" * 60_000_000)
-    problem(service.post(bomb), 422, "archive_unsafe")
+    check_problem(service.post(bomb), 422, "archive_unsafe")
     climbing = tmp_path / "climbing.zip"
     with zipfile.ZipFile(climbing, "w") as archive:
         archive.writestr("../../evil.svs", tissue.read_bytes())
-    problem(service.post(climbing), 422, "archive_unsafe")
+    check_problem(service.post(climbing), 422, "archive_unsafe")
     assert service.job_folders() == before
 
 
@@ -250,7 +250,7 @@ def test_the_same_idempotency_key_gives_the_same_job(service, tissue, slide_root
     headers = {"Idempotency-Key": "key-1"}
     first = service.post(tissue, headers, case_id="A").json()["id"]
     assert service.post(tissue, headers, case_id="A").json()["id"] == first
-    problem(service.post(tissue, headers, case_id="B"), 422, "idempotency_key_reused")
+    check_problem(service.post(tissue, headers, case_id="B"), 422, "idempotency_key_reused")
     assert service.post(tissue, {"Idempotency-Key": "key-2"}, case_id="A").json()["id"] != first
     service.wait(first)
     assert service.post(tissue, headers, case_id="A").json()["state"] == "succeeded"

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from app.keys import KeyStore
-from tests.api.test_analyze import problem
+from tests.api.test_analyze import check_problem
 from tests.service import ROOT, Service
 from tests.tissue import tissue_slide
 
@@ -28,10 +28,10 @@ def guarded(tmp_path_factory):
 def test_a_key_is_needed_except_for_health(guarded):
     service, keys, _ = guarded
     answer = service.http.get("/jobs")
-    problem(answer, 401, "unauthenticated")
+    check_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
     for headers in ({"Authorization": "Bearer xmag_wrong"}, {"Authorization": "Basic eA=="}):
-        problem(service.http.get("/jobs", headers=headers), 401, "unauthenticated")
+        check_problem(service.http.get("/jobs", headers=headers), 401, "unauthenticated")
     for path in ("/metrics", "/v2/models", "/v2/models/xmag-lite0"):
         assert service.http.get(path).status_code == 401
         assert service.http.get(path, headers=keys["viewer"]).status_code == 200
@@ -41,16 +41,16 @@ def test_a_key_is_needed_except_for_health(guarded):
 def test_scopes_and_tenants(guarded, tmp_path):
     service, keys, _ = guarded
     slide = tissue_slide(tmp_path / "slide.svs")
-    problem(service.post(slide, keys["viewer"]), 403, "forbidden")
+    check_problem(service.post(slide, keys["viewer"]), 403, "forbidden")
     job_id = service.post(slide, keys["lab"]).json()["id"]
     assert service.http.get(f"/jobs/{job_id}", headers=keys["viewer"]).status_code == 200
     assert service.http.get(f"/jobs/{job_id}", headers=keys["admin"]).status_code == 200
     for path in ("", "/result", "/heatmap.png", "/events"):
-        problem(service.http.get(f"/jobs/{job_id}{path}", headers=keys["other"]), 404, "job_not_found")
-    problem(service.http.delete(f"/jobs/{job_id}", headers=keys["other"]), 404, "job_not_found")
+        check_problem(service.http.get(f"/jobs/{job_id}{path}", headers=keys["other"]), 404, "job_not_found")
+    check_problem(service.http.delete(f"/jobs/{job_id}", headers=keys["other"]), 404, "job_not_found")
     assert service.http.get("/jobs", headers=keys["other"]).json()["jobs"] == []
     assert len(service.http.get("/jobs", headers=keys["viewer"]).json()["jobs"]) == 1
-    problem(service.http.delete(f"/jobs/{job_id}", headers=keys["viewer"]), 403, "forbidden")
+    check_problem(service.http.delete(f"/jobs/{job_id}", headers=keys["viewer"]), 403, "forbidden")
 
 
 def test_a_revoked_key_opens_nothing_at_once(guarded):
@@ -59,7 +59,7 @@ def test_a_revoked_key_opens_nothing_at_once(guarded):
     headers = {"Authorization": f"Bearer {token}"}
     assert service.http.get("/jobs", headers=headers).status_code == 200
     store.revoke("leaver")
-    problem(service.http.get("/jobs", headers=headers), 401, "unauthenticated")
+    check_problem(service.http.get("/jobs", headers=headers), 401, "unauthenticated")
 
 
 def test_an_open_address_without_keys_is_refused(tmp_path):

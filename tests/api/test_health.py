@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_analyze import problem
+from tests.api.test_analyze import check_problem
 from tests.service import ROOT, until
 
 
@@ -22,7 +22,7 @@ def test_models_say_what_they_are_worth(service):
     (head,) = detail["manifest"]["heads"]
     assert (summary["trained"], summary["validated"]) == (head["trained"], head["validated"])
     assert head["intended_use"]
-    problem(service.http.get("/v2/models/none"), 404, "model_not_found")
+    check_problem(service.http.get("/v2/models/none"), 404, "model_not_found")
 
 
 def test_metrics_count_jobs_and_never_name_them(service, tissue):
@@ -65,8 +65,8 @@ def test_the_openapi_document_describes_every_route_with_examples(service):
 
 @pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
 def test_pages_of_other_sites_are_refused(service, tissue, header):
-    problem(service.http.get("/jobs", headers=header), 403, "forbidden")
-    problem(service.post(tissue, header), 403, "forbidden")
+    check_problem(service.http.get("/jobs", headers=header), 403, "forbidden")
+    check_problem(service.post(tissue, header), 403, "forbidden")
 
 
 def test_our_own_pages_are_not(service):

@@ -4,7 +4,7 @@ import time
 import httpx
 import pytest
 
-from tests.api.test_analyze import problem
+from tests.api.test_analyze import check_problem
 from tests.tissue import tissue_slide
 
 
@@ -30,7 +30,7 @@ def test_jobs_are_listed_newest_first_page_by_page(service, tissue):
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "state=odd", "cursor=../x", "colour=red"])
 def test_wrong_queries_are_refused(service, query):
-    problem(service.http.get(f"/jobs?{query}"), 422, "request_invalid")
+    check_problem(service.http.get(f"/jobs?{query}"), 422, "request_invalid")
 
 
 @pytest.mark.parametrize("job_id", ["nope", "..%2f..%2fetc", "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])
@@ -70,7 +70,7 @@ def test_a_running_job_is_cancelled_within_two_seconds(service, long_slide):
     asked = time.monotonic()
     answer = service.http.delete(f"/jobs/{job_id}")
     assert answer.json()["state"] == "cancelled"
-    problem(service.http.get(f"/jobs/{job_id}/result"), 409, "result_not_ready")
+    check_problem(service.http.get(f"/jobs/{job_id}/result"), 409, "result_not_ready")
     service.wait_for_line(rf"stopping the work.*{job_id}", timeout_s=5)
     assert time.monotonic() - asked < 2
 
@@ -97,9 +97,9 @@ def test_a_finished_job_is_erased_and_leaves_a_tombstone_only(service, tissue):
     job_id = service.submit(tissue)
     service.wait(job_id)
     assert service.http.delete(f"/jobs/{job_id}").status_code == 200
-    problem(service.http.get(f"/jobs/{job_id}"), 410, "job_erased")
-    problem(service.http.get(f"/jobs/{job_id}/result"), 410, "job_erased")
-    problem(service.http.delete(f"/jobs/{job_id}"), 410, "job_erased")
+    check_problem(service.http.get(f"/jobs/{job_id}"), 410, "job_erased")
+    check_problem(service.http.get(f"/jobs/{job_id}/result"), 410, "job_erased")
+    check_problem(service.http.delete(f"/jobs/{job_id}"), 410, "job_erased")
     left = list((service.data_dir / "jobs" / job_id).iterdir())
     assert [path.name for path in left] == ["tombstone.json"]
     assert list(json.loads(left[0].read_text())) == ["erased_at"]
@@ -111,8 +111,8 @@ def test_files_know_their_task_and_layer(service, tissue):
     service.wait(job_id)
     plain = service.http.get(f"/jobs/{job_id}/heatmap.png")
     assert service.http.get(f"/jobs/{job_id}/heatmap.png?task=malignancy").content == plain.content
-    problem(service.http.get(f"/jobs/{job_id}/heatmap.png?task=grading"), 422, "task_not_found")
-    problem(service.http.get(f"/jobs/{job_id}/heatmap.png?layer=under"), 422, "request_invalid")
+    check_problem(service.http.get(f"/jobs/{job_id}/heatmap.png?task=grading"), 422, "task_not_found")
+    check_problem(service.http.get(f"/jobs/{job_id}/heatmap.png?layer=under"), 422, "request_invalid")
     both = [service.http.get(f"/jobs/{job_id}/attention.geojson?origin={o}").json() for o in ("bounds", "image")]
     assert both[0]["origin_px"] == both[1]["origin_px"] == [0, 0]
 

@@ -137,6 +137,7 @@ def test_when_the_supervisor_dies_nothing_stays_behind(fragile):
     pids = [fragile.pid("worker"), fragile.pid("api"), *_pids_of(fragile.data_dir)]
     fragile.process.kill()
     fragile.process.wait()
+    assert len(pids) == 3
     until(lambda: not any(_is_alive(pid) for pid in pids), 30)
 
 

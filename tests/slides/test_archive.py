@@ -18,7 +18,7 @@ def make_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STOR
     return path
 
 
-def refused(tmp_path: Path, zip_path: Path, error: type[Exception], limits: ArchiveLimits = DEFAULT) -> str:
+def check_refused(tmp_path: Path, zip_path: Path, error: type[Exception], limits: ArchiveLimits = DEFAULT) -> str:
     """The refusal's sentence; nothing may be left, inside or outside of the folder."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(error) as caught:
@@ -56,7 +56,7 @@ def test_a_slide_of_many_files_is_unpacked_and_its_entry_found(tmp_path):
     ],
 )
 def test_unsafe_names(tmp_path, name):
-    refused(tmp_path, make_zip(tmp_path / "s.zip", {"ok.svs": b"1", name: b"2"}), ArchiveUnsafeError)
+    check_refused(tmp_path, make_zip(tmp_path / "s.zip", {"ok.svs": b"1", name: b"2"}), ArchiveUnsafeError)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
@@ -66,7 +66,7 @@ def test_links_and_special_files(tmp_path, kind):
         entry.create_system = 3
         entry.external_attr = (kind | 0o777) << 16
         archive.writestr(entry, "/etc/passwd")
-    assert "link" in refused(tmp_path, tmp_path / "s.zip", ArchiveUnsafeError)
+    assert "link" in check_refused(tmp_path, tmp_path / "s.zip", ArchiveUnsafeError)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -75,23 +75,23 @@ def test_two_files_of_one_name(tmp_path, second):
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
         archive.writestr("s.svs", b"1")
         archive.writestr(second, b"2")
-    assert "same name" in refused(tmp_path, tmp_path / "s.zip", ArchiveUnsafeError)
+    assert "same name" in check_refused(tmp_path, tmp_path / "s.zip", ArchiveUnsafeError)
 
 
 def test_too_many_entries_are_refused_before_they_are_listed(tmp_path):
     path = make_zip(tmp_path / "s.zip", {f"{number}.dat": b"" for number in range(20)})
-    assert "20 entries" in refused(tmp_path, path, ArchiveUnsafeError, ArchiveLimits(entries=19))
+    assert "20 entries" in check_refused(tmp_path, path, ArchiveUnsafeError, ArchiveLimits(entries=19))
 
 
 def test_bombs(tmp_path):
     bomb = make_zip(tmp_path / "b.zip", {"s.svs": bytes(30_000_000)}, zipfile.ZIP_DEFLATED)
-    assert "compressed beyond" in refused(tmp_path, bomb, ArchiveUnsafeError)
+    assert "compressed beyond" in check_refused(tmp_path, bomb, ArchiveUnsafeError)
     many = {f"{number}.dat": bytes(1_000_000) for number in range(30)}
-    assert "compressed beyond" in refused(
+    assert "compressed beyond" in check_refused(
         tmp_path, make_zip(tmp_path / "m.zip", many, zipfile.ZIP_DEFLATED), ArchiveUnsafeError
     )
     large = make_zip(tmp_path / "l.zip", {"s.svs": bytes(5000)})
-    assert "5000 bytes" in refused(tmp_path, large, ArchiveUnsafeError, ArchiveLimits(total_bytes=4999))
+    assert "5000 bytes" in check_refused(tmp_path, large, ArchiveUnsafeError, ArchiveLimits(total_bytes=4999))
 
 
 def test_a_header_that_lies_about_the_size_does_not_let_more_through(tmp_path):
@@ -102,7 +102,7 @@ def test_a_header_that_lies_about_the_size_does_not_let_more_through(tmp_path):
         assert struct.unpack_from("<I", data, offset) == (5_000_000,)
         struct.pack_into("<I", data, offset, 1000)
     path.write_bytes(data)
-    refused(tmp_path, path, ArchiveInvalidError)
+    check_refused(tmp_path, path, ArchiveInvalidError)
 
 
 def test_encrypted_and_odd_methods(tmp_path):
@@ -110,16 +110,16 @@ def test_encrypted_and_odd_methods(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "e.zip").write_bytes(data)
-    assert "encrypted" in refused(tmp_path, tmp_path / "e.zip", ArchiveUnsafeError)
+    assert "encrypted" in check_refused(tmp_path, tmp_path / "e.zip", ArchiveUnsafeError)
     odd = make_zip(tmp_path / "o.zip", {"s.svs": b"12345" * 100}, zipfile.ZIP_LZMA)
-    assert "method" in refused(tmp_path, odd, ArchiveUnsafeError)
+    assert "method" in check_refused(tmp_path, odd, ArchiveUnsafeError)
 
 
 @pytest.mark.parametrize("cut", [3, 30, 0.5, -1])
 def test_cut_off_zips(tmp_path, cut):
     data = make_zip(tmp_path / "s.zip", {"s.svs": bytes(range(256)) * 50}).read_bytes()
     (tmp_path / "s.zip").write_bytes(data[: int(len(data) * cut) if isinstance(cut, float) else cut])
-    refused(tmp_path, tmp_path / "s.zip", ArchiveInvalidError)
+    check_refused(tmp_path, tmp_path / "s.zip", ArchiveInvalidError)
 
 
 def test_damaged_contents_and_zips_without_a_slide(tmp_path):
@@ -127,12 +127,12 @@ def test_damaged_contents_and_zips_without_a_slide(tmp_path):
     data = bytearray(path.read_bytes())
     data[500] ^= 0xFF
     (tmp_path / "d.zip").write_bytes(data)
-    refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
-    assert "no slide" in refused(tmp_path, make_zip(tmp_path / "t.zip", {"a.txt": b"x"}), ArchiveInvalidError)
-    assert "2 slides" in refused(
+    check_refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
+    assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "t.zip", {"a.txt": b"x"}), ArchiveInvalidError)
+    assert "2 slides" in check_refused(
         tmp_path, make_zip(tmp_path / "2.zip", {"a.svs": b"x", "b.svs": b"y"}), ArchiveInvalidError
     )
-    assert "no slide" in refused(tmp_path, make_zip(tmp_path / "0.zip", {}), ArchiveInvalidError)
+    assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "0.zip", {}), ArchiveInvalidError)
 
 
 def test_a_folder_in_use_is_not_touched(tmp_path):
