@@ -68,7 +68,7 @@ def _speed_section(config: SpeedConfig) -> tuple[str, dict[str, Any]]:
     )
     text = [
         "## Tiles and seconds per slide",
-        f"Device {config.device} ({machine}). Both magnifications: the service's reader, the same tissue mask, tiles "
+        f"Device {config.device} ({machine}); convolutional networks by onnxruntime on a CPU. Both magnifications: the service's reader, the same tissue mask, tiles "
         f"kept from the same share of tissue. Timed on {config.timed_tiles} tiles of each slide and scaled to all; "
         f"teacher {config.teacher.name}, student {config.student.name}.",
         speed_table(rows),
