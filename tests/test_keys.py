@@ -31,10 +31,8 @@ def test_names_are_unique_and_revoking_all_does_not_open_the_door(tmp_path):
         store.revoke("lab")
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", '[{"name": "x"}]', json.dumps([{"scopes": ["read"]}])])
+@pytest.mark.parametrize("text", ["", "{", "[[]]", '[{"name": "x"}]', json.dumps([{"scopes": ["read"]}])])
 def test_a_damaged_file_is_never_no_keys(tmp_path, text):
     (tmp_path / "keys.json").write_text(text)
-    if text == "{}":
-        pytest.skip("an empty object has no entries to damage")
     with pytest.raises(SetupError):
         KeyStore(tmp_path).all()
