@@ -18,15 +18,21 @@ class OnnxTeacher(nn.Module):
 
     def __init__(self, teacher: nn.Module, threads: int) -> None:
         super().__init__()
+        self._teacher, self._threads = teacher, threads
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Uint8 [N, 224, 224, 3] → float32 [N, dim]. The first call exports, which takes some seconds."""
+        if self._session is None:
+            self._session = self._start()
+        return torch.from_numpy(self._session.run(None, {"tiles": tiles.numpy()})[0])
+
+    def _start(self) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self._threads
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "teacher.onnx"
             example = torch.zeros((2, TILE_PX, TILE_PX, 3), dtype=torch.uint8)
-            model = fold_batch_norms(teacher)
+            model = fold_batch_norms(self._teacher)
             export_onnx(model, example, path, graph="teacher", input_name="tiles", output_names=["embedding"])
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-
-    def forward(self, tiles: Tensor) -> Tensor:
-        """Uint8 [N, 224, 224, 3] → float32 [N, dim]."""
-        return torch.from_numpy(self._session.run(None, {"tiles": tiles.numpy()})[0])
+            return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -59,9 +59,6 @@ def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
     rows = [at for at, region in enumerate(every) if region.meta.case not in without]
     teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
     dim = teacher.spec.dim
-    notice = teacher.spec.notice()
-    if notice and fabric.is_global_zero:
-        fabric.print(notice)
     with fabric.rank_zero_first():
         tiles = cached_tiles(config.cache, every)
         views = config.teacher.views if config.teacher.mode == "cached" else 1

@@ -40,7 +40,7 @@ def read_at_5x(region: Image.Image, reading: Reading, pyramid_mpp: float = 2.06)
         scan = region.resize((level_px * REDUCTION,) * 2, Image.Resampling.LANCZOS)
         with Image.open(io.BytesIO(_jpeg(scan.reduce(REDUCTION), PYRAMID_QUALITY))) as level:
             tile = level.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(tile)
+    return np.array(tile)
 
 
 def _jpeg(image: Image.Image, quality: int) -> bytes:

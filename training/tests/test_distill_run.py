@@ -1,0 +1,153 @@
+"""Distillation on tiny pictures: it learns, it goes on after being killed, and two processes are as one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
+pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installed: see training/README.md")
+
+from torch import nn
+
+from xmag_train.distill.config import LossConfig
+from xmag_train.distill.distiller import Distiller
+from xmag_train.distill.ema import WeightAverage
+from xmag_train.distill.metrics_file import MetricsFile
+from xmag_train.distill.normalise import fit_normaliser
+from xmag_train.distill.objective import objective
+from xmag_train.distill.sampler import BatchSampler
+from xmag_train.distill.schedule import learning_rate
+
+DIM, TEACHER_DIM = 12, 8
+RUN = Path(__file__).with_name("tiny_distill.py")
+
+
+class TinyStudent(nn.Module):
+    """uint8 [N, 224, 224, 3] → ([N, 12], [N, 4, 4, 12]): one strided convolution."""
+
+    embedding_dim = DIM
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, DIM, 56, 56)
+        self.norm = nn.BatchNorm2d(DIM)
+
+    def forward(self, tiles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        cells = torch.relu(self.norm(self.stem(tiles.permute(0, 3, 1, 2).float() / 255.0)))
+        return cells.mean(dim=(2, 3)), cells.permute(0, 2, 3, 1)
+
+
+def tiny_batch(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    tiles = torch.randint(0, 256, (count, 4, 4, 3), generator=generator, dtype=torch.uint8)
+    tiles = tiles.repeat_interleave(56, 1).repeat_interleave(56, 2)
+    return tiles, torch.randn(count, 16, TEACHER_DIM, generator=generator)
+
+
+def tiny_distiller() -> Distiller:
+    torch.manual_seed(0)
+    return Distiller(TinyStudent(), DIM, TEACHER_DIM, hidden=64)
+
+
+def test_overfitting_a_handful_drives_both_losses_down() -> None:
+    tiles, targets = tiny_batch(6)
+    model = tiny_distiller().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = last = {}
+    for _ in range(300):
+        last = objective(model(tiles), targets, LossConfig())
+        first = first or last
+        optimizer.zero_grad()
+        last["loss"].backward()
+        optimizer.step()
+    assert last["global"].item() < 0.1 * first["global"].item()
+    assert last["local"].item() < 0.2 * first["local"].item()
+
+
+def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
+    """Norms by their running statistics: a batch's own differ between processes, except as SyncBatchNorm on GPUs."""
+    tiles, targets = tiny_batch(4)
+    model = tiny_distiller().eval()
+    objective(model(tiles), targets, LossConfig())["loss"].backward()
+    whole = gradients(model)
+    command = [sys.executable, "-W", "ignore", str(RUN), "gradients", str(tmp_path / "gradients.pt")]
+    subprocess.run(command, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    shared = torch.load(tmp_path / "gradients.pt", weights_only=True)
+    assert shared.keys() == whole.keys()
+    for name, gradient in whole.items():
+        torch.testing.assert_close(shared[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def command(out: str) -> list[str]:
+        return [sys.executable, "-W", "ignore", str(RUN), "train", str(tmp_path / "shared"), str(tmp_path / out)]
+
+    subprocess.run(command("whole"), check=True, timeout=120, env=env)
+    broken = subprocess.Popen([*command("broken"), "slowly"], env=env)
+    checkpoint = tmp_path / "broken" / "checkpoint.pt"
+    deadline = time.monotonic() + 100
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        assert broken.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    broken.send_signal(signal.SIGKILL)
+    broken.wait()
+    assert not (tmp_path / "broken" / "student.pt").exists()
+    subprocess.run(command("broken"), check=True, timeout=120, env=env)
+    whole = (tmp_path / "whole" / "metrics.jsonl").read_text()
+    assert len(whole.splitlines()) == 8
+    assert (tmp_path / "broken" / "metrics.jsonl").read_text() == whole
+    first, second = (
+        torch.load(tmp_path / run / "student.pt", weights_only=True)["state_dict"] for run in ("whole", "broken")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_average_carries_batch_norm_statistics() -> None:
+    model = TinyStudent()
+    average = WeightAverage(model, 0.5)
+    with torch.no_grad():
+        model.norm.running_mean.fill_(1.0)
+    for wanted in (0.9, 0.9818):  # decays min(0.5, 1/10), min(0.5, 2/11)
+        average.update(model)
+        assert average.module.norm.running_mean[0].item() == pytest.approx(wanted, abs=1e-4)
+
+
+def test_learning_rate_by_hand() -> None:
+    rates = [learning_rate(step, 12, 1.0, 2, final_fraction=0.0) for step in (0, 1, 2, 7, 12)]
+    assert rates == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
+
+
+def test_an_epoch_shows_each_region_once_and_processes_share_it() -> None:
+    sampler = BatchSampler(8, batch_regions=4, views=3, views_per_region=2, readings=4, extra_symmetry=True, seed=0)
+    whole = [draw for step in range(2) for draw in sampler.batch(step)]
+    assert sorted(draw.region for draw in whole) == sorted(list(range(8)) * 2)
+    halves = sampler.batch(1, 0, 2) + sampler.batch(1, 1, 2)
+    assert sorted(halves) == sorted(sampler.batch(1))
+    assert sampler.batch(2) != sampler.batch(0)
+
+
+def test_the_mean_comes_from_training_rows_only() -> None:
+    targets = np.zeros((3, 16, 2), dtype=np.float16)
+    targets[0], targets[1], targets[2] = 1.0, 3.0, 1000.0
+    normaliser = fit_normaliser(targets, [0, 1], "centre")
+    assert normaliser(torch.tensor([2.0, 4.0])).tolist() == [0.0, 2.0]
+
+
+def test_lines_of_lost_work_are_taken_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
+    MetricsFile(path, 2).add(3, loss=0.5)
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2, 3]

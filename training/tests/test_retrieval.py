@@ -1,0 +1,43 @@
+"""Retrieval figures on points whose neighbours are plain to see."""
+
+import math
+
+import numpy as np
+import pytest
+
+from xmag_train.metrics.retrieval import cosine_ranking, neighbour_agreement, same_case_nearest, same_organ_other_case
+
+
+def at_degrees(*angles: float) -> np.ndarray:
+    return np.array([[math.cos(math.radians(a)), math.sin(math.radians(a))] for a in angles])
+
+
+def test_nothing_is_its_own_neighbour_and_length_does_not_matter() -> None:
+    points = at_degrees(0, 10, 30) * np.array([[1.0], [50.0], [0.1]])
+    assert cosine_ranking(points).tolist() == [[1, 2], [0, 2], [1, 0]]
+
+
+def test_same_case_leaves_out_cases_of_one_region() -> None:
+    points = at_degrees(0, 10, 50, 57, 5)
+    # nearest: 0→4, 1→4, 2→3, 3→2, 4→0 or 1; the fifth is alone in its case and counts for nothing
+    assert same_case_nearest(points, ["a", "a", "b", "b", "c"]) == pytest.approx(0.5)
+
+
+def test_agreement_is_the_share_of_common_neighbours() -> None:
+    points = at_degrees(0, 10, 30, 70)
+    assert neighbour_agreement(points, points, 2) == 1.0
+    moved = at_degrees(0, 10, 30, 11)
+    # nearest two: of 0 {1,2} {1,3}; of 1 {0,2} {0,3}; of 2 {0,1} {1,3}; of 3 {1,2} {0,1}
+    assert neighbour_agreement(moved, points, 2) == pytest.approx(0.5)
+
+
+def test_same_organ_looks_at_other_cases_only() -> None:
+    points = at_degrees(0, 1, 20, 60)
+    cases, organs = ["a", "a", "b", "c"], ["liver", "liver", "liver", "colon"]
+    assert same_organ_other_case(points, organs, cases) == 1.0  # colon has no other case: not counted
+    assert math.isnan(same_organ_other_case(points, ["w", "w", "y", "z"], cases))
+
+
+def test_one_region_is_too_few() -> None:
+    with pytest.raises(ValueError, match="two regions"):
+        same_case_nearest(at_degrees(0), ["a"])

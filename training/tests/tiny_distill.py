@@ -1,0 +1,86 @@
+"""What test_distill_run.py starts as processes of their own: a tiny distillation, and gradients of two processes."""
+
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from lightning_fabric import Fabric
+from test_distill_run import TEACHER_DIM, TinyStudent, gradients, tiny_batch, tiny_distiller
+from test_shards import region
+from torch import nn
+
+from xmag_train.data.shards import write_shards
+from xmag_train.distill import data, train
+from xmag_train.distill.batches import BatchMaker
+from xmag_train.distill.config import DistillConfig, LossConfig, OptimConfig, StudentConfig
+from xmag_train.distill.objective import objective
+
+REGIONS = 8
+
+
+class TinyTeacher(nn.Module):
+    """uint8 [N, 224, 224, 3] → [N, 8]: what a fixed matrix makes of the mean colours of the tile's quarters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec = SimpleNamespace(dim=TEACHER_DIM)
+        self.register_buffer("mix", torch.randn(12, TEACHER_DIM, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
+        quarters = tiles.float().reshape(len(tiles), 2, 112, 2, 112, 3).mean(dim=(2, 4)).flatten(1)
+        return quarters / 255.0 @ self.mix
+
+
+def run(shared: Path, out: Path, slowly: bool) -> None:
+    """Eight steps; with ``slowly`` the second half of them takes long enough to be killed in."""
+    if not (shared / "regions").exists():
+        write_shards([region(number) for number in range(REGIONS)], shared / "regions", "tiny")
+    data.build_teacher = lambda *_: TinyTeacher()
+    data.OnnxTeacher = lambda teacher, _: teacher
+    train.build_student = lambda *_: TinyStudent()
+    if slowly:
+        made = BatchMaker.make
+
+        def make_slowly(self: BatchMaker, draws: list) -> object:
+            time.sleep(0.5)
+            return made(self, draws)
+
+        BatchMaker.make = make_slowly
+    train.train(
+        DistillConfig(
+            regions=shared / "regions",
+            out=out,
+            cache=shared / "cache",
+            teacher={"views": 1},
+            student=StudentConfig(projector_hidden=16),
+            loss=LossConfig(relational_weight=0.5),
+            optim=OptimConfig(epochs=4, batch_regions=4, views_per_region=1),
+            accelerator="cpu",
+            precision="32-true",
+            threads=1,
+            checkpoint_steps=3,
+            log_steps=1,
+        )
+    )
+
+
+def share_gradients(path: Path) -> None:
+    """The gradients that two processes agree on, each with every second row of the batch."""
+    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
+    fabric.launch()
+    model = fabric.setup(tiny_distiller().eval())
+    tiles, targets = tiny_batch(4)
+    mine = slice(fabric.global_rank, None, 2)
+    fabric.backward(objective(model(tiles[mine]), targets[mine], LossConfig())["loss"])
+    if fabric.is_global_zero:
+        torch.save(gradients(model.module), path)
+    fabric.barrier()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "gradients":
+        share_gradients(Path(sys.argv[2]))
+    else:
+        run(Path(sys.argv[2]), Path(sys.argv[3]), slowly=len(sys.argv) > 4)
