@@ -69,8 +69,8 @@ def _speed_section(config: SpeedConfig) -> tuple[str, dict[str, Any]]:
     text = [
         "## Tiles and seconds per slide",
         f"Device {config.device} ({machine}); on a CPU, convolutional networks are run by onnxruntime. Both "
-        "magnifications: the service's reader, the same tissue mask, tiles kept from the same share of tissue. Timed on "
-        f"{config.timed_tiles} tiles of each slide and scaled to all; teacher {config.teacher.name}, student "
+        "magnifications: the service's reader, the same tissue mask, tiles kept from the same share of tissue. Timed "
+        f"on {config.timed_tiles} tiles of each slide and scaled to all; teacher {config.teacher.name}, student "
         f"{config.student.name}.",
         speed_table(rows),
     ]
