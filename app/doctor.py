@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import onnxruntime
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from app.errors import SetupError, XmagError
 from app.inference.gpu import probe_gpus
@@ -19,7 +20,7 @@ from app.inference.registry import ModelRegistry
 from app.jobs.embedded import ensure_embedded
 from app.jobs.queue import connect
 from app.settings import GIB, Settings
-from app.slides.reader import SlideReader
+from app.slides.reader import ReaderLimits, SlideReader
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def _look(what: str, part: Callable[[Settings], str], settings: Settings) -> Fin
 
 def _settings(settings: Settings) -> str:
     values = settings.model_dump()
-    if settings.redis_url and "@" in settings.redis_url:
-        values["redis_url"] = "(set, with a password)"
+    if settings.redis_url and not settings.redis_url.startswith("unix://"):
+        address = urlsplit(settings.redis_url)
+        values["redis_url"] = f"{address.scheme}://{address.hostname}:{address.port or 6379}"
     return "  ".join(f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
 
 
@@ -91,8 +93,8 @@ def _slides(settings: Settings) -> str:
     return f"{len(settings.slide_roots)} slide folders" if settings.slide_roots else "no slide folder: uploads only"
 
 
-def _reader(_: Settings) -> str:
-    with SlideReader() as reader:
+def _reader(settings: Settings) -> str:
+    with SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes)) as reader:
         try:
             reader.open(Path(__file__))
         except XmagError as error:
@@ -108,6 +110,8 @@ def _queue(settings: Settings) -> str:
         info = client.info()
         durable = client.config_get("appendonly").get("appendonly") == "yes"
         policy = info.get("maxmemory_policy")
+    except (AuthenticationError, ResponseError) as error:
+        raise SetupError(f"Redis at XMAG_REDIS_URL refuses us: {error}. Check user, password and rights.") from error
     except RedisError as error:
         raise SetupError("Redis does not answer at XMAG_REDIS_URL. Start it, or unset the variable.") from error
     finally:

@@ -211,6 +211,7 @@ class InferenceFailedError(ModelError):
     """The model gave outputs that break its contract (shape, NaN) or stopped with an error."""
 
     code = "inference_failed"
+    retryable = True
 
 
 # --- requests and jobs -------------------------------------------------------------------------------------
@@ -238,6 +239,12 @@ class JobNotFoundError(XmagError):
     code = "job_not_found"
     status = 404
     origin = "user"
+
+
+class RecordUnreadableError(XmagError):
+    """A job's record was damaged, or written by another version."""
+
+    code = "record_unreadable"
 
 
 class JobErasedError(XmagError):

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from app.durable import sync_folder
 from app.errors import RequestInvalidError, SetupError
 
 Scope = Literal["analyze", "read", "admin"]
@@ -41,11 +42,13 @@ class KeyStore:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "keys.json"
         self._seen: tuple[int, int, int] | None = None
+        self._were_in_use = False
         self._keys: tuple[ApiKey, ...] = ()
 
     def in_use(self) -> bool:
-        """Whether keys were ever made here. Revoking the last one locks everybody out; it opens nothing."""
-        return self._path.exists()
+        """Whether keys were ever made here. Neither revoking the last one nor losing the file opens the door."""
+        self._were_in_use = self._were_in_use or self._path.exists()
+        return self._were_in_use
 
     def all(self) -> tuple[ApiKey, ...]:
         """Every key. SetupError when the file cannot be read: never "no keys" by mistake."""
@@ -106,6 +109,7 @@ class KeyStore:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._path)
+        sync_folder(self._path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

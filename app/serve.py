@@ -6,6 +6,7 @@ being refused.
 
 import ctypes
 import fcntl
+import http.client
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ log = structlog.stdlib.get_logger("xmag.serve")
 EXIT_SETUP = 78  # EX_CONFIG: starting again would not help
 STEADY_S = 60.0
 PAUSE_MAX_S = 10.0
+QUEUE_LOOK_S = 2.0
+QUEUE_SILENT_MAX = 10
 PR_SET_PDEATHSIG = 1
 
 
@@ -36,6 +39,9 @@ def end_with_parent() -> None:
     """In a new child: get SIGTERM when the parent dies, however it dies (Linux; elsewhere nothing)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # our own address, whatever http_proxy says
 
 
 class Child:
@@ -61,11 +67,15 @@ class Child:
         )
         log.info("started", child=self.name, pid=self._process.pid)
 
-    def look(self, stopping: Callable[[float], bool]) -> None:
-        """Start it again if it died. SetupError if it said that this would not help."""
+    def look(self, stopping: Callable[[float], bool], *, is_proven: bool) -> None:
+        """Start it again if it died.
+
+        SetupError if it said that this would not help, unless the set-up worked before (``is_proven``): then what
+        broke may come back, and the rest goes on meanwhile.
+        """
         if self._process is None or self._process.poll() is None:
             return
-        if self._process.returncode == EXIT_SETUP:
+        if self._process.returncode == EXIT_SETUP and not is_proven:
             raise SetupError(f"The {self.name} cannot run as configured; its message is above.")
         if time.monotonic() - self._started > STEADY_S:
             self._pause_s = 0.5
@@ -87,6 +97,33 @@ class Child:
             self._process.wait()
 
 
+class QueueWatch:
+    """The embedded queue server, started again when it died or has not answered for several looks."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self.server = ensure_embedded(data_dir, preexec=end_with_parent)
+        self._look_at, self._silent = 0.0, 0
+
+    def look(self) -> None:
+        """Look every two seconds. A start that fails is tried again: jobs wait on disk meanwhile."""
+        process = self.server.process
+        is_dead = process is not None and process.poll() is not None
+        if not is_dead and time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + QUEUE_LOOK_S
+        self._silent = 0 if not is_dead and self.server.is_running() else self._silent + 1
+        if not is_dead and self._silent < QUEUE_SILENT_MAX:
+            return
+        log.error("died or silent, starting again", child="queue")
+        try:
+            self.server.stop()
+            self.server = ensure_embedded(self._data_dir, preexec=end_with_parent)
+            self._silent = 0
+        except SetupError as error:
+            log.error("does not start", child="queue", reason=error.message)
+
+
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM. SetupError when the set-up cannot work."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,10 +132,10 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         signal.signal(number, lambda *_: stop.set())
     with _alone(settings.data_dir), _listen(settings) as listening:
         port = listening.getsockname()[1]
-        embedded = None if settings.redis_url else ensure_embedded(settings.data_dir, preexec=end_with_parent)
+        watch = None if settings.redis_url else QueueWatch(settings.data_dir)
         environment = {**os.environ, "XMAG_PORT": str(port)}
-        if embedded is not None:
-            environment["XMAG_REDIS_URL"] = embedded.url
+        if watch is not None:
+            environment["XMAG_REDIS_URL"] = watch.server.url
         api = Child("api", ["api", "--fd", str(listening.fileno())], environment, keep=(listening.fileno(),))
         worker = Child("worker", ["worker"], environment)
         url = settings.model_copy(update={"port": port}).base_url
@@ -109,10 +146,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             is_announced = False
             while not stop.wait(0.2):
                 for child in (api, worker):
-                    child.look(stop.wait)
-                if embedded is not None and not embedded.is_running():
-                    log.error("died, starting again", child="queue")
-                    embedded = ensure_embedded(settings.data_dir, preexec=end_with_parent)
+                    child.look(stop.wait, is_proven=is_announced)
+                if watch is not None:
+                    watch.look()
                 if not is_announced and _is_ready(url):
                     is_announced = True
                     say(f"ready: open {url} , or POST a slide to {url}/analyze   (Ctrl-C ends)")
@@ -120,15 +156,15 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             say("ending")
             api.end(grace_s=10)
             worker.end(grace_s=settings.drain_s + 10)
-            if embedded is not None:
-                embedded.stop()
+            if watch is not None:
+                watch.server.stop()
 
 
 def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=1) as answer:  # noqa: S310 (our own address)
+        with _DIRECT.open(f"{url}/v2/health/ready", timeout=1) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
         return False
 
 

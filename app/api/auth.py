@@ -22,9 +22,13 @@ class Caller:
     tenant: str
     scopes: tuple[Scope, ...]
 
+    def may_see(self, tenant: str) -> bool:
+        """Whether a tenant's jobs are the caller's; an admin sees all."""
+        return "admin" in self.scopes or tenant == self.tenant
+
     def sees(self, request: JobRequest) -> bool:
-        """Whether the job is the caller's; an admin sees all."""
-        return "admin" in self.scopes or request.tenant == self.tenant
+        """Whether the job is the caller's."""
+        return self.may_see(request.tenant)
 
 
 def _caller(

@@ -4,6 +4,7 @@ A page of another site can make the browser send requests to loopback; it cannot
 foreign Origin is refused, and a foreign Host too (a name made to point here: DNS rebinding).
 """
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -49,19 +50,37 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
             await send(message)
 
-        if not self.keys.in_use() and _is_foreign(Headers(scope=scope)):
-            refusal = ForbiddenError("This server answers requests from this machine only (Host or Origin is foreign).")
+        if not self.keys.in_use() and _is_foreign(scope):
+            refusal = ForbiddenError(
+                "Without API keys this server answers programs on this machine only (the address, Host or Origin is "
+                "foreign). Make a key: xmag keys create NAME."
+            )
             await problem_response(refusal)(scope, receive, with_headers)
             return
         await self.app(scope, receive, with_headers)
 
 
-def _is_foreign(headers: Headers) -> bool:
-    if not _is_known(urlsplit(f"//{headers.get('host', '')}").hostname):
+def _is_foreign(scope: Scope) -> bool:
+    """Whether any of them is: the address cannot be forged by another machine, the headers not by a page."""
+    headers, client = Headers(scope=scope), scope.get("client")
+    if client is not None and not _is_loopback_address(client[0]):
+        return True
+    if not _is_known(f"//{headers.get('host', '')}"):
         return True
     origin = headers.get("origin")
-    return origin is not None and not _is_known(urlsplit(origin).hostname)
+    return origin is not None and not _is_known(origin)
 
 
-def _is_known(name: str | None) -> bool:
+def _is_loopback_address(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_known(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname
+    except ValueError:  # not an address at all
+        return False
     return name is not None and name.lower() in LOOPBACK

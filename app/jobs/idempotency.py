@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.durable import sync_folder
 from app.errors import IdempotencyKeyReusedError
-from app.jobs.durable import sync_folder
 from app.jobs.store import JobStore
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
+from app.durable import sync_folder
 from app.errors import PathNotAllowedError, QueueUnavailableError, SourceChangedError
-from app.jobs.durable import sync_folder
 from app.jobs.idempotency import Claims
 from app.jobs.queue import JobQueue
 from app.jobs.record import JobRequest, PathSource, UploadSource

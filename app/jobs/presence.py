@@ -25,6 +25,7 @@ def announce(queue: JobQueue, presence: WorkerPresence, ttl_s: float) -> None:
 
 def withdraw(queue: JobQueue, name: str) -> None:
     """Say that the worker is gone."""
+    queue.leave(name)
     queue.call(queue.client.delete, f"{PREFIX}worker:{name}")
 
 

@@ -4,6 +4,7 @@ Nothing here is the truth: every key can be lost and is made again from the jobs
 A worker owns an entry as long as it renews it; an entry left alone for ``lease_s`` is claimed by another.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ from app.jobs.record import PRIORITIES, Priority
 GROUP = "workers"
 PREFIX = "xmag:"
 DEAD = f"{PREFIX}dead"
+DOWN = "Redis does not answer. Check that it runs, and XMAG_REDIS_URL."
+DOWN_S = 0.5
 
 # Idempotent: a job whose entry still stands is not queued twice.
 _ENQUEUE = """
@@ -77,10 +80,14 @@ class Lease:
     entry: str
 
 
-def connect(url: str) -> "redis.Redis":
+def connect(url: str, timeout_s: float = 5) -> "redis.Redis":
     """A client that answers or raises within seconds; it never retries in silence."""
     return redis.Redis.from_url(
-        url, decode_responses=True, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, 2),
+        retry=Retry(NoBackoff(), 0),
     )
 
 
@@ -90,6 +97,7 @@ class JobQueue:
     def __init__(self, client: "redis.Redis", lease_s: float) -> None:
         self.client = client
         self.lease_ms = int(lease_s * 1000)
+        self._down_until = 0.0
         self._enqueue = client.register_script(_ENQUEUE)
         self._renew = client.register_script(_RENEW)
         self._done = client.register_script(_DONE)
@@ -108,15 +116,22 @@ class JobQueue:
 
     def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a command of ``client``; Redis's errors become QueueUnavailableError, lost groups are made again."""
+        if time.monotonic() < self._down_until:
+            raise QueueUnavailableError(DOWN)
         try:
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                self._make_groups()
+                return function(*args, **kwargs)
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
-                raise QueueUnavailableError(f"Redis refused a command: {error}") from error
-            self._make_groups()
-            return function(*args, **kwargs)
+            raise QueueUnavailableError(f"Redis refused a command: {error}") from error
         except RedisError as error:
-            raise QueueUnavailableError("Redis does not answer. Check that it runs and XMAG_REDIS_URL.") from error
+            # Many may be asking: only one in a while waits for the time-out.
+            self._down_until = time.monotonic() + DOWN_S
+            raise QueueUnavailableError(DOWN) from error
 
     def _make_groups(self) -> None:
         for priority in PRIORITIES:
@@ -150,17 +165,34 @@ class JobQueue:
     def _take_now(self, consumer: str) -> Lease | None:
         for priority in PRIORITIES:
             stream = self.stream(priority)
-            answer = self.call(
-                self.client.xautoclaim, stream, GROUP, consumer, min_idle_time=self.lease_ms, start_id="0-0", count=1
-            )
-            if answer[1]:
-                entry, fields = answer[1][0]
-                return Lease(fields["job"], stream, entry)
+            silent = self._claim_silent(stream, consumer)
+            if silent is not None:
+                return silent
             fresh = self.call(self.client.xreadgroup, GROUP, consumer, {stream: ">"}, count=1)
             if fresh:
                 entry, fields = _first_entry(fresh)
                 return Lease(fields["job"], stream, entry)
         return None
+
+    def _claim_silent(self, stream: str, consumer: str) -> Lease | None:
+        cursor = "0-0"
+        while True:  # a call looks at ten entries only
+            cursor, claimed, *_ = self.call(
+                self.client.xautoclaim, stream, GROUP, consumer, min_idle_time=self.lease_ms, start_id=cursor, count=1
+            )
+            if claimed:
+                entry, fields = claimed[0]
+                return Lease(fields["job"], stream, entry)
+            if cursor == "0-0":
+                return None
+
+    def leave(self, consumer: str) -> None:
+        """Forget a consumer that holds nothing any more."""
+        for priority in PRIORITIES:
+            stream = self.stream(priority)
+            held = self.call(self.client.xpending_range, stream, GROUP, "-", "+", 1, consumername=consumer)
+            if not held:
+                self.call(self.client.xgroup_delconsumer, stream, GROUP, consumer)
 
     def renew(self, lease: Lease, consumer: str) -> bool | None:
         """True: still ours. False: another worker has it. None: the entry is gone."""

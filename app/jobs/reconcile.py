@@ -12,11 +12,12 @@ from pathlib import Path
 
 import structlog
 
-from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError
+from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RecordUnreadableError
 from app.jobs.queue import JobQueue
 from app.jobs.store import REQUEST, TOMBSTONE, JobStore
 
 INTERVAL_S = 10.0
+LOCKLESS_S = 600.0  # generous: clocks of machines that share the folder differ
 UPLOAD_LOCK = ".uploading"
 log = structlog.stdlib.get_logger("xmag.reconcile")
 
@@ -26,24 +27,35 @@ def requeue_open_jobs(store: JobStore, queue: JobQueue) -> int:
     count = 0
     for job_id in store.open_ids():
         try:
-            count += queue.enqueue(job_id, store.request(job_id).priority)
+            priority = store.request(job_id).priority
         except (JobNotFoundError, JobErasedError):  # erased since it was listed
             continue
+        except RecordUnreadableError:
+            priority = "routine"  # for a worker to end it
+        count += queue.enqueue(job_id, priority)
     if count:
         log.warning("jobs queued from disk", jobs=count)
     return count
 
 
-def clear_leftovers(store: JobStore) -> int:
-    """Remove dead uploads and finish interrupted erasures; how many there were."""
+def clear_leftovers(store: JobStore, settled: set[str]) -> int:
+    """Remove dead uploads and finish interrupted erasures; how many there were.
+
+    ``settled``: ids that need no second look by this process; added to.
+    """
     count = 0
     for job_id in store.ids_newest_first():
+        if job_id in settled:
+            continue
         folder = store.root / job_id
         if (folder / TOMBSTONE).exists():
             if sum(1 for _ in folder.iterdir()) > 1:
                 store.erase(job_id)
                 count += 1
-        elif not (folder / REQUEST).exists() and _is_abandoned(folder):
+            settled.add(job_id)
+        elif (folder / REQUEST).exists():
+            settled.add(job_id)
+        elif _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
             count += 1
     return count
@@ -52,13 +64,14 @@ def clear_leftovers(store: JobStore) -> int:
 def _is_abandoned(folder: Path) -> bool:
     """Whether nobody holds the upload's lock. A folder without lock file died before it could make one."""
     try:
-        with (folder / UPLOAD_LOCK).open("rb") as lock:
+        with (folder / UPLOAD_LOCK).open("r+b") as lock:  # writable: network file systems want that for a lock
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return not (folder / REQUEST).exists()
     except FileNotFoundError:
-        return folder.exists() and _age_s(folder) > INTERVAL_S
+        is_old = folder.exists() and _age_s(folder) > LOCKLESS_S
+        return is_old and not (folder / REQUEST).exists()
     except BlockingIOError:
         return False
-    return not (folder / REQUEST).exists()
 
 
 def _age_s(folder: Path) -> float:
@@ -71,6 +84,7 @@ class Reconciler(threading.Thread):
     def __init__(self, store: JobStore, queue: JobQueue) -> None:
         super().__init__(name="reconciler", daemon=True)
         self._store, self._queue, self._stop_now = store, queue, threading.Event()
+        self._settled: set[str] = set()
 
     def run(self) -> None:
         """Until stopped; a Redis that does not answer is tried again at the next turn."""
@@ -78,11 +92,14 @@ class Reconciler(threading.Thread):
             try:
                 if self._queue.lock("reconcile", INTERVAL_S * 0.9):
                     requeue_open_jobs(self._store, self._queue)
-                    clear_leftovers(self._store)
+                    clear_leftovers(self._store, self._settled)
             except QueueUnavailableError as error:
                 log.warning("queue unavailable", reason=error.message)
             except OSError as error:
                 log.error("disk unavailable", reason=str(error.strerror))
+            except Exception:
+                # Whatever it was, the next turn must come: without it a lost queue stays lost.
+                log.exception("unforeseen error")
             if self._stop_now.wait(INTERVAL_S):
                 return
 

@@ -93,3 +93,4 @@ class Tombstone(Record):
     """What stays of an erased job: that it was, and when it went."""
 
     erased_at: datetime
+    tenant: str = ""

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
-from app.errors import InternalError, JobErasedError, JobNotFoundError
+from pydantic import ValidationError
+
+from app.durable import sync_folder, write_once
+from app.errors import InternalError, JobErasedError, JobNotFoundError, RecordUnreadableError
 from app.jobs import attempts
 from app.jobs.attempts import Attempts, read_attempts
-from app.jobs.durable import sync_folder, write_once
 from app.jobs.ids import is_job_id
-from app.jobs.record import JobRequest, Outcome, PathSource, Tombstone, now
+from app.jobs.record import JobRequest, Outcome, PathSource, Record, Tombstone, now
 
+Kind = TypeVar("Kind", bound=Record)
 REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
 
 
@@ -69,14 +73,14 @@ class JobStore:
         return self._request(job_id)
 
     def _read_request(self, job_id: str) -> JobRequest:
-        return JobRequest.model_validate_json((self.folder(job_id) / REQUEST).read_bytes())
+        return _parsed(JobRequest, self.folder(job_id) / REQUEST)
 
     def outcome(self, job_id: str) -> Outcome | None:
         """The outcome, or None while there is none."""
         return self._outcome(job_id) if (self.folder(job_id) / OUTCOME).exists() else None
 
     def _read_outcome(self, job_id: str) -> Outcome:
-        return Outcome.model_validate_json((self.folder(job_id) / OUTCOME).read_bytes())
+        return _parsed(Outcome, self.folder(job_id) / OUTCOME)
 
     def is_over(self, job_id: str) -> bool:
         """Whether nothing remains to be done: it has an outcome, or it is gone."""
@@ -130,7 +134,9 @@ class JobStore:
     def erase(self, job_id: str) -> None:
         """Remove request, slide and results for good; a tombstone stays. Slides given by path are never touched."""
         folder = self.folder(job_id)
-        write_once(folder / TOMBSTONE, Tombstone(erased_at=now()).model_dump_json().encode())
+        if not (folder / TOMBSTONE).exists():
+            tombstone = Tombstone(erased_at=now(), tenant=self._tenant(job_id))
+            write_once(folder / TOMBSTONE, tombstone.model_dump_json().encode())
         (folder / REQUEST).unlink(missing_ok=True)
         sync_folder(folder)
         for entry in list(folder.iterdir()):
@@ -143,3 +149,22 @@ class JobStore:
         sync_folder(folder)
         self._request.cache_clear()
         self._outcome.cache_clear()
+
+    def tombstone(self, job_id: str) -> Tombstone:
+        """What stays of an erased job."""
+        return _parsed(Tombstone, self.folder(job_id) / TOMBSTONE)
+
+    def _tenant(self, job_id: str) -> str:
+        try:
+            return self.request(job_id).tenant
+        except (JobNotFoundError, RecordUnreadableError):
+            return ""
+
+
+def _parsed(kind: type[Kind], path: Path) -> Kind:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise RecordUnreadableError(
+            "The job's record is damaged, or was written by another version of the service."
+        ) from error

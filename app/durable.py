@@ -1,5 +1,6 @@
 """Files that survive a power cut: written aside, fsynced, then given their name in one step."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -41,12 +42,22 @@ def write_once(path: Path, data: bytes) -> bool:
         aside.unlink(missing_ok=True)
 
 
+def _ends_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line and make it durable. Lines under 4 KiB do not mix (POSIX O_APPEND)."""
     is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, f"{line}\n".encode())
+        data = f"{line}\n".encode()
+        if not is_new and path.stat().st_size and not _ends_line(path):
+            data = b"\n" + data  # a crash tore the last line: it must not swallow this one
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
