@@ -117,6 +117,20 @@ class ArchiveInvalidError(SlideError):
     code = "archive_invalid"
 
 
+class SlideTooManyFilesError(SlideError):
+    """The slide's folder holds more files than any slide consists of."""
+
+    code = "slide_too_many_files"
+
+
+class StorageUnavailableError(XmagError):
+    """The disk or share that the slide lies on does not give its bytes: the slide itself may be in order."""
+
+    code = "storage_unavailable"
+    status = 503
+    retryable = True
+
+
 class TooLargeError(XmagError):
     """More bytes than the service accepts."""
 
