@@ -1,5 +1,6 @@
 """How well a distilled student does on cases that it never saw."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,12 @@ def fidelity(
         "same_case": same_case_nearest(mine, cases),
         "same_case_teacher": same_case_nearest(teacher, cases),
         "agreement_10": neighbour_agreement(mine, teacher),
-        "same_organ": same_organ_other_case(mine, organs, cases),
-        "same_organ_teacher": same_organ_other_case(teacher, organs, cases),
+        "same_organ": _or_none(same_organ_other_case(mine, organs, cases)),
+        "same_organ_teacher": _or_none(same_organ_other_case(teacher, organs, cases)),
         "reading_cosine": reading_cosines(by_reading),
     }
+
+
+def _or_none(figure: float) -> float | None:
+    """A figure that could not be measured (no organ with two cases) is null in the file, not a number."""
+    return None if math.isnan(figure) else figure
