@@ -1,17 +1,21 @@
 """The command `xmag`. Heavy modules are imported inside the commands, so that each starts quickly."""
 
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from app.errors import ModelError, RequestInvalidError, SetupError, XmagError
-from app.settings import load_settings
+from app.settings import load_settings, prepare_data_dir
+
+if TYPE_CHECKING:
+    from app.keys import KeyStore
 
 cli = typer.Typer(
     name="xmag",
@@ -30,10 +34,9 @@ def main() -> None:
     """Entry point: typed errors become one line on standard error and an exit code."""
     try:
         cli()
-    except SetupError as error:
-        _fail(error, EXIT_SETUP)
-    except (ModelError, RequestInvalidError) as error:
-        _fail(error, EXIT_USAGE)
+    except (SetupError, ModelError, RequestInvalidError) as error:
+        # What runs for long tells its supervisor that starting again would not help.
+        _fail(error, EXIT_SETUP if sys.argv[1:2] in (["serve"], ["api"], ["worker"]) else EXIT_USAGE)
 
 
 def _fail(error: XmagError, code: int) -> NoReturn:
@@ -75,6 +78,7 @@ def worker() -> None:
 
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    prepare_data_dir(settings)
     embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
     url = settings.redis_url or (embedded.url if embedded else "")
     store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url), settings.lease_s)
@@ -107,6 +111,8 @@ def analyze(
     from app.local import LocalRequest, analyze_locally
     from app.results.summary import summary_lines
 
+    if mpp is not None and not math.isfinite(mpp):
+        raise RequestInvalidError("--mpp must be a number of µm per pixel.")
     settings = load_settings()
     request = LocalRequest(slide, out_dir, model, tuple(task or ()), mpp, stain, organ)
     try:
@@ -117,7 +123,7 @@ def analyze(
     except XmagError as error:
         _fail(error, EXIT_FAILED)
     except OSError as error:
-        raise SetupError(f"The results cannot be written to {out_dir}: {error.strerror}.") from error
+        raise SetupError(f"Reading the slide or writing to {out_dir} failed: {error.strerror}.") from error
     for line in summary_lines(document):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     out.print(f"Files: {out_dir}/", markup=False, highlight=False, soft_wrap=True)
@@ -175,6 +181,14 @@ def doctor() -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
+def _key_store() -> "KeyStore":
+    from app.keys import KeyStore
+
+    settings = load_settings()
+    prepare_data_dir(settings)
+    return KeyStore(settings.data_dir)
+
+
 @keys_cli.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="who or what uses it")],
@@ -182,14 +196,14 @@ def keys_create(
     tenant: Annotated[str, typer.Option(help="whose jobs it sees; keys of a tenant see the same")] = "default",
 ) -> None:
     """Make a key. It is shown once."""
-    from app.keys import SCOPES, KeyStore
+    from app.keys import SCOPES
 
     wanted = scope or ["analyze", "read"]
     unknown = [item for item in wanted if item not in SCOPES]
     if unknown:
         raise RequestInvalidError(f"There is no scope {', '.join(unknown)}. Scopes: {', '.join(SCOPES)}.")
     scopes = tuple(known for known in SCOPES if known in wanted)
-    print(KeyStore(load_settings().data_dir).create(name, tenant, scopes))  # noqa: T201 (the key is the answer)
+    print(_key_store().create(name, tenant, scopes))  # noqa: T201 (the key is the answer)
     err.print("Keep it now: it is not shown again. Send it as  Authorization: Bearer KEY", highlight=False)
 
 
@@ -198,10 +212,8 @@ def keys_list() -> None:
     """List the keys; never their text."""
     from rich.table import Table
 
-    from app.keys import KeyStore
-
     table = Table("name", "tenant", "scopes", "made")
-    for key in KeyStore(load_settings().data_dir).all():
+    for key in _key_store().all():
         table.add_row(key.name, key.tenant, ", ".join(key.scopes), key.created_at)
     out.print(table)
 
@@ -209,9 +221,7 @@ def keys_list() -> None:
 @keys_cli.command("revoke")
 def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` shows it")]) -> None:
     """Make a key open nothing, at once."""
-    from app.keys import KeyStore
-
-    KeyStore(load_settings().data_dir).revoke(name)
+    _key_store().revoke(name)
     err.print(f"{name} is revoked.", markup=False, highlight=False)
 
 

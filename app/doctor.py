@@ -23,6 +23,9 @@ from app.settings import GIB, Settings
 from app.slides.reader import ReaderLimits, SlideReader
 
 
+MASK = "(set)"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One part: what it is, whether it works, and a sentence."""
@@ -62,6 +65,7 @@ def _settings(settings: Settings) -> str:
     if settings.redis_url and not settings.redis_url.startswith("unix://"):
         address = urlsplit(settings.redis_url)
         values["redis_url"] = f"{address.scheme}://{address.hostname}:{address.port or 6379}"
+    values["callback_secret"] = settings.callback_secret and MASK
     return "  ".join(f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
 
 

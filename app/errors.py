@@ -97,12 +97,14 @@ class DecoderCrashedError(SlideError):
     """The process that decoded the slide died."""
 
     code = "decoder_crashed"
+    retryable = True
 
 
 class DecoderTimeoutError(SlideError):
     """The process that decoded the slide gave no sign of life in time."""
 
     code = "decoder_timeout"
+    retryable = True
 
 
 class ArchiveUnsafeError(SlideError):
@@ -235,6 +237,14 @@ class RequestInvalidError(XmagError):
     """A field is missing, unknown or out of range."""
 
     code = "request_invalid"
+    status = 422
+    origin = "user"
+
+
+class CallbackNotAllowedError(XmagError):
+    """callback_url names a host that this server may not call."""
+
+    code = "callback_not_allowed"
     status = 422
     origin = "user"
 

@@ -20,6 +20,7 @@ from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
 from app.slides.reader import ReaderLimits, SlideReader
 
 Progress = Callable[[str, int, int], None]
+RESULT_FILES = ("result.json", "heatmap*.png", "overlay*.png", "tissue_mask.png", "attention*.geojson", "embeddings.h5")
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,19 @@ def _slide(path: Path, settings: Settings) -> Iterator[Path]:
 def _output(out: Path) -> Iterator[Path]:
     """A folder beside the final files, so that each moves into place in one step."""
     out.mkdir(parents=True, exist_ok=True)
+    _clear(out)  # whatever comes of this slide, it must not stand beside the results of another
     folder = out / f".partial-{secrets.token_hex(4)}"
     folder.mkdir()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(out: Path) -> None:
+    for pattern in RESULT_FILES:
+        for file in out.glob(pattern):
+            file.unlink()
 
 
 def _publish(folder: Path, out: Path) -> None:

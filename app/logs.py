@@ -1,6 +1,6 @@
 """Structured logs: one event a line on standard error, JSON for machines or text for a terminal.
 
-Never logged at info level: file names, paths, case ids. Job and request ids travel as context variables.
+Never logged at info level: file names, paths, case ids. The job's id travels as a context variable.
 """
 
 import logging

@@ -1,8 +1,11 @@
 """create_app(): wires the routers. `uvicorn app.main:app`."""
 
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from types import FrameType
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +17,7 @@ from app.api.security import Guard, is_loopback
 from app.api.services import Services
 from app.errors import SetupError
 from app.inference.registry import ModelRegistry
+from app.jobs.callbacks import CallbackThread
 from app.jobs.embedded import ensure_embedded
 from app.jobs.intake import Intake
 from app.jobs.queue import JobQueue, connect
@@ -21,7 +25,7 @@ from app.jobs.reconcile import Reconciler
 from app.jobs.store import JobStore
 from app.keys import KeyStore
 from app.logs import configure_logs
-from app.settings import Settings, load_settings
+from app.settings import Settings, load_settings, prepare_data_dir
 
 DESCRIPTION = """
 Whole-slide image analysis at 5x (2.0 µm/px): POST a slide to `/analyze`, poll the job, take the result.
@@ -35,6 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Raises SetupError when it would be open to a network without keys."""
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    prepare_data_dir(settings)
     keys = KeyStore(settings.data_dir)
     if not keys.in_use() and not is_loopback(settings.host):
         raise SetupError(
@@ -48,7 +53,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if settings.redis_url is None:
             embedded = ensure_embedded(settings.data_dir)
         store = JobStore(settings.jobs_dir)
-        queue = JobQueue(connect(settings.redis_url or (embedded.url if embedded else "")), settings.lease_s)
+        queue = JobQueue(
+            connect(settings.redis_url or (embedded.url if embedded else ""), timeout_s=1), settings.lease_s
+        )
         services = Services(
             settings, store, queue, Intake(settings, store, queue), ModelRegistry(settings.models_dir), keys
         )
@@ -56,11 +63,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         registry.register(metrics.QueueCollector(services))
         reconciler = Reconciler(store, queue)
         reconciler.start()
+        callbacks = CallbackThread(services.intake.callbacks)
+        callbacks.start()
+        _drain_on_signal(services)
         try:
             yield
         finally:
             services.draining.set()
             await run_in_threadpool(reconciler.stop)
+            await run_in_threadpool(callbacks.stop)
             services.intake.close()
             if embedded is not None:
                 await run_in_threadpool(embedded.stop)
@@ -82,6 +93,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     docs.install_static(app)
     complete_openapi(app)
     return app
+
+
+def _drain_on_signal(services: Services) -> None:
+    """Event streams end as soon as the process is told to: the server waits for connections to close first."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+
+        def drain(sig: int, frame: FrameType | None, before: object = before) -> None:
+            services.draining.set()
+            if callable(before):
+                before(sig, frame)
+
+        signal.signal(number, drain)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -1,5 +1,6 @@
 """One slide through one model: open, survey, read and embed tiles, aggregate. Joins slides and inference."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -79,8 +80,7 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
     """Analyse one slide; typed errors of app.errors, EmptySlideError among them, when it cannot be."""
     watch = Stopwatch()
     start = time.perf_counter()
-    with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
-        digest = _digest(request, beside)
+    with _hashing(request) as digest:
         progress("open", 0, 1)
         with watch.stage("open"):
             info = reader.open(request.path, request.mpp)
@@ -123,12 +123,21 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
     )
 
 
-def _digest(request: SlideRequest, beside: ThreadPoolExecutor) -> Future[tuple[str, int]]:
-    if request.sha256 is None or request.size_bytes is None:
-        return beside.submit(hash_slide, request.path)
-    known: Future[tuple[str, int]] = Future()
-    known.set_result((request.sha256, request.size_bytes))
-    return known
+@contextmanager
+def _hashing(request: SlideRequest) -> Iterator[Future[tuple[str, int]]]:
+    """Sha256 and size, found by a thread while the slide is read; leaving early stops it."""
+    if request.sha256 is not None and request.size_bytes is not None:
+        known: Future[tuple[str, int]] = Future()
+        known.set_result((request.sha256, request.size_bytes))
+        yield known
+        return
+    stop = threading.Event()
+    beside = ThreadPoolExecutor(1, thread_name_prefix="hash")
+    try:
+        yield beside.submit(hash_slide, request.path, stop.is_set)
+    finally:
+        stop.set()
+        beside.shutdown(wait=False, cancel_futures=True)
 
 
 def _embed(

@@ -4,8 +4,9 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import SetupError
@@ -38,6 +39,11 @@ class Settings(BaseSettings):
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
     upload_idle_s: float = Field(default=60, gt=0, description="an upload that sends nothing for this long is cut off")
     disk_free_min_bytes: int = Field(default=1 * GIB, ge=0, description="POST answers 503 below this much free space")
+    callback_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="hosts (or host:port) that callback_url may name, separated by commas"
+    )
+    callback_secret: str | None = Field(default=None, min_length=16, description="signs callbacks; needed for any")
+    callback_timeout_s: float = Field(default=10, gt=0, description="time for a callback's answer")
     reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal")
@@ -46,6 +52,17 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("callback_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _callbacks_are_signed(self) -> "Settings":
+        if self.callback_hosts and self.callback_secret is None:
+            raise ValueError("XMAG_CALLBACK_HOSTS needs XMAG_CALLBACK_SECRET (16 characters or more)")
+        return self
 
     @field_validator("data_dir", "models_dir")
     @classmethod
@@ -64,6 +81,18 @@ class Settings(BaseSettings):
     def _roots(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(path.expanduser().resolve() for path in value)
 
+    def callback_host(self, url: str) -> str | None:
+        """The entry of ``callback_hosts`` that allows ``url``; None if none does."""
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").lower(), parts.port
+        except ValueError:
+            return None
+        if parts.scheme not in {"http", "https"} or parts.username is not None:
+            return None
+        names = {host, f"{host}:{port}"} if port is not None else {host}
+        return next((entry for entry in self.callback_hosts if entry in names), None)
+
     @property
     def jobs_dir(self) -> Path:
         """Folder of all jobs."""
@@ -76,11 +105,24 @@ class Settings(BaseSettings):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data folder. SetupError if it cannot be used."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        writable = os.access(settings.data_dir, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        raise SetupError(f"The data folder cannot be made: {error.strerror}. Set XMAG_DATA_DIR.") from error
+    if not writable:
+        raise SetupError("The data folder is not writable. Correct its rights, or set XMAG_DATA_DIR.")
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """Settings of this process. Raises SetupError naming each variable that is wrong."""
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"XMAG_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"XMAG_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()
+        )
         raise SetupError(f"Settings are wrong: {wrong}. Correct the environment and start again.") from error

@@ -51,6 +51,9 @@ def test_analyze_again_replaces_the_files(xmag, tissue, tmp_path):
     assert xmag("analyze", tissue, "--out", out).returncode == 0
     assert {path.name for path in out.iterdir()} == FILES | {"mine.txt"}
     assert (out / "result.json").read_text() != "old"
+    blank = blank_slide(tmp_path / "blank.svs")
+    assert xmag("analyze", blank, "--out", out).returncode == 1
+    assert {path.name for path in out.iterdir()} == {"tissue_mask.png", "mine.txt"}
 
 
 def test_a_slide_that_fails_is_exit_code_1(xmag, tmp_path):
@@ -74,6 +77,9 @@ def test_a_slide_that_fails_is_exit_code_1(xmag, tmp_path):
         ["analyze", "{slide}", "--out", "o", "--model", "none"],
         ["analyze", "{slide}", "--out", "o", "--task", "none"],
         ["analyze", "{slide}", "--out", "o", "--mpp", "fast"],
+        ["analyze", "{slide}", "--out", "o", "--mpp", "inf"],
+        ["analyze", "{slide}", "--out", "/proc/o"],
+        ["analyze", "{slide}", "--out", "{slide}/o"],
         ["keys", "create", "x", "--scope", "fly"],
         ["keys", "revoke", "nobody"],
         ["fly"],
@@ -85,10 +91,20 @@ def test_usage_is_exit_code_2(xmag, tissue, arguments):
     assert found.stderr
 
 
-def test_wrong_settings_name_the_variable(xmag):
-    found = xmag("models", XMAG_LEASE_S="soon")
-    assert found.returncode == 78
-    assert "XMAG_LEASE_S" in found.stderr
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XMAG_LEASE_S", "soon"),
+        ("XMAG_REDIS_URL", "redis-host:6379"),
+        ("XMAG_DEVICE", "tpu"),
+        ("XMAG_CALLBACK_HOSTS", "ris"),
+    ],
+)
+def test_wrong_settings_name_the_variable(xmag, name, value):
+    found = xmag("models", **{name: value})
+    assert found.returncode == 2
+    assert name in found.stderr
+    assert xmag("serve", **{name: value}).returncode == 78
 
 
 def test_doctor_tries_every_part(xmag, tmp_path):

@@ -4,6 +4,7 @@ import json
 from typing import Any, TypeVar
 
 import structlog
+from anyio import CancelScope
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -77,14 +78,14 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     A slide that cannot be analysed is refused here where that can be told from its header; the rest shows as a
     failed job.
     """
-    length = _content_length(request)
-    await run_in_threadpool(services.check_room, length)
+    await run_in_threadpool(services.check_room)
+    idempotency = _idempotency(request, caller)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
-            job_id = await _by_upload(request, services, caller, length)
+            job_id = await _by_upload(request, services, caller, idempotency)
         elif kind == "application/json":
-            job_id = await _by_path(request, services, caller)
+            job_id = await _by_path(request, services, caller, idempotency)
         else:
             raise RequestInvalidError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
     except ClientDisconnect:
@@ -95,27 +96,26 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     return job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
 
 
-async def _by_upload(request: Request, services: Services, caller: Caller, length: int) -> str:
-    limit = services.settings.upload_max_bytes
+async def _by_upload(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
+    length, limit = _content_length(request), services.settings.upload_max_bytes
     if length > limit + FORM_OVERHEAD_BYTES:
         raise too_large(limit)
-    folder = await run_in_threadpool(UploadFolder, services.store)
-    with folder:
-        file, texts = await receive_form(
-            request, folder.slide_folder, FIELD_NAMES, max_bytes=limit, idle_s=services.settings.upload_idle_s
-        )
-        fields = _validated(AnalyzeFields, texts)
-        _model_and_tasks(services, fields)  # a wrong name is told before the slide is probed
-        source = await run_in_threadpool(services.intake.uploaded, file, fields.mpp)
-        job = _job(folder.job_id, fields, source, services, caller)
-        key = _idempotency(request, caller)
-        accepted = await run_in_threadpool(services.intake.accept, job, key, _fingerprint(source, fields))
-        if accepted.id == folder.job_id:
-            folder.keep()
+    with services.room_for(length):
+        folder = await services.in_intake(UploadFolder, services.store)
+        try:
+            file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services)
+            fields = _validated(AnalyzeFields, texts)
+            _check(services, fields)
+            source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
+            job = _job(folder.job_id, fields, source, services, caller)
+            accepted = await services.in_intake(services.intake.accept, job, idempotency, _fingerprint(source, fields))
+        finally:
+            with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
+                await services.in_intake(folder.close)
         return accepted.id
 
 
-async def _by_path(request: Request, services: Services, caller: Caller) -> str:
+async def _by_path(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -126,16 +126,14 @@ async def _by_path(request: Request, services: Services, caller: Caller) -> str:
     except ValueError as error:
         raise RequestInvalidError(f"The body is not JSON: {error}.") from error
     fields = _validated(AnalyzeByPath, document)
-    _model_and_tasks(services, fields)  # a wrong name is told before the slide is probed
-    path = await run_in_threadpool(resolve_source, fields.source.path, services.settings.slide_roots)
-    source = await run_in_threadpool(services.intake.by_path, path, fields.mpp)
-    job_id = new_job_id()
-    job = _job(job_id, fields, source, services, caller)
-    (services.store.root / job_id).mkdir(mode=0o700)
-    key = _idempotency(request, caller)
-    accepted = await run_in_threadpool(services.intake.accept, job, key, _fingerprint(source, fields))
-    if accepted.id != job_id:
-        (services.store.root / job_id).rmdir()
+    _check(services, fields)
+    path = await services.in_intake(resolve_source, fields.source.path, services.settings)
+    source = await services.in_intake(services.intake.by_path, path, fields.mpp)
+    job = _job(new_job_id(), fields, source, services, caller)
+    (services.store.root / job.id).mkdir(mode=0o700)
+    accepted = await services.in_intake(services.intake.accept, job, idempotency, _fingerprint(source, fields))
+    if accepted.id != job.id:
+        (services.store.root / job.id).rmdir()
     return accepted.id
 
 
@@ -145,6 +143,13 @@ def _validated(schema: type[Fields], values: object) -> Fields:
     except ValidationError as error:
         parts = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
         raise RequestInvalidError("; ".join(parts)) from error
+
+
+def _check(services: Services, fields: AnalyzeFields) -> None:
+    """What can be told before the slide is probed."""
+    _model_and_tasks(services, fields)
+    if fields.callback_url is not None:
+        services.intake.callbacks.check(fields.callback_url)
 
 
 def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
@@ -159,7 +164,9 @@ def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tu
 
 def _job(job_id: str, fields: AnalyzeFields, source: Source, services: Services, caller: Caller) -> JobRequest:
     model, tasks = _model_and_tasks(services, fields)
-    said = fields.model_dump(include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "context"})
+    said = fields.model_dump(
+        include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "callback_url", "context"}
+    )
     return JobRequest(
         id=job_id,
         created_at=now(),

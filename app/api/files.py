@@ -23,8 +23,8 @@ from app.results.write import (
 )
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["results"], responses=responses(401, 403, 404, 409, 410))
-# Results never change, but may be erased: caches keep them for the session of one user, not longer.
-HEADERS = {"Cache-Control": "private, no-cache"}
+# Results never change, but they are patients' and may be erased: no cache keeps them.
+HEADERS = {"Cache-Control": "private, no-store"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 
 

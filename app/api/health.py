@@ -62,7 +62,7 @@ class ModelDetail(BaseModel):
 
 
 @router.get("/health/live", tags=["health"], summary="Is the process alive?")
-def live() -> Live:
+async def live() -> Live:
     """200 while the process answers."""
     return Live(version=version("xmag-serve"))
 

@@ -107,6 +107,5 @@ def install_problem_handlers(app: FastAPI) -> None:
         return JSONResponse(content, error.status_code, dict(error.headers or {}), media_type=MEDIA_TYPE)
 
     @app.exception_handler(Exception)
-    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
-        log.exception("unforeseen error", exc_info=error)
+    async def unforeseen(_: Request, __: Exception) -> JSONResponse:  # the server logs it with its traceback
         return problem_response(InternalError("Something went wrong on our side. The log has more."))

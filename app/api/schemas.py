@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from app.jobs.record import JobError, Priority, State
 from app.jobs.status import JobStatus
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Word = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
 JobId = Annotated[str, Field(examples=["01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])]
 
 
@@ -42,6 +44,11 @@ class AnalyzeFields(BaseModel):
     organ: Word | None = Field(default=None, examples=["lung"])
     case_id: Word | None = Field(default=None, description="accession number", examples=["S26-001234"])
     slide_id: Word | None = Field(default=None, description="container barcode", examples=["S26-001234-A1"])
+    callback_url: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
+        default=None,
+        description="told by POST when the job is over (docs/api.md); its host must be among XMAG_CALLBACK_HOSTS",
+        examples=["https://ris.hospital.example/slides/done"],
+    )
     context: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
         default=None, description="echoed as it is, up to 1 KB"
     )

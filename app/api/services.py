@@ -2,9 +2,12 @@
 
 import shutil
 import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, ParamSpec, TypeVar, cast
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
@@ -15,8 +18,12 @@ from app.jobs.store import JobStore
 from app.keys import KeyStore
 from app.settings import Settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
+INTAKE_THREADS = 16
 
-@dataclass(frozen=True)
+
+@dataclass
 class Services:
     """The API's tools. ``draining`` is set once the process was told to end."""
 
@@ -27,16 +34,31 @@ class Services:
     registry: ModelRegistry
     keys: KeyStore
     draining: threading.Event = field(default_factory=threading.Event)
+    _expected_bytes: int = 0
+    _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
 
-    def check_room(self, upload_bytes: int) -> None:
-        """Whether another job can be taken: DrainingError, DiskLowError or QueueFullError before a byte is read."""
+    def in_intake(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
+        return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._intake_threads)
+
+    def check_room(self) -> None:
+        """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""
         if self.draining.is_set():
             raise DrainingError("The service is going down. Send the request again in a minute.")
-        free = shutil.disk_usage(self.settings.data_dir).free
-        if free - upload_bytes < self.settings.disk_free_min_bytes:
-            raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
         if self._waiting() >= self.settings.queue_max:
             raise QueueFullError(f"{self.settings.queue_max} jobs are waiting already. Try again later.")
+
+    @contextmanager
+    def room_for(self, upload_bytes: int) -> Iterator[None]:
+        """Keep ``upload_bytes`` of the disk for one upload. DiskLowError when the others leave too little."""
+        free = shutil.disk_usage(self.settings.data_dir).free
+        if free - self._expected_bytes - upload_bytes < self.settings.disk_free_min_bytes:
+            raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
+        self._expected_bytes += upload_bytes
+        try:
+            yield
+        finally:
+            self._expected_bytes -= upload_bytes
 
     def _waiting(self) -> int:
         try:

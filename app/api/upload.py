@@ -1,24 +1,34 @@
 """A multipart body, streamed: the slide goes straight to its final file and is hashed on the way."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePath
 from typing import IO
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from streaming_form_data import ParseFailedException, StreamingFormDataParser
 from streaming_form_data.parser import UnexpectedPartException
 from streaming_form_data.targets import BaseTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
-from app.errors import EmptyUploadError, RequestInvalidError, TooLargeError, UploadBrokenError, UploadStalledError
+from app.api.services import Services
+from app.errors import (
+    DiskLowError,
+    EmptyUploadError,
+    RequestInvalidError,
+    TooLargeError,
+    UploadBrokenError,
+    UploadStalledError,
+)
 from app.jobs.intake import ReceivedFile
 
 BUFFER_BYTES = 1 << 20
+DISK_LOOK_BYTES = 16 << 20
 FIELD_BYTES = 8 * 1024
 FORM_OVERHEAD_BYTES = 1 << 20
 # A format that OpenSlide tells by name keeps its ending; nothing else of the client's file name is ever used.
@@ -28,9 +38,10 @@ _SUFFIX = re.compile(r"\.(svs|svslide|tif|tiff|ndpi|vms|vmu|scn|mrxs|bif|czi|dcm
 class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
     """Writes the part named ``slide``. Only one is taken."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, disk_free_min_bytes: int) -> None:
         super().__init__()
-        self._folder, self._max_bytes = folder, max_bytes
+        self._folder, self._max_bytes, self._disk_free_min_bytes = folder, max_bytes, disk_free_min_bytes
+        self._look_at_bytes = 0
         self._sha256 = hashlib.sha256()
         self._file: IO[bytes] | None = None
         self.path: Path | None = None
@@ -50,6 +61,10 @@ class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
         self.size_bytes += len(chunk)
         if self.size_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
+        if self.size_bytes >= self._look_at_bytes:
+            self._look_at_bytes = self.size_bytes + DISK_LOOK_BYTES
+            if shutil.disk_usage(self._folder).free < self._disk_free_min_bytes:
+                raise disk_low()
         self._sha256.update(chunk)
         view = memoryview(chunk)
         while view:
@@ -78,33 +93,49 @@ class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
         return ReceivedFile(self.path, self.size_bytes, self._sha256.hexdigest())
 
 
+def disk_low() -> DiskLowError:
+    """The error for a disk that filled up meanwhile."""
+    return DiskLowError("The server's disk became too full for this slide. Free space, or try again later.")
+
+
 def too_large(max_bytes: int) -> TooLargeError:
     """The error for a body over the limit."""
     return TooLargeError(f"The slide is larger than this server takes ({max_bytes} bytes; XMAG_UPLOAD_MAX_BYTES).")
 
 
 async def receive_form(
-    request: Request, folder: Path, field_names: tuple[str, ...], *, max_bytes: int, idle_s: float
+    request: Request, folder: Path, field_names: tuple[str, ...], services: Services
 ) -> tuple[ReceivedFile, dict[str, str]]:
     """Read the whole body; the slide's file and the other fields as text.
 
-    Errors: RequestInvalidError (unknown field, no slide), TooLargeError, UploadBrokenError, UploadStalledError,
-    and starlette's ClientDisconnect when the client hangs up.
+    Errors: RequestInvalidError (unknown field, no slide), TooLargeError, DiskLowError, UploadBrokenError,
+    UploadStalledError, and starlette's ClientDisconnect when the client hangs up.
     """
-    slide = SlideTarget(folder, max_bytes)
+    settings = services.settings
+    slide = SlideTarget(folder, settings.upload_max_bytes, settings.disk_free_min_bytes)
     values = {name: ValueTarget(validator=MaxSizeValidator(FIELD_BYTES)) for name in field_names}
     try:
         parser = StreamingFormDataParser(headers=request.headers, strict=True)
         parser.register("slide", slide)
         for name, target in values.items():
             parser.register(name, target)
-        async for chunk in _buffered(request, idle_s):
-            await run_in_threadpool(parser.data_received, chunk)
+        async for chunk in _buffered(request, settings.upload_idle_s):
+            await services.in_intake(parser.data_received, chunk)
     except UnexpectedPartException as error:
         known = ", ".join(("slide", *field_names))
-        raise RequestInvalidError(f"The form has an unknown field {error.part_name!r}. Known: {known}.") from error
+        raise RequestInvalidError(
+            f"The form has an unknown field {str(error.part_name)[:80]!r}. Known: {known}."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UploadBrokenError(
+            "A header of the form (a file name, perhaps) is not UTF-8. Send it as UTF-8."
+        ) from error
     except ParseFailedException as error:
         raise UploadBrokenError(f"The multipart body does not parse: {error}. Send it again.") from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise disk_low() from error
+        raise
     except ValidationError as error:
         raise RequestInvalidError(f"A field is longer than {FIELD_BYTES} bytes.") from error
     finally:

@@ -8,6 +8,7 @@ in the data folder, so that every process finds the same one whatever its enviro
 
 import fcntl
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -51,6 +52,7 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        shutil.rmtree(Path(self.url.removeprefix("unix://")).parent, ignore_errors=True)
 
 
 def ensure_embedded(data_dir: Path, preexec: Callable[[], None] | None = None) -> EmbeddedServer:

@@ -9,6 +9,7 @@ import structlog
 
 from app.durable import sync_folder
 from app.errors import PathNotAllowedError, QueueUnavailableError, SourceChangedError
+from app.jobs.callbacks import Callbacks
 from app.jobs.idempotency import Claims
 from app.jobs.queue import JobQueue
 from app.jobs.record import JobRequest, PathSource, UploadSource
@@ -18,8 +19,10 @@ from app.settings import Settings
 from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
 from app.slides.hashing import hash_slide
 from app.slides.pool import ReaderPool
+from app.slides.reader import ReaderLimits
 from app.slides.types import SlideInfo
 
+PROBES = 2
 log = structlog.stdlib.get_logger("xmag.intake")
 
 
@@ -37,8 +40,11 @@ class Intake:
 
     def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
         self._settings, self._store, self._queue = settings, store, queue
+        self.callbacks = Callbacks(settings, store)
         self._claims = Claims(settings.data_dir / "idempotency")
-        self._readers = ReaderPool(size=2)
+        # A reader that a hostile slide took over must not see the next one.
+        limits = ReaderLimits(memory_bytes=settings.reader_memory_bytes)
+        self._readers = ReaderPool(size=PROBES, recycle_after=1, limits=limits)
 
     def close(self) -> None:
         """End the probing processes."""
@@ -78,11 +84,11 @@ class Intake:
     def accept(self, request: JobRequest, idempotency: str | None, fingerprint: str) -> JobRequest:
         """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
         if idempotency is None:
-            self._store.commit(request)
+            self._commit(request)
         else:
             request = request.model_copy(update={"idempotency": idempotency})
             job_id = self._claims.claim(
-                idempotency, fingerprint, request.id, self._store, lambda: self._store.commit(request)
+                idempotency, fingerprint, request.id, self._store, lambda: self._commit(request)
             )
             if job_id != request.id:
                 return self._store.request(job_id)
@@ -92,6 +98,11 @@ class Intake:
             # The request is on disk: the reconciler queues it as soon as Redis answers.
             log.warning("queue unavailable", during="enqueue", job=request.id)
         return request
+
+    def _commit(self, request: JobRequest) -> None:
+        if request.callback_url is not None:
+            self.callbacks.promise(request.id, request.callback_url)
+        self._store.commit(request)
 
     def erase(self, job_id: str) -> None:
         """Erase a job that is over, its upload and results; a slide given by path stays as it is."""

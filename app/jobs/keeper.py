@@ -20,13 +20,14 @@ from app.errors import CancelledError, DeadlineExceededError, QueueUnavailableEr
 from app.jobs.queue import JobQueue, Lease
 from app.jobs.record import JobError, Outcome, now
 from app.jobs.store import Attempt, JobStore
+from app.jobs.tally import count_outcome
 from app.settings import Settings
 from app.slides.reader import SlideReader
 
 log = structlog.stdlib.get_logger("xmag.worker")
 TURN_S = 0.25
 STUCK_S = 5.0
-EXIT_DEADLINE = 75
+EXIT_STUCK = 75
 
 
 class Stop(enum.Enum):
@@ -57,6 +58,7 @@ class Keeper:
         self._lease, self._worker, self._attempt = held.lease, held.worker, held.attempt
         self._stopping = stopping
         self.stopped: Stop | None = None
+        self._stopped_at: float | None = None
         self._over = threading.Event()
         self._reader: SlideReader | None = None
         self._fields: dict[str, str | int] = {"state": "running", "attempt": held.attempt.number, "worker": held.worker}
@@ -100,10 +102,12 @@ class Keeper:
                 drain_from = moment
             if self.stopped is None and self._store.is_over(self._lease.job_id):
                 self._stop(Stop.CANCELLED)
-            if moment - began > self._settings.job_deadline_s:
-                self._end_at_deadline(moment - began)
+            if self.stopped is None and moment - began > self._settings.job_deadline_s:
+                self._end_at_deadline()
             if self.stopped is None and drain_from is not None and moment - drain_from > self._settings.drain_s:
                 self._stop(Stop.HANDED_BACK)
+            if self._stopped_at is not None and moment - self._stopped_at > STUCK_S:
+                self._end_process()
             if self._over.wait(TURN_S):
                 return
 
@@ -127,29 +131,33 @@ class Keeper:
 
     def _stop(self, why: Stop) -> None:
         log.info("stopping the work", reason=why.value)
-        self.stopped = why
+        self.stopped, self._stopped_at = why, time.monotonic()
         reader = self._reader
         if reader is not None:
             reader.close()
 
-    def _end_at_deadline(self, elapsed_s: float) -> None:
-        """Write the outcome at once; if the work does not end by itself soon, end the whole process."""
-        if self.stopped is None:
-            limit = self._settings.job_deadline_s
-            error = DeadlineExceededError(
-                f"The analysis took longer than {limit:g} s (XMAG_JOB_DEADLINE_S) and was ended."
-            )
-            self._store.finish(
-                self._lease.job_id,
-                Outcome(
-                    state="failed",
-                    error=JobError.of(error),
-                    attempt=self._attempt.number,
-                    started_at=self._attempt.started_at,
-                    finished_at=now(),
-                ),
-            )
-            self._stop(Stop.DEADLINE)
-        elif elapsed_s > self._settings.job_deadline_s + STUCK_S:
-            log.error("the work does not stop: ending the process")
-            os._exit(EXIT_DEADLINE)
+    def _end_at_deadline(self) -> None:
+        """Write the outcome at once and stop the work."""
+        limit = self._settings.job_deadline_s
+        error = DeadlineExceededError(f"The analysis took longer than {limit:g} s (XMAG_JOB_DEADLINE_S) and was ended.")
+        outcome = Outcome(
+            state="failed",
+            error=JobError.of(error),
+            attempt=self._attempt.number,
+            started_at=self._attempt.started_at,
+            finished_at=now(),
+        )
+        try:
+            if self._store.finish(self._lease.job_id, outcome):
+                self._queue.bury(self._lease.job_id, error.code)
+                count_outcome(self._queue, "failed", error.code)
+        except (OSError, QueueUnavailableError) as trouble:
+            log.error("outcome or its count not written", reason=str(trouble))
+        self._stop(Stop.DEADLINE)
+
+    def _end_process(self) -> None:
+        """The work was told to stop and does not: only ending the process is left. Its lease then lapses."""
+        log.error("the work does not stop: ending the process", reason=self.stopped.value if self.stopped else None)
+        if self.stopped in {Stop.HANDED_BACK, Stop.LOST}:
+            self._store.hand_back(self._lease.job_id, self._attempt.number)
+        os._exit(EXIT_STUCK)

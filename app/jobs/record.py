@@ -59,6 +59,7 @@ class JobRequest(Record):
     organ: str | None = None
     case_id: str | None = None
     slide_id: str | None = None
+    callback_url: str | None = None
     context: str | None = None
     tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
     idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")

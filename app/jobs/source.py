@@ -4,19 +4,25 @@ from pathlib import Path
 
 from app.errors import PathNotAllowedError, SlideMissingError, SourceChangedError
 from app.jobs.record import JobRequest, PathSource
+from app.settings import Settings
 
 
-def resolve_source(path: str, roots: tuple[Path, ...]) -> Path:
-    """The real path of a slide inside one of ``roots``, links followed first. PathNotAllowedError, SlideMissingError.
+def resolve_source(path: str, settings: Settings) -> Path:
+    """The real path of a slide inside one of the slide roots, links followed first.
+
+    Raises PathNotAllowedError, SlideMissingError.
 
     What lies outside is refused before it is looked at, so that the answer tells nothing about it.
     """
+    roots = settings.slide_roots
     if not roots:
         raise PathNotAllowedError("No slide folder is configured on this server: set XMAG_SLIDE_ROOTS, or upload.")
     if not path.startswith("/") or "\0" in path:
         raise PathNotAllowedError("The path must be absolute and inside one of the server's slide folders.")
     real = Path(path).resolve()
-    if not any(real.is_relative_to(root) for root in roots):
+    if real.is_relative_to(settings.data_dir.resolve()):
+        raise PathNotAllowedError("The path lies in the service's own folder: uploads are analysed once, as sent.")
+    if not any(real.is_relative_to(root) and real != root for root in roots):
         raise PathNotAllowedError("The path lies outside the slide folders of this server (XMAG_SLIDE_ROOTS).")
     if not real.exists():
         raise SlideMissingError("There is no slide at that path.")

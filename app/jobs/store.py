@@ -143,7 +143,7 @@ class JobStore:
             if entry.name == TOMBSTONE:
                 continue
             if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
+                shutil.rmtree(entry, ignore_errors=True)  # another may be erasing it too; what is left is cleared later
             else:
                 entry.unlink(missing_ok=True)
         sync_folder(folder)

@@ -1,17 +1,16 @@
-"""A job's folder while its slide is still coming in: locked by this process, gone unless it is kept."""
+"""A job's folder while its slide is still coming in: locked by this process, gone unless the job was accepted."""
 
 import fcntl
 import shutil
 from pathlib import Path
-from types import TracebackType
 
 from app.jobs.ids import new_job_id
 from app.jobs.reconcile import UPLOAD_LOCK
-from app.jobs.store import SLIDE, JobStore
+from app.jobs.store import REQUEST, SLIDE, JobStore
 
 
 class UploadFolder:
-    """Context manager: a new id with its folder; without ``keep()`` everything is removed at the end.
+    """A new id with its folder. ``close`` it in the end: without a request it and everything in it is removed.
 
     The lock ends with the process, so that what a crash leaves is recognised and cleared (reconcile.py).
     """
@@ -24,17 +23,10 @@ class UploadFolder:
         self._lock = (self.folder / UPLOAD_LOCK).open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.slide_folder.mkdir(mode=0o700)
-        self._kept = False
 
-    def keep(self) -> None:
-        """The job was accepted: leave the folder."""
-        self._kept = True
-
-    def __enter__(self) -> "UploadFolder":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        if self._kept:
+    def close(self) -> None:
+        """Keep an accepted job, remove anything else."""
+        if (self.folder / REQUEST).exists():
             Path(self._lock.name).unlink(missing_ok=True)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)

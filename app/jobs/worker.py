@@ -1,14 +1,27 @@
 """The worker: leases a job, analyses the slide, writes one outcome. One model, loaded and warm; one job at a time."""
 
+import errno
 import os
 import secrets
+import shutil
 import socket
 import threading
 from collections.abc import Callable
 
 import structlog
 
-from app.errors import AttemptsExhaustedError, InternalError, QueueUnavailableError, XmagError
+from app.errors import (
+    AttemptsExhaustedError,
+    DiskLowError,
+    InferenceFailedError,
+    InternalError,
+    JobErasedError,
+    JobNotFoundError,
+    ModelError,
+    QueueUnavailableError,
+    RecordUnreadableError,
+    XmagError,
+)
 from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
 from app.jobs.keeper import Held, Keeper, Stop
@@ -25,6 +38,12 @@ from app.slides.reader import ReaderLimits
 
 log = structlog.stdlib.get_logger("xmag.worker")
 TAKE_WAIT_S = 0.5
+
+
+class ModelBrokenError(ModelError):
+    """The loaded model failed its own proof: only a new process may help."""
+
+    code = "model_broken"
 
 
 class Worker:
@@ -81,27 +100,46 @@ class Worker:
     def _announce(self, presence: WorkerPresence) -> None:
         while not self._stopping.is_set():
             try:
-                announce(self._queue, presence, ttl_s=max(3 * self._settings.lease_s, 3.0))
+                announce(self._queue, presence, ttl_s=max(self._settings.lease_s, 3.0))
             except QueueUnavailableError as error:
                 log.warning("queue unavailable", reason=error.message)
             self._stopping.wait(max(self._settings.lease_s / 3, 0.5))
 
     def _turn(self) -> None:
+        if shutil.disk_usage(self._settings.data_dir).free < self._settings.disk_free_min_bytes:
+            log.error("disk low: no job is taken")
+            self._stopping.wait(2.0)
+            return
         try:
             lease = self._queue.take(self.name, TAKE_WAIT_S)
         except QueueUnavailableError as error:
             log.warning("queue unavailable", reason=error.message)
             self._stopping.wait(1.0)
             return
-        if lease is not None:
-            with structlog.contextvars.bound_contextvars(job=lease.job_id):
+        if lease is None:
+            return
+        with structlog.contextvars.bound_contextvars(job=lease.job_id):
+            try:
                 self._process(lease)
+            except ModelBrokenError:
+                raise
+            except Exception:
+                # Nothing that one job does may end the work on the others; its lease lapses, and it is tried again.
+                log.exception("unforeseen error outside the analysis")
+                self._stopping.wait(1.0)
 
     def _process(self, lease: Lease) -> None:
         if self._store.is_over(lease.job_id):
             self._release(lease)
             return
-        request = self._store.request(lease.job_id)
+        try:
+            request = self._store.request(lease.job_id)
+        except (JobErasedError, JobNotFoundError):
+            self._release(lease)
+            return
+        except RecordUnreadableError as unreadable:
+            self._end(lease, unreadable, attempt=0)
+            return
         counted = self._store.attempts(lease.job_id).counted
         if counted >= self._settings.attempts_max:
             self._give_up(lease, counted)
@@ -120,6 +158,11 @@ class Worker:
                 run_attempt(request, self._store, attempt, model=model, reader=reader, progress=keeper.progress)
         except XmagError as error:
             return error
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                return DiskLowError("The server's disk is full. The job waits until there is space.")
+            log.exception("unforeseen error")
+            return InternalError("Reading or writing failed on our side. The log has more.")
         except Exception:
             # The one place where anything unforeseen is caught: the job is tried again, or fails with this code.
             log.exception("unforeseen error")
@@ -128,26 +171,43 @@ class Worker:
 
     def _conclude(self, lease: Lease, attempt: Attempt, keeper: Keeper, error: XmagError | None) -> None:
         """Write the outcome and let the entry go, unless the job is no longer ours or is to be tried again."""
-        if keeper.stopped is Stop.LOST:
-            log.warning("lease lost", attempt=attempt.number)
-            return
-        if keeper.stopped is Stop.HANDED_BACK and error is not None:
+        stopped = keeper.stopped
+        if error is None:
+            self._finish(lease.job_id, attempt, None)  # whatever else happened: the first outcome counts
+        elif stopped in {Stop.HANDED_BACK, Stop.LOST} or isinstance(error, DiskLowError):
+            # It was not the slide's doing: the attempt does not count.
+            log.warning("given back", attempt=attempt.number, reason=stopped.value if stopped else error.code)
             self._store.hand_back(lease.job_id, attempt.number)
-            self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
-            log.info("handed back", attempt=attempt.number)
+            if stopped is not Stop.LOST:
+                self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
             return
-        if error is not None and keeper.stopped is None and error.retryable and self._may_retry(lease.job_id):
-            log.warning("attempt failed, will be tried again", attempt=attempt.number, code=error.code)
-            return  # the lease is left to lapse: the pause before the next attempt
-        if keeper.stopped is None:
+        elif stopped is None and isinstance(error, InferenceFailedError):
+            self._prove_model(lease, attempt, error)
+        if stopped is Stop.LOST:
+            return
+        if error is not None and stopped is None:
+            if error.retryable and self._may_retry(lease.job_id):
+                log.warning("attempt failed, will be tried again", attempt=attempt.number, code=error.code)
+                return  # the lease is left to lapse: the pause before the next attempt
             self._finish(lease.job_id, attempt, error)
         self._release(lease)
+
+    def _prove_model(self, lease: Lease, attempt: Attempt, error: InferenceFailedError) -> None:
+        """After a failure of the model: if it fails without a slide too, the machine is sick, not the job."""
+        try:
+            for model in self._models.values():
+                model.check()
+        except ModelError as broken:
+            self._store.hand_back(lease.job_id, attempt.number)
+            self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
+            log.error("the model no longer computes rightly: ending the process", reason=broken.message)
+            raise ModelBrokenError(broken.message) from error
 
     def _may_retry(self, job_id: str) -> bool:
         return self._store.attempts(job_id).counted < self._settings.attempts_max
 
     def _finish(self, job_id: str, attempt: Attempt, error: XmagError | None) -> None:
-        has_files = error is None or any(attempt.folder.iterdir())
+        has_files = attempt.folder.is_dir() and any(attempt.folder.iterdir())  # gone if the job was erased meanwhile
         outcome = Outcome(
             state="succeeded" if error is None else "failed",
             folder=attempt.folder.name if has_files else None,
@@ -173,14 +233,16 @@ class Worker:
             f"The job was tried {attempts} times and each attempt ended without a result (the process died or was "
             "stopped). The slide may be damaged; the service's log says more."
         )
+        self._end(lease, error, attempt=attempts)
+
+    def _end(self, lease: Lease, error: XmagError, attempt: int) -> None:
+        """Fail a job without another attempt."""
         last = self._store.attempts(lease.job_id).last_started_at
-        outcome = Outcome(
-            state="failed", error=JobError.of(error), attempt=attempts, started_at=last, finished_at=now()
-        )
+        outcome = Outcome(state="failed", error=JobError.of(error), attempt=attempt, started_at=last, finished_at=now())
         if self._store.finish(lease.job_id, outcome):
+            log.error("job given up", attempts=attempt, code=error.code)
             self._quietly(lambda: self._queue.bury(lease.job_id, error.code), "bury")
             self._quietly(lambda: count_outcome(self._queue, "failed", error.code), "tally")
-            log.error("job given up", attempts=attempts)
         self._release(lease)
 
     def _release(self, lease: Lease) -> None:

@@ -93,7 +93,9 @@ def test_a_slide_by_path_is_read_in_place_and_gives_the_same_result(service, tis
     assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "relative.svs", "{root}/../outside.svs", "{root}/link.svs"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "relative.svs", "{root}", "{root}/.", "{root}/../outside.svs", "{root}/link.svs"]
+)
 def test_a_path_outside_the_roots_is_refused(service, slide_root, tmp_path, path):
     link = slide_root / "link.svs"
     if not link.is_symlink():
@@ -115,6 +117,8 @@ def test_a_missing_slide_inside_the_roots(service, slide_root):
         ({"mpp": "fast"}, "request_invalid", "mpp"),
         ({"mpp": "-1"}, "request_invalid", "mpp"),
         ({"mpp": "nan"}, "request_invalid", "mpp"),
+        ({"callback_url": "http://127.0.0.1/"}, "callback_not_allowed", "XMAG_CALLBACK_HOSTS"),
+        ({"case_id": "a\nb"}, "request_invalid", "case_id"),
         ({"mpp": "1000"}, "mpp_implausible", "mpp"),
         ({"mpp": "3"}, "resolution_too_low", "3"),
         ({"model": "no-such"}, "model_not_found", "xmag-lite0"),
@@ -256,6 +260,10 @@ def test_the_same_idempotency_key_gives_the_same_job(service, tissue, slide_root
     assert service.post(tissue, headers, case_id="A").json()["state"] == "succeeded"
     assert service.http.delete(f"/jobs/{first}").status_code == 200
     assert service.post(tissue, headers, case_id="A").json()["id"] != first
+
+
+def test_a_wrong_idempotency_key_is_refused_before_the_upload(service, tissue):
+    check_problem(service.post(tissue, {"Idempotency-Key": "k" * 256}), 422, "request_invalid")
 
 
 def test_one_key_sent_from_many_places_at_once_makes_one_job(service, tissue):

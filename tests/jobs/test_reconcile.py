@@ -1,7 +1,11 @@
 import os
 import time
 
+import pytest
+
+from app.errors import RecordUnreadableError
 from app.jobs.reconcile import clear_leftovers, requeue_open_jobs
+from app.jobs.store import JobStore
 from app.jobs.upload_folder import UploadFolder
 from tests.jobs.requests import committed, outcome
 
@@ -18,12 +22,12 @@ def test_what_the_streams_lack_is_queued_from_disk_once(store, queue):
 
 
 def test_an_upload_on_its_way_is_left_alone_and_a_dead_one_cleared(store):
-    with UploadFolder(store) as alive:
-        dead = UploadFolder(store)
-        dead._lock.close()  # what the end of its process does
-        assert clear_leftovers(store, set()) == 1
-        assert alive.folder.exists()
-        assert not dead.folder.exists()
+    alive, dead = UploadFolder(store), UploadFolder(store)
+    dead._lock.close()  # what the end of its process does
+    assert clear_leftovers(store, set()) == 1
+    assert alive.folder.exists()
+    assert not dead.folder.exists()
+    alive.close()
     assert not alive.folder.exists()
 
 
@@ -41,6 +45,17 @@ def test_a_half_erased_job_is_erased(store):
     (store.root / request.id / "tombstone.json").write_text('{"erased_at": "2026-01-01T00:00:00Z"}')
     assert clear_leftovers(store, set()) == 1
     assert [path.name for path in (store.root / request.id).iterdir()] == ["tombstone.json"]
+
+
+def test_a_record_of_another_version_stops_nothing(store, queue):
+    odd, good = committed(store), committed(store)
+    path = store.root / odd.id / "request.json"
+    path.write_text(path.read_text()[:-1] + ', "from_the_future": 1}')
+    fresh = JobStore(store.root)
+    assert requeue_open_jobs(fresh, queue) == 2
+    with pytest.raises(RecordUnreadableError):
+        fresh.request(odd.id)
+    assert fresh.request(good.id) == good
 
 
 def test_accepted_jobs_are_never_cleared(store):

@@ -124,6 +124,33 @@ def test_a_job_that_kills_every_worker_fails_after_three_attempts(tmp_path, long
         service.stop()
 
 
+def test_a_job_that_cannot_be_read_fails_and_the_next_runs(fragile, long_slide, tmp_path):
+    os.kill(fragile.pid("worker"), signal.SIGSTOP)
+    odd, good = fragile.submit(long_slide), fragile.submit(tissue_slide(tmp_path / "next.svs"))
+    path = fragile.data_dir / "jobs" / odd / "request.json"
+    path.write_text(path.read_text()[:-1] + ', "from_the_future": 1}')
+    os.kill(fragile.pid("worker"), signal.SIGCONT)
+    assert fragile.wait(good)["state"] == "succeeded"
+    outcome = json.loads((path.parent / "outcome.json").read_text())
+    assert (outcome["state"], outcome["error"]["code"]) == ("failed", "record_unreadable")
+
+
+def test_a_full_disk_refuses_uploads_and_leaves_waiting_jobs_waiting(fragile, long_slide):
+    os.kill(fragile.pid("worker"), signal.SIGSTOP)
+    job_id = fragile.submit(long_slide)
+    os.kill(fragile.pid("worker"), signal.SIGCONT)
+    assert fragile.wait(job_id)["state"] == "succeeded"
+    fragile.stop()
+    full = Service(fragile.data_dir, lease_s=1, disk_free_min_bytes=10**18).start()
+    try:
+        answer = full.post(long_slide)
+        assert (answer.status_code, answer.json()["code"]) == (503, "disk_low")
+        assert int(answer.headers["retry-after"]) > 0
+        assert full.job(job_id)["state"] == "succeeded"
+    finally:
+        full.stop()
+
+
 def test_a_job_past_its_deadline_ends(tmp_path, long_slide):
     service = Service(tmp_path / "data", job_deadline_s=0.2).start()
     try:

@@ -1,0 +1,175 @@
+"""Callbacks: when a job is over, its address is told so, signed, and again until it says 2xx.
+
+A marker ``<data>/callbacks/<id>`` is written before the 202 and removed once the notice arrived or was given up; what
+became of it then stands in the job's folder. A callback's failure never touches its job.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from app.durable import write_once
+from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError
+from app.jobs.post import PostError, post_json
+from app.jobs.record import FinalState, JobError, Record, now
+from app.jobs.store import JobStore
+from app.settings import Settings
+
+log = structlog.stdlib.get_logger("xmag.callback")
+TURN_S = 1.0
+NEVER_ACCEPTED_S = 600.0
+PAUSES_S = (5, 30, 120, 600, 3600, 3600, 3600, 7200, 14400, 28800)  # a day in all
+FILE = "callback.json"
+
+
+class Marker(Record):
+    """A callback that is still owed."""
+
+    url: str
+    tries: int = 0
+    next_at: float = 0.0
+
+
+class Notice(Record):
+    """What is sent."""
+
+    id: str
+    state: FinalState
+    case_id: str | None
+    slide_id: str | None
+    context: str | None
+    error: JobError | None
+    finished_at: datetime
+    links: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Headers that prove sender and time: HMAC-SHA256 over ``<timestamp>.<body>`` with the shared secret."""
+
+    secret: str
+
+    def headers(self, body: bytes, timestamp: int) -> dict[str, str]:
+        """``Xmag-Timestamp`` (seconds since 1970) and ``Xmag-Signature`` (``sha256=<hex>``)."""
+        signed = f"{timestamp}.".encode() + body
+        digest = hmac.new(self.secret.encode(), signed, hashlib.sha256).hexdigest()
+        return {"Xmag-Timestamp": str(timestamp), "Xmag-Signature": f"sha256={digest}"}
+
+
+class Callbacks:
+    """All callbacks of a data folder."""
+
+    def __init__(self, settings: Settings, store: JobStore) -> None:
+        self._settings, self._store = settings, store
+        self._folder = settings.data_dir / "callbacks"
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def check(self, url: str) -> None:
+        """CallbackNotAllowedError unless the address is http(s) and its host on the list."""
+        if self._settings.callback_host(url) is None:
+            raise CallbackNotAllowedError(
+                "callback_url: its host is not among those that this server may call (XMAG_CALLBACK_HOSTS)."
+            )
+
+    def promise(self, job_id: str, url: str) -> None:
+        """Write the marker."""
+        write_once(self._folder / job_id, Marker(url=url).model_dump_json().encode())
+
+    def deliver_due(self) -> int:
+        """Send what is due; how many notices arrived."""
+        return sum(self._deliver(path) for path in list(self._folder.iterdir()) if not path.name.startswith("."))
+
+    def _deliver(self, path: Path) -> bool:
+        try:
+            self._store.request(path.name)
+            if self._store.outcome(path.name) is None:
+                return False
+            with path.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process at a time
+                marker = Marker.model_validate_json(file.read())
+                if time.time() < marker.next_at:
+                    return False
+                return self._send(path, marker)
+        except (FileNotFoundError, BlockingIOError):  # another process has it, or had
+            return False
+        except JobNotFoundError:  # about to be accepted, or a crash kept it from being so
+            if time.time() - path.stat().st_mtime > NEVER_ACCEPTED_S:
+                path.unlink(missing_ok=True)
+            return False
+        except (JobErasedError, RecordUnreadableError, ValidationError):
+            path.unlink(missing_ok=True)
+            return False
+
+    def _send(self, path: Path, marker: Marker) -> bool:
+        job_id = path.name
+        body = self._notice(job_id).model_dump_json().encode()
+        try:
+            self.check(marker.url)
+            headers = Signature(self._settings.callback_secret or "").headers(body, int(time.time()))
+            post_json(marker.url, body, headers, timeout_s=self._settings.callback_timeout_s)
+        except (PostError, CallbackNotAllowedError) as error:
+            tries = marker.tries + 1
+            log.warning("callback failed", job=job_id, tries=tries, reason=str(error))
+            if tries > len(PAUSES_S):
+                self._close(path, delivered=False, tries=tries)
+                return False
+            later = marker.model_copy(update={"tries": tries, "next_at": time.time() + PAUSES_S[tries - 1]})
+            path.write_text(later.model_dump_json())
+            return False
+        self._close(path, delivered=True, tries=marker.tries + 1)
+        log.info("callback delivered", job=job_id)
+        return True
+
+    def _close(self, path: Path, *, delivered: bool, tries: int) -> None:
+        said = json.dumps({"delivered": delivered, "tries": tries, "at": now().isoformat()})
+        write_once(self._store.folder(path.name) / FILE, said.encode())
+        path.unlink(missing_ok=True)
+
+    def _notice(self, job_id: str) -> Notice:
+        request, outcome = self._store.request(job_id), self._store.outcome(job_id)
+        if outcome is None:
+            raise JobErasedError("The job was erased before its callback.")
+        links = {"self": f"/jobs/{job_id}"}
+        if outcome.state == "succeeded":
+            links["result"] = f"/jobs/{job_id}/result"
+        return Notice(
+            id=job_id,
+            state=outcome.state,
+            case_id=request.case_id,
+            slide_id=request.slide_id,
+            context=request.context,
+            error=outcome.error,
+            finished_at=outcome.finished_at,
+            links=links,
+        )
+
+
+class CallbackThread(threading.Thread):
+    """Delivers in the background of the API."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        super().__init__(name="callbacks", daemon=True)
+        self._callbacks, self._stop_now = callbacks, threading.Event()
+
+    def run(self) -> None:
+        """Until stopped."""
+        while not self._stop_now.wait(TURN_S):
+            try:
+                self._callbacks.deliver_due()
+            except Exception:
+                # Whatever it was, the other callbacks are still owed.
+                log.exception("unforeseen error")
+
+    def stop(self) -> None:
+        """End after the notice in hand."""
+        self._stop_now.set()
+        self.join(timeout=2)

@@ -1,0 +1,123 @@
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from app.errors import CallbackNotAllowedError
+from app.jobs.callbacks import Callbacks
+from app.settings import Settings
+from tests.jobs.requests import committed, outcome
+
+SECRET = "a secret of some length"
+
+
+@pytest.fixture
+def hospital():
+    """A server that keeps what it is told and answers as ``statuses`` say (200 in the end)."""
+    told, statuses = [], []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.append((self.path, dict(self.headers), body))
+            self.send_response(statuses.pop(0) if statuses else 200)
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}", told, statuses
+    server.shutdown()
+    server.server_close()
+
+
+def callbacks(tmp_path, store, host) -> Callbacks:
+    return Callbacks(Settings(data_dir=tmp_path, callback_hosts=(host,), callback_secret=SECRET), store)
+
+
+def test_a_notice_comes_once_the_job_is_over_and_is_signed(tmp_path, store, hospital):
+    host, told, _ = hospital
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, case_id="S1", callback_url=f"http://{host}/done?x=1")
+    found.promise(request.id, request.callback_url)
+    assert found.deliver_due() == 0
+    store.finish(request.id, outcome())
+    assert found.deliver_due() == 1
+    assert found.deliver_due() == 0
+    ((path, headers, body),) = told
+    notice = json.loads(body)
+    assert (path, notice["id"], notice["state"], notice["case_id"]) == ("/done?x=1", request.id, "succeeded", "S1")
+    assert abs(int(headers["Xmag-Timestamp"]) - time.time()) < 60
+    signed = headers["Xmag-Timestamp"].encode() + b"." + body
+    expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    assert headers["Xmag-Signature"] == f"sha256={expected}"
+    assert json.loads((store.root / request.id / "callback.json").read_text())["delivered"] is True
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+def test_a_refusal_is_tried_again_later_and_never_touches_the_job(tmp_path, store, hospital, monkeypatch, status):
+    host, told, statuses = hospital
+    statuses.append(status)
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, callback_url=f"http://{host}/")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+    assert [found.deliver_due(), found.deliver_due(), len(told)] == [0, 0, 1]
+    assert store.outcome(request.id).state == "succeeded"
+    later = time.time() + 10
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert [found.deliver_due(), len(told)] == [1, 2]
+
+
+def test_nobody_there_is_given_up_after_a_day(tmp_path, store, monkeypatch):
+    found = callbacks(tmp_path, store, "127.0.0.1:1")
+    request = committed(store, callback_url="http://127.0.0.1:1/")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+    for day in range(1, 20):
+        moment = time.time() + day * 86400
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        assert found.deliver_due() == 0
+    assert json.loads((store.root / request.id / "callback.json").read_text())["delivered"] is False
+    assert list((tmp_path / "callbacks").iterdir()) == []
+
+
+def test_an_erased_job_owes_nothing(tmp_path, store, hospital):
+    host, told, _ = hospital
+    found = callbacks(tmp_path, store, host)
+    request = committed(store)
+    found.promise(request.id, f"http://{host}/")
+    store.finish(request.id, outcome())
+    store.erase(request.id)
+    assert [found.deliver_due(), told, list((tmp_path / "callbacks").iterdir())] == [0, [], []]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example/",
+        "http://ris.example:81/",
+        "ftp://ris.example/",
+        "http://user@ris.example/",
+        "http://ris.example.evil.example/",
+        "http://[x/",
+        "ris.example",
+        "file:///etc/passwd",
+    ],
+)
+def test_only_listed_hosts_are_called(tmp_path, store, url):
+    found = callbacks(tmp_path, store, "ris.example:80")
+    with pytest.raises(CallbackNotAllowedError):
+        found.check(url)
+
+
+def test_listed_hosts_are(tmp_path, store):
+    callbacks(tmp_path, store, "ris.example").check("https://RIS.example:8443/x")
+    callbacks(tmp_path, store, "10.1.2.3:80").check("http://10.1.2.3:80/x")
