@@ -1,18 +1,22 @@
 """Unpacks a zipped slide of many files. Nothing the zip says is believed: names, sizes and ratios are checked first,
 and the bytes that really come out are counted."""
 
+import errno
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from app.errors import ArchiveInvalidError, ArchiveUnsafeError, NotASlideError
+from app.errors import ArchiveInvalidError, ArchiveUnsafeError, DiskLowError, NotASlideError
 from app.slides.entry import find_entry, is_clutter
+from app.slides.sync_tree import sync_tree
 from app.slides.zip_directory import directory_extent
 
 _BLOCK_BYTES = 2**20
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ENCRYPTED = 0x1
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _RATIO_FREE_BYTES = 2**20
@@ -38,26 +42,45 @@ def is_zip(path: Path) -> bool:
 def extract_slide_zip(zip_path: Path, folder: Path, limits: ArchiveLimits = ArchiveLimits()) -> Path:
     """Unpacks into ``folder`` (made here; must be new or empty) and returns the file to open the slide by.
 
-    Raises ArchiveUnsafeError (links, absolute or climbing names, duplicates, encryption, too many or too large) and
-    ArchiveInvalidError (no readable zip, no slide in it); on any failure ``folder`` is removed.
+    What it returns is on disk for good: the zip may be deleted. Raises ArchiveUnsafeError (links, absolute or
+    climbing names, duplicates, encryption, too many or too large), ArchiveInvalidError (no readable zip, no slide in
+    it) and DiskLowError (no room to unpack it); on any failure ``folder`` is removed.
     """
     try:
         _check_directory_size(zip_path, limits)
         with zipfile.ZipFile(zip_path) as archive:
             entries = _checked(archive.infolist(), limits)
+            existing = next(parent for parent in folder.absolute().parents if parent.exists())
+            _check_room(entries, folder if folder.exists() else existing)
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise FileExistsError(f"{folder} is not empty")
             try:
                 _extract(archive, entries, folder)
-                return find_entry(folder)
+                entry = find_entry(folder)
+                sync_tree(folder, existing)
             except BaseException:
                 shutil.rmtree(folder)
                 raise
+            return entry
     except NotASlideError as error:
         raise ArchiveInvalidError(f"The zip holds no usable slide. {error.message}") from error
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise _no_room() from error
+        raise
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
         raise ArchiveInvalidError(f"The zip cannot be read: pack the slide again. ({error})") from error
+
+
+def _check_room(entries: Sequence[zipfile.ZipInfo], place: Path) -> None:
+    """DiskLowError when the file system of ``place`` has less free space than the entries unpack to."""
+    if sum(entry.file_size for entry in entries) > shutil.disk_usage(place).free:
+        raise _no_room()
+
+
+def _no_room() -> DiskLowError:
+    return DiskLowError("The server's disk has no room to unpack this slide. Free space there, then send it again.")
 
 
 def _check_directory_size(zip_path: Path, limits: ArchiveLimits) -> None:

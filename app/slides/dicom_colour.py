@@ -5,9 +5,10 @@ frames are is told by the JPEG itself: JFIF is YCbCr by definition (ITU-T T.871)
 (ITU-T T.872), and channels of unequal sampling cannot be R, G and B.
 """
 
-import mmap
+import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 _RGB = "RGB"
 _JPEG_SYNTAXES = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
@@ -15,6 +16,9 @@ _PIXEL_DATA = tuple(b"\xe0\x7f\x10\x00" + vr + b"\0\0\xff\xff\xff\xff" for vr in
 _ITEM = struct.Struct("<4sI")
 _ITEM_TAG = b"\xfe\xff\x00\xe0"
 _HEAD_BYTES = 65536
+_BLOCK_BYTES = 2**20
+_SEARCH_BYTES = 2**30
+"""Of headers; real ones, a record for each of a million frames included, stay below."""
 _APP0, _APP14, _SOS = 0xE0, 0xEE, 0xDA
 _SOF = frozenset({0xC0, 0xC1, 0xC2})
 
@@ -46,18 +50,31 @@ def jpeg_is_ycbcr(head: bytes) -> bool:
 
 def _first_frame(path: Path) -> bytes:
     """The first bytes of the first encapsulated frame (PS3.5 A.4); empty where there is none."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        start = next((found for tag in _PIXEL_DATA if (found := data.find(tag)) >= 0), -1)
-        if start < 0:
+    with path.open("rb") as file:
+        start = _find_pixel_data(file)
+        if start is None:
             return b""
-        at = start + len(_PIXEL_DATA[0])
+        file.seek(start)
         for index in range(2):  # the offset table, then the first fragment
-            if at + _ITEM.size > len(data):
+            head = file.read(_ITEM.size)
+            if len(head) < _ITEM.size:
                 return b""
-            tag, length = _ITEM.unpack_from(data, at)
-            at += _ITEM.size
+            tag, length = _ITEM.unpack(head)
             if tag != _ITEM_TAG:
                 return b""
             if index == 0:
-                at += length
-        return data[at : at + min(length, _HEAD_BYTES)]
+                file.seek(length, os.SEEK_CUR)
+        return file.read(min(length, _HEAD_BYTES))
+
+
+def _find_pixel_data(file: BinaryIO) -> int | None:
+    """Where the value of the encapsulated Pixel Data begins; looked for in blocks that overlap by a tag's length."""
+    tag_bytes, at, before = len(_PIXEL_DATA[0]), 0, b""
+    while at < _SEARCH_BYTES and (block := file.read(_BLOCK_BYTES)):
+        data = before + block
+        found = [place for tag in _PIXEL_DATA if (place := data.find(tag)) >= 0]
+        if found:
+            return at - len(before) + min(found) + tag_bytes
+        at += len(block)
+        before = data[1 - tag_bytes :]
+    return None

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.errors import NotASlideError
+from app.slides.folder_walk import files_below
 
 INDEX_SUFFIXES = frozenset({".mrxs", ".vms", ".vmu"})
 """Formats of many files: this one leads to the others."""
@@ -20,9 +21,9 @@ def find_entry(folder: Path) -> Path:
     """The file to open for the one slide in ``folder``, subfolders included.
 
     Of a DICOM series it is the largest file, which is level 0 and no label. Raises NotASlideError when there is
-    no slide or more than one.
+    no slide or more than one, and the errors of ``files_below``.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    files = [path for path in files_below(folder) if not path.is_symlink()]
     files = [path for path in files if not is_clutter(path.relative_to(folder).parts)]
     for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES):
         found = [path for path in files if path.suffix.lower() in suffixes]
@@ -30,7 +31,7 @@ def find_entry(folder: Path) -> Path:
             raise _several(len(found))
         if found:
             return found[0]
-    series = {path: _series_uid(path) for path in files if path.suffix.lower() in DICOM_SUFFIXES and is_dicom(path)}
+    series = {path: series_uid(path) for path in files if path.suffix.lower() in DICOM_SUFFIXES and is_dicom(path)}
     if len(set(series.values())) > 1:
         raise _several(len(set(series.values())))
     if not series:
@@ -49,7 +50,8 @@ def is_dicom(path: Path) -> bool:
         return file.read(_DICOM_PREAMBLE_BYTES + 4)[_DICOM_PREAMBLE_BYTES:] == b"DICM"
 
 
-def _series_uid(path: Path) -> bytes:
+def series_uid(path: Path) -> bytes:
+    """The Series Instance UID of a DICOM file; empty where its first 64 KiB do not tell it."""
     with path.open("rb") as file:
         found = _SERIES_UID.search(file.read(_DICOM_HEAD_BYTES))
     return found.group(2) if found else b""

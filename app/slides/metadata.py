@@ -13,6 +13,8 @@ from app.slides.types import Bounds, MppSource, SlideInfo
 MPP_MIN = 0.05
 MPP_MAX = 5.0
 MPP_MAX_ANISOTROPY = 0.02
+OBJECTIVE_POWER_MAX = 1000.0
+"""More than that is no objective's, and not handed on."""
 LEVEL0_MPP_MAX = 2.12
 """6 % coarser than 2.0 µm/px: what the level rule may bear, so that nothing is enlarged beyond it."""
 _SEND_MPP = "send the slide's true resolution in the field mpp (µm/px)"
@@ -27,6 +29,8 @@ def read_info(slide: openslide.OpenSlide, requested_mpp: float | None = None) ->
     width, height = slide.dimensions
     if not (0 < width <= SIDE_MAX_PX and 0 < height <= SIDE_MAX_PX):
         raise SlideCorruptError(f"The slide claims {width} × {height} px, which no scanner makes.")
+    if any(side < 1 for size in slide.level_dimensions for side in size):
+        raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
     power = _positive(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER))
     mpp_x, mpp_y, source = resolve_mpp(properties, requested_mpp)
     return SlideInfo(
@@ -37,7 +41,7 @@ def read_info(slide: openslide.OpenSlide, requested_mpp: float | None = None) ->
         mpp_x=mpp_x,
         mpp_y=mpp_y,
         mpp_source=source,
-        objective_power=power,
+        objective_power=power if power is not None and power <= OBJECTIVE_POWER_MAX else None,
         level_downsamples=tuple(true_downsample((width, height), size) for size in slide.level_dimensions),
         level_sizes=tuple(slide.level_dimensions),
         background=read_background(properties),

@@ -1,5 +1,6 @@
 """Opens a slide with OpenSlide, or says in plain words why not. Only reader processes come here."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +10,8 @@ import openslide
 from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideMissingError
 from app.slides.dicom_colour import frames_are_mislabelled
 from app.slides.entry import find_entry
+from app.slides.files import slide_files
+from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
 from app.slides.tiff_check import check_tiff_complete, is_tiff
 from app.slides.types import SlideInfo
@@ -18,6 +21,8 @@ CACHE_BYTES = 128 * 2**20
 _ODD_TIFFS = frozenset({"hamamatsu"})
 """NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
 _COLOUR_PROPERTIES = ("PhotometricInterpretation", "TransferSyntaxUID")
+_BY_CONTENT = (openslide.OpenSlideError, struct.error, ValueError, KeyError, IndexError, OverflowError)
+"""What reading a damaged or hostile file may end in."""
 _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TIFF, NDPI, MRXS or DICOM."
 
 
@@ -46,14 +51,25 @@ class OpenedSlide:
 def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
     """The slide at ``path``: a file, or a folder that holds one slide. ``mpp`` overrides what the file says (µm/px).
 
-    Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it), SlideCorruptError (known, but
-    truncated or broken), and the errors of ``read_info`` when its resolution cannot be used.
+    Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it; no file), SlideCorruptError (known,
+    but truncated or broken), SlideTooManyFilesError, the errors of ``read_info`` when its resolution cannot be used,
+    and OSError.
     """
     if not path.exists():
         raise SlideMissingError("There is no file at the slide's path.")
-    entry = find_entry(path) if path.is_dir() else path
+    try:
+        return _open_entry(path if is_regular(path) else find_entry(path), mpp)
+    except _BY_CONTENT as error:
+        raise SlideCorruptError(
+            "The slide says of itself what makes no sense: it is damaged. Export or copy it again. "
+            f"({type(error).__name__})"
+        ) from error
+
+
+def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
     if entry.stat().st_size == 0:
         raise EmptyUploadError("The file is empty: its size is 0 bytes. Send it again.")
+    slide_files(entry)  # refuses what a decoder that opens all of them would stumble over
     slide = _open(entry)
     try:
         if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) not in _ODD_TIFFS:

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from app.errors import InternalError, SlideError, XmagError, error_for_code
+from app.errors import InternalError, SlideError, StorageUnavailableError, XmagError, error_for_code
 from app.slides.channel import ChannelGarbledError, Message
 from app.slides.checks import SIDE_MAX_PX, clean, fraction_or_none, number, sequence, text, whole
 from app.slides.grid import Grid
@@ -19,6 +19,7 @@ from app.slides.types import Bounds, ReadingPlan, SlideInfo, SlideQc, Survey
 
 _LEVELS_MAX = 64
 _WARNINGS_MAX = 20
+_FROM_READER = (SlideError, StorageUnavailableError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,9 +155,9 @@ def error_to_json(error: XmagError) -> Message:
 
 
 def error_from_json(message: Message) -> XmagError:
-    """The typed error that the reader process reported; only errors of a slide can come from there."""
+    """The typed error that the reader process reported; only errors of a slide or its storage can come from there."""
     cls = error_for_code(text(message, "code"))
-    return cls(text(message, "message")) if issubclass(cls, SlideError) else InternalError(text(message, "message"))
+    return cls(text(message, "message")) if issubclass(cls, _FROM_READER) else InternalError(text(message, "message"))
 
 
 def _size(value: object) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from app.slides.protocol import (
     survey_layout,
 )
 from app.slides.reader_process import ReaderProcess
+from app.slides.scrub import scrub
 from app.slides.shared_memory import SharedMemory
 from app.slides.types import ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch
 
@@ -53,6 +54,7 @@ class SlideReader:
     def __init__(self, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._process = ReaderProcess(limits.memory_bytes)
+        self._seen: list[Path] = []
         self._info: SlideInfo | None = None
         self._plan = ReadingPlan()
         self._survey: Survey | None = None
@@ -68,6 +70,7 @@ class SlideReader:
     def open(self, path: Path, mpp: float | None = None) -> SlideInfo:
         """Open the slide at ``path`` (file or folder) in place of the one before; ``mpp`` overrides the file's."""
         self._info = self._survey = None
+        self._seen.append(path.absolute())
         answer = self._ask({"op": "open", "path": str(path.absolute()), "mpp": mpp}, self._limits.open_timeout_s)
         with self._believing():
             info = answer.get("info")
@@ -190,7 +193,7 @@ class SlideReader:
         if self._closed:
             return DecoderCrashedError("Reading was broken off.")
         how = self._process.last_words()
-        log.warning("reader process died: %s", how)
+        log.warning("reader process died: %s", scrub(str(how), self._seen, "<slide>"))
         self.close()
         if how.by_itself:
             return InternalError("The process that decodes slides stopped with an error of its own. The log has more.")

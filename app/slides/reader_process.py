@@ -1,5 +1,6 @@
 """A child process and the means to talk to it, to end it, and to say how it ended."""
 
+import logging
 import os
 import signal
 import socket
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.errors import InternalError
 from app.slides.channel import Channel, Message
 
+log = logging.getLogger(__name__)
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 """All that the child sees of the environment: keys and passwords stay here."""
@@ -35,14 +39,22 @@ class LastWords:
 
 
 class ReaderProcess:
-    """``python -m app.slides.reader_main``, started without waiting for it."""
+    """``python -m app.slides.reader_main``, started without waiting for it. InternalError when it cannot be."""
 
     def __init__(self, memory_bytes: int) -> None:
         self._talking = threading.Lock()
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
-        ours, theirs = socket.socketpair()
-        self._channel = Channel(ours)
+        self._given_up = False
         try:
+            self._start(memory_bytes)
+        except OSError as error:
+            raise InternalError(f"The process that decodes slides cannot be started: {error.strerror}.") from error
+
+    def _start(self, memory_bytes: int) -> None:
+        with ExitStack() as undo:
+            self._stderr = undo.enter_context(tempfile.TemporaryFile())
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            self._channel = Channel(ours)
             with theirs:
                 self._child = subprocess.Popen(
                     [sys.executable, "-P", "-m", "app.slides.reader_main", str(theirs.fileno()), str(memory_bytes)],
@@ -53,10 +65,7 @@ class ReaderProcess:
                     env=_environment(),
                     start_new_session=True,
                 )
-        except BaseException:
-            self._channel.close()
-            self._stderr.close()
-            raise
+            undo.pop_all()  # all of it lives as long as the process
 
     @property
     def pid(self) -> int:
@@ -89,10 +98,21 @@ class ReaderProcess:
         return LastWords(f"killed by {_signal_name(-code)}", self._said())
 
     def kill(self) -> None:
-        """End it now, even when another thread waits for it, and give everything back. May be called twice."""
+        """End it now, even when another thread waits for it, and give everything back. May be called twice.
+
+        Returns within 5 s also when the process cannot end yet.
+        """
+        if self._given_up:
+            return
         self._child.kill()
         self._channel.shut_down()
-        self._child.wait()
+        try:
+            self._child.wait(_EXIT_WAIT_S)
+        except subprocess.TimeoutExpired:
+            # Killed, but waiting for a disk inside the kernel; it goes, and is reaped, when that answers.
+            self._given_up = True
+            log.warning("reader process %d was killed and has not ended after %g s", self.pid, _EXIT_WAIT_S)
+            threading.Thread(target=self._child.wait, name="reap", daemon=True).start()
         with self._talking:
             self._channel.close()
             self._stderr.close()

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from app.errors import DecoderCrashedError, SlideError, SlideMissingError
+from app.errors import NotASlideError, SlideCorruptError, SlideMissingError, XmagError
 from app.slides.channel import Channel, ChannelClosedError, Message
+from app.slides.files import slide_files
 from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.level import choose_level
 from app.slides.opening import OpenedSlide, open_slide
 from app.slides.protocol import error_to_json, info_to_json, ring_part, survey_layout, survey_to_json
 from app.slides.render import render_tile
+from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
+from app.slides.storage import blame_storage, memory_error, storage_error
 from app.slides.survey import survey_slide
 from app.slides.types import Int64Array, ReadingPlan, UInt8Array
 
@@ -31,12 +34,8 @@ def serve(sock: socket.socket) -> None:
             return
         try:
             answer = service.answer(request)
-        except SlideError as error:
+        except XmagError as error:
             answer = error_to_json(service.without_names(error))
-        except MemoryError:
-            answer = error_to_json(
-                DecoderCrashedError("The slide needs more memory to be read than is allowed for one.")
-            )
         try:
             channel.send(answer)
         except ChannelClosedError:
@@ -65,22 +64,27 @@ class _Service:
         }
 
     def answer(self, request: Message) -> Message:
-        """The answer to one request, same ``op``. Raises SlideError, MemoryError."""
+        """The answer to one request, same ``op``. Raises SlideError, StorageUnavailableError."""
         op = request["op"]
-        return {"op": op, **self._handlers[op](request)}
+        try:
+            try:
+                return {"op": op, **self._handlers[op](request)}
+            except (NotASlideError, SlideCorruptError) as error:
+                blame_storage(error.message, slide_files(self._path))
+                raise
+        except OSError as error:
+            raise storage_error(error) from error
+        except MemoryError as error:
+            raise memory_error() from error
 
-    def without_names(self, error: SlideError) -> SlideError:
+    def without_names(self, error: XmagError) -> XmagError:
         """The error without the slide's path, which decoders like to quote and which may name a patient."""
-        message = error.message.replace(str(self._path), "the file").replace(f"{self._path.parent}/", "")
-        return type(error)(message, **error.details)
+        return type(error)(scrub_paths(error.message, [self._path], "the file"), **error.details)
 
     def _open(self, request: Message) -> Message:
         self._close(request)
-        self._path = path = Path(request["path"])
-        try:
-            self._opened = open_slide(path, request["mpp"])
-        except OSError as error:
-            raise SlideMissingError(f"The slide's file cannot be read: {error.strerror}.") from error
+        self._path = Path(request["path"])
+        self._opened = open_slide(self._path, request["mpp"])
         return {"info": info_to_json(self._opened.info)}
 
     def _survey(self, request: Message) -> Message:

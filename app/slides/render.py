@@ -107,7 +107,7 @@ def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> I
     size = (columns.count, rows.count)
     try:
         pixels = opened.slide.read_region((columns.start0, rows.start0), level, size)
-    except openslide.OpenSlideError as error:
+    except (openslide.OpenSlideError, ValueError) as error:
         raise SlideCorruptError(
             "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
             f"Export or copy it again. (OpenSlide: {error})"

@@ -5,6 +5,7 @@ fewer levels and without complaint; so the offsets are followed here before anyt
 Sources: TIFF 6.0, sections 2 and 15; BigTIFF's layout as libtiff documents it.
 """
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ def _layout(head: bytes) -> _Layout | None:
 
 def _check_directory(file: BinaryIO, layout: _Layout, offset: int, size: int) -> int:
     """Checks the directory at ``offset``; returns where the next one stands, 0 for none."""
+    if offset > size:
+        raise _truncated()
     file.seek(offset)
     (entries,) = _unpack(file, layout.count)
     packed = _read(file, entries * struct.calcsize(layout.entry))
@@ -115,6 +118,8 @@ def _unpack(file: BinaryIO, layout: str) -> tuple[int, ...]:
 
 
 def _read(file: BinaryIO, length: int) -> bytes:
+    if length > os.fstat(file.fileno()).st_size:  # asked first: Python takes the memory before it reads
+        raise _truncated()
     data = file.read(length)
     if len(data) < length:
         raise _truncated()

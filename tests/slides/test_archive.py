@@ -1,3 +1,6 @@
+import errno
+import os
+import shutil
 import stat
 import struct
 import zipfile
@@ -5,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ArchiveInvalidError, ArchiveUnsafeError
+from app.errors import ArchiveInvalidError, ArchiveUnsafeError, DiskLowError
 from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
 
 DEFAULT = ArchiveLimits()
@@ -147,3 +150,51 @@ def test_a_folder_in_use_is_not_touched(tmp_path):
 def test_is_zip(tmp_path):
     (tmp_path / "t").write_text("PK said the file")
     assert not is_zip(tmp_path / "t")
+
+
+def test_what_is_returned_is_on_disk_files_first_then_folders_upwards(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "s.zip", {"case/s.mrxs": b"index", "case/s/deep/Data.dat": b"data"})
+    synced, fsync = [], os.fsync
+
+    def noting(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    out = tmp_path / "new" / "out"
+    extract_slide_zip(path, out)
+    files = {out / "case/s.mrxs", out / "case/s/deep/Data.dat"}
+    assert set(synced[:2]) == files
+    assert synced[2:] == [out / "case/s/deep", out / "case/s", out / "case", out, tmp_path / "new", tmp_path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("when", ["fsync", "mkdir"])
+def test_a_disk_that_fills_up_leaves_nothing_behind(tmp_path, monkeypatch, number, when):
+    path = make_zip(tmp_path / "s.zip", {"case/s.svs": b"x"})
+    mkdir = Path.mkdir
+
+    def full(*args: object, **_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def full_below(self: Path, *args: object, **options: object) -> None:
+        full() if self.name == "case" else mkdir(self, *args, **options)
+
+    monkeypatch.setattr(os, "fsync", full) if when == "fsync" else monkeypatch.setattr(Path, "mkdir", full_below)
+    assert "Free space" in check_refused(tmp_path, path, DiskLowError)
+
+
+def test_a_slide_larger_than_the_free_space_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": bytes(5000)})
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4999))
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    assert "Free space" in check_refused(tmp_path, path, DiskLowError)
+
+
+def test_a_damaged_deflate_stream(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": bytes(range(256)) * 50}, zipfile.ZIP_DEFLATED)
+    data = bytearray(path.read_bytes())
+    data[40:60] = b"\xff" * 20
+    path.write_bytes(data)
+    check_refused(tmp_path, path, ArchiveInvalidError)

@@ -23,6 +23,12 @@ def test_a_slide_larger_than_glass_is_refused():
         make_grid(1_000_000, 1_000_000, 2.0)
 
 
+def test_the_largest_glass_fits_and_three_of_it_do_not():
+    assert 37_000 < make_grid(300_000, 400_000, 0.25).tiles < 38_000  # 75 × 100 mm
+    with pytest.raises(SlideCorruptError, match="larger than any glass"):
+        make_grid(600_000, 600_000, 0.25)
+
+
 def test_coords_are_row_major_xy():
     grid = make_grid(4000, 4000, 0.25)
     assert grid.coords(np.array([0, 1, 2, 3, 8])).tolist() == [[0, 0], [1792, 0], [3584, 0], [0, 1792], [3584, 3584]]

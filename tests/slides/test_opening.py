@@ -1,3 +1,7 @@
+import os
+import struct
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -112,3 +116,26 @@ def test_whole_tiffs_pass_the_check_and_circles_do_not(tmp_path):
     path.write_bytes(data)
     with pytest.raises(SlideCorruptError, match="circle"):
         check_tiff_complete(path)
+
+
+def test_a_pipe_and_a_pipe_among_a_slides_files_are_refused_unopened(tmp_path):
+    os.mkfifo(tmp_path / "s.svs")
+    (tmp_path / "s.mrxs").write_bytes(b"x")
+    (tmp_path / "s").mkdir()
+    os.mkfifo(tmp_path / "s" / "Slidedat.ini")
+    for path in (tmp_path / "s.svs", tmp_path / "s.mrxs", tmp_path, Path("/dev/zero")):
+        with pytest.raises(NotASlideError, match="pipe"):
+            open_slide(path)
+
+
+@pytest.mark.parametrize("offset", [2**31, 2**62, 2**63, 2**64 - 1])
+def test_a_bigtiff_that_points_beyond_the_largest_file(tmp_path, offset):
+    (tmp_path / "s.tiff").write_bytes(struct.pack("<2sHHHQ", b"II", 43, 8, 0, offset) + bytes(100))
+    with pytest.raises(SlideCorruptError):
+        open_slide(tmp_path / "s.tiff")
+
+
+def test_a_directory_that_claims_more_entries_than_there_is_memory(tmp_path):
+    (tmp_path / "s.tiff").write_bytes(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 2**50) + bytes(100))
+    with pytest.raises(SlideCorruptError):
+        open_slide(tmp_path / "s.tiff")

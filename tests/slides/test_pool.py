@@ -1,11 +1,14 @@
+import errno
 import os
 import signal
+import subprocess
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.errors import DecoderCrashedError, DrainingError, NotASlideError
+from app.errors import DecoderCrashedError, DrainingError, InternalError, NotASlideError
 from app.slides.pool import ReaderPool
 
 from .make_slide import write_svs
@@ -86,3 +89,41 @@ def test_a_spare_stands_by_while_the_others_are_lent(slide):
     with ReaderPool(size=2) as pool, pool.lease() as first, pool.lease() as second:
         assert first is not second
         assert [reader.alive for reader, _ in pool._idle] == [True]
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Has the system refuse new processes while it is switched on."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def switch(on: bool) -> None:
+        monkeypatch.setattr(subprocess, "Popen", refuse) if on else monkeypatch.undo()
+
+    return switch
+
+
+def test_a_lease_without_a_spare_still_lends_and_one_without_a_process_costs_no_slot(slide, no_process):
+    with ReaderPool(size=2) as pool:
+        no_process(True)
+        with pool.lease() as only:  # the spare of the start; none can take its place
+            assert only.open(slide).width == 300
+            for _ in range(3):
+                with pytest.raises(InternalError, match="cannot be started"), pool.lease():
+                    pass
+            assert pool._lent == {only}
+        assert pool._lent == set() and [reader for reader, _ in pool._idle] == [only]
+        no_process(False)
+        with pool.lease() as first, pool.lease() as second:
+            assert first is only and second is not only
+            assert second.open(slide).width == 300
+
+
+def test_a_process_that_cannot_be_started_leaves_no_descriptor(no_process):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    no_process(True)
+    for _ in range(3):
+        with pytest.raises(InternalError):
+            ReaderPool(size=1)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

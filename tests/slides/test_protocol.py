@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from app.errors import InternalError, SlideCorruptError
+from app.errors import InternalError, SlideCorruptError, StorageUnavailableError
 from app.slides.channel import LINE_MAX_BYTES, Channel, ChannelClosedError, ChannelGarbledError, ChannelTimeoutError
 from app.slides.grid import make_grid
 from app.slides.protocol import (
@@ -75,9 +75,10 @@ def test_a_record_that_makes_no_sense_is_refused(key, value):
         info_from_json({**over_the_wire(info_to_json(INFO)), key: value})
 
 
-def test_only_errors_of_a_slide_come_from_the_reader_process():
+def test_only_errors_of_a_slide_or_its_storage_come_from_the_reader_process():
     known = error_from_json({"code": "slide_corrupt", "message": "torn\x1b[31m\n"})
     assert type(known) is SlideCorruptError and known.message == "torn [31m "
+    assert type(error_from_json({"code": "storage_unavailable", "message": "x"})) is StorageUnavailableError
     for code in ("unauthenticated", "no_such_code"):
         assert type(error_from_json({"code": code, "message": "x"})) is InternalError
     assert len(error_from_json({"code": "slide_corrupt", "message": "x" * 10**5}).message) == 1000

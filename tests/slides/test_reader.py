@@ -1,5 +1,6 @@
 """The reader process, alive and killed."""
 
+import logging
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from app.errors import (
     SlideCorruptError,
     SlideMissingError,
 )
+from app.slides import reader_process
 from app.slides.focus import FocusSample
 from app.slides.level import choose_level
 from app.slides.opening import open_slide
@@ -191,6 +193,41 @@ def test_close_from_another_thread_ends_a_read_that_hangs(slide):
 def test_a_process_that_cannot_start_is_our_error_not_the_slides(slide):
     with SlideReader(ReaderLimits(memory_bytes=60 * 2**20)) as reader, pytest.raises(InternalError):
         reader.open(slide)
+
+
+def test_a_process_that_cannot_end_yet_holds_nobody_up_and_is_reaped_later(monkeypatch, caplog):
+    """Stopped and with its killing put off, as one that waits for a dead share inside the kernel."""
+    monkeypatch.setattr(reader_process, "_EXIT_WAIT_S", 0.2)
+    reader = SlideReader()
+    child = reader._process._child
+    os.kill(child.pid, signal.SIGSTOP)
+    monkeypatch.setattr(child, "kill", lambda: None)
+    start = time.monotonic()
+    reader.close()
+    reader.close()
+    assert time.monotonic() - start < 2
+    assert "has not ended" in caplog.text
+    os.kill(child.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{child.pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{child.pid}").exists()
+
+
+def test_the_log_of_a_dead_process_names_no_slide(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    path = tmp_path / "Erika Muster" / "Muster 1950.svs"
+    path.parent.mkdir()
+    write_svs(path, np.zeros((300, 300, 3), np.uint8), 0.5)
+    with SlideReader() as reader:
+        reader.open(path)
+        said = f"Traceback\nOSError: '{path}' {path.name}; {path.parent}/Muster 1950/Index.dat\ndecoder broke"
+        os.pwrite(reader._process._stderr.fileno(), said.encode(), 0)
+        os.kill(pid_of(reader), signal.SIGKILL)
+        with pytest.raises(DecoderCrashedError):
+            reader.survey(PLAN)
+    assert "Traceback" in caplog.text and "decoder broke" in caplog.text and "<slide>" in caplog.text
+    assert "Muster" not in caplog.text and "1950" not in caplog.text
 
 
 def test_an_answer_that_makes_no_sense_ends_the_process(slide, monkeypatch):

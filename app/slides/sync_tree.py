@@ -1,0 +1,26 @@
+"""Brings a folder tree to disk, so that a power cut takes none of it back."""
+
+import os
+from pathlib import Path
+
+
+def sync_tree(folder: Path, up_to: Path) -> None:
+    """fsync all files below ``folder``, then the folders from the deepest up to ``up_to``, which is above it.
+
+    Raises OSError, also for writes that the file system had put off (ENOSPC).
+    """
+    below = sorted(folder.absolute().rglob("*"))
+    above = [parent for parent in folder.absolute().parents if parent.is_relative_to(up_to.absolute())]
+    for path in below:
+        if not path.is_dir():
+            _sync(path)
+    for path in [*reversed([path for path in below if path.is_dir()]), folder, *above]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
