@@ -22,7 +22,6 @@ from app.jobs.queue import connect
 from app.settings import GIB, Settings
 from app.slides.reader import ReaderLimits, SlideReader
 
-
 MASK = "(set)"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from app.errors import PathNotAllowedError, SlideMissingError, SourceChangedError
 from app.jobs.record import JobRequest, PathSource
 from app.settings import Settings
+from app.slides.files import slide_files
 
 
 def resolve_source(path: str, settings: Settings) -> Path:
@@ -30,9 +31,11 @@ def resolve_source(path: str, settings: Settings) -> Path:
 
 
 def source_state(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of the last change in ns: of a folder, the sum and the latest of its files."""
-    files = [path] if path.is_file() else [entry for entry in sorted(path.rglob("*")) if entry.is_file()]
-    states = [file.stat() for file in files]
+    """Size in bytes and time of the last change in ns: the sum and the latest of all files of the slide.
+
+    Raises FileNotFoundError, and SlideTooManyFilesError for a folder that is more than a slide.
+    """
+    states = [file.stat() for file in slide_files(path)]
     return sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
 
 

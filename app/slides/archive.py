@@ -17,6 +17,7 @@ from app.slides.zip_directory import directory_extent
 
 _BLOCK_BYTES = 2**20
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DEPTH_MAX, _NAME_BYTES_MAX = 16, 1024
 _ENCRYPTED = 0x1
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _RATIO_FREE_BYTES = 2**20
@@ -120,8 +121,13 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
         or any(char in name for char in "\\:")
         or not name.isprintable()
         or any(len(part.encode("utf-8", "replace")) > 255 for part in path.parts)
+        or len(path.parts) > _DEPTH_MAX
+        or len(name.encode("utf-8", "replace")) > _NAME_BYTES_MAX
     ):
-        raise ArchiveUnsafeError("A name in the zip is absolute, climbs out of its folder or has forbidden characters.")
+        raise ArchiveUnsafeError(
+            "A name in the zip is absolute, climbs out of its folder, is too long or too deep, "
+            "or has forbidden characters."
+        )
 
 
 def _check_kind(entry: zipfile.ZipInfo) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from app.errors import SlideCorruptError
 from app.slides.types import BoolArray, Float32Array, Int64Array, ReadingPlan, SlideInfo
 
-TILES_MAX = 100_000
-"""The largest glass, 75 × 100 mm, has about 37,000 tiles of 448 µm. Features of all take 0.5 GB at most."""
+AREA_MAX_MM2 = 20_000.0
+"""The largest glass, 75 × 100 mm, has 7,500: about 37,000 tiles of 448 µm."""
 FULLEST_TILES = 4
 """How many tiles are kept when none reaches the least tissue fraction."""
 
@@ -49,13 +49,12 @@ class Selection:
 def make_grid(width: int, height: int, mpp: float, tile_px: int = 224, tile_mpp: float = 2.0) -> Grid:
     """Tile (i, j) starts at round(i · tile_px · tile_mpp / mpp), rounded from the product, never accumulated.
 
-    Raises SlideCorruptError beyond 100,000 tiles (2 dm² of glass at 448 µm each).
+    Raises SlideCorruptError for a slide of more than ``AREA_MAX_MM2``.
     """
-    tile_size0 = tile_px * tile_mpp / mpp
-    grid = Grid(tile_size0, _starts(width, tile_size0), _starts(height, tile_size0))
-    if grid.tiles > TILES_MAX:
+    if width * height * mpp * mpp / 1e6 > AREA_MAX_MM2:
         raise SlideCorruptError(f"The slide claims {width} × {height} px at {mpp:g} µm/px: larger than any glass.")
-    return grid
+    tile_size0 = tile_px * tile_mpp / mpp
+    return Grid(tile_size0, _starts(width, tile_size0), _starts(height, tile_size0))
 
 
 def grid_for(info: SlideInfo, plan: ReadingPlan) -> Grid:

@@ -18,6 +18,8 @@ from app.errors import SlideCorruptError
 _DIRECTORIES_MAX = 4096
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNSIGNED = {3: "u2", 4: "u4", 16: "u8"}
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS = 256, 257, 322, 323, 324
+_TILE_PX_MAX = 16_384
 _DATA_TAGS = ((273, 279), (324, 325))
 """(offsets, byte counts) of strips and of tiles."""
 
@@ -82,7 +84,7 @@ def _check_directory(file: BinaryIO, layout: _Layout, offset: int, size: int) ->
     packed = _read(file, entries * struct.calcsize(layout.entry))
     (following,) = _unpack(file, layout.link)
     found: dict[int, np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
-    wanted = {tag for pair in _DATA_TAGS for tag in pair}
+    wanted = {tag for pair in _DATA_TAGS for tag in pair} | {_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT}
     for tag, kind, count, inline in struct.iter_unpack(layout.entry, packed):
         length = _TYPE_BYTES.get(kind, 1) * count
         data = inline
@@ -101,7 +103,21 @@ def _check_directory(file: BinaryIO, layout: _Layout, offset: int, size: int) ->
         # Where there are fewer byte counts than offsets, libtiff estimates them; such a file is not judged here.
         if offsets is not None and counts is not None and len(offsets) == len(counts) and len(offsets):
             _check_data(offsets, counts, size)
+    _check_tiles(found)
     return int(following)
+
+
+def _check_tiles(found: dict[int, np.ndarray[tuple[int], np.dtype[np.uint64]]]) -> None:
+    """The tiles must be enough for the size that the directory claims, and no larger than a reader can hold."""
+    sizes = [found.get(tag) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)]
+    offsets = found.get(_TILE_OFFSETS)
+    if offsets is None or any(size is None or len(size) != 1 for size in sizes):
+        return
+    width, height, tile_width, tile_height = (int(size[0]) for size in sizes if size is not None)
+    if not (0 < tile_width <= _TILE_PX_MAX and 0 < tile_height <= _TILE_PX_MAX):
+        raise SlideCorruptError(f"The slide's tiles claim to be {tile_width} × {tile_height} px: the file is damaged.")
+    if -(-width // tile_width) * -(-height // tile_height) > len(offsets):
+        raise SlideCorruptError("The slide claims to be larger than its tiles are: the file is damaged.")
 
 
 def _check_data(

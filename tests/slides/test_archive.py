@@ -198,3 +198,9 @@ def test_a_damaged_deflate_stream(tmp_path):
     data[40:60] = b"\xff" * 20
     path.write_bytes(data)
     check_refused(tmp_path, path, ArchiveInvalidError)
+
+
+@pytest.mark.parametrize("name", ["/".join(["d"] * 1200) + "/a.svs", "/".join(["d" * 200] * 6) + "/a.svs"])
+def test_names_too_deep_or_too_long(tmp_path, name):
+    zip_path = make_zip(tmp_path / "deep.zip", {name: b"x"})
+    assert "too deep" in check_refused(tmp_path, zip_path, ArchiveUnsafeError)

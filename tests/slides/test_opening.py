@@ -139,3 +139,25 @@ def test_a_directory_that_claims_more_entries_than_there_is_memory(tmp_path):
     (tmp_path / "s.tiff").write_bytes(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 2**50) + bytes(100))
     with pytest.raises(SlideCorruptError):
         open_slide(tmp_path / "s.tiff")
+
+
+def test_a_slide_that_claims_more_than_its_tiles_is_corrupt(tmp_path):
+    path = write_svs(tmp_path / "slide.svs", np.full((600, 600, 3), 200, np.uint8), 0.5, levels=(1,))
+    content = bytearray(path.read_bytes())
+    for tag, value in ((256, 200_000), (322, 2**20)):
+        lying = bytearray(content)
+        at = _value_of_tag(lying, tag)
+        lying[at : at + 4] = value.to_bytes(4, "little")
+        (tmp_path / "lying.svs").write_bytes(lying)
+        with pytest.raises(SlideCorruptError, match="claim"):
+            open_slide(tmp_path / "lying.svs")
+
+
+def _value_of_tag(content, tag):
+    """Where the value of ``tag`` stands in the first directory of a little-endian TIFF."""
+    offset = int.from_bytes(content[4:8], "little")
+    for entry in range(int.from_bytes(content[offset : offset + 2], "little")):
+        at = offset + 2 + 12 * entry
+        if int.from_bytes(content[at : at + 2], "little") == tag:
+            return at + 8
+    raise AssertionError(tag)
