@@ -9,6 +9,7 @@ import http.client
 import os
 import signal
 import socket
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -37,8 +38,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         watch = None if settings.redis_url else QueueWatch(settings.data_dir)
         environment = {**os.environ, "XMAG_PORT": str(port), "XMAG_REDIS_URL": _redis_url(settings, watch)}
         fd = listening.fileno()
-        api = Child(["api", "--fd", str(fd)], environment, lambda _: _answers(f"{url}/v2/health/live"), (fd,))
-        worker = Child(["worker"], environment, lambda pid: _has_beat(environment, settings, pid), ())
+        xmag = [sys.executable, "-m", "app.cli"]
+        api = Child(
+            "api", [*xmag, "api", "--fd", str(fd)], environment, lambda _: _answers(f"{url}/v2/health/live"), (fd,)
+        )
+        worker = Child("worker", [*xmag, "worker"], environment, lambda pid: _has_beat(environment, settings, pid))
         try:
             say(f"xmag-serve is starting on {url}")
             for child in (worker, api):

@@ -32,14 +32,16 @@ def end_with_parent() -> None:
 
 
 class Child:
-    """A process of `xmag`, started again when it dies, after a pause that grows while it keeps dying.
+    """A process, started again when it dies, after a pause that grows while it keeps dying.
 
     A process that worked and then gave no pulse for ``SILENT_MAX_S`` (it hangs, or was stopped) is killed.
     """
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], pulse: Pulse, keep: tuple[int, ...]) -> None:
-        self.name = arguments[0]
-        self._arguments, self._environment, self._pulse, self._keep = arguments, environment, pulse, keep
+    def __init__(
+        self, name: str, command: list[str], environment: dict[str, str], pulse: Pulse, keep: tuple[int, ...] = ()
+    ) -> None:
+        self.name, self._command, self._environment = name, command, environment
+        self._pulse, self._keep = pulse, keep
         self._pause_s = 0.5
         self._process: subprocess.Popen[bytes] | None = None
         self._started = self._look_at = 0.0
@@ -49,7 +51,7 @@ class Child:
         """Start it, in a session of its own: a Ctrl-C is the supervisor's to hand on."""
         self._started, self._last_pulse = time.monotonic(), None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", *self._arguments],
+            self._command,
             env=self._environment,
             pass_fds=self._keep,
             start_new_session=True,
