@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: see trainin
 from xmag_train.distill.losses.global_cosine import global_cosine
 from xmag_train.distill.losses.local_cosine import local_cosine
 from xmag_train.distill.losses.local_kl import local_kl
+from xmag_train.distill.losses.reading_consistency import reading_consistency
 from xmag_train.distill.losses.relational import relational
 
 
@@ -54,7 +55,9 @@ def test_relational_of_three_regions_by_hand() -> None:
     for mine, theirs in pairs:
         q, p = neighbours(*mine), neighbours(*theirs)
         wanted += sum(b * math.log(b / a) for a, b in zip(q, p, strict=True)) / 3
-    assert relational(student, targets, temperature=1.0).item() == pytest.approx(wanted, rel=1e-5)
+    assert relational(student, targets, student_temperature=1.0, teacher_temperature=1.0).item() == pytest.approx(
+        wanted, rel=1e-5
+    )
 
 
 def test_relational_does_not_mind_turning_and_scaling() -> None:
@@ -62,3 +65,32 @@ def test_relational_does_not_mind_turning_and_scaling() -> None:
     teacher = torch.randn(6, 4, generator=generator)
     turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=generator))
     assert relational(5.0 * teacher @ turn, teacher[:, None].repeat(1, 16, 1)).item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_relational_by_plain_cosines_of_the_student() -> None:
+    """The student's plain cosines are 0 (of 0 and 1) and √½ (of 2 with either); the teacher's, centred, -1 and 0."""
+    student = torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
+    targets = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]])[:, None].repeat(1, 16, 1)
+    mine = 1 / (1 + math.exp(-math.sqrt(0.5) / 0.5))  # what 0 and 1 give to 2; 2 gives a half to each, on both sides
+    theirs = 1 / (1 + math.exp(-1.0))
+    row = theirs * math.log(theirs / mine) + (1 - theirs) * math.log((1 - theirs) / (1 - mine))
+    value = relational(student, targets, student_temperature=0.5, teacher_temperature=1.0, centre_student=False)
+    assert value.item() == pytest.approx(2 * row / 3, rel=1e-5)
+
+
+def test_relational_leaves_out_a_regions_other_picture() -> None:
+    """Two regions of two pictures: each row has the other region's two, which are one and the same to the teacher."""
+    student = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    targets = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])[:, None].repeat(1, 16, 1)
+    share = math.e / (1 + math.e)  # the second region's rows: cosines 1 and 0; the first region's see two alike
+    row = 0.5 * math.log(0.5 / share) + 0.5 * math.log(0.5 / (1 - share))
+    value = relational(student, targets, student_temperature=1.0, centre_student=False, per_region=2)
+    assert value.item() == pytest.approx(2 * row / 4, rel=1e-5)
+
+
+def test_consistency_counts_from_the_mean_of_the_batch() -> None:
+    """Around (7, 7): the first pair at right angles, the second alike; a common offset changes nothing."""
+    around = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-0.5, -0.5], [-0.5, -0.5]])
+    assert reading_consistency(around + 7.0).item() == pytest.approx(0.5)
+    assert reading_consistency(around).item() == pytest.approx(0.5)
+    assert reading_consistency(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item() == pytest.approx(2.0)

@@ -14,9 +14,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 pytest.importorskip("lightning_fabric", reason="lightning-fabric is not installed: see training/README.md")
 
+from pydantic import ValidationError
 from torch import nn
 
-from xmag_train.distill.config import LossConfig
+from xmag_train.distill.config import DistillConfig, LossConfig
 from xmag_train.distill.distiller import Distiller
 from xmag_train.distill.ema import WeightAverage
 from xmag_train.distill.metrics_file import MetricsFile
@@ -137,6 +138,33 @@ def test_an_epoch_shows_each_region_once_and_processes_share_it() -> None:
     halves = sampler.batch(1, 0, 2) + sampler.batch(1, 1, 2)
     assert sorted(halves) == sorted(sampler.batch(1))
     assert sampler.batch(2) != sampler.batch(0)
+
+
+def test_paired_draws_differ_in_the_reading_alone() -> None:
+    sampler = BatchSampler(
+        40,
+        batch_regions=40,
+        views=3,
+        views_per_region=2,
+        readings=4,
+        extra_symmetry=True,
+        seed=0,
+        paired_readings=True,
+    )
+    draws = sampler.batch(0)
+    first, second = draws[0::2], draws[1::2]
+    assert {draw.reading for draw in first} == {0}
+    assert {draw.reading for draw in second} == {1, 2, 3}
+    assert [draw._replace(reading=0) for draw in second] == first
+    assert len({(draw.view, draw.symmetry) for draw in first}) > 10
+
+
+def test_consistency_asks_for_pairs() -> None:
+    paths = {"regions": "r", "out": "o", "cache": "c"}
+    with pytest.raises(ValidationError, match="needs paired_readings"):
+        DistillConfig.model_validate({**paths, "loss": {"consistency_weight": 1.0}})
+    with pytest.raises(ValidationError, match="views_per_region 2"):
+        DistillConfig.model_validate({**paths, "paired_readings": True, "optim": {"views_per_region": 1}})
 
 
 def test_the_mean_comes_from_training_rows_only() -> None:

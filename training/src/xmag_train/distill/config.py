@@ -1,11 +1,12 @@
 """The YAML of `xmag-train distill`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xmag_train.config import Config
+from xmag_train.distill.losses.relational import TEMPERATURE
 from xmag_train.distill.readings import Reading
 from xmag_train.distill.views import AugmentConfig
 
@@ -29,12 +30,20 @@ class StudentConfig(Config):
 
 
 class LossConfig(Config):
-    """Weights of the three losses, and the form of the local one."""
+    """Weights of the losses, and the forms of the local and the relational one.
+
+    ``consistency_weight`` wants ``paired_readings``. ``relational_centre_student``: whether the student's neighbours
+    are by cosines from the batch's mean, or by plain ones as in retrieval; the temperatures are of cosines.
+    """
 
     global_weight: float = Field(default=1.0, ge=0.0)
     local_weight: float = Field(default=0.5, ge=0.0)
     local: Literal["cosine", "kl"] = "cosine"
     relational_weight: float = Field(default=0.0, ge=0.0)
+    relational_centre_student: bool = True
+    relational_student_temperature: float = Field(default=TEMPERATURE, gt=0.0)
+    relational_teacher_temperature: float = Field(default=TEMPERATURE, gt=0.0)
+    consistency_weight: float = Field(default=0.0, ge=0.0)
 
 
 class OptimConfig(Config):
@@ -55,6 +64,8 @@ class DistillConfig(Config):
 
     ``devices`` and ``precision`` are Lightning Fabric's. ``extra_symmetry``: a further mirroring or turn of the 5x
     tile, with the targets' grid moved along; it asks the student not to care for orientation, at no teacher's cost.
+    ``paired_readings``: both draws of a region (``views_per_region`` is 2) are the same view and symmetry, one in the
+    first of ``readings``, the other in one of the rest; a reading named twice is drawn twice as often.
     """
 
     regions: Path
@@ -68,6 +79,7 @@ class DistillConfig(Config):
     augment: AugmentConfig = AugmentConfig()
     readings: tuple[Reading, ...] = ("lanczos", "area", "dct", "pyramid")
     extra_symmetry: bool = True
+    paired_readings: bool = False
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
     accelerator: Literal["cpu", "cuda", "auto"] = "auto"
@@ -77,6 +89,14 @@ class DistillConfig(Config):
     checkpoint_steps: int = Field(default=50, ge=1)
     log_steps: int = Field(default=10, ge=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> Self:
+        if self.paired_readings and (self.optim.views_per_region != 2 or len(self.readings) < 2):
+            raise ValueError("paired_readings needs views_per_region 2 and at least two readings")
+        if self.loss.consistency_weight > 0.0 and not self.paired_readings:
+            raise ValueError("consistency_weight needs paired_readings")
+        return self
 
     def learning_json(self) -> str:
         """All that decides what is learned: a run may be moved, and go on with other threads or more logging."""

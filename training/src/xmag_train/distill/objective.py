@@ -7,19 +7,33 @@ from xmag_train.distill.distiller import Prediction
 from xmag_train.distill.losses.global_cosine import global_cosine
 from xmag_train.distill.losses.local_cosine import local_cosine
 from xmag_train.distill.losses.local_kl import local_kl
+from xmag_train.distill.losses.reading_consistency import reading_consistency
 from xmag_train.distill.losses.relational import relational
 
 LOCAL_LOSSES = {"cosine": local_cosine, "kl": local_kl}
 
 
-def objective(prediction: Prediction, targets: Tensor, config: LossConfig) -> dict[str, Tensor]:
-    """``loss`` (the weighted sum) and its parts by name; targets float32 [N, 16, D], normalised as configured."""
+def objective(prediction: Prediction, targets: Tensor, config: LossConfig, per_region: int = 1) -> dict[str, Tensor]:
+    """``loss`` (the weighted sum) and its parts by name; targets float32 [N, 16, D], normalised as configured.
+
+    ``per_region``: how many rows side by side show the same region (in the same view, if any loss asks for that).
+    """
     parts = {
         "global": global_cosine(prediction.globally.float(), targets),
         "local": LOCAL_LOSSES[config.local](prediction.locally.float(), targets),
     }
     loss = config.global_weight * parts["global"] + config.local_weight * parts["local"]
     if config.relational_weight > 0.0:
-        parts["relational"] = relational(prediction.embedding.float(), targets)
+        parts["relational"] = relational(
+            prediction.embedding.float(),
+            targets,
+            student_temperature=config.relational_student_temperature,
+            teacher_temperature=config.relational_teacher_temperature,
+            centre_student=config.relational_centre_student,
+            per_region=per_region,
+        )
         loss = loss + config.relational_weight * parts["relational"]
+    if config.consistency_weight > 0.0:
+        parts["consistency"] = reading_consistency(prediction.embedding.float())
+        loss = loss + config.consistency_weight * parts["consistency"]
     return {"loss": loss, **parts}

@@ -20,6 +20,7 @@ class BatchSampler:
     """Regions in a new order each epoch, ``views_per_region`` of each; the last, short batch of an epoch is left out.
 
     ``batch_regions`` counts all processes; process ``rank`` of ``world`` gets every ``world``-th of them.
+    ``paired_readings``: of each region two draws that differ in the reading alone, the first of them reading 0.
     """
 
     def __init__(
@@ -32,13 +33,14 @@ class BatchSampler:
         readings: int,
         extra_symmetry: bool,
         seed: int,
+        paired_readings: bool = False,
     ) -> None:
         if regions < batch_regions:
             raise ValueError(f"{regions} regions do not fill a batch of {batch_regions}")
         self.steps_per_epoch = regions // batch_regions
         self._regions, self._batch = regions, batch_regions
         self._views, self._per_region, self._readings = views, views_per_region, readings
-        self._extra, self._seed = extra_symmetry, seed
+        self._extra, self._seed, self._paired = extra_symmetry, seed, paired_readings
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> list[Draw]:
         """The draws of ``step`` (from 0) for one process, those of a region side by side."""
@@ -46,9 +48,14 @@ class BatchSampler:
         order = np.random.default_rng([self._seed, 0, epoch]).permutation(self._regions)
         chosen = order[at * self._batch : (at + 1) * self._batch]
         rng = np.random.default_rng([self._seed, 1, step])
-        draws = [self._draw(int(region), rng) for region in chosen for _ in range(self._per_region)]
-        of_region = [draws[i : i + self._per_region] for i in range(0, len(draws), self._per_region)]
+        of_region = [self._draws(int(region), rng) for region in chosen]
         return [draw for group in of_region[rank::world] for draw in group]
+
+    def _draws(self, region: int, rng: np.random.Generator) -> list[Draw]:
+        if not self._paired:
+            return [self._draw(region, rng) for _ in range(self._per_region)]
+        first = self._draw(region, rng)._replace(reading=0)
+        return [first, first._replace(reading=int(rng.integers(1, self._readings)))]
 
     def _draw(self, region: int, rng: np.random.Generator) -> Draw:
         symmetry = SYMMETRIES[int(rng.integers(len(SYMMETRIES)))] if self._extra else Symmetry()

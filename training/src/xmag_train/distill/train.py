@@ -45,6 +45,7 @@ def train(config: DistillConfig) -> nn.Module:
         readings=len(config.readings),
         extra_symmetry=config.extra_symmetry,
         seed=config.seed,
+        paired_readings=config.paired_readings,
     )
     model = _build(config, data.teacher_dim)
     average = WeightAverage(model, optim.ema_decay)
@@ -73,7 +74,7 @@ def train(config: DistillConfig) -> nn.Module:
                 group["lr"] = rate
             targets = batch_targets(batch, data.teacher, data.normaliser, fabric.device)
             model.train()
-            parts = objective(model(batch.tiles.to(fabric.device)), targets, config.loss)
+            parts = objective(model(batch.tiles.to(fabric.device)), targets, config.loss, optim.views_per_region)
             optimizer.zero_grad()
             fabric.backward(parts["loss"])
             norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip_norm)

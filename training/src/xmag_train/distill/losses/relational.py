@@ -10,21 +10,35 @@ from torch import Tensor
 TEMPERATURE = 0.1
 
 
-def relational(embeddings: Tensor, targets: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def relational(
+    embeddings: Tensor,
+    targets: Tensor,
+    *,
+    student_temperature: float = TEMPERATURE,
+    teacher_temperature: float = TEMPERATURE,
+    centre_student: bool = True,
+    per_region: int = 1,
+) -> Tensor:
     """Mean over regions of KL(teacher's neighbours ‖ student's) in nats.
 
     embeddings [N, d]: the student's, no head between. targets [N, 16, D], of which the mean over the 16 is taken.
-    Neighbours: softmax over the other N − 1 of cosine / temperature, each side centred on the batch's mean.
+    Rows: ``per_region`` pictures of each region side by side; a region is not its own neighbour.
+    Neighbours: softmax over the others of cosine / temperature, each side centred on the batch's mean; the student
+    only with ``centre_student``, for retrieval is by plain cosines.
     """
-    student = _neighbours(embeddings, temperature)
-    teacher = _neighbours(targets.mean(dim=1), temperature)
+    student = _neighbours(_centred(embeddings) if centre_student else embeddings, student_temperature, per_region)
+    teacher = _neighbours(_centred(targets.mean(dim=1)), teacher_temperature, per_region)
     return (teacher.exp() * (teacher - student)).sum(dim=1).mean()
 
 
-def _neighbours(vectors: Tensor, temperature: float) -> Tensor:
-    """[N, d] → log-probabilities [N, N − 1]."""
-    unit = torch.nn.functional.normalize(vectors - vectors.mean(dim=0), dim=-1)
-    count = len(unit)
-    others = ~torch.eye(count, dtype=torch.bool, device=unit.device)
-    cosines = (unit @ unit.T)[others].reshape(count, count - 1)
+def _centred(vectors: Tensor) -> Tensor:
+    return vectors - vectors.mean(dim=0)
+
+
+def _neighbours(vectors: Tensor, temperature: float, per_region: int) -> Tensor:
+    """[N, d] → log-probabilities [N, N − per_region]."""
+    unit = torch.nn.functional.normalize(vectors, dim=-1)
+    region = torch.arange(len(unit), device=unit.device) // per_region
+    others = region[:, None] != region[None, :]
+    cosines = (unit @ unit.T)[others].reshape(len(unit), -1)
     return torch.log_softmax(cosines / temperature, dim=1)
