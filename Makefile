@@ -55,6 +55,9 @@ unit: $(DEV_STAMP)  ## the tests alone (ARGS= for pytest)
 
 test: lint types unit  ## lint, types and all tests
 
+train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
+	@$(MAKE) -C training test
+
 lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 	@$(PIP) install uv==0.13.9
 	@for name in cpu gpu dev; do \
@@ -64,4 +67,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types unit test lock clean
+.PHONY: help setup serve doctor format lint types unit test train-test lock clean
