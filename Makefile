@@ -55,6 +55,10 @@ unit: $(DEV_STAMP)  ## the tests alone (ARGS= for pytest)
 
 test: lint types unit  ## lint, types and all tests
 
+bench: $(SERVE_STAMP)  ## whole slide against the usual way (SLIDE=path to a slide)
+	@test -n "$(SLIDE)" || { echo "name a slide: make bench SLIDE=/path/to/slide.svs"; exit 1; }
+	@$(BIN)/python benchmarks/whole_slide.py $(SLIDE)
+
 train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
 	@$(MAKE) -C training test
 
@@ -67,4 +71,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types unit test train-test lock clean
+.PHONY: help setup serve doctor format lint types unit test bench train-test lock clean

@@ -12,5 +12,7 @@ def slides_dir() -> Path:
     default = Path(__file__).resolve().parents[2].parent / "shared" / "data"
     folder = Path(os.environ.get("XMAG_TEST_DATA", default)) / "slides"
     if not folder.is_dir():
+        if os.environ.get("REQUIRE") == "1":
+            pytest.fail(f"REQUIRE=1, but there are no real slides in {folder}")
         pytest.skip("real slides are not on this machine: set XMAG_TEST_DATA to the folder that holds slides/")
     return folder
