@@ -1,9 +1,6 @@
 """Child processes watched over: started again when they die, and ended when they fall silent."""
 
-import ctypes
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +9,7 @@ import structlog
 
 from app.errors import SetupError
 from app.jobs.embedded import ensure_embedded
+from app.process import end_with_parent
 
 log = structlog.stdlib.get_logger("xmag.serve")
 EXIT_SETUP = 78  # EX_CONFIG: starting again would not help
@@ -19,16 +17,9 @@ STEADY_S = 60.0
 PAUSE_MAX_S = 10.0
 LOOK_S = 3.0
 SILENT_MAX_S = 20.0
-PR_SET_PDEATHSIG = 1
 
 Pulse = Callable[[int], bool | None]
 """Given a process id: True it works, False it is silent, None that cannot be told now."""
-
-
-def end_with_parent() -> None:
-    """In a new child: get SIGTERM when the parent dies, however it dies (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
@@ -109,7 +100,7 @@ class QueueWatch:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self.server = ensure_embedded(data_dir, preexec=end_with_parent)
+        self.server = ensure_embedded(data_dir)
         self._look_at, self._answered = 0.0, time.monotonic()
 
     def look(self) -> None:
@@ -127,7 +118,7 @@ class QueueWatch:
         log.error("died or silent, starting again", child="queue")
         try:
             self.server.stop()
-            self.server = ensure_embedded(self._data_dir, preexec=end_with_parent)
+            self.server = ensure_embedded(self._data_dir)
             self._answered = time.monotonic()
         except SetupError as error:
             log.error("does not start", child="queue", reason=error.message)

