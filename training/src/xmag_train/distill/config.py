@@ -80,6 +80,7 @@ class DistillConfig(Config):
     readings: tuple[Reading, ...] = ("lanczos", "area", "dct", "pyramid")
     extra_symmetry: bool = True
     paired_readings: bool = False
+    collage_probability: float = Field(default=0.0, ge=0.0, le=1.0)
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
     accelerator: Literal["cpu", "cuda", "auto"] = "auto"

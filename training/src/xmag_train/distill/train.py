@@ -3,12 +3,14 @@
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from xmag_train.distill.batches import Batch, BatchMaker
 from xmag_train.distill.checkpoint import load_checkpoint, save_checkpoint
+from xmag_train.distill.collage import collage
 from xmag_train.distill.config import DistillConfig, OptimConfig
 from xmag_train.distill.data import prepare
 from xmag_train.distill.distiller import Distiller
@@ -73,8 +75,15 @@ def train(config: DistillConfig) -> nn.Module:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             targets = batch_targets(batch, data.teacher, data.normaliser, fabric.device)
+            tiles, targets = collage(
+                batch.tiles.to(fabric.device),
+                targets,
+                probability=config.collage_probability,
+                per_region=optim.views_per_region if config.paired_readings else 1,
+                rng=np.random.default_rng([config.seed, 2, step, fabric.global_rank]),
+            )
             model.train()
-            parts = objective(model(batch.tiles.to(fabric.device)), targets, config.loss, optim.views_per_region)
+            parts = objective(model(tiles), targets, config.loss, optim.views_per_region)
             optimizer.zero_grad()
             fabric.backward(parts["loss"])
             norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip_norm)
