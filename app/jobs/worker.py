@@ -38,6 +38,7 @@ from app.slides.reader import ReaderLimits
 
 log = structlog.stdlib.get_logger("xmag.worker")
 TAKE_WAIT_S = 0.5
+PAUSE_S = 2.0
 
 
 class ModelBrokenError(ModelError):
@@ -108,7 +109,7 @@ class Worker:
     def _turn(self) -> None:
         if shutil.disk_usage(self._settings.data_dir).free < self._settings.disk_free_min_bytes:
             log.error("disk low: no job is taken")
-            self._stopping.wait(2.0)
+            self._stopping.wait(PAUSE_S)
             return
         try:
             lease = self._queue.take(self.name, TAKE_WAIT_S)
@@ -180,6 +181,8 @@ class Worker:
             self._store.hand_back(lease.job_id, attempt.number)
             if stopped is not Stop.LOST:
                 self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
+            if isinstance(error, DiskLowError):
+                self._stopping.wait(PAUSE_S)
             return
         elif stopped is None and isinstance(error, InferenceFailedError):
             self._prove_model(lease, attempt, error)
