@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -28,6 +29,19 @@ keys_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=T
 cli.add_typer(keys_cli, name="keys")
 out, err = Console(), Console(stderr=True)
 EXIT_FAILED, EXIT_USAGE, EXIT_SETUP = 1, 2, 78
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(version("xmag-serve"))  # noqa: T201 (the version is the answer)
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print it and exit")] = False,
+) -> None:
+    """Whole-slide analysis at 5x (2.0 µm/px). Research use: not a diagnostic device."""
 
 
 def main() -> None:
@@ -83,8 +97,9 @@ def worker() -> None:
     url = settings.redis_url or (embedded.url if embedded else "")
     store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url), settings.lease_s)
     work = Worker(settings, store, queue)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: work.stop())
+    asked = iter([work.stop])
+    for number in (signal.SIGTERM, signal.SIGINT):  # the second time, a job in hand is handed back at once
+        signal.signal(number, lambda *_: next(asked, work.hurry)())
     reconciler = Reconciler(store, queue)
     reconciler.start()
     try:
@@ -143,6 +158,7 @@ def analyze(
         _fail(error, EXIT_FAILED)
     except OSError as error:
         raise SetupError(f"Reading the slide or writing to {out_dir} failed: {error.strerror}.") from error
+    out.print(f"{slide.name}", markup=False, highlight=False, soft_wrap=True)
     for line in summary_lines(document):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     out.print(f"Files: {out_dir}/", markup=False, highlight=False, soft_wrap=True)
@@ -211,7 +227,9 @@ def _key_store() -> "KeyStore":
 @keys_cli.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="who or what uses it")],
-    scope: Annotated[list[str] | None, typer.Option(help="analyze, read or admin; repeat for several")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="analyze, read or admin; repeat for several [default: analyze, read]")
+    ] = None,
     tenant: Annotated[str, typer.Option(help="whose jobs it sees; keys of a tenant see the same")] = "default",
 ) -> None:
     """Make a key. It is shown once."""
@@ -240,8 +258,11 @@ def keys_list() -> None:
 @keys_cli.command("revoke")
 def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` shows it")]) -> None:
     """Make a key open nothing, at once."""
-    _key_store().revoke(name)
+    store = _key_store()
+    store.revoke(name)
     err.print(f"{name} is revoked.", markup=False, highlight=False)
+    if not store.all():
+        err.print("That was the last key: all requests are refused until you make one with `xmag keys create`.")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,17 @@ def _settings(settings: Settings) -> str:
         address = urlsplit(settings.redis_url)
         values["redis_url"] = f"{address.scheme}://{address.hostname}:{address.port or 6379}"
     values["callback_secret"] = settings.callback_secret and MASK
-    return "  ".join(f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
+    unknown = [
+        name
+        for name in os.environ
+        if name.startswith("XMAG_") and not name.startswith("XMAG_TEST_") and name[5:].lower() not in values
+    ]
+    if unknown:
+        raise SetupError(
+            f"{', '.join(unknown)}: no such setting. `xmag doctor` lists those there are when it is unset."
+        )
+    lines = (f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
+    return "as this shell has them" + "".join(f"\n                {line}" for line in lines)
 
 
 def _plain(value: object) -> str:
@@ -139,7 +149,8 @@ def _runtime(_: Settings) -> str:
         raise SetupError(f"Both {' and '.join(found)} are installed and overwrite each other. Keep one.")
     if not found:
         raise SetupError("onnxruntime is missing. Install the extra cpu or gpu.")
-    return f"{found[0]}: {', '.join(onnxruntime.get_available_providers())}"
+    ours = [name for name in onnxruntime.get_available_providers() if name.startswith(("CUDA", "TensorRT", "CPU"))]
+    return f"{found[0]}: {', '.join(ours)}"
 
 
 def _gpu(settings: Settings) -> str:
@@ -162,6 +173,8 @@ def _models(settings: Settings) -> str:
             registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
         )
         model.warm_up()
-        worth = "validated" if all(head.validated for head in model.manifest.heads) else "NOT validated"
+        heads = model.manifest.heads
+        worth = "validated" if all(head.validated for head in heads) else "NOT validated"
+        worth = worth if all(head.trained for head in heads) else "UNTRAINED"
         said.append(f"{name} {model.manifest.version} ({model.provider}, {model.precision}, {worth})")
     return f"{', '.join(said)}; default {default}"

@@ -16,6 +16,7 @@ from app.results.schema import (
     ModelPart,
     PredictionPart,
     QcPart,
+    RequestPart,
     ResultDocument,
     SlidePart,
     TilingPart,
@@ -24,6 +25,7 @@ from app.results.schema import (
 )
 from app.slides.types import SlideInfo, SlideQc, Survey
 
+MPP_DIFFERENCE = 0.02
 PEN_WARNING, DARK_WARNING, OUT_OF_FOCUS_WARNING = 0.02, 0.02, 0.20
 
 
@@ -33,16 +35,17 @@ def build_document(
     info: SlideInfo,
     survey: Survey,
     outputs: dict[str, HeadOutput],
-    stain: str | None,
-    organ: str | None,
+    request: RequestPart,
     sha256: str,
     size_bytes: int,
     timings_s: dict[str, float],
 ) -> ResultDocument:
-    """The document. ``stain`` and ``organ`` are what the request claims; ``survey.qc`` is complete."""
-    outside, in_domain = domain_warnings(model.manifest.domain, stain=stain, organ=organ, stain_he=survey.qc.stain_he)
+    """The document. ``survey.qc`` is complete."""
+    outside, in_domain = domain_warnings(
+        model.manifest.domain, stain=request.stain, organ=request.organ, stain_he=survey.qc.stain_he
+    )
     qc = _qc_part(survey.qc)
-    warnings = [*survey.warnings, *qc.warnings, *outside]
+    warnings = [*_mpp_warnings(info), *survey.warnings, *qc.warnings, *outside]
     predictions: list[PredictionPart] = []
     tops: list[TopTilePart] = []
     for task, output in outputs.items():
@@ -51,8 +54,9 @@ def build_document(
         if odd_bag is not None:
             warnings.append(odd_bag)
         predictions.append(predict(head, output, in_domain=in_domain and odd_bag is None))
-        tops += top_tiles(head, output, survey.coords)
+        tops += top_tiles(head, output, survey.coords, survey.tissue_fractions)
     return ResultDocument(
+        request=request,
         slide=_slide_part(info, sha256, size_bytes),
         tiling=_tiling_part(model, survey),
         qc=qc,
@@ -66,6 +70,15 @@ def build_document(
     )
 
 
+def _mpp_warnings(info: SlideInfo) -> list[str]:
+    if info.mpp_file is None or abs(info.mpp_file - info.mpp) <= MPP_DIFFERENCE * info.mpp:
+        return []
+    return [
+        f"mpp_differs: the request says {info.mpp:.4g} µm/px, the file {info.mpp_file:.4g}; the request's was used. "
+        "If it is wrong, so are all sizes and the prediction."
+    ]
+
+
 def _slide_part(info: SlideInfo, sha256: str, size_bytes: int) -> SlidePart:
     bounds = info.bounds
     return SlidePart(
@@ -76,6 +89,7 @@ def _slide_part(info: SlideInfo, sha256: str, size_bytes: int) -> SlidePart:
         mpp_x=info.mpp_x,
         mpp_y=info.mpp_y,
         mpp_source=info.mpp_source,
+        mpp_file=info.mpp_file,
         objective_power=info.objective_power,
         bounds=None
         if bounds is None

@@ -23,6 +23,12 @@ from app.errors import RequestInvalidError, SetupError
 Scope = Literal["analyze", "read", "admin"]
 SCOPES: tuple[Scope, ...] = ("analyze", "read", "admin")
 PREFIX = "xmag_"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine alone."""
+    return host.strip("[]").lower() in LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,14 @@ class KeyStore:
         """Whether keys were ever made here. Neither revoking the last one nor losing the file opens the door."""
         self._were_in_use = self._were_in_use or self._path.exists()
         return self._were_in_use
+
+    def check_exposure(self, host: str) -> None:
+        """SetupError when the service would listen where others can reach it, and there are no keys."""
+        if not self.in_use() and not is_loopback(host):
+            raise SetupError(
+                f"XMAG_HOST is {host}, which others can reach, and there are no API keys. "
+                "Make one first: xmag keys create NAME. Or keep XMAG_HOST=127.0.0.1."
+            )
 
     def all(self) -> tuple[ApiKey, ...]:
         """Every key. SetupError when the file cannot be read: never "no keys" by mistake."""

@@ -90,6 +90,7 @@ def _slide(path: Path, settings: Settings) -> Iterator[Path]:
 @contextmanager
 def _output(out: Path) -> Iterator[Path]:
     """A folder beside the final files, so that each moves into place in one step."""
+    made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     _clear(out)  # whatever comes of this slide, it must not stand beside the results of another
     folder = out / f".partial-{secrets.token_hex(4)}"
@@ -98,6 +99,8 @@ def _output(out: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if made and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _clear(out: Path) -> None:

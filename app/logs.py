@@ -9,6 +9,11 @@ import sys
 import structlog
 
 
+def _without_colour(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event.pop("color_message", None)  # uvicorn's second copy of its message
+    return event
+
+
 def configure_logs(level: str, form: str) -> None:
     """Set up structlog and route the standard library's loggers (uvicorn among them) through it."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
@@ -18,6 +23,7 @@ def configure_logs(level: str, form: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
+        _without_colour,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()

@@ -13,9 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from app.api import analyze, docs, files, health, jobs, metrics
 from app.api.openapi import complete_openapi
 from app.api.problems import install_problem_handlers
-from app.api.security import Guard, is_loopback
+from app.api.security import Guard
 from app.api.services import Services
-from app.errors import SetupError
 from app.inference.registry import ModelRegistry
 from app.jobs.callbacks import CallbackThread
 from app.jobs.embedded import ensure_embedded
@@ -41,11 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
     keys = KeyStore(settings.data_dir)
-    if not keys.in_use() and not is_loopback(settings.host):
-        raise SetupError(
-            f"XMAG_HOST is {settings.host}, which others can reach, and there are no API keys. "
-            "Make one first: xmag keys create NAME. Or keep XMAG_HOST=127.0.0.1."
-        )
+    keys.check_exposure(settings.host)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -13,6 +13,7 @@ import numpy as np
 from app.document import build_document
 from app.errors import NoTissueError
 from app.inference.model import Model
+from app.results.schema import RequestPart
 from app.results.slide_result import HeadMap, SlideResult
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
@@ -33,6 +34,9 @@ class SlideRequest:
     stain: str | None = None
     organ: str | None = None
     tasks: tuple[str, ...] = ()
+    case_id: str | None = None
+    slide_id: str | None = None
+    context: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
 
@@ -103,8 +107,13 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
         info=info,
         survey=survey,
         outputs=outputs,
-        stain=request.stain,
-        organ=request.organ,
+        request=RequestPart(
+            case_id=request.case_id,
+            slide_id=request.slide_id,
+            context=request.context,
+            stain=request.stain,
+            organ=request.organ,
+        ),
         sha256=sha256,
         size_bytes=size_bytes,
         timings_s=watch.seconds,

@@ -8,7 +8,7 @@ from app.inference.manifest import Domain, Head
 from app.inference.mil_head import HeadOutput
 from app.results.percentile import attention_percentiles
 from app.results.schema import CalibrationPart, PredictionPart, TopTilePart
-from app.slides.types import Int64Array
+from app.slides.types import Float32Array, Int64Array
 
 TOP_TILES = 10
 HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
@@ -49,7 +49,8 @@ def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPar
     """The prediction of one head. ``in_domain`` covers stain, organ and bag size."""
     calibrated = head.calibration.status != "none" and head.trained
     probabilities = [float(value) for value in output.probabilities]
-    top = head.labels[int(np.argmax(output.probabilities))] if head.activation == "softmax" else None
+    has_top = head.activation == "softmax" and head.trained  # an untrained head's favourite is noise
+    top = head.labels[int(np.argmax(output.probabilities))] if has_top else None
     return PredictionPart(
         task=head.task,
         labels=head.labels,
@@ -69,10 +70,10 @@ def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPar
     )
 
 
-def top_tiles(head: Head, output: HeadOutput, coords: Int64Array) -> list[TopTilePart]:
+def top_tiles(head: Head, output: HeadOutput, coords: Int64Array, tissue_fractions: Float32Array) -> list[TopTilePart]:
     """The tiles with the highest attention, highest first; of the positive class where attention is per class.
 
-    ``coords``: int64 [N, 2]. A head without attention has no top tiles.
+    ``coords``: int64 [N, 2]; ``tissue_fractions``: float32 [N]. A head without attention has no top tiles.
     """
     if output.attention is None:
         return []
@@ -92,6 +93,7 @@ def top_tiles(head: Head, output: HeadOutput, coords: Int64Array) -> list[TopTil
             attention=float(attention[index]),
             percentile=float(percentiles[index]),
             label=head.labels[row] if head.attention_kind == "per_class" else None,
+            tissue_fraction=float(tissue_fractions[index]),
         )
         for rank, index in enumerate(order, 1)
     ]

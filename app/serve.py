@@ -20,6 +20,7 @@ from pathlib import Path
 from app.errors import QueueUnavailableError, SetupError
 from app.jobs.presence import live_workers
 from app.jobs.queue import JobQueue, connect
+from app.keys import KeyStore
 from app.settings import Settings, prepare_data_dir
 from app.supervisor import Child, QueueWatch
 
@@ -29,9 +30,10 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # our ow
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM. SetupError when the set-up cannot work."""
     prepare_data_dir(settings)
-    stop = threading.Event()
+    KeyStore(settings.data_dir).check_exposure(settings.host)
+    stop, hurry = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: (hurry if stop.is_set() else stop).set())
     with _alone(settings.data_dir), _listen(settings) as listening:
         port = listening.getsockname()[1]
         url = settings.model_copy(update={"port": port}).base_url
@@ -61,9 +63,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
                     is_announced = True
                     say(f"ready: open {url} , or POST a slide to {url}/analyze   (Ctrl-C ends)")
         finally:
-            say("ending")
+            say(
+                f"ending: a running job has {settings.drain_s:g} s to finish, the others wait on disk; "
+                "again Ctrl-C hands it back at once"
+            )
+            worker.ask_to_end()
             api.end(grace_s=10)
-            worker.end(grace_s=settings.drain_s + 10)
+            worker.end(grace_s=settings.drain_s + 10, hurry=hurry)
             if watch is not None:
                 watch.server.stop()
 

@@ -1,6 +1,7 @@
 """Child processes watched over: started again when they die, and ended when they fall silent."""
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,10 +38,11 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = self._look_at = 0.0
         self._last_pulse: float | None = None
+        self._is_asked = False
 
     def start(self) -> None:
         """Start it, in a session of its own: a Ctrl-C is the supervisor's to hand on."""
-        self._started, self._last_pulse = time.monotonic(), None
+        self._started, self._last_pulse, self._is_asked = time.monotonic(), None, False
         self._process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -82,17 +84,29 @@ class Child:
             log.error("silent, killed", child=self.name)
             process.kill()
 
-    def end(self, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL if that does not do within ``grace_s``."""
-        if self._process is None or self._process.poll() is not None:
+    def ask_to_end(self) -> None:
+        """SIGTERM; does not wait."""
+        if self._process is not None and self._process.poll() is None:
+            self._is_asked = True
+            self._process.terminate()
+
+    def end(self, grace_s: float, hurry: threading.Event | None = None) -> None:
+        """SIGTERM, and SIGKILL if that does not do within ``grace_s``; a second SIGTERM once ``hurry`` is set."""
+        process = self._process
+        if process is None or process.poll() is not None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=grace_s)
-        except subprocess.TimeoutExpired:
+        if not self._is_asked:
+            self.ask_to_end()
+        deadline, is_hurried = time.monotonic() + grace_s, False
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+            if hurry is not None and hurry.is_set() and not is_hurried:
+                is_hurried = True
+                process.terminate()
+        if process.poll() is None:
             log.error("does not end, killed", child=self.name)
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+        process.wait()
 
 
 class QueueWatch:

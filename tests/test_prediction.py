@@ -42,6 +42,7 @@ def test_an_untrained_an_unvalidated_and_an_outside_head_say_so():
     untrained = predict(head(trained=False), output([[1.0]]), in_domain=True)
     assert (untrained.kind, untrained.trained) == ("score_uncalibrated", False)
     assert "UNTRAINED" in untrained.statement
+    assert untrained.top_label is None
     trained = predict(head(), output([[1.0]]), in_domain=False)
     assert "UNTRAINED" not in trained.statement
     assert "Not validated" in trained.statement
@@ -92,9 +93,11 @@ def test_bags_outside_the_training_range_are_warned_of():
 
 def test_top_tiles_are_the_strongest_of_the_positive_class():
     coords = np.arange(8).reshape(4, 2).astype(np.int64)
-    shared = top_tiles(head(), output([[0.1, 0.5, 0.2, 0.2]]), coords)
+    fractions = np.array([0.1, 0.5, 1.0, 0.9], np.float32)
+    shared = top_tiles(head(), output([[0.1, 0.5, 0.2, 0.2]]), coords, fractions)
+    assert shared[0].tissue_fraction == 0.5
     assert [tile.index for tile in shared] == [1, 2, 3, 0]
     assert (shared[0].x0, shared[0].y0, shared[0].percentile, shared[0].label) == (2, 3, 100.0, None)
     per_class = output([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
-    found = top_tiles(head(attention_kind="per_class"), per_class, coords)
+    found = top_tiles(head(attention_kind="per_class"), per_class, coords, fractions)
     assert (found[0].index, found[0].label) == (3, "high")

@@ -24,6 +24,7 @@ from app.results.write import (
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["results"], responses=responses(401, 403, 404, 409, 410))
 # Results never change, but they are patients' and may be erased: no cache keeps them.
+_ENDED = {"failed": "failed", "cancelled": "been cancelled"}
 HEADERS = {"Cache-Control": "private, no-store"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 
@@ -31,8 +32,8 @@ TaskQuery = Annotated[str | None, Query(description="which head's map; default: 
 def _folder(services: Services, job: JobStatus, *, succeeded: bool = True) -> Path:
     if job.folder is None or (succeeded and job.state != "succeeded"):
         if job.error is not None:
-            raise ResultNotReadyError(f"The job {job.state}: {job.error.message}", cause=job.error.code)
-        raise ResultNotReadyError(f"The job is {job.state}. Poll /jobs/{job.request.id} until it succeeded.")
+            raise ResultNotReadyError(f"The job has {_ENDED[job.state]}: {job.error.message}", cause=job.error.code)
+        raise ResultNotReadyError(f"The job is {job.state}. Poll /jobs/{job.request.id} until it is over.")
     return services.store.folder(job.request.id) / job.folder
 
 

@@ -12,9 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
 from app.errors import ForbiddenError
-from app.keys import KeyStore
+from app.keys import KeyStore, is_loopback
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -25,11 +24,6 @@ SECURITY_HEADERS = (
         b"form-action 'self'",
     ),
 )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name means this machine alone."""
-    return host.strip("[]").lower() in LOOPBACK
 
 
 class Guard:
@@ -83,4 +77,4 @@ def _is_known(url: str) -> bool:
         name = urlsplit(url).hostname
     except ValueError:  # not an address at all
         return False
-    return name is not None and name.lower() in LOOPBACK
+    return name is not None and is_loopback(name)

@@ -8,7 +8,7 @@ import enum
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -52,11 +52,11 @@ class Keeper:
     """Context manager around one attempt. ``stopped`` tells afterwards whether and why it was cut short."""
 
     def __init__(
-        self, settings: Settings, store: JobStore, queue: JobQueue, held: Held, stopping: threading.Event
+        self, settings: Settings, store: JobStore, queue: JobQueue, held: Held, must_stop: Callable[[], bool]
     ) -> None:
         self._settings, self._store, self._queue = settings, store, queue
         self._lease, self._worker, self._attempt = held.lease, held.worker, held.attempt
-        self._stopping = stopping
+        self._must_stop = must_stop
         self.stopped: Stop | None = None
         self._stopped_at: float | None = None
         self._over = threading.Event()
@@ -91,20 +91,18 @@ class Keeper:
             raise CancelledError(f"The work was stopped: {self.stopped.value}.")
 
     def _run(self) -> None:
-        renew_at, began, drain_from = 0.0, time.monotonic(), None
+        renew_at, began = 0.0, time.monotonic()
         while True:
             moment = time.monotonic()
             if moment >= renew_at:
                 self._renew()
                 renew_at = moment + self._settings.lease_s / 3
             self._report()
-            if self._stopping.is_set() and drain_from is None:
-                drain_from = moment
             if self.stopped is None and self._store.is_over(self._lease.job_id):
                 self._stop(Stop.CANCELLED)
             if self.stopped is None and moment - began > self._settings.job_deadline_s:
                 self._end_at_deadline()
-            if self.stopped is None and drain_from is not None and moment - drain_from > self._settings.drain_s:
+            if self.stopped is None and self._must_stop():
                 self._stop(Stop.HANDED_BACK)
             if self._stopped_at is not None and moment - self._stopped_at > STUCK_S:
                 self._end_process()

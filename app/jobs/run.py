@@ -22,6 +22,9 @@ def run_attempt(
         stain=request.stain,
         organ=request.organ,
         tasks=request.tasks,
+        case_id=request.case_id,
+        slide_id=request.slide_id,
+        context=request.context,
         sha256=upload.sha256 if upload else None,
         size_bytes=upload.size_bytes if upload else None,
     )

@@ -1,11 +1,13 @@
 """The worker: leases a job, analyses the slide, writes one outcome. One model, loaded and warm; one job at a time."""
 
 import errno
+import math
 import os
 import secrets
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -54,6 +56,7 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._settings, self._store, self._queue = settings, store, queue
         self._stopping = threading.Event()
+        self._asked_at: float | None = None
         self._registry = ModelRegistry(settings.models_dir)
         self._models: dict[str, Model] = {}
         # A reader that a hostile slide took over must not see the next one.
@@ -63,6 +66,12 @@ class Worker:
 
     def stop(self) -> None:
         """Take no new job; the one in hand has ``drain_s`` to finish before it is handed back."""
+        self._asked_at = self._asked_at or time.monotonic()
+        self._stopping.set()
+
+    def hurry(self) -> None:
+        """Hand the job in hand back now."""
+        self._asked_at = -math.inf
         self._stopping.set()
 
     def run(self) -> None:
@@ -106,6 +115,9 @@ class Worker:
                 log.warning("queue unavailable", reason=error.message)
             self._stopping.wait(max(self._settings.lease_s / 3, 0.5))
 
+    def _must_stop(self) -> bool:
+        return self._asked_at is not None and time.monotonic() - self._asked_at > self._settings.drain_s
+
     def _turn(self) -> None:
         if shutil.disk_usage(self._settings.data_dir).free < self._settings.disk_free_min_bytes:
             log.error("disk low: no job is taken")
@@ -148,7 +160,7 @@ class Worker:
         attempt = self._store.begin_attempt(lease.job_id, self.name)
         log.info("attempt begins", attempt=attempt.number)
         held = Held(lease, self.name, attempt)
-        with Keeper(self._settings, self._store, self._queue, held, self._stopping) as keeper:
+        with Keeper(self._settings, self._store, self._queue, held, self._must_stop) as keeper:
             error = self._try(request, attempt, keeper)
         self._conclude(lease, attempt, keeper, error)
 

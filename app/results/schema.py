@@ -32,6 +32,7 @@ class SlidePart(Part):
     mpp_x: float
     mpp_y: float
     mpp_source: Literal["request", "file", "objective_power"]
+    mpp_file: float | None = Field(default=None, description="what the file says, whatever was used; null if nothing")
     objective_power: float | None
     bounds: BoundsPart | None
     size_bytes: int
@@ -49,15 +50,15 @@ class TilingPart(Part):
     tiles: int = Field(description="tiles of the full grid")
     tissue_tiles: int = Field(description="tiles kept and analysed")
     tissue_min: float
-    tissue_area_mm2: float
+    tissue_area_mm2: float = Field(description="area inside the tissue outline")
 
 
 class QcPart(Part):
     """Quality figures, fractions of 0 to 1; warnings in words."""
 
-    pen_fraction: float
-    out_of_focus_fraction: float | None
-    dark_fraction: float
+    pen_fraction: float = Field(description="ink, of the slide's whole area")
+    out_of_focus_fraction: float | None = Field(description="of the tissue looked at; null where none could be judged")
+    dark_fraction: float = Field(description="black borders, folds and dirt, of the slide's whole area")
     stain_he: bool | None = Field(description="tissue colours are those of H&E; null where too little tissue tells")
     warnings: list[str]
 
@@ -81,7 +82,7 @@ class PredictionPart(Part):
     probabilities: dict[str, float] = Field(description="label → 0 to 1; read `kind` before calling it a probability")
     logits: dict[str, float]
     positive_class: str | None
-    top_label: str | None = Field(description="the highest label (softmax); null for sigmoid heads")
+    top_label: str | None = Field(description="the highest label (softmax); null for sigmoid and untrained heads")
     calibration: CalibrationPart
     attention_kind: Literal["shared", "per_class", "none"]
     trained: bool
@@ -89,6 +90,16 @@ class PredictionPart(Part):
     in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
     intended_use: str
     statement: str = Field(description="the same in words, to be shown beside every number")
+
+
+class RequestPart(Part):
+    """What the request said of the slide, echoed."""
+
+    case_id: str | None = None
+    slide_id: str | None = None
+    context: str | None = None
+    stain: str | None = None
+    organ: str | None = None
 
 
 class TopTilePart(Part):
@@ -102,6 +113,7 @@ class TopTilePart(Part):
     attention: float = Field(description="raw weight; the weights of a slide sum to 1")
     percentile: float = Field(description="0 to 100, share of the slide's tiles with less or equal attention")
     label: str | None = Field(description="the class for per-class attention, else null")
+    tissue_fraction: float | None = Field(default=None, description="0 to 1: low at rims and at the slide's edge")
 
 
 class ModelPart(Part):
@@ -133,6 +145,7 @@ class ResultDocument(Part):
     """The whole of result.json."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    request: RequestPart = RequestPart()
     slide: SlidePart
     tiling: TilingPart
     qc: QcPart

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 
 import openslide
 
-from app.errors import MppImplausibleError, MppMissingError, ResolutionTooLowError, SlideCorruptError
+from app.errors import (
+    MppImplausibleError,
+    MppMissingError,
+    ResolutionTooLowError,
+    SlideCorruptError,
+    SlideError,
+)
 from app.slides.checks import SIDE_MAX_PX
 from app.slides.level import true_downsample
 from app.slides.types import Bounds, MppSource, SlideInfo
@@ -17,7 +23,7 @@ OBJECTIVE_POWER_MAX = 1000.0
 """More than that is no objective's, and not handed on."""
 LEVEL0_MPP_MAX = 2.12
 """6 % coarser than 2.0 µm/px: what the level rule may bear, so that nothing is enlarged beyond it."""
-_SEND_MPP = "send the slide's true resolution in the field mpp (µm/px)"
+_SEND_MPP = "send the slide's true resolution as mpp (µm/px; --mpp on the command line)"
 
 
 def read_info(slide: openslide.OpenSlide, requested_mpp: float | None = None) -> SlideInfo:
@@ -46,7 +52,17 @@ def read_info(slide: openslide.OpenSlide, requested_mpp: float | None = None) ->
         level_sizes=tuple(slide.level_dimensions),
         background=read_background(properties),
         bounds=read_bounds(properties, width, height),
+        mpp_file=_file_mpp(properties),
     )
+
+
+def _file_mpp(properties: Mapping[str, str]) -> float | None:
+    """What would be used without a request; None where that would be refused."""
+    try:
+        mpp_x, mpp_y, _ = resolve_mpp(properties, None)
+    except SlideError:
+        return None
+    return (mpp_x + mpp_y) / 2
 
 
 def resolve_mpp(properties: Mapping[str, str], requested: float | None) -> tuple[float, float, MppSource]:

@@ -76,7 +76,7 @@ def info_from_json(message: Message) -> SlideInfo:
     source = message.get("mpp_source")
     if source not in ("request", "file", "objective_power"):
         raise ChannelGarbledError("mpp_source")
-    power = message.get("objective_power")
+    power, said = message.get("objective_power"), message.get("mpp_file")
     return SlideInfo(
         vendor=text(message, "vendor"),
         width=whole(message.get("width"), 1, SIDE_MAX_PX),
@@ -90,6 +90,7 @@ def info_from_json(message: Message) -> SlideInfo:
         level_sizes=tuple(_size(value) for value in sizes),
         background=_colour(message.get("background")),
         bounds=None if bounds is None else _bounds(bounds),
+        mpp_file=None if said is None else number(said, 0.01, 10),
     )
 
 

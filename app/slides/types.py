@@ -46,6 +46,7 @@ class SlideInfo:
     """What is known of a slide before a tile is read.
 
     ``mpp`` is the mean of ``mpp_x`` and ``mpp_y`` in µm/px at level 0. ``background`` is RGB, 0 to 255.
+    ``mpp_file``: what the file itself says (or its objective power), whatever was used; None if nothing usable.
     """
 
     vendor: str
@@ -60,6 +61,7 @@ class SlideInfo:
     level_sizes: tuple[tuple[int, int], ...]
     background: tuple[int, int, int]
     bounds: Bounds | None
+    mpp_file: float | None = None
 
 
 @dataclass(frozen=True)

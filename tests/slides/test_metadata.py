@@ -23,7 +23,7 @@ def test_a_request_repairs_a_bogus_file():
 
 @pytest.mark.parametrize("mpp", ["nan", "inf", "-inf", "-0.25", "0", "1e300", "1000", "0.0499", "5.01", "abc", ""])
 def test_bogus_numbers_in_the_file_are_refused_and_not_replaced(mpp: str):
-    with pytest.raises(MppImplausibleError, match="field mpp"):
+    with pytest.raises(MppImplausibleError, match="as mpp"):
         resolve_mpp(properties(mpp, mpp, 40), None)
 
 
@@ -50,7 +50,7 @@ def test_a_scan_coarser_than_five_x_can_bear_is_refused():
 
 @pytest.mark.parametrize("power", [None, "nan", "0", "-20", "twenty"])
 def test_nothing_known_is_missing_and_says_what_to_send(power: str | None):
-    with pytest.raises(MppMissingError, match="field mpp"):
+    with pytest.raises(MppMissingError, match="as mpp"):
         resolve_mpp(properties(power=power), None)
 
 
