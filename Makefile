@@ -10,6 +10,8 @@ PYTEST := $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+# KEDA's own kinds and kustomize's are not in the schema.
+KUBERNETES := $(filter-out %/kustomization.yaml %/scaled.yaml,$(wildcard docker/kubernetes/*.yaml))
 export ORT_DISABLE_TELEMETRY := 1
 
 help:  ## list the targets
@@ -44,8 +46,10 @@ doctor: $(SERVE_STAMP)  ## what is wrong with this set-up
 format: $(DEV_STAMP)  ## rewrite the sources in the house's format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: $(DEV_STAMP)  ## ruff
+lint: $(DEV_STAMP)  ## ruff; Dockerfiles; Kubernetes manifests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@[ ! -x $(BIN)/hadolint ] || $(BIN)/hadolint docker/*.Dockerfile
+	@$(BIN)/kubernetes-validate --strict --quiet $(KUBERNETES)
 
 types: $(DEV_STAMP)  ## mypy, strict on app/
 	@$(BIN)/mypy
@@ -59,6 +63,12 @@ bench: $(SERVE_STAMP)  ## whole slide against the usual way (SLIDE=path to a sli
 	@test -n "$(SLIDE)" || { echo "name a slide: make bench SLIDE=/path/to/slide.svs"; exit 1; }
 	@$(BIN)/python benchmarks/whole_slide.py $(SLIDE)
 
+images:  ## build the container images
+	@docker compose --profile gpu --profile cpu build
+
+test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker; builds images, takes minutes)
+	@XMAG_TEST_COMPOSE=1 $(PYTEST) -rs -s tests/compose $(ARGS)
+
 train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
 	@$(MAKE) -C training test
 
@@ -67,8 +77,10 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 	@for name in cpu gpu dev; do \
 	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    --group build $$([ $$name = dev ] && echo --extra cpu --group dev || echo --extra $$name) pyproject.toml -o requirements/$$name.txt; done
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+	  --group build --constraint requirements/cpu.txt pyproject.toml -o requirements/api.txt
 
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types unit test bench train-test lock clean
+.PHONY: help setup serve doctor format lint types unit test bench images test-compose train-test lock clean

@@ -1,11 +1,14 @@
 # Caddy ends TLS. From Debian's packages, so that its updates come with Debian's.
 FROM debian:bookworm-slim
+# Debian keeps only the newest build of openssl, ca-certificates and curl: those cannot be pinned.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends 'caddy=2.6.*' openssl ca-certificates curl \
  && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/* \
  && groupadd --gid 10002 proxy-xmag \
  && useradd --uid 10002 --gid 10002 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin proxy-xmag \
- && install -d -o 10002 -g 10002 -m 0700 /tls /redis-tls \
+ && install -d -o 10002 -g 10002 -m 0700 /tls \
+ && install -d -o 10002 -g 10002 -m 0750 /redis-tls \
  && install -d /usr/share/xmag \
  && dpkg-query -W -f '${Package} ${Version}\n' > /usr/share/xmag/packages.txt
 ARG VERSION=0.1.0

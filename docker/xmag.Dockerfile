@@ -27,7 +27,7 @@ LABEL org.opencontainers.image.title="xmag-serve ${KIND}" \
       org.opencontainers.image.revision="${REVISION}"
 # The folders are made here so that a new volume takes their owner.
 RUN groupadd --gid 10001 xmag && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin xmag \
- && install -d -o xmag -g xmag -m 0700 /data /keys
+ && install -d -o xmag -g xmag -m 0700 /data /keys /prometheus
 COPY --from=build /opt/xmag /opt/xmag
 COPY models /models
 COPY docker/first-key.sh docker/workers.sh /usr/local/bin/
