@@ -53,8 +53,10 @@ def origin_sentence(document: ResultDocument) -> str:
     """One line that ties a picture to slide and model, without a file name."""
     slide, tiling, model = document.slide, document.tiling, document.model
     tiles = "1 tile" if tiling.tissue_tiles == 1 else f"{tiling.tissue_tiles} tiles"
-    origin = "as given with the request" if slide.mpp_source == "request" else "scan"
+    scan = f"scanned at {slide.mpp:.4g} µm/px"
+    if slide.mpp_source == "request":
+        scan = f"{slide.mpp:.4g} µm/px as given with the request"
     return (
         f"{tiles} of {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px · line: tissue outline · "
-        f"{slide.mpp:.4g} µm/px {origin} · {model.name} {model.version} · slide {slide.sha256[:12]}"
+        f"{scan} · {model.name} {model.version} · slide {slide.sha256[:12]}"
     )

@@ -128,3 +128,10 @@ def test_nothing_of_label_or_macro_is_kept(hospital, analysed):
     assert names == {
         "result.json", "heatmap.png", "overlay.png", "attention.geojson", "embeddings.h5", "tissue_mask.png",
     }  # fmt: skip
+
+
+def test_a_resolution_other_than_the_files_is_said(hospital, slides_dir):
+    job = hospital.wait(hospital.submit(slides_dir / "fix_cmu1_small_region.svs", mpp="0.25"))
+    result = result_of(hospital, job)
+    assert (result["slide"]["mpp"], result["slide"]["mpp_file"]) == (0.25, 0.499)
+    assert any(warning.startswith("mpp_differs") for warning in result["warnings"])

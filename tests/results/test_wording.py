@@ -48,8 +48,17 @@ def test_out_of_domain_is_said_and_in_domain_says_nothing() -> None:
     assert domain_sentence(prediction()) is None
 
 
+def test_a_resolution_that_was_given_is_not_called_the_scan_s() -> None:
+    document = make_result().document
+    slide = document.slide.model_copy(update={"mpp_source": "request", "mpp_file": 0.25})
+    sentence = origin_sentence(document.model_copy(update={"slide": slide}))
+    assert "0.526 µm/px as given with the request" in sentence
+    assert "scanned at" not in sentence
+
+
 def test_origin_names_slide_by_hash_and_model_by_version() -> None:
     assert origin_sentence(make_result().document) == (
-        "12 tiles of 224 px at 2 µm/px · scanned at 0.526 µm/px · xmag-lite0 0.1.0 · slide 555555555555"
+        "12 tiles of 224 px at 2 µm/px · line: tissue outline · scanned at 0.526 µm/px · xmag-lite0 0.1.0 · "
+        "slide 555555555555"
     )
     assert origin_sentence(make_result(Recipe(columns=1, rows=1)).document).startswith("1 tile of")
