@@ -182,18 +182,17 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 @cli.command()
 def models() -> None:
     """List the exported models and what they are worth."""
-    from rich.table import Table
-
     from app.inference.registry import ModelRegistry
 
     registry = ModelRegistry(load_settings().models_dir)
-    table = Table("model", "task", "labels", "trained", "validated", "intended use")
     for name in registry.names():
         manifest = registry.manifest(name)
+        out.print(f"{name} {manifest.version}", highlight=False, markup=False)
         for head in manifest.heads:
-            states = ("yes" if head.trained else "NO", "yes" if head.validated else "NO")
-            table.add_row(f"{name} {manifest.version}", head.task, ", ".join(head.labels), *states, head.intended_use)
-    out.print(table)
+            trained, validated = ("yes" if known else "NO" for known in (head.trained, head.validated))
+            out.print(f"  {head.task}: {', '.join(head.labels)}", highlight=False, markup=False)
+            out.print(f"    trained: {trained}, validated: {validated}", highlight=False)
+            out.print(f"    {head.intended_use}", highlight=False, markup=False, soft_wrap=True)
     problems = registry.problems()
     for name, reason in problems.items():
         err.print(f"{name}: {reason}", style="red", markup=False)
