@@ -1,0 +1,141 @@
+"""What is wrong with a slide, or with how it was sent."""
+
+from app.errors.base import XmagError
+
+
+class SlideError(XmagError):
+    """The slide cannot be analysed as it is."""
+
+    code = "slide_unusable"
+    status = 422
+    origin = "user"
+
+
+class NotASlideError(SlideError):
+    """No reader recognises the file."""
+
+    code = "not_a_slide"
+    status = 415
+
+
+class SlideCorruptError(SlideError):
+    """A reader recognises the file, but its data cannot be read: truncated or damaged."""
+
+    code = "slide_corrupt"
+
+
+class SlideMissingError(SlideError):
+    """No file at the given path."""
+
+    code = "slide_missing"
+
+
+class EmptyUploadError(SlideError):
+    """Zero bytes."""
+
+    code = "empty_upload"
+
+
+class MppMissingError(SlideError):
+    """Neither request nor file nor objective power tells the resolution."""
+
+    code = "mpp_missing"
+
+
+class MppImplausibleError(SlideError):
+    """Resolution outside 0.05 to 5 µm/px, or x and y more than 2 % apart."""
+
+    code = "mpp_implausible"
+
+
+class ResolutionTooLowError(SlideError):
+    """The scan is coarser than the model's 2.0 µm/px can bear."""
+
+    code = "resolution_too_low"
+
+
+class NoTissueError(SlideError):
+    """The tissue mask is empty."""
+
+    code = "no_tissue"
+
+
+class DecoderCrashedError(SlideError):
+    """The process that decoded the slide died."""
+
+    code = "decoder_crashed"
+    retryable = True
+
+
+class DecoderTimeoutError(SlideError):
+    """The process that decoded the slide gave no sign of life in time."""
+
+    code = "decoder_timeout"
+    retryable = True
+
+
+class ArchiveUnsafeError(SlideError):
+    """A zip with links, absolute or climbing paths, too many files or an impossible ratio."""
+
+    code = "archive_unsafe"
+
+
+class ArchiveInvalidError(SlideError):
+    """Not a readable zip, or a zip without a slide."""
+
+    code = "archive_invalid"
+
+
+class SlideTooManyFilesError(SlideError):
+    """The slide's folder holds more files than any slide consists of."""
+
+    code = "slide_too_many_files"
+
+
+class StorageUnavailableError(XmagError):
+    """The disk or share that the slide lies on does not give its bytes: the slide itself may be in order."""
+
+    code = "storage_unavailable"
+    status = 503
+    retryable = True
+
+
+class TooLargeError(XmagError):
+    """More bytes than the service accepts."""
+
+    code = "too_large"
+    status = 413
+    origin = "user"
+
+
+class UploadBrokenError(XmagError):
+    """The multipart body ended early or does not parse."""
+
+    code = "upload_broken"
+    status = 400
+    origin = "user"
+    retryable = True
+
+
+class UploadStalledError(XmagError):
+    """The client stopped sending."""
+
+    code = "upload_stalled"
+    status = 408
+    origin = "user"
+    retryable = True
+
+
+class SourceChangedError(SlideError):
+    """A slide given by path changed between request and analysis."""
+
+    code = "source_changed"
+    status = 409
+
+
+class PathNotAllowedError(XmagError):
+    """A path outside the configured roots."""
+
+    code = "path_not_allowed"
+    status = 403
+    origin = "user"
