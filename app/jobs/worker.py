@@ -40,6 +40,7 @@ from app.slides.reader import ReaderLimits
 
 log = structlog.stdlib.get_logger("xmag.worker")
 TAKE_WAIT_S = 0.5
+TURN_SLACK_S = 60.0
 PAUSE_S = 2.0
 
 
@@ -57,6 +58,7 @@ class Worker:
         self._settings, self._store, self._queue = settings, store, queue
         self._stopping = threading.Event()
         self._asked_at: float | None = None
+        self._turned_at = time.monotonic()
         self._registry = ModelRegistry(settings.models_dir)
         self._models: dict[str, Model] = {}
         # A reader that a hostile slide took over must not see the next one.
@@ -86,6 +88,7 @@ class Worker:
         log.info("worker ready", worker=self.name, model=default, provider=model.provider, precision=model.precision)
         try:
             while not self._stopping.is_set():
+                self._turned_at = time.monotonic()
                 self._turn()
         finally:
             self._readers.close()
@@ -110,10 +113,15 @@ class Worker:
     def _announce(self, presence: WorkerPresence) -> None:
         while not self._stopping.is_set():
             try:
-                announce(self._queue, presence, ttl_s=max(self._settings.lease_s, 3.0))
+                if self._is_turning():
+                    announce(self._queue, presence, ttl_s=max(self._settings.lease_s, 3.0))
             except QueueUnavailableError as error:
                 log.warning("queue unavailable", reason=error.message)
             self._stopping.wait(max(self._settings.lease_s / 3, 0.5))
+
+    def _is_turning(self) -> bool:
+        """Whether the loop goes round; a job that hangs is ended by its Keeper, so that longer than one is stuck."""
+        return time.monotonic() - self._turned_at < self._settings.job_deadline_s + TURN_SLACK_S
 
     def _must_stop(self) -> bool:
         return self._asked_at is not None and time.monotonic() - self._asked_at > self._settings.drain_s

@@ -107,6 +107,18 @@ def test_down_and_up_in_mid_queue_loses_nothing(stack: Stack):
         assert [wait(http, job)["state"] for job in jobs] == ["succeeded"] * 3
 
 
+def test_an_upgrade_in_mid_queue_loses_nothing(stack: Stack):
+    """As after loading new images: API and worker are replaced, the queue stays up."""
+    with stack.client() as http:
+        jobs = [post_path(http, LONG_JOB) for _ in range(2)]
+        wait(http, jobs[0], "running")
+        before = {name: stack.service(name)["Id"] for name in ("api", "worker-cpu", "redis")}
+        stack.up("--force-recreate", "--no-deps", "api", "worker-cpu")
+        after = {name: stack.service(name)["Id"] for name in ("api", "worker-cpu", "redis")}
+        assert {name for name in before if before[name] != after[name]} == {"api", "worker-cpu"}
+        assert [wait(http, job)["state"] for job in jobs] == ["succeeded"] * 2
+
+
 def test_redis_killed_in_mid_queue_loses_nothing(stack: Stack):
     with stack.client() as http:
         jobs = [post_path(http, LONG_JOB) for _ in range(2)]
