@@ -1,17 +1,17 @@
 #!/bin/bash
 # bundle.sh [PROFILE]: everything a host without a network needs, in one archive: images, compose files, models,
-# checksums. PROFILE is gpu (default) or cpu. Build or load the images first:  docker compose --profile gpu build
+# checksums. PROFILE is gpu (default), cpu, or gpu,monitoring. Build or load the images first:  docker compose --profile gpu build
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-gpu}
-version=$(docker compose --profile "$profile" config --images | sed -n 's/^xmag-serve\/api://p' | head -1)
-out=$PWD/xmag-$version-$profile.tar
+version=$(COMPOSE_PROFILES=$profile docker compose config --images | sed -n 's/^xmag-serve\/api://p' | head -1)
+out=$PWD/xmag-$version-${profile//,/+}.tar
 [ ! -e "$out" ] || { echo "$out exists already. Remove it first." >&2; exit 1; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/xmag-bundle.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 folder=$work/xmag-$version
 mkdir "$folder"
-mapfile -t images < <(docker compose --profile "$profile" config --images | sort -u)
+mapfile -t images < <(COMPOSE_PROFILES=$profile docker compose config --images | sort -u)
 echo "saving ${images[*]}"
 docker save "${images[@]}" | gzip -1 > "$folder/images.tar.gz"
 cp -R compose.yaml .env.example docker models LICENSE "$folder/"
