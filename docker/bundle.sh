@@ -1,6 +1,7 @@
 #!/bin/bash
 # bundle.sh [PROFILE]: everything a host without a network needs, in one archive: images, compose files, models,
-# checksums. PROFILE is gpu (default), cpu, or gpu,monitoring. Build or load the images first:  docker compose --profile gpu build
+# checksums. PROFILE is gpu (default), cpu, or gpu,monitoring. The images have to be here:
+# docker compose --profile gpu build
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1:-gpu}

@@ -1,6 +1,7 @@
 """The containers as a hospital runs them: real slides through the proxy, and what happens when parts are killed."""
 
 import json
+import ssl
 import subprocess
 
 import httpx
@@ -54,6 +55,20 @@ def test_images_say_what_is_in_them(stack: Stack):
     assert {"onnxruntime", "openslide-bin", "xmag-serve", "libc6"} <= names
     licences = stack.compose("exec", "-T", "worker-cpu", "cat", "/opt/xmag/share/xmag/licences.txt").decode()
     assert "onnxruntime" in licences
+
+
+def test_a_revoked_key_is_not_made_again(stack: Stack, tmp_path):
+    """The first start's script, on volumes of its own."""
+    script = (
+        "export XMAG_DATA_DIR=/data; first-key.sh >/dev/null; ls /keys; first-key.sh >/dev/null; "
+        "xmag keys revoke first 2>/dev/null; rm /keys/first; first-key.sh; ls /keys"
+    )
+    apart = Stack(f"{stack.name}-keys", tmp_path)
+    try:
+        said = apart.compose("run", "--rm", "-T", "setup", "sh", "-c", script).decode().split()
+    finally:
+        apart.compose("down", "-v", check=False)
+    assert said == ["first", "monitoring", "monitoring"]
 
 
 def test_a_slide_through_the_proxy(stack: Stack, archive):
@@ -147,6 +162,24 @@ def test_a_backup_restores_jobs_and_keys(stack: Stack):
     stack.up()
     with stack.client() as http:  # the key of before
         assert http.get(f"/jobs/{job_id}/result").content == before
+
+
+def test_the_houses_own_certificate(stack: Stack, tmp_path):
+    made = "KEY_MODE=0644 certificate.sh /tmp own.example,localhost >&2 && cat"
+    (tmp_path / "tls").mkdir(mode=0o755)
+    for file in ("cert.pem", "key.pem"):
+        content = stack.compose("exec", "-T", "proxy", "sh", "-c", f"{made} /tmp/{file}")
+        (tmp_path / "tls" / file).write_bytes(content)
+        (tmp_path / "tls" / file).chmod(0o644)
+    own = Stack(stack.name, tmp_path, **{**stack.settings, "XMAG_TLS_DIR": str(tmp_path / "tls")})
+    try:
+        own.up("--no-deps", "proxy")
+        trust = ssl.create_default_context(cafile=tmp_path / "tls" / "cert.pem")
+        assert httpx.get(f"{own.url}/v2/health/live", verify=trust, trust_env=False).status_code == 200
+        with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+            httpx.get(f"{own.url}/v2/health/live", verify=stack.trust(), trust_env=False)
+    finally:
+        stack.up("--no-deps", "proxy")
 
 
 def test_a_worker_of_another_host_through_tls_and_a_password(stack: Stack, tmp_path):
