@@ -213,7 +213,7 @@ def test_a_worker_of_another_host_through_tls_and_a_password(stack: Stack, tmp_p
             with first.client() as http:
                 assert wait(http, post_path(http, SMALL))["state"] == "succeeded"
         finally:
-            second.compose("down", check=False)
+            second.compose("down", "-v", check=False)  # the data folder is the first host's and stays
     finally:
         first.compose("down", check=False)
 
