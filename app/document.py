@@ -23,6 +23,7 @@ from app.results.schema import (
     TopTilePart,
     VersionsPart,
 )
+from app.results.wording import attention_legend
 from app.slides.types import SlideInfo, SlideQc, Survey
 
 MPP_DIFFERENCE = 0.02
@@ -63,7 +64,7 @@ def build_document(
         predictions=predictions,
         top_tiles=tops,
         timings_s={stage: round(seconds, 4) for stage, seconds in timings_s.items()},
-        model=_model_part(model, tuple(outputs)),
+        model=_model_part(model, predictions),
         versions=_versions_part(),
         warnings=warnings,
         research_use_only=not all(part.validated for part in predictions),
@@ -130,21 +131,19 @@ def _qc_part(qc: SlideQc) -> QcPart:
     )
 
 
-def _model_part(model: Model, tasks: tuple[str, ...]) -> ModelPart:
+def _model_part(model: Model, predictions: list[PredictionPart]) -> ModelPart:
     manifest = model.manifest
-    shared = any(manifest.head(task).attention_kind == "shared" for task in tasks)
+    legends = [attention_legend(part, part.positive_class or part.labels[0]) for part in predictions]
     return ModelPart(
         name=manifest.name,
         version=manifest.version,
         manifest_sha256=model.manifest_sha256,
         student_sha256=manifest.variant(model.precision).file.sha256,
-        head_sha256={task: manifest.head(task).file.sha256 for task in tasks},
+        head_sha256={part.task: manifest.head(part.task).file.sha256 for part in predictions},
         precision=model.precision,
         provider=model.provider,
         embedding_dim=manifest.embedding_dim,
-        attention_legend="Shared attention says where the model looked, not where tumour is."
-        if shared
-        else "Attention is given per class.",
+        attention_legend=" ".join(dict.fromkeys(legends)),
     )
 
 

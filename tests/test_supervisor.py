@@ -45,6 +45,7 @@ def test_a_dead_child_is_started_again():
     first = pid_of(made)
     os.kill(first, 9)
     until(lambda: replaced(made, first))
+    assert made._process.poll() is None
     made.end(grace_s=5)
 
 

@@ -54,6 +54,7 @@ def test_an_upload_becomes_a_result_with_all_its_files(service, tissue):
     assert prediction["trained"] is False
     assert "UNTRAINED" in prediction["statement"]
     assert result["research_use_only"] is True
+    assert "where the model looked, not where tumour is" in result["model"]["attention_legend"]
 
     heatmap = Image.open(io.BytesIO(service.http.get(over["links"]["heatmap"]).content))
     overlay = Image.open(io.BytesIO(service.http.get(over["links"]["overlay"]).content))
