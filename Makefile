@@ -72,6 +72,10 @@ test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker
 train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
 	@$(MAKE) -C training test
 
+train-atlas:  ## distil, evaluate and export the shipped model (ATLAS=folder; hours; goes on where it stopped)
+	@$(MAKE) -C training setup
+	@ATLAS="$(ATLAS)" training/atlas.sh
+
 lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 	@$(PIP) install uv==0.13.9
 	@for name in cpu gpu dev; do \
@@ -83,4 +87,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types unit test bench images test-compose train-test lock clean
+.PHONY: help setup serve doctor format lint types unit test bench images test-compose train-test train-atlas lock clean

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from xmag_train.backbones.depthwise import DepthwiseConv2d
 from xmag_train.token_pool import pooling_matrix
 
 EMBEDDING_DIM = 1280
@@ -81,7 +82,10 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, group
     layers: list[nn.Module] = []
     if total > 0:
         layers.append(nn.ZeroPad2d((before, total - before, before, total - before)))
-    layers.append(nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False))
+    if groups == inputs == outputs:
+        layers.append(DepthwiseConv2d(inputs, kernel, stride))
+    else:
+        layers.append(nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False))
     layers.append(nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01))
     return nn.Sequential(*layers)
 

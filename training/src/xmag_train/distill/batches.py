@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xmag_train.data.shards import Region
 from xmag_train.distill.config import DistillConfig
+from xmag_train.distill.disturbance import disturb
 from xmag_train.distill.readings import READINGS
 from xmag_train.distill.sampler import Draw
 from xmag_train.distill.symmetry import Symmetry
@@ -51,7 +52,10 @@ class BatchMaker:
         return Batch(tiles, torch.stack([self._target(draw, self._targets) for draw in draws]), None)
 
     def _student_tile(self, draw: Draw) -> Tensor:
-        pixels = torch.from_numpy(np.array(self._tiles[draw.region, self._readings[draw.reading]]))
+        tile = np.array(self._tiles[draw.region, self._readings[draw.reading]])
+        if draw.disturbance is not None:
+            tile = disturb(tile, np.random.default_rng(draw.disturbance))
+        pixels = torch.from_numpy(tile)
         view = draw_view(self._regions[draw.region].key, draw.view, self._augment)
         return draw.symmetry.apply(view.apply(pixels))
 

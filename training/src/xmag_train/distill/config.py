@@ -66,6 +66,7 @@ class DistillConfig(Config):
     tile, with the targets' grid moved along; it asks the student not to care for orientation, at no teacher's cost.
     ``paired_readings``: both draws of a region (``views_per_region`` is 2) are the same view and symmetry, one in the
     first of ``readings``, the other in one of the rest; a reading named twice is drawn twice as often.
+    ``disturb_probability``: that a tile's sharpness and compression are changed (of a pair the second one's).
     """
 
     regions: Path
@@ -80,6 +81,7 @@ class DistillConfig(Config):
     readings: tuple[Reading, ...] = ("lanczos", "area", "dct", "pyramid")
     extra_symmetry: bool = True
     paired_readings: bool = False
+    disturb_probability: float = Field(default=0.0, ge=0.0, le=1.0)
     collage_probability: float = Field(default=0.0, ge=0.0, le=1.0)
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()

@@ -8,12 +8,16 @@ from xmag_train.distill.symmetry import SYMMETRIES, Symmetry
 
 
 class Draw(NamedTuple):
-    """One picture of a batch: indices of region, view and reading; ``symmetry`` on top of the view's own."""
+    """One picture of a batch: indices of region, view and reading; ``symmetry`` on top of the view's own.
+
+    ``disturbance``: seed of the pixels' disturbance, None for none.
+    """
 
     region: int
     view: int
     reading: int
     symmetry: Symmetry
+    disturbance: int | None = None
 
 
 class BatchSampler:
@@ -21,6 +25,7 @@ class BatchSampler:
 
     ``batch_regions`` counts all processes; process ``rank`` of ``world`` gets every ``world``-th of them.
     ``paired_readings``: of each region two draws that differ in the reading alone, the first of them reading 0.
+    ``disturb_probability``: of a draw's pixels, never of the first of a pair.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class BatchSampler:
         extra_symmetry: bool,
         seed: int,
         paired_readings: bool = False,
+        disturb_probability: float = 0.0,
     ) -> None:
         if regions < batch_regions:
             raise ValueError(f"{regions} regions do not fill a batch of {batch_regions}")
@@ -41,6 +47,7 @@ class BatchSampler:
         self._regions, self._batch = regions, batch_regions
         self._views, self._per_region, self._readings = views, views_per_region, readings
         self._extra, self._seed, self._paired = extra_symmetry, seed, paired_readings
+        self._disturb = disturb_probability
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> list[Draw]:
         """The draws of ``step`` (from 0) for one process, those of a region side by side."""
@@ -55,8 +62,10 @@ class BatchSampler:
         if not self._paired:
             return [self._draw(region, rng) for _ in range(self._per_region)]
         first = self._draw(region, rng)._replace(reading=0)
-        return [first, first._replace(reading=int(rng.integers(1, self._readings)))]
+        other = first._replace(reading=int(rng.integers(1, self._readings)))
+        return [first._replace(disturbance=None), other]
 
     def _draw(self, region: int, rng: np.random.Generator) -> Draw:
         symmetry = SYMMETRIES[int(rng.integers(len(SYMMETRIES)))] if self._extra else Symmetry()
-        return Draw(region, int(rng.integers(self._views)), int(rng.integers(self._readings)), symmetry)
+        seed = int(rng.integers(2**31)) if rng.random() < self._disturb else None
+        return Draw(region, int(rng.integers(self._views)), int(rng.integers(self._readings)), symmetry, seed)

@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from xmag_train.cpu_memory import keep_freed_memory
 from xmag_train.distill.batches import Batch, BatchMaker
 from xmag_train.distill.checkpoint import load_checkpoint, save_checkpoint
 from xmag_train.distill.collage import collage
@@ -36,6 +37,8 @@ def train(config: DistillConfig) -> nn.Module:
     fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
     fabric.launch()
     torch.set_num_threads(config.threads)
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     fabric.seed_everything(config.seed)
     data = prepare(config, fabric)
     optim = config.optim
@@ -48,6 +51,7 @@ def train(config: DistillConfig) -> nn.Module:
         extra_symmetry=config.extra_symmetry,
         seed=config.seed,
         paired_readings=config.paired_readings,
+        disturb_probability=config.disturb_probability,
     )
     model = _build(config, data.teacher_dim)
     average = WeightAverage(model, optim.ema_decay)

@@ -16,18 +16,28 @@ class Arm(Config):
 
     ``bags``: `{fold}` stands for the fold. ``site_bags``: the same for folds that are sites, numbered by name: needed
     for leave-one-site-out where ``bags`` depend on the fold, since those encoders saw the other sites' cases.
+    ``optional``: of further arms, left out with a word in the report where the folder is not there.
     """
 
     name: str
     bags: str | None = None
     site_bags: str | None = None
     run: Path | None = None
+    optional: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "Arm":
         if (self.bags is None) == (self.run is None):
             raise ValueError(f"arm {self.name!r}: give either bags or run")
         return self
+
+    def source(self) -> str:
+        """The folder, as the config names it."""
+        return str(self.run if self.bags is None else self.bags)
+
+    def is_there(self) -> bool:
+        """Whether the folder is there; where it depends on the fold, the one that holds the folds'."""
+        return Path(self.source().partition("{fold}")[0]).is_dir()
 
 
 class MilTask(Config):

@@ -21,6 +21,8 @@ from xmag_train.mil.bags import bag_folder
 
 def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
     """(Markdown, data for report.json); plots go to `<out>/<task>/`."""
+    absent = [arm for arm in task.arms if arm.optional and not arm.is_there()]
+    task = task.model_copy(update={"arms": tuple(arm for arm in task.arms if arm not in absent)})
     folder = out / task.name
     folder.mkdir(parents=True, exist_ok=True)
     cohort = read_cohort(task.labels_csv, task.task, task.labels)
@@ -39,6 +41,7 @@ def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
         f"{len(cases)} slides, {len(set(cases))} cases, {len(set(folds.values()))} folds by case; head {task.head}, "
         f"fitted alike in every arm. {task.note}".strip(),
         retention_table(rows),
+        *[f"Not measured: {arm.name} ({arm.source()} is not there)." for arm in absent],
         f"![Differences to the teacher]({task.name}/differences.png)\n\n![ROC curves]({task.name}/roc.png)",
     ]
     data: dict[str, Any] = {"retention": [asdict(row) for row in rows]}
