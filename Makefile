@@ -10,8 +10,6 @@ PYTEST := $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
-# KEDA's own kinds and kustomize's are not in the schema.
-KUBERNETES := $(filter-out %/kustomization.yaml %/scaled.yaml,$(wildcard docker/kubernetes/*.yaml))
 export ORT_DISABLE_TELEMETRY := 1
 
 help:  ## list the targets
@@ -46,10 +44,9 @@ doctor: $(SERVE_STAMP)  ## what is wrong with this set-up
 format: $(DEV_STAMP)  ## rewrite the sources in the house's format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: $(DEV_STAMP)  ## ruff; Dockerfiles; Kubernetes manifests
+lint: $(DEV_STAMP)  ## ruff; Dockerfiles, compose files, Kubernetes manifests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
-	@[ ! -x $(BIN)/hadolint ] || $(BIN)/hadolint docker/*.Dockerfile
-	@$(BIN)/kubernetes-validate --strict --quiet $(KUBERNETES)
+	@docker/lint.sh $(BIN)
 
 types: $(DEV_STAMP)  ## mypy, strict on app/
 	@$(BIN)/mypy
@@ -63,8 +60,8 @@ bench: $(SERVE_STAMP)  ## whole slide against the usual way (SLIDE=path to a sli
 	@test -n "$(SLIDE)" || { echo "name a slide: make bench SLIDE=/path/to/slide.svs"; exit 1; }
 	@$(BIN)/python benchmarks/whole_slide.py $(SLIDE)
 
-images:  ## build the container images
-	@docker compose --profile gpu --profile cpu build
+images:  ## build the container images, labelled with the commit
+	@docker/build.sh
 
 test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker; builds images, takes minutes)
 	@XMAG_TEST_COMPOSE=1 $(PYTEST) -rs -s tests/compose $(ARGS)

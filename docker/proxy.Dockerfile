@@ -11,6 +11,12 @@ RUN apt-get update \
  && install -d -o 10002 -g 10002 -m 0750 /redis-tls \
  && install -d /usr/share/xmag \
  && dpkg-query -W -f '${Package} ${Version}\n' > /usr/share/xmag/packages.txt
+COPY docker/Caddyfile /etc/xmag/Caddyfile
+COPY docker/certificate.sh docker/proxy.sh /usr/local/bin/
+ENV HOME=/tmp XDG_CONFIG_HOME=/tmp XDG_DATA_HOME=/tmp
+USER 10002:10002
+CMD ["proxy.sh"]
+# Last, so that another commit makes no other layer.
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="xmag-serve proxy" \
@@ -18,8 +24,3 @@ LABEL org.opencontainers.image.title="xmag-serve proxy" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY docker/Caddyfile /etc/xmag/Caddyfile
-COPY docker/certificate.sh docker/proxy.sh /usr/local/bin/
-ENV HOME=/tmp XDG_CONFIG_HOME=/tmp XDG_DATA_HOME=/tmp
-USER 10002:10002
-CMD ["proxy.sh"]

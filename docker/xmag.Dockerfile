@@ -18,13 +18,6 @@ RUN /opt/xmag/bin/python sbom.py /opt/xmag/share/xmag
 
 FROM python:3.11-slim-bookworm
 ARG KIND=cpu
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="xmag-serve ${KIND}" \
-      org.opencontainers.image.description="Whole-slide image inference at 5x. Research use: not a medical device." \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 # The folders are made here so that a new volume takes their owner.
 RUN groupadd --gid 10001 xmag && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin xmag \
  && install -d -o xmag -g xmag -m 0700 /data /keys /prometheus
@@ -43,3 +36,11 @@ ENV PATH=/opt/xmag/bin:/usr/local/bin:/usr/bin:/bin \
 USER 10001:10001
 WORKDIR /tmp
 CMD ["xmag", "--help"]
+# Last, so that another commit makes no other layer.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="xmag-serve ${KIND}" \
+      org.opencontainers.image.description="Whole-slide image inference at 5x. Research use: not a medical device." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

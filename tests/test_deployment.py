@@ -1,11 +1,11 @@
 """What the deployment's files say must be what the code has."""
 
+import json
 import re
+import tomllib
 
 import yaml
 
-from app.jobs.queue import JobQueue
-from app.jobs.record import PRIORITIES
 from app.settings import Settings
 from tests.service import ROOT
 
@@ -17,7 +17,7 @@ FIXED = {f"XMAG_{name}" for name in ("HOST", "PORT", "DATA_DIR", "MODELS_DIR", "
 def test_every_variable_of_the_compose_files_is_in_the_example_and_no_other():
     used = {name for file in COMPOSE for name in re.findall(r"\$\{(XMAG_[A-Z_]+)", file.read_text())}
     said = set(re.findall(r"^#?((?:XMAG)_[A-Z_]+)=", EXAMPLE, re.MULTILINE))
-    assert used - said == {"XMAG_BUILD_NETWORK"}
+    assert used - said == {"XMAG_BUILD_NETWORK", "XMAG_REVISION"}  # the tests' and docker/build.sh's
     assert said <= used
 
 
@@ -37,10 +37,33 @@ def test_defaults_of_compose_are_the_codes():
     assert compared > 10
 
 
-def test_kubernetes_scales_on_the_streams_that_there_are():
-    scaled = yaml.safe_load((ROOT / "docker" / "kubernetes" / "scaled.yaml").read_text())
-    streams = [trigger["metadata"]["stream"] for trigger in scaled["spec"]["triggers"]]
-    assert sorted(streams) == sorted(JobQueue.stream(priority) for priority in PRIORITIES)
+def test_there_is_one_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    others = [
+        "docker/xmag.Dockerfile",
+        "docker/proxy.Dockerfile",
+        "docker/kubernetes/kustomization.yaml",
+        ".env.example",
+    ]
+    said = r"(?:XMAG_VERSION:-|XMAG_VERSION=|ARG VERSION=|newTag: |xmag-)(\d+\.\d+\.\d+)"
+    texts = [file.read_text() for file in [*COMPOSE, *map(ROOT.joinpath, others), ROOT / "docs" / "operations.md"]]
+    found = [match for text in texts for match in re.findall(said, text)]
+    assert len(found) > 10
+    assert set(found) == {version}
+
+
+def test_images_of_others_are_pinned_and_redis_is_the_free_one():
+    services = yaml.safe_load(COMPOSE[0].read_text())["services"].values()
+    images = {service["image"] for service in services if "build" not in service}
+    assert "redis:7.2-bookworm" in images
+    assert all(re.search(r":v?\d+\.\d+", image) for image in images)
+
+
+def test_a_worker_is_given_longer_than_it_may_take_to_drain():
+    drain_s, grace_s = (
+        int(re.search(rf"{name}:-(\d+)", COMPOSE[0].read_text())[1]) for name in ("XMAG_DRAIN_S", "XMAG_STOP_GRACE")
+    )
+    assert grace_s >= drain_s + 10
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are():
@@ -51,3 +74,13 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are():
         asked = {name.removesuffix("_total") for name in re.findall(r"\b(xmag_[a-z_]+)", text)}
         assert asked
         assert asked <= names
+
+
+def test_the_dashboard_is_provisioned_with_the_data_source_that_there_is():
+    monitoring = ROOT / "docker" / "monitoring"
+    sources = yaml.safe_load((monitoring / "datasource.yml").read_text())["datasources"]
+    panels = json.loads((monitoring / "dashboard.json").read_text())["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {source["uid"] for source in sources}
+    provider = yaml.safe_load((monitoring / "dashboards.yml").read_text())["providers"][0]
+    mounts = yaml.safe_load(COMPOSE[0].read_text())["services"]["grafana"]["volumes"]
+    assert any(f":{provider['options']['path']}/" in mount for mount in mounts)

@@ -1,0 +1,45 @@
+#!/bin/bash
+# lint.sh BIN: static checks of the containers' files with the programs in the folder BIN (`make lint`). What this machine
+# lacks is named, and its check alone is left out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=$(cd "$1" && pwd)
+skip() { echo "docker/lint.sh: $1 not checked: $2"; }
+fail() { cat "$scratch/said" >&2; echo "docker/lint.sh: failed: $*" >&2; exit 1; }
+quietly() { "$@" > "$scratch/said" 2>&1 || fail "$@"; }
+# It only warns of a kind that it does not know.
+manifests() { quietly "$bin/kubernetes-validate" --strict --quiet "$@"; [ ! -s "$scratch/said" ] || fail "$@"; }
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/xmag-lint.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+if [ -x "$bin/hadolint" ]; then
+  "$bin/hadolint" docker/*.Dockerfile
+else
+  skip Dockerfiles "hadolint comes for Linux on x86-64 only"
+fi
+
+# The specification's schema. It knows no YAML tags, so compose's own is taken out.
+for file in compose.yaml docker/share-redis.yaml docker/worker-host.yaml; do
+  sed 's/: !override /: /' "$file" > "$scratch/$(basename "$file")"
+done
+quietly "$bin/check-jsonschema" --builtin-schema vendor.compose-spec "$scratch"/*.yaml
+
+if docker compose version > /dev/null 2>&1; then
+  config() { quietly env XMAG_REDIS_PASSWORD=p XMAG_REDIS_URL=rediss://r XMAG_REDIS_TLS=/t docker compose --env-file .env.example "$@" config -q; }
+  for profile in gpu cpu monitoring; do config --profile $profile; done
+  for extra in share-redis worker-host; do config -f compose.yaml -f docker/$extra.yaml; done
+else
+  skip "what compose makes of its files" "there is no docker compose here"
+fi
+
+# Kustomize's own kind and KEDA's are not in Kubernetes' schema.
+shopt -s extglob
+manifests docker/kubernetes/!(kustomization|scaled).yaml
+quietly "$bin/check-jsonschema" --schemafile docker/kubernetes/scaledobject.schema.json docker/kubernetes/scaled.yaml
+if command -v kubectl > /dev/null; then
+  mkdir "$scratch/rendered"
+  quietly kubectl kustomize docker/kubernetes -o "$scratch/rendered"
+  manifests "$scratch"/rendered/!(keda.sh_*).yaml
+else
+  skip "what kustomize renders" "there is no kubectl here"
+fi

@@ -1,0 +1,76 @@
+"""What no schema sees in docker/kubernetes: that its parts find each other, and the code. Schemas: `make lint`."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from app.jobs.queue import JobQueue
+from app.jobs.record import PRIORITIES
+from app.settings import Settings
+from tests.service import ROOT
+
+FOLDER = ROOT / "docker" / "kubernetes"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+DOCUMENTS = [d for name in KUSTOMIZATION["resources"] for d in yaml.safe_load_all((FOLDER / name).read_text())]
+SETTINGS = dict(line.split("=", 1) for line in KUSTOMIZATION["configMapGenerator"][0]["literals"])
+PODS = {d["metadata"]["name"]: d["spec"]["template"] for d in DOCUMENTS if "template" in d.get("spec", {})}
+
+
+def one(kind: str, name: str) -> dict[str, Any]:
+    return next(d for d in DOCUMENTS if (d["kind"], d["metadata"]["name"]) == (kind, name))
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
+
+
+def test_kustomize_names_every_manifest_and_every_image_of_ours():
+    assert sorted([*KUSTOMIZATION["resources"], "kustomization.yaml"]) == sorted(f.name for f in FOLDER.glob("*.yaml"))
+    images = {c["image"] for pod in PODS.values() for c in containers(pod)}
+    assert images == {image["name"] for image in KUSTOMIZATION["images"]} | {"redis:7.2-bookworm"}
+
+
+def test_settings_are_the_codes():
+    assert set(SETTINGS) <= {f"XMAG_{name.upper()}" for name in Settings.model_fields}
+    assert PODS["worker"]["spec"]["terminationGracePeriodSeconds"] >= int(SETTINGS["XMAG_DRAIN_S"]) + 10
+
+
+def test_the_queue_is_where_api_workers_and_keda_look_for_it():
+    service = one("Service", "redis")
+    port = service["spec"]["ports"][0]["port"]
+    assert SETTINGS["XMAG_REDIS_URL"] == f"redis://redis:{port}/0"
+    addresses = {t["metadata"]["address"] for t in one("ScaledObject", "worker")["spec"]["triggers"]}
+    assert addresses == {f"redis.{KUSTOMIZATION['namespace']}.svc:{port}"}
+    assert one("StatefulSet", "redis")["spec"]["serviceName"] == service["metadata"]["name"]
+
+
+def test_keda_scales_the_workers_on_the_streams_that_there_are():
+    scaled = one("ScaledObject", "worker")["spec"]
+    assert one("Deployment", scaled["scaleTargetRef"]["name"])
+    streams = [trigger["metadata"]["stream"] for trigger in scaled["triggers"]]
+    assert sorted(streams) == sorted(JobQueue.stream(priority) for priority in PRIORITIES)
+
+
+def test_selectors_meet_labels_and_mounts_meet_volumes():
+    labels = {pod["metadata"]["labels"]["app"] for pod in PODS.values()}
+    text = "".join((FOLDER / name).read_text() for name in KUSTOMIZATION["resources"])
+    assert set(re.findall(r"(?:selector|matchLabels): \{app: (\w+)\}", text)) == labels
+    claims = {d["metadata"]["name"] for d in DOCUMENTS if d["kind"] == "PersistentVolumeClaim"}
+    assert set(re.findall(r"claimName: (\w+)", text)) == claims
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_are_as_locked_down_as_the_namespace_wants(name: str):
+    """Kubernetes' restricted pod security standard, and a read-only file system with limits on top of it."""
+    assert one("Namespace", KUSTOMIZATION["namespace"])["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    pod = PODS[name]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(PODS[name]):
+        locked = container["securityContext"]
+        assert locked["readOnlyRootFilesystem"]
+        assert not locked["allowPrivilegeEscalation"]
+        assert locked["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
