@@ -13,7 +13,8 @@ from app.slides.entry import find_entry
 from app.slides.files import slide_files
 from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
-from app.slides.tiff_check import check_tiff_complete, is_tiff
+from app.slides.tiff_check import check_tiff_complete
+from app.slides.tiff_directory import is_tiff
 from app.slides.types import SlideInfo
 
 CACHE_BYTES = 128 * 2**20
