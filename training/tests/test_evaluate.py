@@ -26,7 +26,7 @@ ENCODER = {"kind": "student", "name": "efficientnet_lite0"}
 
 
 def study(root: Path, **more: object) -> EvaluateConfig:
-    rows = make_cohort(root)
+    rows = make_cohort(root, cases=24)
     task = {
         "kind": "mil",
         "name": "grade",
@@ -45,7 +45,7 @@ def study(root: Path, **more: object) -> EvaluateConfig:
 
 
 def test_report_is_written_with_every_section(tmp_path: Path) -> None:
-    blind = {"name": "blind", "bags": make_bags(tmp_path, "blind", make_cohort(tmp_path), 0.0)}
+    blind = {"name": "blind", "bags": make_bags(tmp_path, "blind", make_cohort(tmp_path, cases=24), 0.0)}
     report = evaluate_all(study(tmp_path, arms=[blind])).read_text(encoding="utf-8")
     for title in ("Leave one site out", "Fidelity and retrieval", "Scanner shift", "From a sampled bag to the whole"):
         assert f"### {title}" in report
@@ -74,7 +74,7 @@ def test_a_run_is_an_arm_if_it_judged_the_same_slides(tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_saw_the_site_is_not_judged_on_it(tmp_path: Path) -> None:
-    rows = make_cohort(tmp_path)
+    rows = make_cohort(tmp_path, cases=24)
     for fold in range(3):
         make_bags(tmp_path, f"own/{fold}", rows, 9.0)
     config = study(tmp_path, student={"name": "5x student", "bags": str(tmp_path / "own" / "{fold}")})

@@ -20,6 +20,7 @@ from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.checkpoint import load_head
 from xmag_train.mil.config import FitConfig
 from xmag_train.mil.heads import build_head
+from xmag_train.mil.keep import KeptFit, KeptFits
 from xmag_train.students.checkpoint import read_checkpoint
 
 WIDTH = 6
@@ -63,11 +64,22 @@ def tiny_model(seed: int = 0) -> TunedModel:
     return TunedModel(student, head, nn.Linear(WIDTH, 5))
 
 
-def test_both_losses_go_down_and_batch_norms_stand_still() -> None:
+def unkept(folder: Path) -> KeptFit:
+    """A fit that no earlier run left anything of."""
+    return KeptFits(folder, "none", "none", 1e9).part("whole")
+
+
+def curve(folder: Path, settings: TuneConfig, epochs: int, seed: int = 0) -> list[dict[str, float]]:
+    folder.mkdir()
+    kept = unkept(folder)
+    return tune_epochs(tiny_model(), painted_slides(), 2, settings, epochs=epochs, seed=seed, kept=kept)[0]
+
+
+def test_both_losses_go_down_and_batch_norms_stand_still(tmp_path: Path) -> None:
     model = tiny_model()
     before = {name: value.clone() for name, value in model.student.state_dict().items()}
     settings = TuneConfig(student_learning_rate=1e-4, head_learning_rate=1e-2, bags_per_step=2)
-    losses = list(tune_epochs(model, painted_slides(), 2, settings, epochs=12, seed=0))
+    losses, _ = tune_epochs(model, painted_slides(), 2, settings, epochs=12, seed=0, kept=unkept(tmp_path))
     assert losses[-1]["classification"] < 0.5 * losses[0]["classification"]
     assert losses[-1]["distillation"] < losses[0]["distillation"] - 0.05
     after = model.student.state_dict()
@@ -76,17 +88,17 @@ def test_both_losses_go_down_and_batch_norms_stand_still() -> None:
         assert torch.equal(after[f"norm.{name}"], before[f"norm.{name}"]), name
 
 
-def test_lambda_zero_lets_the_distillation_go() -> None:
+def test_lambda_zero_lets_the_distillation_go(tmp_path: Path) -> None:
     ends = {}
     for weight in (0.0, 1.0):
         settings = TuneConfig(student_learning_rate=1e-4, head_learning_rate=1e-2, distillation=weight)
-        ends[weight] = list(tune_epochs(tiny_model(), painted_slides(), 2, settings, epochs=6, seed=0))[-1]
+        ends[weight] = curve(tmp_path / str(weight), settings, 6)[-1]
     assert ends[1.0]["distillation"] < ends[0.0]["distillation"]
 
 
-def test_same_seed_same_curve() -> None:
+def test_same_seed_same_curve(tmp_path: Path) -> None:
     settings = TuneConfig()
-    runs = [list(tune_epochs(tiny_model(), painted_slides(), 2, settings, epochs=2, seed=5)) for _ in range(2)]
+    runs = [curve(tmp_path / name, settings, 2, seed=5) for name in "ab"]
     assert runs[0] == runs[1]
 
 

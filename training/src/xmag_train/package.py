@@ -33,6 +33,7 @@ from app.inference.manifest import (
 )
 from xmag_train.fold import fold_batch_norms
 from xmag_train.onnx_export import export_onnx
+from xmag_train.student import embedding_dim_of
 
 STUDENT_FILE = "student.onnx"
 INT8_FILE = "student.int8.onnx"
@@ -106,7 +107,7 @@ def write_model(spec: ModelSpec, out: Path) -> Written:
     """Export ``spec`` into the folder ``out`` (made if missing). ValueError if a graph differs from torch."""
     out.mkdir(parents=True, exist_ok=True)
     exact = copy.deepcopy(spec.student).eval().double()
-    embedding_dim = int(spec.student.embedding_dim)
+    embedding_dim = embedding_dim_of(spec.student)
     parity: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as name:
         draft = Path(name)

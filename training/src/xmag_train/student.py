@@ -5,7 +5,7 @@ from torch import nn
 
 from xmag_train.backbones.efficientnet_lite import EMBEDDING_DIM, LITE0, TILE_PX, EfficientNetLite
 
-__all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "parameter_count"]
+__all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "embedding_dim_of", "parameter_count"]
 
 
 class Student(EfficientNetLite):
@@ -13,6 +13,14 @@ class Student(EfficientNetLite):
 
     def __init__(self) -> None:
         super().__init__(LITE0)
+
+
+def embedding_dim_of(student: nn.Module) -> int:
+    """Width of a student's embedding; every student states it. TypeError for a network that does not."""
+    dim = getattr(student, "embedding_dim", None)
+    if not isinstance(dim, int):
+        raise TypeError(f"{type(student).__name__} states no embedding_dim")
+    return dim
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -20,7 +20,7 @@ from xmag_train.export.int8 import MeasuredInt8, make_int8
 from xmag_train.export.reading import reader_cosine
 from xmag_train.export.tiles import TileSet, split_regions
 from xmag_train.package import ModelSpec, Written, export_student, write_model
-from xmag_train.student import parameter_count
+from xmag_train.student import embedding_dim_of, parameter_count
 from xmag_train.students.checkpoint import load_student
 
 AUTO_COSINE = 0.99
@@ -47,7 +47,7 @@ def export_model(config: ExportConfig) -> Written:
     torch.set_num_threads(config.threads)
     loaded = load_student(config.student)
     digest = sha256_of(config.student)
-    heads = [head_spec(head, digest) for head in config.heads] or [placeholder(int(loaded.module.embedding_dim))]
+    heads = [head_spec(head, digest) for head in config.heads] or [placeholder(embedding_dim_of(loaded.module))]
     sizes = (1, 256) if config.int8 is None else (config.int8.calibration_tiles, config.int8.measured_tiles)
     calibration, held_out = split_regions(config.regions, config.folds, config.held_out_fold, *sizes)
     fp32 = graph_of(loaded.module)

@@ -86,4 +86,5 @@ def compare_speed(fp32: bytes, int8: bytes, tiles: NDArray[np.uint8], threads: i
             session.run(["embedding"], {"tiles": batch})
             if turn > 0:  # the first warms up
                 spent.append(time.perf_counter() - start)
-    return Speed(*(len(batch) / statistics.median(spent) for spent in seconds), threads)
+    fp32_s, int8_s = (statistics.median(spent) for spent in seconds)
+    return Speed(len(batch) / fp32_s, len(batch) / int8_s, threads)

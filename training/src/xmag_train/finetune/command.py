@@ -13,13 +13,14 @@ from xmag_train.cohort.table import Cohort
 from xmag_train.data.shards import read_shards, regions_sha256, shards_in
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.crossval import choose_tune_epochs, judge, student_of, tune
-from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows
+from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows, slides_stamp
 from xmag_train.mil.checkpoint import HeadFacts, save_head
-from xmag_train.mil.crossval import FoldResult, fold_numbers, out_of_fold, split
-from xmag_train.mil.task import describe, tell, write_oof
+from xmag_train.mil.crossval import fold_numbers, out_of_fold, read_fold, split
+from xmag_train.mil.keep import KeptFits
+from xmag_train.mil.task import FoldResult, describe, tell, write_oof
 from xmag_train.progress import track
 from xmag_train.students.checkpoint import save_student
-from xmag_train.write import write_json, write_text
+from xmag_train.write import write_json
 
 
 def run_finetune(path: Path, out: Path | None) -> None:
@@ -30,34 +31,38 @@ def run_finetune(path: Path, out: Path | None) -> None:
 
 
 def train_end_to_end(config: FinetuneConfig) -> dict[str, Any]:
-    """Run it all; the content of metrics.json. Folds that are there from the same config are not run again."""
+    """Run it all; the content of metrics.json. What is there from the same config and data is not run again."""
     cohort, folds = config.read_tables()
     slides = load_slides(read_shards(shards_in(config.shards)), cohort.rows, config.teacher_bags)
-    results = [_run_fold(config, cohort, folds, fold, slides) for fold in track(fold_numbers(folds), "folds")]
+    stamp = slides_stamp(slides)
+    results = [_run_fold(config, cohort, folds, fold, slides, stamp) for fold in track(fold_numbers(folds), "folds")]
     logits = out_of_fold(cohort, results)
-    metrics = describe(config, cohort, [result.epochs for result in results], logits)
+    metrics = describe(config, cohort, results, logits)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
-    lines = [{"fold": r.fold, "epoch": i + 1, "inner_loss": loss} for r in results for i, loss in enumerate(r.losses)]
-    write_text(config.out / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     if config.fit_all:
-        _fit_all(config, cohort, slides, metrics["epochs"]["median"])
+        metrics["curve"] = _fit_all(config, cohort, slides, metrics["epochs"]["median"], stamp)
     write_json(config.out / "metrics.json", metrics)
     return metrics
 
 
-def _run_fold(
-    config: FinetuneConfig, cohort: Cohort, folds: Mapping[str, int], fold: int, slides: Mapping[str, TunedSlide]
+def _run_fold(  # noqa: PLR0917 (one caller, just above)
+    config: FinetuneConfig,
+    cohort: Cohort,
+    folds: Mapping[str, int],
+    fold: int,
+    slides: Mapping[str, TunedSlide],
+    stamp: str,
 ) -> FoldResult:
     path = config.out / "folds" / f"fold-{fold}.json"
     name, student, file = student_of(config.student, fold)
-    key = json.dumps([config.model_dump(mode="json", exclude={"out", "fit_all"}), sorted(folds.items()), _sha256(file)])
-    if path.is_file():
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept.pop("fingerprint") == key:
-            return FoldResult.model_validate(kept)
+    key = json.dumps([_settings(config), sorted(folds.items()), _sha256(file), stamp])
+    found = read_fold(path, key)
+    if found is not None:
+        return found
+    kept = KeptFits(path.parent, path.stem, key, config.keep_s)
     learning, test = (of_rows(slides, rows) for rows in split(cohort, folds, fold))
-    epochs, losses = choose_tune_epochs(config, learning, student)
-    model = tune(config, learning, student, epochs)
+    epochs, losses = choose_tune_epochs(config, learning, student, kept)
+    model, _ = tune(config, learning, student, epochs, kept)
     result = FoldResult(
         fold=fold,
         epochs=epochs,
@@ -70,13 +75,21 @@ def _run_fold(
         config, config.out / "folds" / f"student-{fold}.pt", name, model.student, origin=file, learning=learning
     )
     write_json(path, {"fingerprint": key, **result.model_dump()})
+    kept.erase()
     return result
 
 
-def _fit_all(config: FinetuneConfig, cohort: Cohort, slides: Mapping[str, TunedSlide], epochs: int) -> None:
+def _fit_all(
+    config: FinetuneConfig, cohort: Cohort, slides: Mapping[str, TunedSlide], epochs: int, stamp: str
+) -> list[dict[str, float]]:
+    """Write `student.pt` and `head.pt`, tuned on every slide; the mean losses by epoch."""
     name, student, file = student_of(config.student, None)
     learning = of_rows(slides, cohort.rows)
-    model = tune(config, learning, student, epochs).cpu()
+    key = json.dumps([_settings(config), epochs, _sha256(file), stamp])
+    # Not erased at the end: a run that is started again once more reads its last state from there.
+    kept = KeptFits(config.out, "all", key, config.keep_s)
+    model, curve = tune(config, learning, student, epochs, kept)
+    model = model.cpu()
     _save_student(config, config.out / "student.pt", name, model.student, origin=file, learning=learning)
     sizes = [len(slide.tiles) for slide in learning]
     facts = HeadFacts(
@@ -95,6 +108,13 @@ def _fit_all(config: FinetuneConfig, cohort: Cohort, slides: Mapping[str, TunedS
         config=config.model_dump(mode="json"),
     )
     save_head(config.out / "head.pt", model.head, facts)
+    return curve
+
+
+def _settings(config: FinetuneConfig) -> dict[str, Any]:
+    return config.model_dump(
+        mode="json", exclude={"out": True, "fit_all": True, "keep_s": True, "head_fit": {"keep_s"}}
+    )
 
 
 def _save_student(

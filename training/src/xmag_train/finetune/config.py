@@ -32,7 +32,8 @@ class FinetuneConfig(TaskConfig):
     """``student``: its `student.pt`; `{fold}` in it stands for the fold, and for ``all`` in the last fit.
 
     ``teacher_bags``: the teacher's embeddings of the same regions (`xmag-train bags`), the targets of distillation.
-    ``head_fit``: how the head is taught on the frozen student first.
+    ``head_fit``: how the head is taught on the frozen student first. ``keep_s``: the state is written after the first
+    epoch that ends so many seconds after the last writing.
     """
 
     shards: Path
@@ -42,3 +43,4 @@ class FinetuneConfig(TaskConfig):
     tune: TuneConfig = TuneConfig()
     instance: str = "one 448 µm region"
     device: str = "cpu"
+    keep_s: float = Field(default=0.0, ge=0.0)

@@ -13,30 +13,36 @@ from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
 from xmag_train.finetune.slides import TunedSlide
 from xmag_train.mil.fit import Example, bag_loss, class_weights, fit_head
+from xmag_train.mil.keep import KeptFit, KeptFits
 from xmag_train.students.checkpoint import load_student
 
 
-def start_model(config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module) -> TunedModel:
+def start_model(config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module, kept: KeptFit) -> TunedModel:
     """The student as distilled, a head taught on it while it stands still, and the projection fitted to it."""
     student = copy.deepcopy(student).to(config.device).eval()
     embedded = [embed_slide(student, slide.tiles) for slide in slides]
     examples = [Example(s.slide, s.case, s.label, bag) for s, bag in zip(slides, embedded, strict=True)]
     epochs = config.head_fit.epochs or config.head_fit.epochs_max
-    head = fit_head(examples, config.head, len(config.labels), config.head_fit, epochs=epochs, seed=config.seed)
+    head = fit_head(
+        examples, config.head, len(config.labels), config.head_fit, epochs=epochs, seed=config.seed, kept=kept
+    )
     projection = fit_projection(torch.cat(embedded), torch.cat([slide.targets for slide in slides]))
     return TunedModel(student, head, projection).to(config.device)
 
 
-def tune(config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module, epochs: int) -> TunedModel:
-    """The tuned model, in eval form."""
-    model = start_model(config, slides, student)
-    for _ in tune_epochs(model, slides, len(config.labels), config.tune, epochs=epochs, seed=config.seed):
-        pass
-    return model.eval()
+def tune(
+    config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module, epochs: int, kept: KeptFits
+) -> tuple[TunedModel, list[dict[str, float]]]:
+    """(the tuned model in eval form, its mean losses by epoch)."""
+    model = start_model(config, slides, student, kept.part("start"))
+    curve, _ = tune_epochs(
+        model, slides, len(config.labels), config.tune, epochs=epochs, seed=config.seed, kept=kept.part("whole")
+    )
+    return model.eval(), curve
 
 
 def choose_tune_epochs(
-    config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module
+    config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module, kept: KeptFits
 ) -> tuple[int, list[float]]:
     """The epoch count of least loss on one inner part (by case) of the training slides, and the loss by epoch."""
     if config.tune.epochs is not None:
@@ -49,16 +55,24 @@ def choose_tune_epochs(
     learning = [slide for slide in slides if folds[slide.case] != 0]
     held = [slide for slide in slides if folds[slide.case] == 0]
     weights = class_weights([slide.label for slide in slides], len(config.labels))
-    model = start_model(config, learning, student)
-    losses = []
-    epochs = config.tune.epochs_max
-    for _ in tune_epochs(model, learning, len(config.labels), config.tune, epochs=epochs, seed=config.seed):
-        found = judge(model, held)
+
+    def loss(model: TunedModel) -> float:
         parts = [
             weights[slide.label] * bag_loss(torch.from_numpy(row), slide.label)
-            for slide, row in zip(held, found, strict=True)
+            for slide, row in zip(held, judge(model, held), strict=True)
         ]
-        losses.append(float(torch.stack(parts).mean()))
+        return float(torch.stack(parts).mean())
+
+    _, losses = tune_epochs(
+        start_model(config, learning, student, kept.part("inner-start")),
+        learning,
+        len(config.labels),
+        config.tune,
+        epochs=config.tune.epochs_max,
+        seed=config.seed,
+        kept=kept.part("inner"),
+        judge=loss,
+    )
     return int(np.argmin(losses)) + 1, losses
 
 

@@ -4,7 +4,7 @@ Batch norms stay as they are, statistics and scale: a step sees regions of a few
 what the student will meet.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from xmag_train.finetune.config import TuneConfig
 from xmag_train.finetune.slides import TunedSlide
 from xmag_train.mil.fit import bag_loss, class_weights
 from xmag_train.mil.heads import StandardizedHead
+from xmag_train.mil.keep import KeptFit, epoch_seed
 
 RIDGE = 1e-2
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -60,25 +61,67 @@ def fit_projection(embeddings: Tensor, targets: Tensor) -> nn.Linear:
 
 
 def tune_epochs(
-    model: TunedModel, slides: Sequence[TunedSlide], classes: int, settings: TuneConfig, *, epochs: int, seed: int
-) -> Iterator[dict[str, float]]:
-    """Teach ``model`` in place; after each epoch its mean losses. All that is drawn is drawn from ``seed``."""
+    model: TunedModel,
+    slides: Sequence[TunedSlide],
+    classes: int,
+    settings: TuneConfig,
+    *,
+    epochs: int,
+    seed: int,
+    kept: KeptFit,
+    judge: Callable[[TunedModel], float] | None = None,
+) -> tuple[list[dict[str, float]], list[float]]:
+    """Teach ``model`` in place: (mean losses of each epoch, what ``judge`` said after it); eval form at the end.
+
+    Goes on from ``kept`` where an earlier run was broken off. All that is drawn is drawn from ``seed`` and the epoch.
+    """
     model.learning_mode()
-    learning = [value for value in model.student.parameters() if value.requires_grad]
+    optimizer = _optimizer(model, settings)
+    curve, judged = list[dict[str, float]](), list[float]()
+    state = kept.load()
+    if state is not None:
+        curve, judged = list(state["curve"]), list(state["judged"])
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    for epoch in range(len(curve), epochs):
+        curve.append(_tune_epoch(model, optimizer, slides, classes, settings, epoch_seed(seed, epoch)))
+        if judge is not None:
+            judged.append(judge(model.eval()))
+        now = {"curve": curve, "judged": judged, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        kept.save(now, last=epoch + 1 == epochs)
+    model.eval()
+    return curve, judged
+
+
+def _optimizer(model: TunedModel, settings: TuneConfig) -> torch.optim.AdamW:
+    student = [value for value in model.student.parameters() if value.requires_grad]
     others = [*model.head.parameters(), *model.projection.parameters()]
-    optimizer = torch.optim.AdamW(
+    return torch.optim.AdamW(
         [
-            {"params": learning, "lr": settings.student_learning_rate},
+            {"params": student, "lr": settings.student_learning_rate},
             {"params": others, "lr": settings.head_learning_rate},
         ],
         weight_decay=settings.weight_decay,
     )
+
+
+def _tune_epoch(  # noqa: PLR0917 (one caller, just above)
+    model: TunedModel,
+    optimizer: torch.optim.Optimizer,
+    slides: Sequence[TunedSlide],
+    classes: int,
+    settings: TuneConfig,
+    seed: int,
+) -> dict[str, float]:
+    """One pass over the slides; its mean losses."""
     weights = class_weights([slide.label for slide in slides], classes)
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        model.learning_mode()
-        sums = np.zeros(2)
+    model.learning_mode()
+    learning = [value for group in optimizer.param_groups for value in group["params"]]
+    sums = np.zeros(2)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # of dropout, where a head has it
         order = torch.randperm(len(slides), generator=generator).tolist()
         for start in range(0, len(order), settings.bags_per_step):
             step = order[start : start + settings.bags_per_step]
@@ -92,10 +135,9 @@ def tune_epochs(
                 loss = weights[slide.label] * classification + settings.distillation * distillation
                 (loss / len(step)).backward()
                 sums += (float(classification.detach()), float(distillation.detach()))
-            nn.utils.clip_grad_norm_([*learning, *others], settings.clip_norm)
+            nn.utils.clip_grad_norm_(learning, settings.clip_norm)
             optimizer.step()
-        model.eval()
-        yield {"classification": sums[0] / len(slides), "distillation": sums[1] / len(slides)}
+    return {"classification": float(sums[0]) / len(slides), "distillation": float(sums[1]) / len(slides)}
 
 
 @torch.inference_mode()

@@ -1,5 +1,6 @@
 """What end-to-end training looks at: each slide's 5x tiles, and the teacher's embeddings of the same fields."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,17 @@ def load_slides(regions: Iterable[Region], rows: Sequence[SlideRow], teacher_bag
         )
         for slide, row in wanted.items()
     }
+
+
+def slides_stamp(slides: Mapping[str, TunedSlide]) -> str:
+    """sha256 of all that is learnt from: names, cases, labels, tiles and targets."""
+    digest = hashlib.sha256()
+    for name in sorted(slides):
+        slide = slides[name]
+        digest.update(f"{slide.slide} {slide.case} {slide.label} {len(slide.tiles)}\n".encode())
+        digest.update(slide.tiles.numpy().tobytes())
+        digest.update(slide.targets.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def of_rows(slides: Mapping[str, TunedSlide], rows: Sequence[SlideRow]) -> list[TunedSlide]:

@@ -1,8 +1,10 @@
 """Bags on disk, one HDF5 per slide, in the form in which the service writes its embeddings."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -61,12 +63,34 @@ def bag_folder(pattern: str, fold: int | None) -> Path:
 
 def read_features(folder: Path, slides: Iterable[str]) -> dict[str, Tensor]:
     """Slide → float32 [N, D]. FileNotFoundError names the slides without a bag; ValueError for unequal widths."""
-    slides = list(slides)
-    missing = [slide for slide in slides if not (folder / f"{slide}.h5").is_file()]
-    if missing:
-        raise FileNotFoundError(f"{folder} lacks bags of {len(missing)} slides, such as {missing[:3]}")
-    features = {slide: torch.from_numpy(read_bag(folder / f"{slide}.h5").features) for slide in slides}
+    paths = _existing(folder, list(slides))
+    features = {path.stem: torch.from_numpy(read_bag(path).features) for path in paths}
     widths = {bag.shape[1] for bag in features.values()}
     if len(widths) > 1:
         raise ValueError(f"bags of {folder} have different widths: {sorted(widths)}")
     return features
+
+
+def bag_stamps(folder: Path, slides: Iterable[str]) -> list[str]:
+    """What tells each slide's bag from another of the same name: its encoder (or values), its shape and its places.
+
+    FileNotFoundError names the slides without a bag.
+    """
+    stamps = []
+    for path in _existing(folder, list(slides)):
+        with h5py.File(path, "r") as file:
+            encoder = file.attrs.get("encoder_sha256") or _sha256(np.asarray(file["features"]))
+            places = _sha256(np.asarray(file["coords"], np.int64))
+            stamps.append(f"{path.stem} {encoder} {file['features'].shape} {places}")
+    return stamps
+
+
+def _existing(folder: Path, slides: Sequence[str]) -> list[Path]:
+    missing = [slide for slide in slides if not (folder / f"{slide}.h5").is_file()]
+    if missing:
+        raise FileNotFoundError(f"{folder} lacks bags of {len(missing)} slides, such as {missing[:3]}")
+    return [folder / f"{slide}.h5" for slide in slides]
+
+
+def _sha256(values: NDArray[Any]) -> str:
+    return hashlib.sha256(values.tobytes()).hexdigest()

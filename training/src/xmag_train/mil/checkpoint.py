@@ -14,7 +14,7 @@ from xmag_train.write import save_torch
 class HeadFacts(Config):
     """What a head is and what it learnt from. ``encoder_sha256``: of the `student.pt` whose embeddings it judges.
 
-    ``bag_size_min`` and ``bag_size_max``: tiles in the bags it learnt from.
+    ``bag_size_min`` and ``bag_size_max``: tiles in the bags it learnt from. ``fingerprint``: all that decided it.
     """
 
     head: HeadName
@@ -29,6 +29,7 @@ class HeadFacts(Config):
     bag_size_min: int
     bag_size_max: int
     epochs: int
+    fingerprint: str = ""
     config: dict[str, Any]
 
 

@@ -7,14 +7,15 @@ from typing import Any
 import typer
 
 from xmag_train.cohort.table import Cohort
-from xmag_train.mil.bags import bag_folder, read_bag
-from xmag_train.mil.checkpoint import HeadFacts, save_head
+from xmag_train.mil.bags import bag_folder, bag_stamps, read_bag
+from xmag_train.mil.checkpoint import HeadFacts, load_head, save_head
 from xmag_train.mil.config import MilConfig
-from xmag_train.mil.crossval import examples_of, fold_numbers, out_of_fold, run_fold
+from xmag_train.mil.crossval import examples_of, fingerprint, fold_numbers, out_of_fold, run_fold
 from xmag_train.mil.fit import fit_head
+from xmag_train.mil.keep import KeptFits
 from xmag_train.mil.task import describe, tell, write_oof
 from xmag_train.progress import track
-from xmag_train.write import write_json, write_text
+from xmag_train.write import write_json
 
 
 def run_mil(path: Path, out: Path | None) -> None:
@@ -25,14 +26,12 @@ def run_mil(path: Path, out: Path | None) -> None:
 
 
 def train_mil(config: MilConfig) -> dict[str, Any]:
-    """Run it all; the content of metrics.json. Folds that are there from the same config are not run again."""
+    """Run it all; the content of metrics.json. What is there from the same config and bags is not run again."""
     cohort, folds = config.read_tables()
     results = [run_fold(config, cohort, folds, fold) for fold in track(fold_numbers(folds), "folds")]
     logits = out_of_fold(cohort, results)
-    metrics = describe(config, cohort, [result.epochs for result in results], logits)
+    metrics = describe(config, cohort, results, logits)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
-    lines = [{"fold": r.fold, "epoch": i + 1, "inner_loss": loss} for r in results for i, loss in enumerate(r.losses)]
-    write_text(config.out / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     if config.fit_all:
         fit_all(config, cohort, metrics["epochs"]["median"])
     write_json(config.out / "metrics.json", metrics)
@@ -41,13 +40,26 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
 
 def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> None:
     """Write `head.pt`, taught on every slide. ValueError for bags of more than one encoder."""
-    folder = bag_folder(config.bags, None)
+    folder, path = bag_folder(config.bags, None), config.out / "head.pt"
+    stamps = bag_stamps(folder, [row.slide for row in cohort.rows])
+    key = json.dumps([fingerprint(config, {}, stamps), epochs])
+    if path.is_file() and load_head(path)[1].fingerprint == key:
+        return
     examples = examples_of(cohort.rows, folder)
     encoders = {read_bag(folder / f"{row.slide}.h5").encoder() for row in cohort.rows}
     if len(encoders) != 1:
         raise ValueError(f"bags of {folder} come from {len(encoders)} encoders")
     encoder, sha256 = encoders.pop()
-    head = fit_head(examples, config.head, len(cohort.labels), config.fit, epochs=epochs, seed=config.seed)
+    kept = KeptFits(config.out, "head", key, config.fit.keep_s)
+    head = fit_head(
+        examples,
+        config.head,
+        len(cohort.labels),
+        config.fit,
+        epochs=epochs,
+        seed=config.seed,
+        kept=kept.part("whole"),
+    )
     sizes = [len(example.features) for example in examples]
     facts = HeadFacts(
         head=config.head,
@@ -62,6 +74,8 @@ def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> None:
         bag_size_min=min(sizes),
         bag_size_max=max(sizes),
         epochs=epochs,
+        fingerprint=key,
         config=config.model_dump(mode="json"),
     )
-    save_head(config.out / "head.pt", head, facts)
+    save_head(path, head, facts)
+    kept.erase()

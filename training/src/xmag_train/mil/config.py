@@ -10,7 +10,8 @@ class FitConfig(Config):
     """How a head learns. AdamW at a constant rate, so that an epoch count means the same in every fold.
 
     ``tile_keep``: share of a bag's tiles drawn anew for each pass; ``tiles_max``: no more than so many.
-    ``epochs``: None lets inner folds choose one up to ``epochs_max``.
+    ``epochs``: None lets inner folds choose one up to ``epochs_max``. ``keep_s``: a fit's state is written after the
+    first epoch that ends so many seconds after the last writing; it decides nothing of the result.
     """
 
     hidden: int = Field(default=128, ge=1)
@@ -22,6 +23,7 @@ class FitConfig(Config):
     epochs: int | None = Field(default=None, ge=1)
     epochs_max: int = Field(default=40, ge=1)
     inner_folds: int = Field(default=3, ge=2)
+    keep_s: float = Field(default=20.0, ge=0.0)
 
 
 class MilConfig(TaskConfig):

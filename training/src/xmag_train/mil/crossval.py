@@ -1,5 +1,6 @@
 """Cross-validation by case: what each fold's head says of the cases it never saw."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,21 +9,12 @@ from typing import Any
 import numpy as np
 
 from xmag_train.cohort.table import Cohort, SlideRow
-from xmag_train.config import Config
-from xmag_train.mil.bags import bag_folder, read_features
+from xmag_train.mil.bags import bag_folder, bag_stamps, read_features
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.fit import Example, choose_epochs, fit_head, logits_of
+from xmag_train.mil.keep import KeptFits
+from xmag_train.mil.task import FoldResult
 from xmag_train.write import save_torch, write_json
-
-
-class FoldResult(Config):
-    """``logits`` [n, C] of ``slides``, by a head that learnt without their cases; ``losses``: inner, by epoch."""
-
-    fold: int
-    epochs: int
-    losses: list[float]
-    slides: list[str]
-    logits: list[list[float]]
 
 
 def examples_of(rows: Sequence[SlideRow], folder: Path) -> list[Example]:
@@ -41,15 +33,18 @@ def split(cohort: Cohort, folds: Mapping[str, int], fold: int) -> tuple[list[Sli
 def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: int) -> FoldResult:
     """One fold, or its result from an earlier run of the very same config."""
     path = config.out / "folds" / f"fold-{fold}.json"
-    key = fingerprint(config, folds)
-    if path.is_file():
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept.pop("fingerprint") == key:
-            return FoldResult.model_validate(kept)
-    learning, test = (examples_of(rows, bag_folder(config.bags, fold)) for rows in split(cohort, folds, fold))
+    folder = bag_folder(config.bags, fold)
+    key = fingerprint(config, folds, bag_stamps(folder, [row.slide for row in cohort.rows]))
+    found = read_fold(path, key)
+    if found is not None:
+        return found
+    kept = KeptFits(path.parent, path.stem, key, config.fit.keep_s)
+    learning, test = (examples_of(rows, folder) for rows in split(cohort, folds, fold))
     classes = len(cohort.labels)
-    epochs, losses = choose_epochs(learning, config.head, classes, config.fit, config.seed)
-    head = fit_head(learning, config.head, classes, config.fit, epochs=epochs, seed=config.seed)
+    epochs, losses = choose_epochs(learning, config.head, classes, config.fit, seed=config.seed, kept=kept)
+    head = fit_head(
+        learning, config.head, classes, config.fit, epochs=epochs, seed=config.seed, kept=kept.part("whole")
+    )
     result = FoldResult(
         fold=fold,
         epochs=epochs,
@@ -59,12 +54,23 @@ def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: 
     )
     save_torch(config.out / "folds" / f"head-{fold}.pt", {"head": config.head, "state_dict": head.state_dict()})
     write_json(path, {"fingerprint": key, **result.model_dump()})
+    kept.erase()
     return result
 
 
-def fingerprint(config: MilConfig, folds: Mapping[str, int]) -> str:
-    """What a fold's result depends on, but the bags' content."""
-    return json.dumps([config.model_dump(mode="json", exclude={"out", "fit_all"}), sorted(folds.items())])
+def read_fold(path: Path, key: str) -> FoldResult | None:
+    """The result at ``path``, if there is one of this fingerprint."""
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return FoldResult.model_validate(content) if content.pop("fingerprint") == key else None
+
+
+def fingerprint(config: MilConfig, folds: Mapping[str, int], stamps: Sequence[str]) -> str:
+    """What a fold's result depends on; ``stamps`` stand for its bags."""
+    settings = config.model_dump(mode="json", exclude={"out": True, "fit_all": True, "fit": {"keep_s"}})
+    digest = hashlib.sha256("\n".join(stamps).encode()).hexdigest()
+    return json.dumps([settings, sorted(folds.items()), digest])
 
 
 def out_of_fold(cohort: Cohort, results: Sequence[FoldResult]) -> np.ndarray:

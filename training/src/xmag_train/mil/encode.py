@@ -38,7 +38,9 @@ class EncoderConfig(Config):
 
     def weights_or_file(self) -> Literal["imagenet", "hub"] | Path:
         """As the registries take it."""
-        return self.weights if self.weights in {"imagenet", "hub"} else Path(self.weights)
+        if self.weights == "imagenet":
+            return "imagenet"
+        return "hub" if self.weights == "hub" else Path(self.weights)
 
     def identity(self) -> dict[str, str]:
         """What a bag records of its encoder; heads are bound to ``encoder_sha256``."""

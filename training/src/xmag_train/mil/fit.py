@@ -1,7 +1,8 @@
 """Teach one head from bags: class-weighted cross-entropy, a few bags per step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from xmag_train.cohort.folds import CaseStrata, assign_folds
 from xmag_train.mil.config import FitConfig
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
+from xmag_train.mil.keep import KeptFit, KeptFits, epoch_seed
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,52 @@ def class_weights(labels: Sequence[int], classes: int) -> Tensor:
 
 
 def fit_epochs(
-    examples: Sequence[Example], name: HeadName, classes: int, settings: FitConfig, *, epochs: int, seed: int
-) -> Iterator[StandardizedHead]:
-    """A new head, taught on ``examples``; given out after each epoch (the same object, in eval form)."""
+    examples: Sequence[Example],
+    name: HeadName,
+    classes: int,
+    settings: FitConfig,
+    *,
+    epochs: int,
+    seed: int,
+    kept: KeptFit,
+    judge: Callable[[StandardizedHead], float] | None = None,
+) -> tuple[StandardizedHead, list[float]]:
+    """(a new head taught on ``examples``, in eval form; what ``judge`` said of it after each epoch).
+
+    Goes on from ``kept`` where an earlier run was broken off.
+    """
     width = examples[0].features.shape[1]
     head = build_head(name, width, classes, settings.hidden, seed)
     head.fit(torch.cat([example.features for example in examples]))
-    weights = class_weights([example.label for example in examples], classes)
     optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    done, judged = 0, list[float]()
+    state = kept.load()
+    if state is not None:
+        done, judged = int(state["epochs"]), list(state["judged"])
+        head.load_state_dict(state["head"])
+        optimizer.load_state_dict(state["optimizer"])
+    for epoch in range(done, epochs):
+        _fit_epoch(head.train(), optimizer, examples, classes, settings, epoch_seed(seed, epoch))
+        head.eval()
+        if judge is not None:
+            judged.append(judge(head))
+        now = {"epochs": epoch + 1, "judged": judged, "head": head.state_dict(), "optimizer": optimizer.state_dict()}
+        kept.save(now, last=epoch + 1 == epochs)
+    return head.eval(), judged
+
+
+def _fit_epoch(  # noqa: PLR0917 (one caller, just above)
+    head: StandardizedHead,
+    optimizer: torch.optim.Optimizer,
+    examples: Sequence[Example],
+    classes: int,
+    settings: FitConfig,
+    seed: int,
+) -> None:
+    weights = class_weights([example.label for example in examples], classes)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        head.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of dropout, where a head has it
         order = torch.randperm(len(examples), generator=generator).tolist()
         for start in range(0, len(order), settings.bags_per_step):
             step = order[start : start + settings.bags_per_step]
@@ -52,7 +89,6 @@ def fit_epochs(
                 loss = bag_loss(head(tiles).logits, example.label) + head.extra_loss(tiles, example.label)
                 (weights[example.label] * loss / len(step)).backward()
             optimizer.step()
-        yield head.eval()
 
 
 def sample_tiles(features: Tensor, settings: FitConfig, generator: torch.Generator) -> Tensor:
@@ -73,15 +109,21 @@ def logits_of(head: nn.Module, examples: Sequence[Example]) -> np.ndarray:
 
 
 def fit_head(
-    examples: Sequence[Example], name: HeadName, classes: int, settings: FitConfig, *, epochs: int, seed: int
+    examples: Sequence[Example],
+    name: HeadName,
+    classes: int,
+    settings: FitConfig,
+    *,
+    epochs: int,
+    seed: int,
+    kept: KeptFit,
 ) -> StandardizedHead:
     """The head after ``epochs`` epochs."""
-    *_, head = fit_epochs(examples, name, classes, settings, epochs=epochs, seed=seed)
-    return head
+    return fit_epochs(examples, name, classes, settings, epochs=epochs, seed=seed, kept=kept)[0]
 
 
 def choose_epochs(
-    examples: Sequence[Example], name: HeadName, classes: int, settings: FitConfig, seed: int
+    examples: Sequence[Example], name: HeadName, classes: int, settings: FitConfig, *, seed: int, kept: KeptFits
 ) -> tuple[int, list[float]]:
     """The epoch count with the lowest mean loss on inner folds by case, and that loss after each epoch.
 
@@ -89,7 +131,7 @@ def choose_epochs(
     """
     if settings.epochs is not None:
         return settings.epochs, []
-    strata = {}
+    strata: dict[str, list[int]] = {}
     for example in examples:
         strata.setdefault(example.case, []).append(example.label)
     cases = [CaseStrata(case, (str(max(labels)),), len(labels)) for case, labels in strata.items()]
@@ -99,12 +141,21 @@ def choose_epochs(
     for inner in range(settings.inner_folds):
         learning = [example for example in examples if folds[example.case] != inner]
         held = [example for example in examples if folds[example.case] == inner]
-        heads = fit_epochs(learning, name, classes, settings, epochs=settings.epochs_max, seed=seed)
-        for epoch, head in enumerate(heads):
-            with torch.inference_mode():
-                losses[epoch] += sum(
-                    float(weights[example.label] * bag_loss(head(example.features).logits, example.label))
-                    for example in held
-                )
+        _, judged = fit_epochs(
+            learning,
+            name,
+            classes,
+            settings,
+            epochs=settings.epochs_max,
+            seed=seed,
+            kept=kept.part(f"inner-{inner}"),
+            judge=partial(_summed_loss, held, weights),
+        )
+        losses += judged
     losses /= len(examples)
     return int(losses.argmin()) + 1, losses.tolist()
+
+
+@torch.inference_mode()
+def _summed_loss(examples: Sequence[Example], weights: Tensor, head: StandardizedHead) -> float:
+    return sum(float(weights[one.label] * bag_loss(head(one.features).logits, one.label)) for one in examples)

@@ -55,8 +55,19 @@ class TaskConfig(Config):
         return cohort, read_folds(self.folds_csv, cohort)
 
 
-def describe(config: TaskConfig, cohort: Cohort, epochs: Sequence[int], logits: np.ndarray) -> dict[str, Any]:
+class FoldResult(Config):
+    """``logits`` [n, C] of ``slides``, by a head that learnt without their cases; ``losses``: inner, by epoch."""
+
+    fold: int
+    epochs: int
+    losses: list[float]
+    slides: list[str]
+    logits: list[list[float]]
+
+
+def describe(config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], logits: np.ndarray) -> dict[str, Any]:
     """metrics.json: figures with intervals, calibration or why there is none, and all that they rest on."""
+    epochs = [result.epochs for result in results]
     labels = np.asarray([row.label for row in cohort.rows])
     cases = [row.case for row in cohort.rows]
     positive = None if config.positive_class is None else config.labels.index(config.positive_class)
@@ -72,8 +83,9 @@ def describe(config: TaskConfig, cohort: Cohort, epochs: Sequence[int], logits: 
         "n_cases_rarest_class": rarest,
         **{name: None if found is None else found.as_dict() for name, found in figures.items()},
         "calibration": calibrate(logits, labels, cases, positive).model_dump(),
-        "epochs": {"folds": list(epochs), "median": round(statistics.median(epochs))},
-        "procedure": PROCEDURE.format(folds=len(epochs)),
+        "epochs": {"folds": epochs, "median": round(statistics.median(epochs))},
+        "inner_losses_by_epoch": {str(result.fold): result.losses for result in results},
+        "procedure": PROCEDURE.format(folds=len(results)),
         "instance": config.instance,
         "labels_sha256": hashlib.sha256(config.labels_csv.read_bytes()).hexdigest(),
         "folds_sha256": hashlib.sha256(config.folds_csv.read_bytes()).hexdigest(),

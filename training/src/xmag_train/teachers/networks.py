@@ -1,6 +1,7 @@
 """The networks behind the teachers, by family. Each: uint8 [N, 224, 224, 3] RGB → float [N, dim]."""
 
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,12 +49,14 @@ class TimmVitTeacher(Teacher):
         if spec.swiglu:
             arguments |= {"mlp_layer": timm.layers.SwiGLUPacked, "act_layer": nn.SiLU}
         self.normalise = Normalise(spec.mean, spec.std)
-        self.backbone = timm.create_model(spec.architecture, pretrained=False, **arguments)
+        vit: Any = timm.create_model(spec.architecture, pretrained=False, **arguments)
+        self.backbone = vit
+        self._sequence: Callable[[Tensor], Tensor] = vit.forward_features
+        self._prefix_tokens = int(vit.num_prefix_tokens)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Pooled as the spec says; register tokens are left out."""
-        sequence = self.backbone.forward_features(self.normalise(tiles))
-        return pooled(sequence, self.backbone.num_prefix_tokens, self.spec.pooling)
+        return pooled(self._sequence(self.normalise(tiles)), self._prefix_tokens, self.spec.pooling)
 
     def from_published(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Timm's conversion: DINOv2's original names, and the position grid of another tile size."""
