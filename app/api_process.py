@@ -19,5 +19,6 @@ def run_api(settings: Settings, listening: socket.socket | None = None) -> None:
         log_config=None,
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     uvicorn.Server(config).run(sockets=None if listening is None else [listening])

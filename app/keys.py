@@ -19,16 +19,11 @@ from typing import Literal
 
 from app.durable import sync_folder
 from app.errors import RequestInvalidError, SetupError
+from app.settings import is_loopback
 
 Scope = Literal["analyze", "read", "admin"]
 SCOPES: tuple[Scope, ...] = ("analyze", "read", "admin")
 PREFIX = "xmag_"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name means this machine alone."""
-    return host.strip("[]").lower() in LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -43,16 +38,22 @@ class ApiKey:
 
 
 class KeyStore:
-    """The keys of a data folder; read anew when the file changes, so that revoking needs no restart."""
+    """The keys of a data folder; read anew when the file changes, so that revoking needs no restart.
 
-    def __init__(self, data_dir: Path) -> None:
+    ``also_tokens``: an OpenID provider's tokens open the service too, so that it is closed even without a key.
+    """
+
+    def __init__(self, data_dir: Path, *, also_tokens: bool = False) -> None:
         self._path = data_dir / "keys.json"
         self._seen: tuple[int, int, int] | None = None
-        self._were_in_use = False
+        self._were_in_use = also_tokens
         self._keys: tuple[ApiKey, ...] = ()
 
     def in_use(self) -> bool:
-        """Whether keys were ever made here. Neither revoking the last one nor losing the file opens the door."""
+        """Whether credentials are needed: keys were ever made here, or tokens are taken.
+
+        Neither revoking the last key nor losing the file opens the door.
+        """
         self._were_in_use = self._were_in_use or self._path.exists()
         return self._were_in_use
 
@@ -61,7 +62,7 @@ class KeyStore:
         if not self.in_use() and not is_loopback(host):
             raise SetupError(
                 f"XMAG_HOST is {host}, which others can reach, and there are no API keys. "
-                "Make one first: xmag keys create NAME. Or keep XMAG_HOST=127.0.0.1."
+                "Make one first: xmag keys create NAME. Or keep XMAG_HOST=127.0.0.1, or set XMAG_OIDC_ISSUER."
             )
 
     def all(self) -> tuple[ApiKey, ...]:

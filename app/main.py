@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app.api import analyze, docs, files, health, jobs, metrics
+from app.api.failures import FailureLimiter
+from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi
 from app.api.problems import install_problem_handlers
 from app.api.security import Guard
@@ -39,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
-    keys = KeyStore(settings.data_dir)
+    keys = KeyStore(settings.data_dir, also_tokens=settings.oidc_issuer is not None)
     keys.check_exposure(settings.host)
 
     @asynccontextmanager
@@ -52,7 +54,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             connect(settings.redis_url or (embedded.url if embedded else ""), timeout_s=1), settings.lease_s
         )
         services = Services(
-            settings, store, queue, Intake(settings, store, queue), ModelRegistry(settings.models_dir), keys
+            settings,
+            store,
+            queue,
+            Intake(settings, store, queue),
+            ModelRegistry(settings.models_dir),
+            keys,
+            TokenVerifier(settings, settings.oidc_issuer) if settings.oidc_issuer is not None else None,
+            FailureLimiter(settings.auth_failures_max),
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))

@@ -30,7 +30,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # our ow
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM. SetupError when the set-up cannot work."""
     prepare_data_dir(settings)
-    KeyStore(settings.data_dir).check_exposure(settings.host)
+    KeyStore(settings.data_dir, also_tokens=settings.oidc_issuer is not None).check_exposure(settings.host)
     stop, hurry = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: (hurry if stop.is_set() else stop).set())

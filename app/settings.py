@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.errors import SetupError
 
 GIB = 1024**3
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+OidcAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures by a private key only: with a shared secret, whoever can check a token can also make one."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this machine alone."""
+    return host.strip("[]").lower() in LOOPBACK
 
 
 class Settings(BaseSettings):
@@ -31,6 +40,24 @@ class Settings(BaseSettings):
     slide_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders that slides may be named in by path, separated by ':'"
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("127.0.0.1", "::1"), description="addresses or networks whose X-Forwarded-For is believed"
+    )
+    auth_failures_max: int = Field(
+        default=20, ge=1, description="refused credentials per address and minute before the answer is 429"
+    )
+    oidc_issuer: str | None = Field(default=None, description="tokens of this OpenID provider open the service too")
+    oidc_audience: str | None = Field(default=None, description="what a token's aud must name; needed with an issuer")
+    oidc_jwks_url: str | None = Field(default=None, description="the provider's keys (default: as it publishes)")
+    oidc_algorithms: Annotated[tuple[OidcAlgorithm, ...], NoDecode] = Field(
+        default=("RS256", "PS256", "ES256"), min_length=1, description="signatures that count"
+    )
+    oidc_scope_claim: str = Field(default="scope", description="claim that holds the scopes; dots lead inwards")
+    oidc_scope_prefix: str = Field(default="xmag:", description="what stands before analyze, read or admin in it")
+    oidc_tenant_claim: str | None = Field(
+        default=None, description="claim that names the tenant (default: all tokens are of the tenant default)"
+    )
+    oidc_leeway_s: float = Field(default=30, ge=0, le=300, description="how far the provider's clock may be off")
     lease_s: float = Field(default=6.0, ge=0.5, le=600, description="a silent worker loses its job after this")
     attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails for good")
     job_deadline_s: float = Field(default=1800, gt=0, description="longest a single attempt may take")
@@ -57,6 +84,36 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts(cls, value: object) -> object:
         return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", "oidc_algorithms", mode="before")
+    @classmethod
+    def _commas(cls, value: object) -> object:
+        return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            ip_network(entry)  # its ValueError says what is wrong
+        return value
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _provider(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is not None and not (
+            parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)))
+        ):
+            raise ValueError("must begin with https:// (http:// on this machine only)")
+        return value
+
+    @model_validator(mode="after")
+    def _tokens_are_for_us(self) -> "Settings":
+        if self.oidc_issuer is not None and not self.oidc_audience:
+            raise ValueError("XMAG_OIDC_ISSUER needs XMAG_OIDC_AUDIENCE: tokens for other services must not open this")
+        if self.oidc_issuer is None and (self.oidc_audience or self.oidc_jwks_url):
+            raise ValueError("XMAG_OIDC_AUDIENCE and XMAG_OIDC_JWKS_URL mean nothing without XMAG_OIDC_ISSUER")
+        return self
 
     @model_validator(mode="after")
     def _callbacks_are_signed(self) -> "Settings":

@@ -42,20 +42,23 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         413: "Too large",
         415: "Not a slide",
         422: "Unusable",
-        429: "The queue is full",
-        503: "Draining, disk low, or the queue is down",
+        429: "The queue is full, or too many refused credentials came from this address",
+        503: "Draining, disk low, or the queue or the identity provider is down",
     }.items()
 }
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for the problems that a route may answer."""
+    """OpenAPI entries for the problems that a route may answer; where a key is needed, what refusing may become too."""
+    if 401 in statuses:
+        statuses = (*dict.fromkeys((*statuses, 429, 503)),)
     return {status: PROBLEM_RESPONSES[status] for status in statuses}
 
 
 def problem_response(error: XmagError) -> JSONResponse:
     """The response for a typed error."""
-    headers = {"Retry-After": str(RETRY_AFTER_S[error.status])} if error.status in RETRY_AFTER_S else {}
+    wait_s = error.details.get("retry_after_s", RETRY_AFTER_S.get(error.status))
+    headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     content = {

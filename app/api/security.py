@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
 from app.errors import ForbiddenError
-from app.keys import KeyStore, is_loopback
+from app.keys import KeyStore
+from app.settings import is_loopback
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),

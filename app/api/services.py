@@ -10,6 +10,8 @@ from typing import Annotated, ParamSpec, TypeVar, cast
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from app.api.failures import FailureLimiter
+from app.api.oidc import TokenVerifier
 from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
 from app.jobs.intake import Intake
@@ -33,6 +35,8 @@ class Services:
     intake: Intake
     registry: ModelRegistry
     keys: KeyStore
+    tokens: TokenVerifier | None
+    failures: FailureLimiter
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0
     _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))

@@ -10,6 +10,7 @@ from app.errors.job import (
     DrainingError,
     ForbiddenError,
     IdempotencyKeyReusedError,
+    IdentityUnavailableError,
     JobErasedError,
     JobNotFoundError,
     QueueFullError,
@@ -18,6 +19,7 @@ from app.errors.job import (
     RequestInvalidError,
     ResultNotReadyError,
     SetupError,
+    TooManyFailuresError,
     UnauthenticatedError,
 )
 from app.errors.lookup import error_for_code
@@ -68,6 +70,7 @@ __all__ = [
     "EmptyUploadError",
     "ForbiddenError",
     "IdempotencyKeyReusedError",
+    "IdentityUnavailableError",
     "InferenceFailedError",
     "InternalError",
     "JobErasedError",
@@ -99,6 +102,7 @@ __all__ = [
     "StorageUnavailableError",
     "TaskNotFoundError",
     "TooLargeError",
+    "TooManyFailuresError",
     "UnauthenticatedError",
     "UploadBrokenError",
     "UploadStalledError",

@@ -111,7 +111,7 @@ class AttemptsExhaustedError(XmagError):
 
 
 class UnauthenticatedError(XmagError):
-    """No key, or one that is not known."""
+    """No key or token, or one that is not valid here."""
 
     code = "unauthenticated"
     status = 401
@@ -124,6 +124,23 @@ class ForbiddenError(XmagError):
     code = "forbidden"
     status = 403
     origin = "user"
+
+
+class TooManyFailuresError(XmagError):
+    """Too many refused credentials from one address."""
+
+    code = "too_many_failures"
+    status = 429
+    origin = "user"
+    retryable = True
+
+
+class IdentityUnavailableError(XmagError):
+    """The OpenID provider does not give its keys."""
+
+    code = "identity_unavailable"
+    status = 503
+    retryable = True
 
 
 class SetupError(XmagError):

@@ -2,31 +2,13 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from app.keys import KeyStore
 from tests.api.test_analyze import check_problem
-from tests.service import ROOT, Service
+from tests.service import ROOT
 from tests.tissue import tissue_slide
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    data = tmp_path_factory.mktemp("guarded")
-    store = KeyStore(data)
-    tokens = {
-        "lab": store.create("lab", "lab", ("analyze", "read")),
-        "viewer": store.create("viewer", "lab", ("read",)),
-        "other": store.create("other", "clinic", ("analyze", "read")),
-        "admin": store.create("admin", "it", ("admin",)),
-    }
-    service = Service(data).start()
-    yield service, {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}, store
-    service.stop()
-
-
 def test_a_key_is_needed_except_for_health(guarded):
-    service, keys, _ = guarded
+    service, keys = guarded.service, guarded.keys
     answer = service.http.get("/jobs")
     check_problem(answer, 401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -39,7 +21,7 @@ def test_a_key_is_needed_except_for_health(guarded):
 
 
 def test_scopes_and_tenants(guarded, tmp_path):
-    service, keys, _ = guarded
+    service, keys = guarded.service, guarded.keys
     slide = tissue_slide(tmp_path / "slide.svs")
     check_problem(service.post(slide, keys["viewer"]), 403, "forbidden")
     job_id = service.post(slide, keys["lab"]).json()["id"]
@@ -54,7 +36,7 @@ def test_scopes_and_tenants(guarded, tmp_path):
 
 
 def test_a_revoked_key_opens_nothing_at_once(guarded):
-    service, _, store = guarded
+    service, store = guarded.service, guarded.store
     token = store.create("leaver", "lab", ("read",))
     headers = {"Authorization": f"Bearer {token}"}
     assert service.http.get("/jobs", headers=headers).status_code == 200
