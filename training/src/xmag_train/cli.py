@@ -61,11 +61,14 @@ def distill_check(
     out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
     leave_out_fold: Annotated[int | None, typer.Option(help="Fold never looked at, in place of the config's.")] = None,
     start: Annotated[bool, typer.Option(help="Measure the weights that the run starts from instead.")] = False,
+    slides: Annotated[
+        Path | None, typer.Option(help="Folder of whole slides: also how alike their readings are.")
+    ] = None,
 ) -> None:
     """Retrieval and likeness of readings on the cases that a run left out."""
     from xmag_train.distill.command import read_config, run_check
 
-    run_check(read_config(config, out, leave_out_fold), start)
+    run_check(read_config(config, out, leave_out_fold), imagenet=start, slides=slides)
 
 
 @app.command()

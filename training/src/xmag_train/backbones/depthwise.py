@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import conv2d, pad
 
 _SLOW_KERNEL = 5
 
@@ -31,7 +31,7 @@ class _Bfloat16Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        return F.conv2d(x, weight.bfloat16(), stride=stride, groups=len(weight))
+        return conv2d(x, weight.bfloat16(), stride=stride, groups=len(weight))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -60,8 +60,8 @@ def strided_input_gradient(grad: Tensor, weight: Tensor, size: torch.Size) -> Te
             above, left = part.shape[2] - 1, part.shape[3] - 1
             below = (height - row + 1) // 2 - grad.shape[2]
             right = (width - column + 1) // 2 - grad.shape[3]
-            padded = F.pad(grad, (left, right, above, below))
-            out[:, :, row::2, column::2] = F.conv2d(padded, part, groups=len(weight))
+            padded = pad(grad, (left, right, above, below))
+            out[:, :, row::2, column::2] = conv2d(padded, part, groups=len(weight))
     return out
 
 

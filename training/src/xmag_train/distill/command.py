@@ -11,6 +11,7 @@ from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import left_out
 from xmag_train.distill.fidelity import fidelity
+from xmag_train.distill.slide_readings import slide_cosines
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.train import STUDENT_FILE, train
@@ -42,8 +43,11 @@ def run_distill(config: DistillConfig) -> None:
         run_check(config, imagenet=False)
 
 
-def run_check(config: DistillConfig, imagenet: bool) -> None:
-    """Print and keep the fidelity on the cases left out, of the run's student or of the one it started from."""
+def run_check(config: DistillConfig, *, imagenet: bool, slides: Path | None = None) -> None:
+    """Print and keep the fidelity on the cases left out, of the run's student or of the one it started from.
+
+    ``slides``: whole slides, which may show cases that the run did learn from; their figures stand by themselves.
+    """
     cases = left_out(config)
     if not cases:
         raise typer.BadParameter("no case is left out: what a student has seen says nothing of how well it does")
@@ -60,6 +64,8 @@ def run_check(config: DistillConfig, imagenet: bool) -> None:
     tiles = cached_tiles(config.cache, every)[rows]
     means = np.asarray(targets[rows], dtype=np.float32).mean(axis=1)
     figures = fidelity(student, tiles, means, [every[at].meta for at in rows])
+    if slides is not None:
+        figures["slide_reading_cosine"] = slide_cosines(student, slides)
     typer.echo(json.dumps(figures, indent=2))
     if not imagenet:
         write_json(config.out / CHECK_FILE, figures)

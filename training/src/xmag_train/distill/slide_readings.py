@@ -1,0 +1,56 @@
+"""Whole slides read in the service's other ways: what their own pyramid levels do to the embedding."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from torch import nn
+
+from app.errors import SlideError
+from app.slides.level import choose_level
+from app.slides.reader import SlideReader
+from app.slides.types import ReadingPlan
+from xmag_train.distill.fidelity import embed, reading_cosines
+
+LEVEL_TOLERANCE = 0.06
+BATCH_TILES = 16
+WAYS = {"box": {"resample_filter": "box"}, "coarse_level": {"level_tolerance": LEVEL_TOLERANCE}}
+
+
+def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[str, NDArray[np.uint8]]:
+    """Way → uint8 [tiles, 224, 224, 3], always with ``lanczos``; ``coarse_level`` only where that is another level.
+
+    SlideError's kinds where the slide cannot be read.
+    """
+    info = reader.open(path)
+    plans = {"lanczos": plan, **{way: replace(plan, **changed) for way, changed in WAYS.items()}}
+    if choose_level(info, plan.tile_mpp, LEVEL_TOLERANCE) == choose_level(info, plan.tile_mpp):
+        del plans["coarse_level"]
+    read = {}
+    for way, wanted in plans.items():
+        reader.survey(wanted)
+        read[way] = np.concatenate([batch.tiles.copy() for batch in reader.tiles(BATCH_TILES)])
+    return read
+
+
+@torch.inference_mode()
+def slide_cosines(student: nn.Module, folder: Path) -> dict[str, dict[str, float]]:
+    """Slide → way → median over its tiles of the cosine to LANCZOS; what is no H&E slide with an mpp is left out."""
+    found: dict[str, dict[str, float]] = {}
+    reader = SlideReader()
+    try:
+        for path in sorted(folder.iterdir()):
+            if not reader.alive:
+                reader = SlideReader()
+            try:
+                read = slide_readings(path, reader, ReadingPlan())
+            except SlideError as error:
+                typer.echo(f"{path.name}: {error.code}; left out", err=True)
+                continue
+            found[path.name] = reading_cosines({way: embed(student, tiles) for way, tiles in read.items()})
+    finally:
+        reader.close()
+    return found
