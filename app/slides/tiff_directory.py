@@ -94,9 +94,7 @@ def _layout(head: bytes) -> _Layout | None:
     return None
 
 
-def _read_directory(
-    file: BinaryIO, layout: _Layout, offset: int, size: int, wanted: Set[int]
-) -> tuple[Directory, int]:
+def _read_directory(file: BinaryIO, layout: _Layout, offset: int, size: int, wanted: Set[int]) -> tuple[Directory, int]:
     """The directory at ``offset`` and where the next one stands, 0 for none."""
     if offset > size:
         raise truncated()
