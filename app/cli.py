@@ -16,6 +16,7 @@ from app.errors import ModelError, RequestInvalidError, SetupError, XmagError
 from app.settings import load_settings, prepare_data_dir
 
 if TYPE_CHECKING:
+    from app.audit import Action
     from app.keys import KeyStore
 
 cli = typer.Typer(
@@ -27,6 +28,8 @@ cli = typer.Typer(
 )
 keys_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
+audit_cli = typer.Typer(help="The log of who did what.", no_args_is_help=True)
+cli.add_typer(audit_cli, name="audit")
 out, err = Console(), Console(stderr=True)
 EXIT_FAILED, EXIT_USAGE, EXIT_SETUP = 1, 2, 78
 
@@ -83,9 +86,13 @@ def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inher
 @cli.command()
 def worker() -> None:
     """Run one worker against XMAG_REDIS_URL and the data folder, until SIGTERM."""
+    from app.audit import AuditLog
     from app.jobs.embedded import ensure_embedded
+    from app.jobs.erase import Eraser
+    from app.jobs.idempotency import Claims
     from app.jobs.queue import JobQueue, connect
     from app.jobs.reconcile import Reconciler
+    from app.jobs.retention import Retention
     from app.jobs.store import JobStore
     from app.jobs.worker import Worker
     from app.logs import configure_logs
@@ -100,7 +107,9 @@ def worker() -> None:
     asked = iter([work.stop])
     for number in (signal.SIGTERM, signal.SIGINT):  # the second time, a job in hand is handed back at once
         signal.signal(number, lambda *_: next(asked, work.hurry)())
-    reconciler = Reconciler(store, queue)
+    audit = AuditLog(settings.data_dir)
+    eraser = Eraser(store, Claims(settings.data_dir / "idempotency"), audit)
+    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
     reconciler.start()
     try:
         work.run()
@@ -223,6 +232,14 @@ def _key_store() -> "KeyStore":
     return KeyStore(settings.data_dir)
 
 
+def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
+    import os
+
+    from app.audit import Actor, AuditLog, Event
+
+    AuditLog(load_settings().data_dir).append(Event(action, Actor(f"console:{os.getuid()}"), None, tenant, detail))
+
+
 @keys_cli.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="who or what uses it")],
@@ -239,7 +256,9 @@ def keys_create(
     if unknown:
         raise RequestInvalidError(f"There is no scope {', '.join(unknown)}. Scopes: {', '.join(SCOPES)}.")
     scopes = tuple(known for known in SCOPES if known in wanted)
-    print(_key_store().create(name, tenant, scopes))  # noqa: T201 (the key is the answer)
+    token = _key_store().create(name, tenant, scopes)
+    _audit_key("key.create", f"{name} {','.join(scopes)}", tenant)
+    print(token)  # noqa: T201 (the key is the answer)
     err.print("Keep it now: it is not shown again. Send it as  Authorization: Bearer KEY", highlight=False)
 
 
@@ -259,9 +278,28 @@ def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` sh
     """Make a key open nothing, at once."""
     store = _key_store()
     store.revoke(name)
+    _audit_key("key.revoke", name)
     err.print(f"{name} is revoked.", markup=False, highlight=False)
     if not store.all():
         err.print("That was the last key: all requests are refused until you make one with `xmag keys create`.")
+
+
+@audit_cli.command("verify")
+def audit_verify(
+    expect: Annotated[
+        str | None, typer.Option(help="an entry's sha256 that was kept elsewhere: is it still there?")
+    ] = None,
+) -> None:
+    """Follow the chain of the audit log. Exit code 0: whole, 1: an entry was changed, removed or put in."""
+    from app.audit import AuditLog
+
+    verdict = AuditLog(load_settings().data_dir).verify(expect)
+    for problem in verdict.problems:
+        err.print(problem, style="red", markup=False, highlight=False)
+    torn = f", {verdict.torn} lines that a crash left unfinished" if verdict.torn else ""
+    out.print(f"{verdict.entries} entries{torn}; the last: {verdict.last.number} {verdict.last.sha256}", soft_wrap=True)
+    if verdict.problems:
+        raise typer.Exit(EXIT_FAILED)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,16 @@ from app.api.openapi import complete_openapi
 from app.api.problems import install_problem_handlers
 from app.api.security import Guard
 from app.api.services import Services
+from app.audit import AuditLog
 from app.inference.registry import ModelRegistry
 from app.jobs.callbacks import CallbackThread
 from app.jobs.embedded import ensure_embedded
+from app.jobs.erase import Eraser
+from app.jobs.idempotency import Claims
 from app.jobs.intake import Intake
 from app.jobs.queue import JobQueue, connect
 from app.jobs.reconcile import Reconciler
+from app.jobs.retention import Retention
 from app.jobs.store import JobStore
 from app.keys import KeyStore
 from app.logs import configure_logs
@@ -53,19 +57,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         queue = JobQueue(
             connect(settings.redis_url or (embedded.url if embedded else ""), timeout_s=1), settings.lease_s
         )
+        audit, claims = AuditLog(settings.data_dir), Claims(settings.data_dir / "idempotency")
+        eraser = Eraser(store, claims, audit)
         services = Services(
             settings,
             store,
             queue,
-            Intake(settings, store, queue),
+            Intake(settings, store, queue, audit, claims),
             ModelRegistry(settings.models_dir),
             keys,
             TokenVerifier(settings, settings.oidc_issuer) if settings.oidc_issuer is not None else None,
             FailureLimiter(settings.auth_failures_max),
+            audit,
+            eraser,
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
-        reconciler = Reconciler(store, queue)
+        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
         reconciler.start()
         callbacks = CallbackThread(services.intake.callbacks)
         callbacks.start()

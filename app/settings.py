@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     queue_max: int = Field(default=1000, ge=1, description="jobs that may wait or run before POST answers 429")
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
     upload_idle_s: float = Field(default=60, gt=0, description="an upload that sends nothing for this long is cut off")
+    slides_keep_days: float | None = Field(
+        default=None, gt=0, description="uploads are erased that long after their job's end (default: never)"
+    )
+    results_keep_days: float | None = Field(
+        default=None, gt=0, description="jobs are erased, with upload and results, that long after their end"
+    )
     disk_free_min_bytes: int = Field(default=1 * GIB, ge=0, description="POST answers 503 below this much free space")
     callback_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="hosts (or host:port) that callback_url may name, separated by commas"
@@ -113,6 +119,13 @@ class Settings(BaseSettings):
             raise ValueError("XMAG_OIDC_ISSUER needs XMAG_OIDC_AUDIENCE: tokens for other services must not open this")
         if self.oidc_issuer is None and (self.oidc_audience or self.oidc_jwks_url):
             raise ValueError("XMAG_OIDC_AUDIENCE and XMAG_OIDC_JWKS_URL mean nothing without XMAG_OIDC_ISSUER")
+        return self
+
+    @model_validator(mode="after")
+    def _a_slide_is_not_kept_without_its_job(self) -> "Settings":
+        days = (self.slides_keep_days, self.results_keep_days)
+        if days[0] is not None and days[1] is not None and days[0] > days[1]:
+            raise ValueError("XMAG_SLIDES_KEEP_DAYS is longer than XMAG_RESULTS_KEEP_DAYS: the slide goes with its job")
         return self
 
     @model_validator(mode="after")

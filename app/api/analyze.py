@@ -108,7 +108,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
             _check(services, fields)
             source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
             job = _job(folder.job_id, fields, source, services, caller)
-            accepted = await services.in_intake(services.intake.accept, job, idempotency, _fingerprint(source, fields))
+            accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
         finally:
             with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
                 await services.in_intake(folder.close)
@@ -131,10 +131,16 @@ async def _by_path(request: Request, services: Services, caller: Caller, idempot
     source = await services.in_intake(services.intake.by_path, path, fields.mpp)
     job = _job(new_job_id(), fields, source, services, caller)
     (services.store.root / job.id).mkdir(mode=0o700)
-    accepted = await services.in_intake(services.intake.accept, job, idempotency, _fingerprint(source, fields))
+    accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
     if accepted.id != job.id:
         (services.store.root / job.id).rmdir()
     return accepted.id
+
+
+async def _accept(
+    services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
+) -> JobRequest:
+    return await services.in_intake(services.intake.accept, job, caller.actor, idempotency, fingerprint)
 
 
 def _validated(schema: type[Fields], values: object) -> Fields:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.services import Services, ServicesDep
+from app.audit import Actor
 from app.errors import ForbiddenError, TooManyFailuresError, UnauthenticatedError
 from app.jobs.record import JobRequest
 from app.keys import PREFIX, SCOPES, Scope
@@ -19,12 +20,11 @@ _bearer = HTTPBearer(auto_error=False, description="a key made by `xmag keys cre
 
 @dataclass(frozen=True)
 class Caller:
-    """``tenant``: whose jobs are seen; "" on a server without keys. ``name``: for the audit log."""
+    """``tenant``: whose jobs are seen; "" on a server without keys. ``actor``: for the audit log."""
 
     tenant: str
     scopes: tuple[Scope, ...]
-    name: str = "local"
-    address: str = ""
+    actor: Actor
 
     def may_see(self, tenant: str) -> bool:
         """Whether a tenant's jobs are the caller's; an admin sees all."""
@@ -42,7 +42,7 @@ def _caller(
 ) -> Caller:
     address = request.client.host if request.client is not None else ""
     if not services.keys.in_use():
-        return Caller("", SCOPES, address=address)
+        return Caller("", SCOPES, Actor("local", address))
     try:
         return _identified(services, credentials.credentials if credentials else None, address)
     except UnauthenticatedError as error:
@@ -61,11 +61,11 @@ def _identified(services: Services, token: str | None, address: str) -> Caller:
         raise UnauthenticatedError("A key is needed: send it as Authorization: Bearer KEY.")
     if services.tokens is not None and not token.startswith(PREFIX):
         bearer = services.tokens.verify(token)
-        return Caller(bearer.tenant, bearer.scopes, f"token:{bearer.subject}", address)
+        return Caller(bearer.tenant, bearer.scopes, Actor(f"token:{bearer.subject}", address))
     key = services.keys.find(token)
     if key is None:
         raise UnauthenticatedError("The key is not known here, or was revoked.")
-    return Caller(key.tenant, key.scopes, f"key:{key.name}", address)
+    return Caller(key.tenant, key.scopes, Actor(f"key:{key.name}", address))
 
 
 def _needs(scope: Scope) -> Callable[[Caller], Caller]:

@@ -1,14 +1,16 @@
 """What people take away from a finished job."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
 
+from app.api.auth import Reader
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
 from app.api.services import Services, ServicesDep
+from app.audit import Event
 from app.errors import ResultNotReadyError, TaskNotFoundError
 from app.jobs.status import JobStatus
 from app.results.schema import ResultDocument
@@ -22,7 +24,20 @@ from app.results.write import (
     read_document,
 )
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["results"], responses=responses(401, 403, 404, 409, 410))
+
+def _note_read(request: Request, job: ReadableJob, services: ServicesDep, caller: Reader) -> None:
+    """Whoever takes a result away stands in the audit log before the first byte is sent."""
+    if job.folder is not None:
+        name = PurePosixPath(request.url.path).name
+        services.audit.append(Event("result.read", caller.actor, job.request.id, job.request.tenant, name))
+
+
+router = APIRouter(
+    prefix="/jobs/{job_id}",
+    tags=["results"],
+    responses=responses(401, 403, 404, 409, 410),
+    dependencies=[Depends(_note_read)],
+)
 # Results never change, but they are patients' and may be erased: no cache keeps them.
 _ENDED = {"failed": "failed", "cancelled": "been cancelled"}
 HEADERS = {"Cache-Control": "private, no-store"}

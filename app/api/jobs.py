@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.api.auth import Reader
+from app.api.auth import Analyst, Reader
 from app.api.lookup import ChangeableJob, ReadableJob
 from app.api.problems import responses
 from app.api.schemas import JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
+from app.audit import Event
 from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RequestInvalidError
 from app.jobs.ids import is_job_id
 from app.jobs.record import JobError, Outcome, now
@@ -95,13 +96,14 @@ async def events(job: ReadableJob, services: ServicesDep) -> AsyncIterator[Serve
 
 
 @router.delete("/{job_id}", summary="Cancel or erase a job", responses=responses(401, 403, 404, 410))
-def delete_job(status: ChangeableJob, services: ServicesDep) -> JobView:
+def delete_job(status: ChangeableJob, services: ServicesDep, caller: Analyst) -> JobView:
     """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
 
     The answer is the job as it was left. A slide given by path is never touched.
     """
     job_id = status.request.id
     if status.finished_at is None:
+        services.audit.append(Event("job.cancel", caller.actor, job_id, status.request.tenant))
         cancelled = Outcome(
             state="cancelled",
             error=JobError(code="cancelled", message="Cancelled on request.", origin="user", retryable=False),
@@ -114,7 +116,7 @@ def delete_job(status: ChangeableJob, services: ServicesDep) -> JobView:
             _leave_queue(services, status)
         # An outcome that came first stands: asking to cancel never erases a result.
         return job_view(job_status(services.store, services.queue, job_id))
-    services.intake.erase(job_id)
+    services.eraser.erase(job_id, caller.actor, "on request")
     log.info("job erased", job=job_id)
     return job_view(status).model_copy(update={"links": {}})
 

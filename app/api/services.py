@@ -12,8 +12,10 @@ from fastapi import Depends, Request
 
 from app.api.failures import FailureLimiter
 from app.api.oidc import TokenVerifier
+from app.audit import AuditLog
 from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
+from app.jobs.erase import Eraser
 from app.jobs.intake import Intake
 from app.jobs.queue import JobQueue
 from app.jobs.store import JobStore
@@ -37,6 +39,8 @@ class Services:
     keys: KeyStore
     tokens: TokenVerifier | None
     failures: FailureLimiter
+    audit: AuditLog
+    eraser: Eraser
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0
     _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from app.audit import Actor, AuditLog, Event
 from app.durable import sync_folder
 from app.errors import PathNotAllowedError, QueueUnavailableError, SourceChangedError
 from app.jobs.callbacks import Callbacks
@@ -38,10 +39,10 @@ class ReceivedFile:
 class Intake:
     """What a new job passes through. Everything here blocks: call it from a thread."""
 
-    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue, audit: AuditLog, claims: Claims) -> None:
         self._settings, self._store, self._queue = settings, store, queue
+        self._audit, self._claims = audit, claims
         self.callbacks = Callbacks(settings, store)
-        self._claims = Claims(settings.data_dir / "idempotency")
         # A reader that a hostile slide took over must not see the next one.
         limits = ReaderLimits(memory_bytes=settings.reader_memory_bytes)
         self._readers = ReaderPool(size=PROBES, recycle_after=1, limits=limits)
@@ -81,14 +82,14 @@ class Intake:
         with self._readers.lease() as reader:
             return reader.open(path, mpp)
 
-    def accept(self, request: JobRequest, idempotency: str | None, fingerprint: str) -> JobRequest:
+    def accept(self, request: JobRequest, actor: Actor, idempotency: str | None, fingerprint: str) -> JobRequest:
         """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
         if idempotency is None:
-            self._commit(request)
+            self._commit(request, actor)
         else:
             request = request.model_copy(update={"idempotency": idempotency})
             job_id = self._claims.claim(
-                idempotency, fingerprint, request.id, self._store, lambda: self._commit(request)
+                idempotency, fingerprint, request.id, self._store, lambda: self._commit(request, actor)
             )
             if job_id != request.id:
                 return self._store.request(job_id)
@@ -99,17 +100,11 @@ class Intake:
             log.warning("queue unavailable", during="enqueue", job=request.id)
         return request
 
-    def _commit(self, request: JobRequest) -> None:
+    def _commit(self, request: JobRequest, actor: Actor) -> None:
+        self._audit.append(Event("job.submit", actor, request.id, request.tenant, request.source.type))
         if request.callback_url is not None:
             self.callbacks.promise(request.id, request.callback_url)
         self._store.commit(request)
-
-    def erase(self, job_id: str) -> None:
-        """Erase a job that is over, its upload and results; a slide given by path stays as it is."""
-        request = self._store.request(job_id)
-        if request.idempotency is not None:
-            self._claims.release(request.idempotency)
-        self._store.erase(job_id)
 
 
 def _slide_itself(unpacked: Path) -> Path:

@@ -1,7 +1,8 @@
 """Makes Redis agree with the disk: every accepted job without outcome stands in a stream.
 
 Runs at start and every ``INTERVAL_S`` in the API and in each worker, one at a time under a lock. Also
-finishes what a crash interrupted: half-erased jobs, and uploads whose process died.
+finishes what a crash interrupted (half-erased jobs, uploads whose process died), writes outcomes into the audit log,
+and erases what was kept long enough.
 """
 
 import fcntl
@@ -12,13 +13,18 @@ from pathlib import Path
 
 import structlog
 
-from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RecordUnreadableError
+from app.audit import AuditLog
+from app.errors import DiskLowError, JobErasedError, JobNotFoundError, QueueUnavailableError, RecordUnreadableError
+from app.jobs.erase import audit_outcome
 from app.jobs.queue import JobQueue
+from app.jobs.retention import Retention
 from app.jobs.store import REQUEST, TOMBSTONE, JobStore
 
 INTERVAL_S = 10.0
 LOCKLESS_S = 600.0  # generous: clocks of machines that share the folder differ
 UPLOAD_LOCK = ".uploading"
+AUDIT_AT_ONCE = 500
+"""Entries per turn: an old installation's jobs are written down little by little."""
 log = structlog.stdlib.get_logger("xmag.reconcile")
 
 
@@ -78,13 +84,34 @@ def _age_s(folder: Path) -> float:
     return time.time() - folder.stat().st_mtime
 
 
+def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
+    """Write into the audit log how jobs ended, where that is missing; how many there were.
+
+    ``audited``: ids that need no second look by this process; added to.
+    """
+    count = 0
+    for job_id in reversed(store.ids_newest_first()):
+        if job_id in audited or not store.is_over(job_id):
+            continue
+        try:
+            count += audit_outcome(store, audit, job_id)
+        except (JobNotFoundError, JobErasedError):  # erased since it was listed
+            continue
+        audited.add(job_id)
+        if count >= AUDIT_AT_ONCE:
+            break
+    return count
+
+
 class Reconciler(threading.Thread):
     """The periodic run, as a daemon thread."""
 
-    def __init__(self, store: JobStore, queue: JobQueue) -> None:
+    def __init__(self, store: JobStore, queue: JobQueue, audit: AuditLog, retention: Retention) -> None:
         super().__init__(name="reconciler", daemon=True)
         self._store, self._queue, self._stop_now = store, queue, threading.Event()
+        self._audit, self._retention = audit, retention
         self._settled: set[str] = set()
+        self._audited: set[str] = set()
 
     def run(self) -> None:
         """Until stopped; a Redis that does not answer is tried again at the next turn."""
@@ -93,8 +120,10 @@ class Reconciler(threading.Thread):
                 if self._queue.lock("reconcile", INTERVAL_S * 0.9):
                     requeue_open_jobs(self._store, self._queue)
                     clear_leftovers(self._store, self._settled)
-            except QueueUnavailableError as error:
-                log.warning("queue unavailable", reason=error.message)
+                    audit_outcomes(self._store, self._audit, self._audited)
+                    self._retention.run()
+            except (QueueUnavailableError, DiskLowError) as error:
+                log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
             except OSError as error:
                 log.error("disk unavailable", reason=str(error.strerror))
             except Exception:

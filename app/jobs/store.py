@@ -24,6 +24,7 @@ from app.jobs.record import JobRequest, Outcome, PathSource, Record, Tombstone, 
 
 Kind = TypeVar("Kind", bound=Record)
 REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
+AUDITED = "audited"
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,17 @@ class JobStore:
         """Whether the job was accepted and not erased."""
         return (self.folder(job_id) / REQUEST).exists()
 
+    def check_exists(self, job_id: str) -> None:
+        """JobNotFoundError for what was never accepted, JobErasedError for what was erased."""
+        folder = self.folder(job_id)
+        if (folder / TOMBSTONE).exists():
+            raise JobErasedError("This job was erased, with its slide and results.")
+        if not (folder / REQUEST).exists():
+            raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
+
     def request(self, job_id: str) -> JobRequest:
         """The request. JobNotFoundError, or JobErasedError once it was erased."""
-        folder = self.folder(job_id)
-        if not (folder / REQUEST).exists() or (folder / TOMBSTONE).exists():
-            if (folder / TOMBSTONE).exists():
-                raise JobErasedError("This job was erased, with its slide and results.")
-            raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
+        self.check_exists(job_id)
         return self._request(job_id)
 
     def _read_request(self, job_id: str) -> JobRequest:
@@ -81,6 +86,20 @@ class JobStore:
 
     def _read_outcome(self, job_id: str) -> Outcome:
         return _parsed(Outcome, self.folder(job_id) / OUTCOME)
+
+    def outcome_written_s(self, job_id: str) -> float:
+        """When the outcome was written, in seconds since 1970, by the file itself."""
+        return (self.folder(job_id) / OUTCOME).stat().st_mtime
+
+    def awaits_audit(self, job_id: str) -> bool:
+        """Whether the job is over and that was not marked as written into the audit log."""
+        folder = self.folder(job_id)
+        names = (OUTCOME, REQUEST)
+        return all((folder / name).exists() for name in names) and not (folder / AUDITED).exists()
+
+    def note_audited(self, job_id: str) -> None:
+        """Mark that it was."""
+        write_once(self.folder(job_id) / AUDITED, b"")
 
     def is_over(self, job_id: str) -> bool:
         """Whether nothing remains to be done: it has an outcome, or it is gone."""
@@ -99,6 +118,15 @@ class JobStore:
         if isinstance(request.source, PathSource):
             return Path(request.source.path)
         return self.folder(request.id) / SLIDE / request.source.entry
+
+    def has_upload(self, job_id: str) -> bool:
+        """Whether the job's uploaded slide is kept."""
+        return (self.folder(job_id) / SLIDE).is_dir()
+
+    def erase_upload(self, job_id: str) -> None:
+        """Remove the uploaded slide; everything else stays."""
+        shutil.rmtree(self.folder(job_id) / SLIDE, ignore_errors=True)  # what is left goes at the next turn
+        sync_folder(self.folder(job_id))
 
     def attempts(self, job_id: str) -> Attempts:
         """How often the job was tried."""

@@ -1,0 +1,97 @@
+"""Erases uploads and jobs that were kept for as long as the settings say, counted from the job's end."""
+
+import time
+
+import structlog
+
+from app.audit import SERVICE
+from app.errors import JobErasedError, JobNotFoundError, RecordUnreadableError, XmagError
+from app.jobs.erase import Eraser
+from app.jobs.store import JobStore
+from app.settings import Settings
+
+log = structlog.stdlib.get_logger("xmag.retention")
+DAY_S = 86_400.0
+JUMP_S = 3600.0
+
+
+class ClockWatch:
+    """Whether the wall clock can be believed: a clock that jumps a year ahead must not erase a year of slides.
+
+    After a jump of more than an hour nothing is erased for a day, in which somebody may put it right.
+    """
+
+    def __init__(self) -> None:
+        self._offset_s = time.time() - _since_boot_s()
+        self._wait_until_s = 0.0
+
+    def is_steady(self) -> bool:
+        """False for a day after a jump."""
+        jump_s = time.time() - _since_boot_s() - self._offset_s
+        if abs(jump_s) > JUMP_S:
+            log.error("the clock jumped: nothing is erased for a day", by_s=round(jump_s))
+            self._offset_s += jump_s
+            self._wait_until_s = _since_boot_s() + DAY_S
+        return _since_boot_s() >= self._wait_until_s
+
+
+class Retention:
+    """``run`` it now and then. Cheap to repeat: each job's end is read once."""
+
+    def __init__(self, settings: Settings, store: JobStore, eraser: Eraser) -> None:
+        self._slides_days, self._results_days = settings.slides_keep_days, settings.results_keep_days
+        self._store, self._eraser = store, eraser
+        self._clock = ClockWatch()
+        self._ended_s: dict[str, float] = {}
+        self._without_upload: set[str] = set()
+        self._gone: set[str] = set()
+
+    def run(self) -> int:
+        """Erase what is due; how many jobs that concerned."""
+        if (self._slides_days is None and self._results_days is None) or not self._clock.is_steady():
+            return 0
+        return sum(self._look(job_id) for job_id in self._store.ids_newest_first() if job_id not in self._gone)
+
+    def _look(self, job_id: str) -> bool:
+        try:
+            return self._erase_if_due(job_id)
+        except JobErasedError:
+            self._gone.add(job_id)
+            self._ended_s.pop(job_id, None)
+        except JobNotFoundError:
+            pass  # an upload on its way
+        except XmagError as error:
+            log.error("not erased, will be tried again", job=job_id, code=error.code)
+        return False
+
+    def _erase_if_due(self, job_id: str) -> bool:
+        ended_s = self._ended_s.get(job_id) or self._end_of(job_id)
+        if ended_s is None:
+            return False
+        self._ended_s[job_id] = ended_s
+        age_days = (time.time() - ended_s) / DAY_S
+        if self._results_days is not None and age_days >= self._results_days:
+            self._eraser.erase(job_id, SERVICE, f"kept for {self._results_days:g} days")
+            log.info("job erased after its time", job=job_id)
+            return True
+        if self._slides_days is None or age_days < self._slides_days or job_id in self._without_upload:
+            return False
+        is_erased = self._eraser.erase_upload(job_id, SERVICE, f"kept for {self._slides_days:g} days")
+        self._without_upload.add(job_id)
+        if is_erased:
+            log.info("upload erased after its time", job=job_id)
+        return is_erased
+
+    def _end_of(self, job_id: str) -> float | None:
+        """When the job ended, in seconds since 1970; None while it has not, or is gone."""
+        self._store.check_exists(job_id)
+        try:
+            outcome = self._store.outcome(job_id)
+        except RecordUnreadableError:
+            return self._store.outcome_written_s(job_id)  # a damaged record is no reason to keep a slide for ever
+        return None if outcome is None else outcome.finished_at.timestamp()
+
+
+def _since_boot_s() -> float:
+    """A clock that nobody can set; on Linux it also runs while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
