@@ -51,10 +51,17 @@ lint: $(DEV_STAMP)  ## ruff; Dockerfiles, compose files, Kubernetes manifests
 types: $(DEV_STAMP)  ## mypy, strict on app/
 	@$(BIN)/mypy
 
-unit: $(DEV_STAMP)  ## the tests alone (ARGS= for pytest)
+train-types: $(DEV_STAMP)  ## mypy, strict on training/, in its own environment
+	@$(MAKE) --no-print-directory -C training setup
+	@$(BIN)/mypy --config-file training/pyproject.toml --python-executable training/.venv/bin/python
+
+unit: $(DEV_STAMP)  ## the service's tests alone (ARGS= for pytest)
 	@$(PYTEST) $(ARGS)
 
-test: lint types unit  ## lint, types and all tests
+train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
+	@$(MAKE) --no-print-directory -C training test
+
+test: lint types unit train-types train-test  ## lint, types and all tests
 
 bench: $(SERVE_STAMP)  ## whole slide against the usual way (SLIDE=path to a slide)
 	@test -n "$(SLIDE)" || { echo "name a slide: make bench SLIDE=/path/to/slide.svs"; exit 1; }
@@ -65,9 +72,6 @@ images:  ## build the container images, labelled with the commit
 
 test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker; builds images, takes minutes)
 	@XMAG_TEST_COMPOSE=1 $(PYTEST) -rs -s tests/compose $(ARGS)
-
-train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
-	@$(MAKE) -C training test
 
 train-atlas:  ## distil, evaluate and export the shipped model (ATLAS=folder; hours; goes on where it stopped)
 	@$(MAKE) -C training setup
@@ -84,4 +88,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types unit test bench images test-compose train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench images test-compose train-test train-atlas lock clean

@@ -13,7 +13,7 @@ from xmag_train.cohort.table import read_cohort, write_rows
 from xmag_train.evaluate.arms import read_oof
 from xmag_train.evaluate.command import evaluate_all
 from xmag_train.evaluate.config import EvaluateConfig, TileTask
-from xmag_train.evaluate.fidelity import mapped_cosine
+from xmag_train.evaluate.fidelity import mapped_cosine, mean_interval
 from xmag_train.evaluate.probe import field_of, probe
 from xmag_train.evaluate.report import speed_table
 from xmag_train.evaluate.scanner import scanner_shift
@@ -93,9 +93,17 @@ def test_mapped_cosine_of_a_linear_space_and_of_noise() -> None:
     rng = np.random.default_rng(0)
     teacher = rng.normal(size=(300, 5)).astype(np.float32)
     student = (teacher @ rng.normal(size=(5, 8)) + 3).astype(np.float32)
-    assert mapped_cosine(student[:200], teacher[:200], student[200:], teacher[200:]) > 0.99
+    assert mapped_cosine(student[:200], teacher[:200], student[200:], teacher[200:]).min() > 0.99
     noise = rng.normal(size=(300, 8)).astype(np.float32)
-    assert abs(mapped_cosine(noise[:200], teacher[:200], noise[200:], teacher[200:])) < 0.25
+    assert abs(mapped_cosine(noise[:200], teacher[:200], noise[200:], teacher[200:]).mean()) < 0.25
+
+
+def test_the_mean_of_rows_and_its_interval_by_case() -> None:
+    rows, cases = np.array([1.0, 1.0, 0.0, np.nan, 1.0, 0.0]), ["a", "a", "b", "b", "c", "d"]
+    found = mean_interval(rows, cases)
+    assert found.value == pytest.approx(0.6)
+    assert 0.0 <= found.ci_low < 0.6 < found.ci_high <= 1.0 and found.n_cases == 4
+    assert mean_interval(np.full(2, np.nan), ["a", "b"]) is None
 
 
 def test_scanner_shift_of_glass_that_does_not_move(tmp_path: Path) -> None:

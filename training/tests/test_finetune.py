@@ -1,49 +1,26 @@
 """End to end: the loss goes down, batch norms stand still, the distillation is held on to, the run is whole."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from cohort_maker import LABELS, make_cohort
-from PIL import Image
-from torch import Tensor, nn
+from cohort_maker import LABELS
+from killed import run_until_killed
+from tiny_finetune import WIDTH, config_of, make_study, tiny_origin, tiny_student
+from torch import nn
 
 from xmag_train.cohort.table import read_cohort
-from xmag_train.data.shards import Region, RegionMeta, read_shards, shards_in, write_shards
+from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.finetune import command
 from xmag_train.finetune.config import FinetuneConfig, TuneConfig
 from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
 from xmag_train.finetune.slides import TunedSlide, load_slides
 from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.checkpoint import load_head
-from xmag_train.mil.config import FitConfig
 from xmag_train.mil.heads import build_head
 from xmag_train.mil.keep import KeptFit, KeptFits
 from xmag_train.students.checkpoint import read_checkpoint
-
-WIDTH = 6
-
-
-class TinyStudent(nn.Module):
-    """One convolution: enough to learn which colour a tile has."""
-
-    embedding_dim = WIDTH
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, WIDTH, 8, stride=32)
-        self.norm = nn.BatchNorm2d(WIDTH)
-
-    def forward(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
-        found = torch.relu(self.norm(self.conv(tiles.permute(0, 3, 1, 2).float() / 255)))
-        return found.mean(dim=(2, 3)), found[:, :, :4, :4].permute(0, 2, 3, 1)
-
-
-def tiny_student() -> TinyStudent:
-    torch.manual_seed(0)
-    return TinyStudent().eval()
 
 
 def painted_slides(slides: int = 6, regions: int = 3) -> list[TunedSlide]:
@@ -111,35 +88,9 @@ def test_projection_starts_where_a_linear_map_exists() -> None:
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinetuneConfig:
-    rows = make_cohort(tmp_path)
-    rng = np.random.default_rng(0)
-    regions = []
-    for slide, case, site, organ, label in rows:
-        for x0 in (0, 1792):
-            tint = np.array([160 if label == "malignant" else 90, 100, 120])
-            pixels = (tint + rng.integers(-20, 20, (14, 14, 1))).astype(np.uint8)
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).resize((896, 896), Image.Resampling.NEAREST).save(buffer, "JPEG")
-            about = {"slide": slide, "case": case, "site": site, "organ": organ, "label": label, "mpp": 0.25}
-            more = {"stain": "H&E", "scanner": "x", "x0": x0, "y0": 0, "side0": 1792, "tissue_fraction": 1.0}
-            regions.append(Region(buffer.getvalue(), RegionMeta(**about, **more)))
-        features = rng.normal(size=(2, 5)).astype(np.float32)
-        write_bag(tmp_path / "teacher" / f"{slide}.h5", Bag(features, np.array([[1792, 0], [0, 0]])))
-    write_shards(regions, tmp_path / "shards", "r")
-    (tmp_path / "origin.pt").write_bytes(b"origin")
-    monkeypatch.setattr(command, "student_of", lambda _p, _f: ("tiny", tiny_student(), tmp_path / "origin.pt"))
-    return FinetuneConfig(
-        task="grade",
-        labels=LABELS,
-        labels_csv=tmp_path / "labels.csv",
-        folds_csv=tmp_path / "folds.csv",
-        shards=tmp_path / "shards",
-        student="unused",
-        teacher_bags=tmp_path / "teacher",
-        head_fit=FitConfig(hidden=8, epochs=2),
-        tune=TuneConfig(epochs_max=2, inner_folds=2, student_learning_rate=1e-3),
-        out=tmp_path / "run",
-    )
+    make_study(tmp_path)
+    monkeypatch.setattr(command, "student_of", lambda _pattern, _fold: tiny_origin(tmp_path))
+    return config_of(tmp_path, "run")
 
 
 def test_run_makes_a_model_of_its_own(study: FinetuneConfig) -> None:
@@ -168,3 +119,23 @@ def test_targets_follow_their_regions_by_place(study: FinetuneConfig) -> None:
     write_bag(study.teacher_bags / f"{first}.h5", Bag(stored.numpy(), np.array([[5, 5], [0, 0]])))
     with pytest.raises(ValueError, match="not those of the shards"):
         load_slides(read_shards(shards_in(study.shards)), cohort.rows, study.teacher_bags)
+
+
+@pytest.mark.usefixtures("study")
+def test_killed_within_a_fold_and_resumed_is_as_one_run(tmp_path: Path) -> None:
+    epochs = 6
+    part = tmp_path / "killed" / "folds" / "fold-0.inner.part.pt"
+    script = Path(__file__).with_name("tiny_finetune.py")
+    run_until_killed([str(script), str(tmp_path), "killed", str(epochs)], part.is_file)
+    stopped_at = torch.load(part, weights_only=True)["state"]
+    assert 0 < len(stopped_at["curve"]) < epochs, "it was killed within a fit, not between two"
+    assert not (part.parent / "fold-0.json").exists()
+    resumed = command.train_end_to_end(config_of(tmp_path, "killed", epochs))
+    alone = command.train_end_to_end(config_of(tmp_path, "alone", epochs))
+    assert resumed["inner_losses_by_epoch"]["0"][: len(stopped_at["judged"])] == stopped_at["judged"]
+    assert {k: v for k, v in resumed.items() if k != "config"} == {k: v for k, v in alone.items() if k != "config"}
+    for name in ("student.pt", "head.pt", "folds/student-2.pt"):
+        first, second = (
+            torch.load(tmp_path / run / name, weights_only=True)["state_dict"] for run in ("killed", "alone")
+        )
+        assert all(torch.equal(first[key], second[key]) for key in second), name

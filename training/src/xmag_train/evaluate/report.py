@@ -57,10 +57,10 @@ def space_table(rows: Sequence[Space]) -> str:
     told = [
         (
             row.arm,
-            "" if row.agreement is None else figure(row.agreement),
-            figure(row.same_organ),
-            figure(row.same_case),
-            "" if row.mapped_cosine is None else figure(row.mapped_cosine),
+            "" if row.agreement is None else with_interval(row.agreement),
+            NOT_MEASURED if row.same_organ is None else with_interval(row.same_organ),
+            with_interval(row.same_case),
+            "" if row.mapped_cosine is None else with_interval(row.mapped_cosine),
             str(row.instances),
         )
         for row in rows

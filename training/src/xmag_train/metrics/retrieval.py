@@ -8,40 +8,51 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
-def same_case_nearest(embeddings: Floats, cases: Sequence[str]) -> float:
-    """Share of regions whose nearest neighbour is of the same case (it rewards stain and scanner too).
+def same_case_rows(embeddings: Floats, cases: Sequence[str]) -> NDArray[np.float64]:
+    """[N]: 1 where a region's nearest neighbour is of the same case, 0 where not, NaN for the only one of its case.
 
-    embeddings [N, D], one case per row. Regions that are the only one of their case do not count.
-    ValueError for fewer than two.
+    It rewards stain and scanner too. embeddings [N, D], one case per row. ValueError for fewer than two.
     """
     names = np.asarray(cases)
     if len(names) < 2:
         raise ValueError("retrieval needs at least two regions")
     nearest = cosine_ranking(embeddings)[:, 0]
     able = (names[:, None] == names[None, :]).sum(axis=1) > 1
-    return float((names[nearest] == names)[able].mean())
+    return np.where(able, names[nearest] == names, np.nan)
 
 
-def neighbour_agreement(student: Floats, teacher: Floats, neighbours: int = 10) -> float:
-    """Mean share of each region's ``neighbours`` nearest by the teacher that are so by the student. [N, D], [N, D']."""
+def agreement_rows(student: Floats, teacher: Floats, neighbours: int = 10) -> NDArray[np.float64]:
+    """[N]: share of a region's ``neighbours`` nearest by the teacher that are so by the student. [N, D], [N, D']."""
     mine = cosine_ranking(student)[:, :neighbours]
     theirs = cosine_ranking(teacher)[:, :neighbours]
-    shared = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(mine, theirs, strict=True)]
-    return float(np.mean(shared))
+    return np.asarray([len(np.intersect1d(a, b)) / len(a) for a, b in zip(mine, theirs, strict=True)])
 
 
-def same_organ_other_case(embeddings: Floats, organs: Sequence[str], cases: Sequence[str]) -> float:
-    """Share of regions whose nearest neighbour from another case is of the same organ.
+def same_organ_rows(embeddings: Floats, organs: Sequence[str], cases: Sequence[str]) -> NDArray[np.float64]:
+    """[N]: 1 where a region's nearest neighbour from another case is of the same organ, 0 where not.
 
-    Regions whose organ no other case has do not count; nan if none is left.
+    NaN where no other case is of that organ.
     """
     organ, case = np.asarray(organs), np.asarray(cases)
     other = case[:, None] != case[None, :]
     cosines = np.where(other, _cosines(embeddings), -np.inf)
     able = ((organ[:, None] == organ[None, :]) & other).any(axis=1)
-    if not able.any():
-        return float("nan")
-    return float((organ[cosines.argmax(axis=1)] == organ)[able].mean())
+    return np.where(able, organ[cosines.argmax(axis=1)] == organ, np.nan)
+
+
+def same_case_nearest(embeddings: Floats, cases: Sequence[str]) -> float:
+    """Mean of ``same_case_rows`` over the regions that count."""
+    return _mean(same_case_rows(embeddings, cases))
+
+
+def neighbour_agreement(student: Floats, teacher: Floats, neighbours: int = 10) -> float:
+    """Mean of ``agreement_rows``."""
+    return _mean(agreement_rows(student, teacher, neighbours))
+
+
+def same_organ_other_case(embeddings: Floats, organs: Sequence[str], cases: Sequence[str]) -> float:
+    """Mean of ``same_organ_rows`` over the regions that count; nan if none does."""
+    return _mean(same_organ_rows(embeddings, organs, cases))
 
 
 def cosine_ranking(embeddings: Floats) -> NDArray[np.int64]:
@@ -55,3 +66,8 @@ def _cosines(embeddings: Floats) -> NDArray[np.float64]:
     values = np.asarray(embeddings, dtype=np.float64)
     unit = values / np.linalg.norm(values, axis=1, keepdims=True)
     return unit @ unit.T
+
+
+def _mean(rows: NDArray[np.float64]) -> float:
+    counted = rows[~np.isnan(rows)]
+    return float(counted.mean()) if len(counted) else float("nan")
