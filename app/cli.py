@@ -236,8 +236,11 @@ def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
     import os
 
     from app.audit import Actor, AuditLog, Event
+    from app.logs import configure_logs
 
-    AuditLog(load_settings().data_dir).append(Event(action, Actor(f"console:{os.getuid()}"), None, tenant, detail))
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)  # to standard error: the output is the key alone
+    AuditLog(settings.data_dir).append(Event(action, Actor(f"console:{os.getuid()}"), None, tenant, detail))
 
 
 @keys_cli.command("create")
