@@ -17,10 +17,11 @@ COMMAND_S = 900
 
 
 class Stack:
-    """One compose project. ``settings`` go into its env file, as a hospital's would into `.env`."""
+    """One compose project of the files in ``root``. ``settings`` go into its env file, as a hospital's into `.env`."""
 
-    def __init__(self, name: str, folder: Path, *files: str, **settings: str | int) -> None:
+    def __init__(self, name: str, folder: Path, *files: str, root: Path = ROOT, **settings: str | int) -> None:
         self.name = name
+        self._root = root
         self.settings = {
             "XMAG_VERSION": "test",
             "XMAG_BUILD_NETWORK": "host",
@@ -41,7 +42,7 @@ class Stack:
         command = ["docker", "compose", "-p", self.name, *files, "--env-file", str(self._env_file), "--profile", "cpu"]
         found = subprocess.run(
             [*command, *arguments],
-            cwd=ROOT, env=environment, input=stdin, capture_output=True, timeout=COMMAND_S, check=False,
+            cwd=self._root, env=environment, input=stdin, capture_output=True, timeout=COMMAND_S, check=False,
         )  # fmt: skip
         if check and found.returncode != 0:
             raise AssertionError(f"{' '.join(arguments)}: {found.stderr.decode()[-3000:]}\n{self.log()[-6000:]}")
@@ -84,6 +85,15 @@ class Stack:
             base_url=self.url, verify=self.trust(), headers=headers, timeout=60, trust_env=False
         ) as client:
             yield client
+
+    def kill_worker(self) -> None:
+        """SIGKILL for one worker process."""
+        script = (
+            "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' < $p/cmdline 2>/dev/null) in "
+            "*python*xmag\\ worker*) kill -9 ${p#/proc/} && echo killed && break;; esac; done"
+        )
+        said = self.compose("exec", "-T", "worker-cpu", "sh", "-c", script, check=False)
+        assert b"killed" in said
 
 
 def free_port() -> int:

@@ -1,8 +1,10 @@
 """The containers as a hospital runs them: real slides through the proxy, and what happens when parts are killed."""
 
 import json
+import re
 import ssl
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -12,10 +14,6 @@ from tests.compose.stack import Stack, free_port, post_path, wait
 pytestmark = pytest.mark.timeout(1800)
 LONG_JOB = "dev_pdac_adrenal_he_20x_jp2k.svs"
 SMALL = "fix_cmu1_small_region.svs"
-KILL_WORKER = (
-    "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' < $p/cmdline 2>/dev/null) in "
-    "*python*xmag\\ worker*) kill -9 ${p#/proc/} && echo killed;; esac; done"
-)
 
 
 def test_every_container_is_locked_down(stack: Stack):
@@ -55,6 +53,10 @@ def test_images_say_what_is_in_them(stack: Stack):
     assert {"onnxruntime", "openslide-bin", "xmag-serve", "libc6"} <= names
     licences = stack.compose("exec", "-T", "worker-cpu", "cat", "/opt/xmag/share/xmag/licences.txt").decode()
     assert "onnxruntime" in licences
+    for service in ("api", "proxy", "worker-cpu"):
+        labels = stack.service(service)["Config"]["Labels"]
+        assert re.fullmatch("[0-9a-f]{40}(-dirty)?", labels["org.opencontainers.image.revision"])
+        assert labels["org.opencontainers.image.version"] == "test"
 
 
 def test_a_revoked_key_is_not_made_again(stack: Stack, tmp_path):
@@ -105,7 +107,7 @@ def test_a_worker_killed_in_mid_job_loses_nothing(stack: Stack):
     with stack.client() as http:
         job_id = post_path(http, LONG_JOB)
         wait(http, job_id, "running")
-        assert b"killed" in stack.compose("exec", "-T", "worker-cpu", "sh", "-c", KILL_WORKER, check=False)
+        stack.kill_worker()
         job = wait(http, job_id)
         assert (job["state"], job["attempt"]) == ("succeeded", 2)
     assert stack.service("worker-cpu")["RestartCount"] >= 1
@@ -122,16 +124,33 @@ def test_down_and_up_in_mid_queue_loses_nothing(stack: Stack):
         assert [wait(http, job)["state"] for job in jobs] == ["succeeded"] * 3
 
 
-def test_an_upgrade_in_mid_queue_loses_nothing(stack: Stack):
-    """As after loading new images: API and worker are replaced, the queue stays up."""
+def test_an_upgrade_in_mid_queue_loses_nothing(stack: Stack, tmp_path):
+    """As after loading new images: `up` replaces all that is ours, the queue stays up."""
+    for image in ("api", "proxy", "worker-cpu"):
+        subprocess.run(["docker", "tag", f"xmag-serve/{image}:test", f"xmag-serve/{image}:newer"], check=True)
+    newer = Stack(stack.name, tmp_path, **{**stack.settings, "XMAG_VERSION": "newer"})
     with stack.client() as http:
-        jobs = [post_path(http, LONG_JOB) for _ in range(2)]
+        jobs = [post_path(http, LONG_JOB) for _ in range(3)]
         wait(http, jobs[0], "running")
-        before = {name: stack.service(name)["Id"] for name in ("api", "worker-cpu", "redis")}
-        stack.up("--force-recreate", "--no-deps", "api", "worker-cpu")
-        after = {name: stack.service(name)["Id"] for name in ("api", "worker-cpu", "redis")}
-        assert {name for name in before if before[name] != after[name]} == {"api", "worker-cpu"}
-        assert [wait(http, job)["state"] for job in jobs] == ["succeeded"] * 2
+        before = {name: stack.service(name)["Id"] for name in ("api", "proxy", "redis", "worker-cpu")}
+        newer.up()
+        after = {name: newer.service(name)["Id"] for name in before}
+        assert {name for name in before if before[name] != after[name]} == {"api", "proxy", "worker-cpu"}
+        found = [wait(http, job) for job in jobs]
+        # Handing back is no attempt.
+        assert [(job["state"], job["attempt"]) for job in found] == [("succeeded", 1)] * 3
+    stack.up()
+
+
+def test_the_proxy_holds_requests_while_the_api_restarts(stack: Stack):
+    with stack.client() as http, ThreadPoolExecutor() as pool:
+        restarted = pool.submit(stack.compose, "restart", "api")
+        answers = []
+        while not restarted.done():
+            answers.append(http.get("/v2/health/live").status_code)
+        restarted.result()
+        answers.append(http.get("/v2/health/live").status_code)
+    assert set(answers) == {200}
 
 
 def test_redis_killed_in_mid_queue_loses_nothing(stack: Stack):
@@ -150,18 +169,19 @@ def test_more_workers_by_one_word(stack: Stack):
     stack.up("--scale", "worker-cpu=1", "--no-recreate")
 
 
-def test_a_backup_restores_jobs_and_keys(stack: Stack):
+def test_a_backup_of_the_running_service_restores_jobs_and_keys(stack: Stack):
     with stack.client() as http:
-        job_id = post_path(http, SMALL)
-        assert wait(http, job_id)["state"] == "succeeded"
-        before = http.get(f"/jobs/{job_id}/result").content
-    stack.compose("down")
-    archive = stack.compose("run", "--rm", "-T", "setup", "tar", "-C", "/data", "-cf", "-", ".")
+        over, jobs = post_path(http, SMALL), [post_path(http, LONG_JOB) for _ in range(2)]
+        assert wait(http, over)["state"] == "succeeded"
+        wait(http, jobs[0], "running")
+        before = http.get(f"/jobs/{over}/result").content
+        archive = stack.compose("run", "--rm", "-T", "setup", "tar", "-C", "/data", "-cf", "-", ".")
     stack.compose("down", "-v")
     stack.compose("run", "--rm", "-T", "setup", "tar", "-C", "/data", "-xpf", "-", stdin=archive)
     stack.up()
     with stack.client() as http:  # the key of before
-        assert http.get(f"/jobs/{job_id}/result").content == before
+        assert http.get(f"/jobs/{over}/result").content == before
+        assert [wait(http, job)["state"] for job in jobs] == ["succeeded"] * 2
 
 
 def test_the_houses_own_certificate(stack: Stack, tmp_path):

@@ -1,0 +1,42 @@
+"""The driver's own answers, from a stand-in for its library: the same calls, without a GPU."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STAND_IN = Path(__file__).with_name("libcuda_stand_in.c")
+PROBE = """
+from app.inference.gpu import probe_gpus
+found = probe_gpus()
+print(found.gpus, found.driver_cuda, found.shortfall())
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler on this machine to build the driver's stand-in with")
+    folder = tmp_path_factory.mktemp("driver")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libcuda.so.1", STAND_IN], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("driver", "said"),
+    [
+        ({"CUDA": "13000", "CAPABILITY": "75"}, "(Gpu(name='Stand-in', compute_capability=(7, 5)),) (13, 0) None"),
+        ({"CUDA": "12080", "CAPABILITY": "90"}, "(12, 8) the NVIDIA driver serves CUDA up to 12.8 only"),
+        ({"CUDA": "13010", "CAPABILITY": "70"}, "(13, 1) Stand-in has compute capability 7.0"),
+        ({"COUNT": "0"}, "() None no GPU is visible to this process"),
+        ({"INIT": "803"}, "() None the NVIDIA driver does not start (cuInit gives error 803)"),
+    ],
+)
+def test_what_the_driver_answers(library: Path, driver: dict[str, str], said: str) -> None:
+    environment = {**os.environ, **driver, "LD_LIBRARY_PATH": str(library)}
+    answer = subprocess.run([sys.executable, "-c", PROBE], env=environment, check=True, capture_output=True, text=True)
+    assert said in answer.stdout
