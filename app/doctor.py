@@ -107,13 +107,21 @@ def _slides(settings: Settings) -> str:
 
 
 def _reader(settings: Settings) -> str:
-    with SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes)) as reader:
+    with SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader:
         try:
             reader.open(Path(__file__))
         except XmagError as error:
             if error.code != "not_a_slide":
                 raise
-    return "the decoding process starts and answers"
+        is_cut_off = _has_filter(reader.pid)
+    network = "cut off from the network" if is_cut_off else "NOT cut off from the network (this platform cannot)"
+    return f"the decoding process starts and answers; {network}"
+
+
+def _has_filter(pid: int) -> bool:
+    """Whether the process runs under a seccomp filter (Linux)."""
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "\nSeccomp:\t2\n" in status.read_text()
 
 
 def _queue(settings: Settings) -> str:

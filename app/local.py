@@ -44,7 +44,7 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
     # The reading process starts and opens the slide while the model is loaded.
     with (
         ThreadPoolExecutor(1) as beside,
-        SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes)) as reader,
+        SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader,
         _slide(request.slide, settings) as slide,
         _output(request.out) as folder,
     ):

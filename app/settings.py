@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     callback_secret: str | None = Field(default=None, min_length=16, description="signs callbacks; needed for any")
     callback_timeout_s: float = Field(default=10, gt=0, description="time for a callback's answer")
     reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
+    reader_cpu_s: int = Field(default=1800, ge=10, description="processor time that decoding one slide may take")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal")
 

@@ -63,7 +63,9 @@ class Worker:
         self._models: dict[str, Model] = {}
         # A reader that a hostile slide took over must not see the next one.
         self._readers = ReaderPool(
-            size=1, recycle_after=1, limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes)
+            size=1,
+            recycle_after=1,
+            limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s),
         )
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
 from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
-from app.slides.checks import fraction_or_none
+from app.slides.checks import fraction_or_none, text, whole
 from app.slides.grid import grid_for
 from app.slides.protocol import (
     error_from_json,
@@ -33,9 +33,10 @@ RING_SLOTS = 4
 
 @dataclass(frozen=True)
 class ReaderLimits:
-    """What a reader process may take: address space in bytes, and seconds until it answers."""
+    """What a reader process may take: address space in bytes, processor seconds, and seconds until it answers."""
 
     memory_bytes: int = 4 * 2**30
+    cpu_s: int = 1800
     open_timeout_s: float = 60.0
     survey_timeout_s: float = 120.0
     batch_timeout_s: float = 60.0
@@ -53,7 +54,7 @@ class SlideReader:
 
     def __init__(self, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
-        self._process = ReaderProcess(limits.memory_bytes)
+        self._process = ReaderProcess(limits.memory_bytes, limits.cpu_s)
         self._seen: list[Path] = []
         self._info: SlideInfo | None = None
         self._plan = ReadingPlan()
@@ -61,6 +62,11 @@ class SlideReader:
         self._pending = 0
         self._closing = threading.Lock()
         self._closed = False
+
+    @property
+    def pid(self) -> int:
+        """Process id of the reader."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -91,8 +97,11 @@ class SlideReader:
             answer = self._ask(request, self._limits.survey_timeout_s, memory.fd)
             with self._believing():
                 self._survey = survey_from_memory(answer, memory, self._info, grid)
+                why_openslide = text(answer, "why_openslide")
         finally:
             memory.close()
+        if why_openslide:
+            log.info("tiles are read through OpenSlide: %s", scrub(why_openslide, self._seen, "<slide>"))
         return self._survey
 
     def tiles(self, batch_tiles: int = 16) -> Iterator[TileBatch]:
@@ -128,7 +137,11 @@ class SlideReader:
             raise InternalError("qc_after_tiles() before survey()")
         answer = self._ask({"op": "focus"}, self._limits.batch_timeout_s)
         with self._believing():
-            return replace(self._survey.qc, out_of_focus_fraction=fraction_or_none(answer.get("out_of_focus_fraction")))
+            qc = replace(self._survey.qc, out_of_focus_fraction=fraction_or_none(answer.get("out_of_focus_fraction")))
+            by_openslide = whole(answer.get("by_openslide"), 0, 10**9)
+        if by_openslide:
+            log.info("%d tiles could not be read directly and were read through OpenSlide", by_openslide)
+        return qc
 
     def release(self) -> None:
         """Let go of the slide, so that its file can be erased; the process stays."""
@@ -197,6 +210,11 @@ class SlideReader:
         self.close()
         if how.by_itself:
             return InternalError("The process that decodes slides stopped with an error of its own. The log has more.")
+        if how.out_of_time:
+            return DecoderTimeoutError(
+                f"Decoding took more than {self._limits.cpu_s} s of processor time and was ended. The file may be "
+                "damaged: export or copy it again."
+            )
         return DecoderCrashedError(
             f"The process that decoded the slide ended: {how.cause}. If that happens again with this slide only, the "
             "file is damaged: export or copy it again."

@@ -1,7 +1,7 @@
 """The reader process: the only place where C decoders meet files that we did not write.
 
-Started by ``app.slides.reader`` as ``python -m app.slides.reader_main <socket fd> <memory bytes>``; its standard
-input is a pipe that ends when the parent does. Imports nothing that it does not need, to be quick at hand.
+Started by ``app.slides.reader`` as ``python -m app.slides.reader_main <socket fd> <memory bytes> <processor s>``; its
+standard input is a pipe that ends when the parent does. Imports nothing that it does not need, to be quick at hand.
 """
 
 import os
@@ -10,29 +10,35 @@ import socket
 import sys
 import threading
 
+from app.slides.confine import give_up_network
+
 _OPEN_FILES = 256
+_LAST_WORDS_S = 5
+"""SIGXCPU says why it ends; SIGKILL follows for what does not listen."""
 _FILE_BYTES = 2**20
 """All it may write to files is what decoders say on standard error."""
 
 
 def main() -> None:
     """Set the limits, then answer until the parent goes away."""
-    socket_fd, memory_bytes = int(sys.argv[1]), int(sys.argv[2])
+    socket_fd, memory_bytes, cpu_s = (int(text) for text in sys.argv[1:4])
     _limit(resource.RLIMIT_AS, memory_bytes)
+    _limit(resource.RLIMIT_CPU, cpu_s, _LAST_WORDS_S)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
+    give_up_network()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from app.slides.reader_service import serve  # noqa: PLC0415  (after the limits, which hold for loading libraries too)
 
     serve(socket.socket(fileno=socket_fd))
 
 
-def _limit(what: int, value: int) -> None:
+def _limit(what: int, value: int, more: int = 0) -> None:
+    """``more``: what is left between being told and being killed."""
     _, hard = resource.getrlimit(what)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(what, (value, value))
+    end = value + more if hard == resource.RLIM_INFINITY else min(value + more, hard)
+    resource.setrlimit(what, (min(value, end), end))
 
 
 def _die_with_parent() -> None:

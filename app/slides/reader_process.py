@@ -28,11 +28,13 @@ class LastWords:
     """How a process ended: ``cause`` in words, and the end of what it wrote on standard error.
 
     ``by_itself``: it left with an exit status of its own (an error of ours), instead of being killed by a signal.
+    ``out_of_time``: it used up its processor time.
     """
 
     cause: str
     stderr: str
     by_itself: bool = False
+    out_of_time: bool = False
 
     def __str__(self) -> str:
         return f"{self.cause}; standard error: {self.stderr.strip() or 'empty'}"
@@ -41,23 +43,24 @@ class LastWords:
 class ReaderProcess:
     """``python -m app.slides.reader_main``, started without waiting for it. InternalError when it cannot be."""
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, memory_bytes: int, cpu_s: int) -> None:
         self._talking = threading.Lock()
         self._given_up = False
         try:
-            self._start(memory_bytes)
+            self._start(memory_bytes, cpu_s)
         except OSError as error:
             raise InternalError(f"The process that decodes slides cannot be started: {error.strerror}.") from error
 
-    def _start(self, memory_bytes: int) -> None:
+    def _start(self, memory_bytes: int, cpu_s: int) -> None:
         with ExitStack() as undo:
             self._stderr = undo.enter_context(tempfile.TemporaryFile())
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             self._channel = Channel(ours)
             with theirs:
+                numbers = [str(theirs.fileno()), str(memory_bytes), str(cpu_s)]
                 self._child = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "app.slides.reader_main", str(theirs.fileno()), str(memory_bytes)],
+                    [sys.executable, "-P", "-m", "app.slides.reader_main", *numbers],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=self._stderr,
@@ -95,7 +98,7 @@ class ReaderProcess:
             return LastWords("it closed its line and did not stop", self._said())
         if code >= 0:
             return LastWords(f"it stopped by itself with exit status {code}, see the log", self._said(), by_itself=True)
-        return LastWords(f"killed by {_signal_name(-code)}", self._said())
+        return LastWords(f"killed by {_signal_name(-code)}", self._said(), out_of_time=-code == signal.SIGXCPU)
 
     def kill(self) -> None:
         """End it now, even when another thread waits for it, and give everything back. May be called twice.
