@@ -1,0 +1,70 @@
+"""A whole slide in the service's ways of reading: the level that is too coarse by 5 % is taken only when it may be."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+for module in ("torch", "openslide"):
+    pytest.importorskip(module, reason=f"{module} is not installed: see training/README.md")
+
+import torch
+from torch import nn
+
+from app.slides.reader import SlideReader
+from app.slides.types import ReadingPlan
+from xmag_train.distill.slide_readings import slide_cosines, slide_readings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory) -> Path:
+    """A 20x scan of 0.526 µm/px (4x level at 2.104) and one of 0.5 (4x level at 2.0), and a file that is no slide."""
+    spec = importlib.util.spec_from_file_location("make_slide", REPOSITORY / "tests" / "slides" / "make_slide.py")
+    painter = importlib.util.module_from_spec(spec)
+    sys.modules["make_slide"] = painter
+    spec.loader.exec_module(painter)
+    folder = tmp_path_factory.mktemp("slides")
+    rng = np.random.default_rng(0)
+    pixels = np.full((2048, 2048, 3), 244, np.uint8)
+    texture = np.kron(rng.normal(size=(128, 128)), np.ones((8, 8)))[..., None] * 25
+    pixels[512:1536, 512:1536] = (np.array([170, 90, 160]) + texture).clip(0, 255).astype(np.uint8)
+    painter.write_svs(folder / "coarse.svs", pixels, mpp=0.526)
+    painter.write_svs(folder / "exact.svs", pixels, mpp=0.5)
+    (folder / "none.svs").write_bytes(b"II*\0not a slide")
+    return folder
+
+
+class Means(nn.Module):
+    """An embedding that can be told by hand: the mean colours of 8×8 blocks."""
+
+    def forward(self, tiles: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return tiles.float().reshape(len(tiles), 28, 8, 28, 8, 3).mean(dim=(2, 4)).flatten(1), None
+
+
+def test_the_coarse_level_is_a_way_of_its_own_only_where_it_is_another_level(slides: Path) -> None:
+    reader = SlideReader()
+    try:
+        coarse = slide_readings(slides / "coarse.svs", reader, ReadingPlan())
+        exact = slide_readings(slides / "exact.svs", reader, ReadingPlan())
+    finally:
+        reader.close()
+    assert set(coarse) == {"lanczos", "box", "coarse_level"}
+    assert set(exact) == {"lanczos", "box"}
+    assert len({tiles.shape for tiles in coarse.values()}) == 1
+    differences = {way: np.abs(tiles.astype(int) - coarse["lanczos"]).mean() for way, tiles in coarse.items()}
+    assert differences["lanczos"] == 0
+    assert 0.05 < differences["box"] < 6
+    assert 0.05 < differences["coarse_level"] < 6
+
+
+def test_cosines_of_each_slide_that_can_be_read(slides: Path, capsys) -> None:
+    found = slide_cosines(Means(), slides)
+    assert set(found) == {"coarse.svs", "exact.svs"}
+    assert set(found["coarse.svs"]) == {"box", "coarse_level"}
+    print(found)
+    assert all(0.99 < value <= 1.000001 for ways in found.values() for value in ways.values())
+    assert "none.svs" in capsys.readouterr().err
