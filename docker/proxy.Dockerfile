@@ -1,5 +1,5 @@
 # Caddy ends TLS. From Debian's packages, so that its updates come with Debian's.
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim AS caddy
 # Debian keeps only the newest build of openssl, ca-certificates and curl: those cannot be pinned.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -8,9 +8,16 @@ RUN apt-get update \
  && groupadd --gid 10002 proxy-xmag \
  && useradd --uid 10002 --gid 10002 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin proxy-xmag \
  && install -d -o 10002 -g 10002 -m 0700 /tls \
- && install -d -o 10002 -g 10002 -m 0750 /redis-tls \
- && install -d /usr/share/xmag \
- && dpkg-query -W -f '${Package} ${Version}\n' > /usr/share/xmag/packages.txt
+ && install -d -o 10002 -g 10002 -m 0750 /redis-tls
+
+FROM python:3.11-slim-bookworm AS parts
+COPY --from=caddy /var/lib/dpkg /caddy/var/lib/dpkg
+COPY --from=caddy /usr/share/doc /caddy/usr/share/doc
+COPY docker/sbom.py /caddy/
+RUN python /caddy/sbom.py /parts /caddy
+
+FROM caddy
+COPY --from=parts /parts /opt/xmag/share/xmag
 COPY docker/Caddyfile /etc/xmag/Caddyfile
 COPY docker/certificate.sh docker/proxy.sh /usr/local/bin/
 ENV HOME=/tmp XDG_CONFIG_HOME=/tmp XDG_DATA_HOME=/tmp

@@ -67,6 +67,13 @@ class Stack:
         """`docker inspect` of the service's first container."""
         return next(c for c in self.containers() if c["Config"]["Labels"]["com.docker.compose.service"] == name)
 
+    def until_health(self, service: str, wanted: str, timeout_s: float = 120) -> None:
+        """Wait for the engine's verdict on the service's first container: healthy or unhealthy."""
+        deadline = time.monotonic() + timeout_s
+        while self.service(service)["State"]["Health"]["Status"] != wanted:
+            assert time.monotonic() < deadline, f"{service} is not {wanted} after {timeout_s} s"
+            time.sleep(1)
+
     def read_key(self) -> str:
         """The first key, as the documentation says to read it."""
         return self.compose("run", "--rm", "-T", "setup", "cat", "/keys/first").decode().strip()
@@ -86,14 +93,14 @@ class Stack:
         ) as client:
             yield client
 
-    def kill_worker(self) -> None:
-        """SIGKILL for one worker process."""
+    def signal_worker(self, name: str) -> None:
+        """Send a signal to one worker process."""
         script = (
             "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' < $p/cmdline 2>/dev/null) in "
-            "*python*xmag\\ worker*) kill -9 ${p#/proc/} && echo killed && break;; esac; done"
+            "*python*xmag\\ worker*) kill -s NAME ${p#/proc/} && echo sent && break;; esac; done"
         )
-        said = self.compose("exec", "-T", "worker-cpu", "sh", "-c", script, check=False)
-        assert b"killed" in said
+        said = self.compose("exec", "-T", "worker-cpu", "sh", "-c", script.replace("NAME", name), check=False)
+        assert b"sent" in said
 
 
 def free_port() -> int:

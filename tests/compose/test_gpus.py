@@ -69,7 +69,7 @@ def test_several_workers_by_one_setting_end_and_start_together(stack: Stack, tmp
         with several.client() as http:
             before = {worker["name"] for worker in http.get("/v2/health/ready").json()["workers"]}
             assert len(before) == 2
-            several.kill_worker()
+            several.signal_worker("KILL")
             several.up()
             assert several.service("worker-cpu")["RestartCount"] == 1
             after = {worker["name"] for worker in http.get("/v2/health/ready").json()["workers"]}
