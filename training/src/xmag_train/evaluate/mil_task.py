@@ -88,7 +88,8 @@ def _spaces(task: MilTask, cohort: Cohort, folds: dict[str, int], _folder: Path)
     told = [
         title,
         "Within each fold's cases, which the fold's student never saw; means over regions, 95 % intervals by case. "
-        "Mapped cosine: teacher's embedding against a ridge regression on the arm's, fitted on the other folds' cases, both centred.",
+        "Mapped cosine: teacher's embedding against a ridge regression on the arm's, fitted on the other folds' cases, "
+        "both centred.",
         space_table(rows),
     ]
     return "\n\n".join(told), {"spaces": [asdict(row) for row in rows]}

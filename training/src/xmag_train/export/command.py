@@ -15,11 +15,11 @@ from xmag_train.commit import source_commit
 from xmag_train.export.card import model_card
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import FloatArray, embed, open_graph
-from xmag_train.export.heads import head_spec, placeholder
-from xmag_train.export.int8 import MeasuredInt8, make_int8
+from xmag_train.export.heads import head_spec, measuring_head, placeholder
+from xmag_train.export.int8 import MeasuredInt8, make_int8, worse_of
 from xmag_train.export.reading import reader_cosine
 from xmag_train.export.tiles import TileSet, split_regions
-from xmag_train.package import ModelSpec, Written, export_student, write_model
+from xmag_train.package import Int8Variant, ModelSpec, Written, export_student, write_model
 from xmag_train.student import embedding_dim_of, parameter_count
 from xmag_train.students.checkpoint import load_student
 
@@ -52,9 +52,8 @@ def export_model(config: ExportConfig) -> Written:
     calibration, held_out = split_regions(config.regions, config.folds, config.held_out_fold, *sizes)
     fp32 = graph_of(loaded.module)
     readings = measure_reading(config, fp32, held_out)
-    int8 = measure_int8(
-        config, fp32, calibration, held_out, heads={head.task: head.module for head in heads if head.trained}
-    )
+    trained = {head.task: head.module for head in heads if head.trained}
+    int8 = measure_int8(config, fp32, calibration, held_out, heads=trained)
     spec = ModelSpec(
         name=config.name,
         version=config.version,
@@ -112,10 +111,26 @@ def measure_reading(config: ExportConfig, fp32: bytes, held_out: TileSet) -> dic
 def measure_int8(
     config: ExportConfig, fp32: bytes, calibration: TileSet, held_out: TileSet, *, heads: dict[str, nn.Module]
 ) -> MeasuredInt8 | None:
-    """None where the config wants none."""
+    """The shipped graph in int8; None where the config wants none.
+
+    With a measuring student its fidelity is the worse of two: the shipped graph's own, and that of the same procedure
+    on the student and the heads that never saw the held-out cases.
+    """
     if config.int8 is None:
         return None
-    return make_int8(fp32, calibration, held_out, heads=heads, config=config.int8, threads=config.threads)
+    shipped = make_int8(fp32, calibration, held_out, heads=heads, config=config.int8, threads=config.threads)
+    if config.measuring_student is None:
+        return shipped
+    procedure = make_int8(
+        graph_of(load_student(config.measuring_student).module),
+        calibration,
+        held_out,
+        heads={str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None},
+        config=config.int8,
+        threads=config.threads,
+    )
+    fidelity = worse_of(shipped.variant.fidelity, procedure.variant.fidelity)
+    return MeasuredInt8(Int8Variant(shipped.variant.graph, fidelity), shipped.speed)
 
 
 def sha256_of(path: Path) -> str:

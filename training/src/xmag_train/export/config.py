@@ -12,11 +12,13 @@ from xmag_train.config import Config
 class HeadConfig(Config):
     """``checkpoint``: `head.pt` of a run of `mil` or `finetune`; ``metrics``: that run's `metrics.json`.
 
+    ``measuring``: `folds/head-<held_out_fold>.pt` of that run, which goes with ``measuring_student``.
     ``validated`` is for a person to say, after looking at the figures: a head at chance is not.
     """
 
     checkpoint: Path
     metrics: Path
+    measuring: Path | None = None
     intended_use: str = Field(min_length=1)
     validated: bool = False
 
@@ -61,7 +63,8 @@ class ExportConfig(Config):
     """All of a model.
 
     ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases; it
-    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all.
+    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; int8 is told by
+    the worse of both students' figures. ``report``: `report.json` of `evaluate`, whose figures go on the card.
     ``regions``: folder of shards. ``folds`` and ``held_out_fold``: int8 is calibrated on the other folds' cases, and
     measured, like reading, on this one's. ``out``: the model's folder, named as the model. ``card_notes``: paragraphs.
     """
@@ -72,6 +75,7 @@ class ExportConfig(Config):
     student: Path
     heads: tuple[HeadConfig, ...] = ()
     measuring_student: Path | None = None
+    report: Path | None = None
     regions: Path
     folds: Path
     held_out_fold: int = Field(ge=0)

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from app.inference.manifest import Calibration, Metric
 from xmag_train.export.config import HeadConfig
 from xmag_train.mil.checkpoint import load_head
-from xmag_train.mil.heads import KINDS
+from xmag_train.mil.heads import KINDS, build_head
 from xmag_train.mil_head import untrained_head
 from xmag_train.package import HeadSpec
 
@@ -43,6 +46,17 @@ def head_spec(config: HeadConfig, student_sha256: str) -> HeadSpec:
     )
 
 
+def measuring_head(config: HeadConfig) -> nn.Module:
+    """The head of one fold that ``config.measuring`` names, in eval form. ValueError where none is named."""
+    if config.measuring is None:
+        raise ValueError("no measuring head is named")
+    facts = load_head(config.checkpoint)[1]
+    content = torch.load(config.measuring, map_location="cpu", weights_only=True)
+    head = build_head(content["head"], facts.embedding_dim, len(facts.labels), facts.hidden, seed=0)
+    head.load_state_dict(content["state_dict"], strict=True)
+    return head.eval()
+
+
 def placeholder(embedding_dim: int) -> HeadSpec:
     """A head for a model that has none yet, since a manifest needs one: random, and it says so."""
     return HeadSpec(
@@ -75,8 +89,8 @@ def _metric(name: str, measured: dict[str, Any]) -> list[Metric]:
             value=figure["value"],
             ci_low=figure["ci_low"],
             ci_high=figure["ci_high"],
-            data=f"{measured['n_slides']} slides of {measured['n_cases']} cases, a bag of {measured['instance']}s a "
-            f"slide. {measured['procedure']}",
+            data=f"{measured['n_slides']} slides of {measured['n_cases']} cases; an instance of a slide's bag is "
+            f"{measured['instance']}. {measured['procedure']}",
             n_cases=figure["n_cases"],
         )
     ]

@@ -51,6 +51,18 @@ def make_int8(
     return MeasuredInt8(Int8Variant(int8, fidelity), compare_speed(fp32, int8, tiles, threads))
 
 
+def worse_of(first: Fidelity, second: Fidelity) -> Fidelity:
+    """Of each figure the worse; both were measured on the same tiles."""
+    changes = [one.score_change_max for one in (first, second) if one.score_change_max is not None]
+    return Fidelity(
+        cosine_median=min(first.cosine_median, second.cosine_median),
+        cosine_min=min(first.cosine_min, second.cosine_min),
+        score_change_max=max(changes, default=None),
+        n_tiles=first.n_tiles,
+        n_slides=first.n_slides,
+    )
+
+
 def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: Int8Config) -> onnx.ModelProto:
     """``graph`` in int8 but for ``config.keep_float`` and what comes after the last map.
 
