@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from app.errors import ModelError, RequestInvalidError, SetupError, XmagError
+from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
 from app.settings import load_settings, prepare_data_dir
 
 if TYPE_CHECKING:
@@ -186,6 +186,32 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, description=stage, completed=done, total=total)
 
         yield report
+
+
+@cli.command()
+def strip(
+    slide: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="SVS or tiled TIFF")],
+    out_file: Annotated[Path, typer.Option("--out", dir_okay=False, help="the copy; must not exist yet")],
+) -> None:
+    """Copy a slide without label, macro and thumbnail, and without names and dates. Exit code 0: done, 1: cannot."""
+    from app.slides.reader import SlideReader
+    from app.slides.strip import strip_slide
+
+    any_mpp = 0.5  # a slide that does not say its resolution can be stripped too
+    try:
+        with SlideReader() as reader:
+            info = reader.open(slide, any_mpp)
+            found = strip_slide(slide, out_file, vendor=info.vendor)
+            if reader.open(out_file, any_mpp).level_sizes != info.level_sizes:
+                out_file.unlink()
+                raise SlideError("The copy would lack a level of the pyramid: this kind of slide cannot be stripped.")
+    except RequestInvalidError:
+        raise
+    except XmagError as error:
+        _fail(error, EXIT_FAILED)
+    except OSError as error:
+        raise SetupError(f"Reading the slide or writing {out_file} failed: {error.strerror}.") from error
+    out.print(f"{out_file}: {found.kept} images of the pyramid kept, {found.removed} others removed", highlight=False)
 
 
 @cli.command()
