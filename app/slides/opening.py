@@ -32,10 +32,12 @@ class OpenedSlide:
     """An open slide and what is known of it; closes with its ``with`` block.
 
     ``ycbcr``: what OpenSlide hands out as RGB is YCbCr, by a fault of the file, and has to be converted.
+    ``entry``: the file that was opened, or the one of several that stands for the slide.
     """
 
     slide: openslide.OpenSlide
     info: SlideInfo
+    entry: Path
     ycbcr: bool = False
 
     def close(self) -> None:
@@ -77,7 +79,7 @@ def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
             check_tiff_complete(entry)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
-        return OpenedSlide(slide, read_info(slide, mpp), frames_are_mislabelled(entry, photometric, syntax))
+        return OpenedSlide(slide, read_info(slide, mpp), entry, frames_are_mislabelled(entry, photometric, syntax))
     except BaseException:
         slide.close()
         raise

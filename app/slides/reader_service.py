@@ -12,15 +12,14 @@ from app.slides.channel import Channel, ChannelClosedError, Message
 from app.slides.files import slide_files
 from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
-from app.slides.level import choose_level
 from app.slides.opening import OpenedSlide, open_slide
 from app.slides.protocol import error_to_json, info_to_json, ring_part, survey_layout, survey_to_json
-from app.slides.render import render_tile
 from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
 from app.slides.storage import blame_storage, memory_error, storage_error
 from app.slides.survey import survey_slide
-from app.slides.types import Int64Array, ReadingPlan, UInt8Array
+from app.slides.tile_reader import TileReader
+from app.slides.types import ReadingPlan, UInt8Array
 
 
 def serve(sock: socket.socket) -> None:
@@ -50,8 +49,7 @@ class _Service:
         self._opened: OpenedSlide | None = None
         self._path = Path("/")
         self._plan = ReadingPlan()
-        self._level = 0
-        self._coords: Int64Array = np.empty((0, 2), np.int64)
+        self._reader: TileReader | None = None
         self._ring: UInt8Array = np.empty((0, 0, 0, 3), np.uint8)
         self._focus = FocusSample(0)
         self._handlers: dict[str, Callable[[Message], Message]] = {
@@ -92,7 +90,7 @@ class _Service:
         opened, plan = self._slide(), ReadingPlan(**request["plan"])
         memory = SharedMemory(fd, os.fstat(fd).st_size)
         memory.close()
-        self._plan, self._level = plan, choose_level(opened.info, plan.tile_mpp, plan.level_tolerance)
+        self._plan = plan
         grid = grid_for(opened.info, plan)
         survey = survey_slide(opened, plan)
         layout = survey_layout(opened.info, grid)
@@ -102,9 +100,9 @@ class _Service:
         rows = np.searchsorted(grid.y0, survey.coords[:, 1])
         memory.array(layout.indices)[: len(survey.coords)] = rows * len(grid.x0) + columns
         memory.array(layout.fractions)[: len(survey.coords)] = survey.tissue_fractions
-        self._coords = survey.coords
+        self._take_reader(TileReader(opened, plan, survey.coords))
         self._focus = FocusSample(len(survey.coords))
-        return survey_to_json(survey)
+        return {**survey_to_json(survey), "why_openslide": self._tile_reader().why_openslide}
 
     def _take_ring(self, request: Message) -> Message:
         fd = self._channel.take_fd()
@@ -114,24 +112,33 @@ class _Service:
         return {}
 
     def _tiles(self, request: Message) -> Message:
-        opened, start, at = self._slide(), request["start"], request["at"]
+        reader, start, at = self._tile_reader(), request["start"], request["at"]
         for offset in range(request["count"]):
-            x0, y0 = self._coords[start + offset]
-            tile = render_tile(opened, self._plan, self._level, int(x0), int(y0))
+            tile = reader.tile(start + offset)
             self._ring[at + offset] = tile
             self._focus.look_at(start + offset, tile)
         return {"start": start}
 
     def _report_focus(self, _: Message) -> Message:
-        return {"out_of_focus_fraction": self._focus.fraction()}
+        return {"out_of_focus_fraction": self._focus.fraction(), "by_openslide": self._tile_reader().by_openslide}
 
     def _close(self, _: Message) -> Message:
+        self._take_reader(None)
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-        self._coords = np.empty((0, 2), np.int64)
         self._ring = np.empty((0, 0, 0, 3), np.uint8)
         return {}
+
+    def _take_reader(self, reader: TileReader | None) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = reader
+
+    def _tile_reader(self) -> TileReader:
+        if self._reader is None:
+            raise SlideMissingError("No slide has been surveyed.")
+        return self._reader
 
     def _slide(self) -> OpenedSlide:
         if self._opened is None:

@@ -15,15 +15,12 @@ from PIL import Image
 
 from app.errors import SlideCorruptError
 from app.slides.opening import OpenedSlide
-from app.slides.types import ReadingPlan, ResampleFilter, UInt8Array
+from app.slides.resampling import Box, resize_tile
+from app.slides.types import ReadingPlan, UInt8Array
 
 WHITE = (255, 255, 255)
 _SLACK = 1e-6
 """Level px: less than this is a sum's rounding, for which no further pixel is read."""
-_FILTERS: dict[ResampleFilter, Image.Resampling] = {
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
 
 
 @dataclass(frozen=True)
@@ -45,30 +42,35 @@ class _Span:
     count: int
 
 
+def tile_extent(opened: OpenedSlide, plan: ReadingPlan, x0: int, y0: int) -> Extent:
+    """What the tile whose top-left is (x0, y0) covers."""
+    side0 = plan.tile_px * plan.tile_mpp / opened.info.mpp
+    return Extent(x0, y0, side0, side0)
+
+
 def render_tile(opened: OpenedSlide, plan: ReadingPlan, level: int, x0: int, y0: int) -> UInt8Array:
     """The tile whose top-left is (x0, y0): uint8 [tile_px, tile_px, 3] RGB, white beyond the slide.
 
     Raises SlideCorruptError where the file cannot be decoded.
     """
-    side0 = plan.tile_px * plan.tile_mpp / opened.info.mpp
-    extent = Extent(x0, y0, side0, side0)
-    return resample(opened, level, extent, (plan.tile_px, plan.tile_px), how=_FILTERS[plan.resample_filter])
+    region, box = _read(opened, level, tile_extent(opened, plan, x0, y0), margin_px=0)
+    return resize_tile(np.asarray(region), box, plan.tile_px, plan.resample_filter)
 
 
 def resample(
-    opened: OpenedSlide,
-    level: int,
-    extent: Extent,
-    size: tuple[int, int],
-    *,
-    how: Image.Resampling,
-    margin_px: int = 0,
+    opened: OpenedSlide, level: int, extent: Extent, size: tuple[int, int], *, how: Image.Resampling, margin_px: int
 ) -> UInt8Array:
     """``extent``, read from ``level``, as uint8 [size[1], size[0], 3] RGB.
 
     ``margin_px`` level px around the extent are read too for the filter's foot, so that blocks join without seams.
     Raises SlideCorruptError where the file cannot be decoded.
     """
+    region, box = _read(opened, level, extent, margin_px)
+    return np.asarray(region.resize(size, how, box=box))
+
+
+def _read(opened: OpenedSlide, level: int, extent: Extent, margin_px: int) -> tuple[Image.Image, Box]:
+    """Pixels that cover ``extent``, and where in them it lies."""
     true = opened.info.level_downsamples[level]
     said = opened.slide.level_downsamples[level]
     level_width, level_height = opened.info.level_sizes[level]
@@ -76,7 +78,6 @@ def resample(
     right, bottom = left + extent.width / true, top + extent.height / true
     columns = _span(*_widened(left, right, margin_px, level_width), said)
     rows = _span(*_widened(top, bottom, margin_px, level_height), said)
-    region = _read_rgb(opened, level, columns, rows)
     # That rounding would pass the region, which Pillow refuses.
     box = (
         left - columns.position,
@@ -84,7 +85,7 @@ def resample(
         min(right - columns.position, columns.count),
         min(bottom - rows.position, rows.count),
     )
-    return np.asarray(region.resize(size, how, box=box))
+    return _read_rgb(opened, level, columns, rows), box
 
 
 def _widened(begin: float, end: float, margin_px: int, level_px: int) -> tuple[float, float]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Compression = Literal["raw", "jpeg"]
-_SHORT, _LONG, _ASCII = 3, 4, 2
-_TIFF_RAW, _TIFF_JPEG = 1, 7
+Compression = Literal["raw", "jpeg", "jpeg2000"]
+_SHORT, _LONG, _ASCII, _UNDEFINED = 3, 4, 2, 7
+_TIFF_COMPRESSIONS = {"raw": 1, "jpeg": 7, "jpeg2000": 33005}
 _PHOTOMETRIC_RGB, _PHOTOMETRIC_YCBCR = 2, 6
 
 
@@ -24,6 +24,17 @@ class _Entry:
     values: tuple[int, ...] | bytes
 
 
+@dataclass(frozen=True)
+class Jpeg:
+    """How JPEG tiles are made. ``subsampling``: 0 4:4:4, 1 4:2:2, 2 4:2:0. ``rgb``: no YCbCr; unmarked, as Aperio does.
+    ``tables``: quantisation and Huffman tables stand once in the directory."""
+
+    quality: int = 90
+    subsampling: int = 0
+    rgb: bool = False
+    tables: bool = False
+
+
 def write_svs(
     path: Path,
     pixels: NDArray[np.uint8],
@@ -32,17 +43,17 @@ def write_svs(
     levels: Sequence[int] = (1, 4, 16),
     tile_px: int = 256,
     compression: Compression = "jpeg",
-    quality: int = 90,
+    jpeg: Jpeg = Jpeg(),
 ) -> Path:
     """An Aperio SVS of uint8 [h, w, 3] RGB ``pixels``: levels are block means, sizes rounded down as Aperio does.
 
-    ``mpp`` and ``appmag`` are left out of the file where None. JPEG tiles are 4:4:4.
+    ``mpp`` and ``appmag`` are left out of the file where None.
     """
     height, width = pixels.shape[:2]
     words = [f"Aperio Image Library v12.0.0\r\n{width}x{height} ({tile_px}x{tile_px})"]
     words += [f"AppMag = {appmag:g}"] if appmag is not None else []
     words += [f"MPP = {mpp:.6f}"] if mpp is not None else []
-    return _write(path, pixels, "|".join(words), levels, tile_px, compression, quality)
+    return _write(path, pixels, "|".join(words), levels, tile_px, compression, jpeg)
 
 
 def write_generic_tiff(
@@ -51,10 +62,10 @@ def write_generic_tiff(
     levels: Sequence[int] = (1, 2, 4, 8),
     tile_px: int = 256,
     compression: Compression = "jpeg",
-    quality: int = 90,
+    jpeg: Jpeg = Jpeg(),
 ) -> Path:
     """A generic tiled pyramid without any resolution; otherwise as ``write_svs``."""
-    return _write(path, pixels, None, levels, tile_px, compression, quality)
+    return _write(path, pixels, None, levels, tile_px, compression, jpeg)
 
 
 def _write(
@@ -64,20 +75,22 @@ def _write(
     levels: Sequence[int],
     tile_px: int,
     compression: Compression,
-    quality: int,
+    jpeg: Jpeg,
 ) -> Path:
     images = [(ds, _shrink(pixels, ds)) for ds in levels if min(pixels.shape[:2]) // ds >= 1]
     with path.open("wb") as out:
         out.write(struct.pack("<2sHI", b"II", 42, 0))
         link = 4
         for downsample, image in images:
-            offsets, lengths = [], []
+            offsets, lengths, tables = [], [], b""
             for tile in _tiles(image, tile_px):
-                data = tile.tobytes() if compression == "raw" else _jpeg(tile, quality)
+                data, tables = _encode(tile, compression, jpeg)
                 offsets.append(out.tell())
                 lengths.append(len(data))
                 out.write(data + b"\0" * (len(data) % 2))
-            entries = _entries(image, tile_px, compression, offsets, lengths, int(downsample != 1))
+            entries = _entries(image, tile_px, compression, jpeg, offsets, lengths, int(downsample != 1))
+            if tables:
+                entries.append(_Entry(347, _UNDEFINED, tables))
             if description is not None:
                 entries.append(_Entry(270, _ASCII, description.encode() + b"\0"))
             link = _write_directory(out, entries, link)
@@ -98,28 +111,65 @@ def _tiles(image: NDArray[np.uint8], tile_px: int) -> Iterator[NDArray[np.uint8]
             yield np.pad(part, missing, mode="edge")
 
 
-def _jpeg(tile: NDArray[np.uint8], quality: int) -> bytes:
+def _encode(tile: NDArray[np.uint8], compression: Compression, jpeg: Jpeg) -> tuple[bytes, bytes]:
+    """The tile's bytes, and the JPEG tables that they leave out."""
     buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=quality, subsampling=0)
-    return buffer.getvalue()
+    if compression == "raw":
+        return tile.tobytes(), b""
+    if compression == "jpeg2000":
+        Image.fromarray(tile).save(buffer, "JPEG2000", no_jp2=True, mct=1, quality_mode="rates", quality_layers=[10])
+        return buffer.getvalue(), b""
+    how = {"quality": jpeg.quality, "subsampling": jpeg.subsampling, "keep_rgb": jpeg.rgb}
+    Image.fromarray(tile).save(buffer, "JPEG", **how)
+    own, shared = _without(buffer.getvalue(), _JPEG_MARKS if jpeg.rgb else b"", _JPEG_TABLES if jpeg.tables else b"")
+    if jpeg.rgb:  # R, G, B as components would say so: Aperio numbers them 0, 1, 2
+        own = _renumbered(own)
+    return own, b"\xff\xd8" + shared + b"\xff\xd9" if shared else b""
+
+
+_JPEG_TABLES, _JPEG_MARKS = b"\xdb\xc4", b"\xe0\xee"
+
+
+def _without(stream: bytes, dropped: bytes, moved: bytes) -> tuple[bytes, bytes]:
+    """The JPEG stream without the segments of some markers, and those ``moved``."""
+    own, shared, at = stream[:2], b"", 2
+    while stream[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+        if stream[at + 1] in moved:
+            shared += stream[at:end]
+        elif stream[at + 1] not in dropped:
+            own += stream[at:end]
+        at = end
+    return own + stream[at:], shared
+
+
+def _renumbered(stream: bytes) -> bytes:
+    """Components 0, 1, 2 in frame and scan headers."""
+    data = bytearray(stream)
+    frame, scan = stream.index(b"\xff\xc0"), stream.index(b"\xff\xda")
+    for number in range(3):
+        data[frame + 10 + 3 * number] = number
+        data[scan + 5 + 2 * number] = number
+    return bytes(data)
 
 
 def _entries(
     image: NDArray[np.uint8],
     tile_px: int,
     compression: Compression,
+    jpeg: Jpeg,
     offsets: list[int],
     lengths: list[int],
     reduced: int,
 ) -> list[_Entry]:
-    jpeg = compression == "jpeg"
+    ycbcr = compression == "jpeg" and not jpeg.rgb
     entries = [
         _Entry(254, _LONG, (reduced,)),
         _Entry(256, _LONG, (image.shape[1],)),
         _Entry(257, _LONG, (image.shape[0],)),
         _Entry(258, _SHORT, (8, 8, 8)),
-        _Entry(259, _SHORT, (_TIFF_JPEG if jpeg else _TIFF_RAW,)),
-        _Entry(262, _SHORT, (_PHOTOMETRIC_YCBCR if jpeg else _PHOTOMETRIC_RGB,)),
+        _Entry(259, _SHORT, (_TIFF_COMPRESSIONS[compression],)),
+        _Entry(262, _SHORT, (_PHOTOMETRIC_YCBCR if ycbcr else _PHOTOMETRIC_RGB,)),
         _Entry(277, _SHORT, (3,)),
         _Entry(284, _SHORT, (1,)),
         _Entry(322, _SHORT, (tile_px,)),
@@ -127,7 +177,8 @@ def _entries(
         _Entry(324, _LONG, tuple(offsets)),
         _Entry(325, _LONG, tuple(lengths)),
     ]
-    return [*entries, _Entry(530, _SHORT, (1, 1))] if jpeg else entries
+    chroma = ((1, 1), (2, 1), (2, 2))[jpeg.subsampling]
+    return [*entries, _Entry(530, _SHORT, chroma)] if ycbcr else entries
 
 
 def _write_directory(out: io.BufferedIOBase, entries: list[_Entry], link: int) -> int:

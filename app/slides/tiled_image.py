@@ -1,0 +1,117 @@
+"""Where the compressed tiles of one pyramid level lie in a TIFF, if they can be read without OpenSlide.
+
+Sources: TIFF 6.0, section 15; TIFF Technical Note 2 (JPEG); Aperio's compression 33005 is JPEG 2000 of RGB.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.slides.tiff_directory import Directory, read_directories
+from app.slides.types import SlideInfo
+
+DIRECT_VENDORS = frozenset({"aperio", "generic-tiff", "philips"})
+"""OpenSlide's names for the tiled TIFFs whose levels are plain directories; OME-TIFF counts as generic."""
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _JPEG_TABLES = 322, 323, 324, 325, 347
+_WANTED = frozenset(
+    {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR}
+    | {_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _JPEG_TABLES}
+)
+_JPEG, _APERIO_JPEG_2000_RGB = 7, 33005
+_PHOTOMETRIC_RGB, _PHOTOMETRIC_YCBCR = 2, 6
+_TILE_PX_MAX = 2048
+"""A side. Larger tiles would be decoded whole for every small part."""
+
+Coding = Literal["jpeg-rgb", "jpeg-ycbcr", "jpeg2000-rgb"]
+
+
+class NotDirectError(Exception):
+    """This slide, or this part of it, has to be read through OpenSlide; the message says why."""
+
+
+@dataclass(frozen=True)
+class TiledImage:
+    """One level: its size and its tiles' in px; offsets and byte counts: int64 [rows, columns] (0 bytes: missing).
+
+    ``jpeg_tables``: a JPEG stream of tables alone that the tiles leave out; empty where they hold their own.
+    """
+
+    width: int
+    height: int
+    tile_width: int
+    tile_height: int
+    offsets: NDArray[np.int64]
+    byte_counts: NDArray[np.int64]
+    coding: Coding
+    jpeg_tables: bytes
+
+
+def find_tiled_image(path: Path, info: SlideInfo, level: int) -> TiledImage:
+    """The tiles of OpenSlide's ``level`` of the TIFF at ``path``.
+
+    Raises NotDirectError where they are of a kind that is not read here, or where it is not sure which they are;
+    SlideCorruptError, OSError.
+    """
+    if info.vendor not in DIRECT_VENDORS:
+        raise NotDirectError(f"{info.vendor} is not read directly")
+    found, tiled = [], 0
+    for directory in read_directories(path, _WANTED):
+        if _TILE_OFFSETS in directory.tags:
+            tiled += 1
+            if _may_be((directory.number(_WIDTH), directory.number(_HEIGHT)), info, level):
+                found.append(directory)
+    if len(found) != 1:
+        raise NotDirectError(f"{len(found)} of {tiled} tiled directories may be the level")
+    return _image(found[0])
+
+
+def _may_be(size: tuple[int | None, int | None], info: SlideInfo, level: int) -> bool:
+    """Whether a directory of that size is the level: Philips fills up the last tiles and counts them in."""
+    width, height = info.level_sizes[level]
+    if info.vendor != "philips":
+        return size == (width, height)
+    finer = info.level_sizes[level - 1] if level else (math.inf, math.inf)
+    return size[0] is not None and size[1] is not None and width <= size[0] < finer[0] and height <= size[1] < finer[1]
+
+
+def _image(directory: Directory) -> TiledImage:
+    bits = directory.tags.get(_BITS)
+    if bits is None or bits.tolist() != [8, 8, 8] or directory.number(_SAMPLES) != 3:
+        raise NotDirectError("pixels are not RGB of 8 bits")
+    if directory.number(_PLANAR) not in {None, 1}:
+        raise NotDirectError("channels lie in planes")
+    numbers = [directory.number(tag) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)]
+    width, height, tile_width, tile_height = (number or 0 for number in numbers)
+    if not (width and height and 0 < tile_width <= _TILE_PX_MAX and 0 < tile_height <= _TILE_PX_MAX):
+        raise NotDirectError(f"tiles of {tile_width} × {tile_height} px")
+    shape = -(-height // tile_height), -(-width // tile_width)
+    offsets, byte_counts = directory.tags[_TILE_OFFSETS], directory.tags.get(_TILE_BYTES)
+    if byte_counts is None or not len(offsets) == len(byte_counts) == shape[0] * shape[1]:
+        raise NotDirectError("the tiles are not as many as the size asks for")
+    tables = directory.tags.get(_JPEG_TABLES)
+    return TiledImage(
+        width=width,
+        height=height,
+        tile_width=tile_width,
+        tile_height=tile_height,
+        offsets=offsets.astype(np.int64).reshape(shape),
+        byte_counts=byte_counts.astype(np.int64).reshape(shape),
+        coding=_coding(directory),
+        jpeg_tables=b"" if tables is None else tables.astype(np.uint8).tobytes(),
+    )
+
+
+def _coding(directory: Directory) -> Coding:
+    compression, photometric = directory.number(_COMPRESSION), directory.number(_PHOTOMETRIC)
+    if compression == _JPEG and photometric == _PHOTOMETRIC_RGB:
+        return "jpeg-rgb"
+    if compression == _JPEG and photometric == _PHOTOMETRIC_YCBCR:
+        return "jpeg-ycbcr"
+    if compression == _APERIO_JPEG_2000_RGB:
+        return "jpeg2000-rgb"
+    raise NotDirectError(f"compression {compression} with photometric interpretation {photometric}")
