@@ -10,7 +10,8 @@ import typer
 from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import left_out
-from xmag_train.distill.fidelity import fidelity
+from xmag_train.distill.fidelity import Learnt, fidelity
+from xmag_train.distill.readings import READINGS
 from xmag_train.distill.slide_readings import slide_cosines
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
@@ -61,9 +62,11 @@ def run_check(config: DistillConfig, *, imagenet: bool, slides: Path | None = No
         student = build_student(config.student.name, weights_of(config.student.weights)).eval()
     else:
         student = load_student(config.out / STUDENT_FILE).module
-    tiles = cached_tiles(config.cache, every)[rows]
-    means = np.asarray(targets[rows], dtype=np.float32).mean(axis=1)
-    figures = fidelity(student, tiles, means, [every[at].meta for at in rows])
+    tiles = cached_tiles(config.cache, every)
+    means = np.asarray(targets, dtype=np.float32).mean(axis=1)
+    rest = sorted(set(range(len(every))) - set(rows))
+    learnt = Learnt(tiles[rest, READINGS.index("lanczos")], means[rest])
+    figures = fidelity(student, tiles[rows], means[rows], [every[at].meta for at in rows], learnt)
     if slides is not None:
         figures["slide_reading_cosine"] = slide_cosines(student, slides)
     typer.echo(json.dumps(figures, indent=2))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from xmag_train.data.shards import RegionMeta
 from xmag_train.distill.readings import READINGS
 from xmag_train.metrics.retrieval import neighbour_agreement, same_case_nearest, same_organ_other_case
+from xmag_train.metrics.whitening import fit_whitening
 
 BATCH = 32
 
@@ -35,21 +36,36 @@ def reading_cosines(by_reading: dict[str, NDArray[np.float32]]) -> dict[str, flo
     return cosines
 
 
+class Learnt(NamedTuple):
+    """What the run learned from, for whitening: tiles uint8 [M, 224, 224, 3], the teacher's means [M, D]."""
+
+    tiles: NDArray[np.uint8]
+    teacher: NDArray[np.floating]
+
+
 def fidelity(
-    student: nn.Module, tiles: NDArray[np.uint8], teacher: NDArray[np.floating], metas: Sequence[RegionMeta]
+    student: nn.Module,
+    tiles: NDArray[np.uint8],
+    teacher: NDArray[np.floating],
+    metas: Sequence[RegionMeta],
+    learnt: Learnt,
 ) -> dict[str, Any]:
     """Retrieval by the student and by the teacher, and how little the reading matters.
 
     tiles uint8 [N, readings, 224, 224, 3]; teacher [N, D], its mean over the 16 tiles; all of left-out cases.
+    ``whitened``: by embeddings whitened as the training cases are.
     """
     by_reading = {name: embed(student, tiles[:, at]) for at, name in enumerate(READINGS)}
     mine = by_reading["lanczos"]
+    whiten, whiten_teacher = fit_whitening(embed(student, learnt.tiles)), fit_whitening(learnt.teacher)
     cases, organs = [meta.case for meta in metas], [meta.organ for meta in metas]
     return {
         "regions": len(metas),
         "cases": len(set(cases)),
         "same_case": same_case_nearest(mine, cases),
         "same_case_teacher": same_case_nearest(teacher, cases),
+        "same_case_whitened": same_case_nearest(whiten(mine), cases),
+        "same_case_teacher_whitened": same_case_nearest(whiten_teacher(teacher), cases),
         "agreement_10": neighbour_agreement(mine, teacher),
         "same_organ": _or_none(same_organ_other_case(mine, organs, cases)),
         "same_organ_teacher": _or_none(same_organ_other_case(teacher, organs, cases)),
