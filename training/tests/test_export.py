@@ -12,7 +12,7 @@ import onnx
 from PIL import Image
 from torch import nn
 
-from app.inference.manifest import load_manifest
+from app.inference.manifest import load_manifest, verify_files
 from app.inference.model import Model, load_model
 from xmag_train.fold import fold_batch_norms
 from xmag_train.imagenet import load_imagenet
@@ -46,6 +46,8 @@ def real_tiles(count: int) -> np.ndarray:
     data = Path(os.environ.get("XMAG_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     slides = sorted((data / "atlas" / "regions").glob("*"))[:count]
     if len(slides) < count:
+        if os.environ.get("REQUIRE") == "1":
+            pytest.fail(f"REQUIRE=1, but there are no atlas regions in {data / 'atlas' / 'regions'}")
         pytest.skip(f"the atlas regions are not there: {data / 'atlas' / 'regions'}")
     regions = [Image.open(sorted(slide.glob("*.jpg"))[0]).convert("RGB") for slide in slides]
     assert all(region.size == (REGION_PX, REGION_PX) for region in regions)
@@ -96,10 +98,19 @@ def test_a_second_export_gives_the_same_bytes(folder: Path, tmp_path: Path) -> N
     assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
-def test_the_committed_model_is_what_the_command_writes(folder: Path) -> None:
-    made = load_manifest(folder)
-    committed = load_manifest(REPOSITORY / "models" / "xmag-lite0")
-    assert [file.sha256 for file in committed.files()] == [file.sha256 for file in made.files()]
+def test_the_committed_model_is_whole_and_its_card_tells_the_manifests_figures() -> None:
+    committed = REPOSITORY / "models" / "xmag-lite0"
+    manifest = load_manifest(committed)
+    verify_files(committed, manifest)
+    card = (committed / "MODEL_CARD.md").read_text(encoding="utf-8")
+    known = {file.name for file in manifest.files()} | {"manifest.json", "MODEL_CARD.md"}
+    assert {path.name for path in committed.iterdir()} == known  # self-contained: no *.onnx.data beside a graph
+    for head in manifest.heads:
+        assert head.task in card
+        for metric in head.metrics:
+            assert f"{metric.value:.3f}" in card and f"{metric.ci_low:.3f} to {metric.ci_high:.3f}" in card
+    for variant in manifest.student:
+        assert variant.fidelity is None or f"{variant.fidelity.cosine_median:.4f}" in card
 
 
 def test_the_graphs_name_no_place_and_no_time(folder: Path) -> None:

@@ -1,5 +1,7 @@
-"""Progress bars: on a terminal a bar, in a log nothing."""
+"""Progress: on a terminal a bar, in a log a line now and then."""
 
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -7,12 +9,19 @@ from rich.console import Console
 from rich.progress import track as rich_track
 
 T = TypeVar("T")
+LOG_EVERY_S = 60.0
 
 
 def track(items: Sequence[T] | Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """The items, with a bar on stderr while they are gone through, if that is a terminal."""
+    """The items; how far they are is told on stderr: as a bar on a terminal, else as a line a minute."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from items
+    if console.is_terminal:
+        yield from rich_track(items, what, total=total, console=console, transient=True)
         return
-    yield from rich_track(items, what, total=total, console=console, transient=True)
+    count = len(items) if total is None and isinstance(items, Sequence) else total
+    told = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - told >= LOG_EVERY_S:
+            told = time.monotonic()
+            print(f"{what}: {done} of {'?' if count is None else count}", file=sys.stderr, flush=True)  # noqa: T201 (a log's line)
+        yield item

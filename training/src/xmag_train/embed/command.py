@@ -1,6 +1,5 @@
 """`xmag-train embed`: slides → HDF5 bags; what is there already is not made again, a bad slide is named and skipped."""
 
-import json
 from pathlib import Path
 
 import typer
@@ -11,8 +10,9 @@ from app.slides.reader import SlideReader
 from xmag_train.embed.bag import embed_slide, made_by, student_sha256, write_slide_bag
 from xmag_train.embed.config import EmbedConfig
 from xmag_train.progress import track
+from xmag_train.write import write_json
 
-SKIPPED_FILE = "skipped.jsonl"
+METRICS_FILE = "metrics.json"
 
 
 def run_embed(path: Path, out: Path | None) -> None:
@@ -20,7 +20,7 @@ def run_embed(path: Path, out: Path | None) -> None:
     config = EmbedConfig.read(path)
     config = config if out is None else config.model_copy(update={"out": out})
     made, kept, skipped = embed_all(config)
-    typer.echo(f"{made} bags made, {kept} kept, {len(skipped)} slides skipped ({config.out / SKIPPED_FILE})")
+    typer.echo(f"{made} bags made, {kept} kept, {len(skipped)} slides skipped ({config.out / METRICS_FILE})")
     if made + kept == 0:
         raise typer.Exit(1)
 
@@ -48,8 +48,7 @@ def embed_all(config: EmbedConfig) -> tuple[int, int, list[dict[str, str]]]:
                 typer.echo(f"{slide.name}: {error} ({error.code}); skipped", err=True)
     finally:
         reader.close()
-    lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in skipped)
-    (config.out / SKIPPED_FILE).write_text(lines, encoding="utf-8")
+    write_json(config.out / METRICS_FILE, {"bags_made": made, "bags_kept": kept, "skipped": skipped, **encoder(model)})
     return made, kept, skipped
 
 

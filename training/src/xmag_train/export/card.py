@@ -116,7 +116,8 @@ def _int8(config: ExportConfig, measured: tuple[Fidelity, Speed] | None) -> str:
         f"`student.int8.onnx` against fp32 on {fidelity.n_tiles} tiles of {fidelity.n_slides} slides of cases that "
         f"calibration never saw ({by}): cosine of embeddings {fidelity.cosine_median:.4f} (median), "
         f"{fidelity.cosine_min:.4f} (lowest); largest change of a slide's score {change}. Speed on the exporting "
-        f"machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} tiles/s)."
+        f"machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} "
+        "tiles/s)."
     )
 
 

@@ -4,6 +4,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import typer
 from pydantic import model_validator
 
 from xmag_train.config import Config
@@ -11,6 +12,9 @@ from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.encode import EncoderConfig, cached_regions, encode_regions
 from xmag_train.progress import track
+from xmag_train.write import write_json
+
+METRICS_FILE = "metrics.json"
 
 
 class BagsConfig(Config):
@@ -35,7 +39,11 @@ class BagsConfig(Config):
 
 def run_bags(path: Path) -> None:
     """What ``xmag-train bags`` does."""
-    make_bags(BagsConfig.read(path))
+    config = BagsConfig.read(path)
+    made = make_bags(config)
+    kept = sum(1 for _ in config.out.glob("*.h5")) - made
+    write_json(config.out / METRICS_FILE, {"bags_made": made, "bags_kept": kept, **config.encoder.identity()})
+    typer.echo(f"{config.out}: {made} bags made, {kept} kept")
 
 
 def make_bags(config: BagsConfig) -> int:

@@ -1,0 +1,32 @@
+"""The card tells figures as they were measured, with their intervals, and of two students the worse."""
+
+import json
+from pathlib import Path
+
+from app.inference.manifest import Fidelity
+from xmag_train.export.figures import report_section
+from xmag_train.export.int8 import worse_of
+
+
+def interval(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": value, "ci_low": low, "ci_high": high, "n_cases": 40, "n_draws": 2000}
+
+
+def test_the_reports_figures_stand_on_the_card_with_intervals(tmp_path: Path) -> None:
+    teacher = {"arm": "20x", "figure": "auroc", "value": interval(0.81, 0.7, 0.9), "difference": None, "verdict": None}
+    student = {**teacher, "arm": "5x", "difference": interval(-0.02, -0.1, 0.05), "verdict": "inconclusive"}
+    space = {"arm": "5x", "agreement": None, "same_case": interval(0.9, 0.85, 0.95), "same_organ": None}
+    task = {"retention": [teacher, student], "spaces": [{**space, "mapped_cosine": None, "instances": 685}]}
+    (tmp_path / "report.json").write_text(json.dumps({"tasks": {"atlas": task}}))
+    lines = report_section(tmp_path / "report.json").splitlines()
+    assert lines[0] == "### atlas"
+    assert "| 20x | auroc | 0.810 (0.700 to 0.900) |  |  |" in lines
+    assert "| 5x | auroc | 0.810 (0.700 to 0.900) | -0.020 (-0.100 to +0.050) | inconclusive |" in lines
+    assert "| 5x | same case | 0.900 (0.850 to 0.950) | | |" in lines
+    assert not any("agreement" in line for line in lines)  # what was not measured is no line
+
+
+def test_of_two_students_each_figure_is_the_worse() -> None:
+    first = Fidelity(cosine_median=0.995, cosine_min=0.98, score_change_max=None, n_tiles=8, n_slides=2)
+    second = Fidelity(cosine_median=0.994, cosine_min=0.99, score_change_max=0.02, n_tiles=8, n_slides=2)
+    assert worse_of(first, second) == first.model_copy(update={"cosine_median": 0.994, "score_change_max": 0.02})
