@@ -39,7 +39,6 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
             self.answer(weights)
 
         def answer(self, body: bytes) -> None:
-            asked.append(self.path)
             if self.path.startswith("/api/models/MahmoodLab/UNI"):
                 files = [{"type": "file", "path": "pytorch_model.bin", "size": len(weights), "oid": "abc"}]
                 about = {"id": "MahmoodLab/UNI", "sha": COMMIT, "siblings": [{"rfilename": "pytorch_model.bin"}]}
@@ -60,7 +59,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
                 self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            asked.append(self.path)
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from cohort_maker import LABELS, make_bags, make_cohort
@@ -16,6 +17,8 @@ from xmag_train.mil.checkpoint import load_head
 from xmag_train.mil.command import train_mil
 from xmag_train.mil.config import FitConfig, MilConfig
 from xmag_train.mil.fit import class_weights
+from xmag_train.mil.heads import build_head
+from xmag_train.onnx_export import export_onnx
 
 FIT = FitConfig(hidden=8, learning_rate=0.02, epochs_max=8, inner_folds=2, bags_per_step=4)
 
@@ -124,3 +127,29 @@ def test_temperature_undoes_overconfidence() -> None:
     assert found.temperature == pytest.approx(3.0, rel=0.2)
     assert found.threshold == pytest.approx(0.5, abs=0.15)
     assert fit_temperature(logits / found.temperature, labels) == pytest.approx(1.0, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["mean", "clam", "dsmil", "transmil"])
+def test_every_other_head_runs_the_same_way_and_comes_back(name: str, tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    fit = FitConfig(hidden=8, epochs=2)
+    run = config(tmp_path, make_bags(tmp_path, "bags", rows, 4.0), head=name).model_copy(update={"fit": fit})
+    metrics = train_mil(run)
+    assert (metrics["head"], metrics["epochs"]["median"]) == (name, 2)
+    head, facts = load_head(tmp_path / "run" / "head.pt", "bags")
+    assert facts.head == name
+    assert torch.isfinite(head(torch.ones((5, 8))).logits).all()
+
+
+@pytest.mark.parametrize("name", ["gated_attention", "mean", "clam", "dsmil"])
+def test_a_head_that_fits_a_served_model_becomes_a_graph_of_any_bag_size(name: str, tmp_path: Path) -> None:
+    head = build_head(name, 8, 2, 4, seed=0).eval()
+    names = ["logits", "attention", "tile_scores"]
+    export_onnx(head, torch.zeros((3, 8)), tmp_path / "h.onnx", graph="h", input_name="embeddings", output_names=names)
+    session = onnxruntime.InferenceSession(tmp_path / "h.onnx", providers=["CPUExecutionProvider"])
+    for tiles in (1, 2, 40):
+        bag = torch.randn((tiles, 8), generator=torch.Generator().manual_seed(tiles))
+        with torch.inference_mode():
+            wanted = head(bag)
+        for found, value in zip(session.run(names, {"embeddings": bag.numpy()}), wanted, strict=True):
+            np.testing.assert_allclose(found, value, atol=1e-5)
