@@ -21,10 +21,10 @@
 # Variables:  ATLAS    folder of the corpus (slides.tsv, regions.tsv, regions/); needed until shards/ is there
 #             RUNS     folder of all results                        (runs/atlas)
 #             MODEL    folder of the model, named as the model      (models/xmag-lite0)
-#             SLIDES   folder of whole slides for the speed table   (../shared/data/slides; without it: not measured)
+#             SLIDES   whole slides, for speed and reading          (../shared/data/slides; without it: not measured)
 #             CONFIGS  the YAML files                               (training/configs/atlas)
 #             BIN      programs of the environment                  (training/.venv/bin)
-# The files of $CONFIGS name runs/atlas, data/atlas and data/slides; what was really run lies in $RUNS/configs.
+# The files of $CONFIGS name runs/atlas, data/atlas and data/slides, what needs slides last; what was really run lies in $RUNS/configs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 RUNS=${RUNS:-runs/atlas} MODEL=${MODEL:-models/xmag-lite0} SLIDES=${SLIDES:-../shared/data/slides}
@@ -90,13 +90,13 @@ if [ -n "${ABLATIONS:-}" ]; then
   "$BIN/xmag-train" finetune --config "$(render finetune finetune)"
 fi
 say "report"
-edits=()
+without_slides=()
 if [ ! -d "$SLIDES" ]; then
-  say "no slides in $SLIDES: speed is not measured"
-  edits=('/^speed:/,$d')
+  say "no slides in $SLIDES: neither speed nor reading is measured on whole slides"
+  without_slides=('/^speed:/,$d; /^reading_slides:/,$d')
 fi
-"$BIN/xmag-train" evaluate --config "$(render evaluate evaluate "${edits[@]}")"
+"$BIN/xmag-train" evaluate --config "$(render evaluate evaluate "${without_slides[@]}")"
 say "export"
-"$BIN/xmag-train" export --config "$(render export export)" --out "$MODEL"
+"$BIN/xmag-train" export --config "$(render export export "${without_slides[@]}")" --out "$MODEL"
 XMAG_MODELS_DIR=$(dirname "$MODEL") "$BIN/xmag" models
 say "$MODEL and $RUNS/report/report.md are there"
