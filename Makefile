@@ -63,12 +63,24 @@ train-test:  ## the tests of training/, in its own environment (wants a CPU buil
 
 test: lint types unit train-types train-test  ## lint, types and all tests
 
-bench: $(SERVE_STAMP)  ## whole slide against the usual way (SLIDE=path to a slide)
+bench: $(SERVE_STAMP)  ## whole slide and reading against the usual way (SLIDE=path to a slide)
 	@test -n "$(SLIDE)" || { echo "name a slide: make bench SLIDE=/path/to/slide.svs"; exit 1; }
 	@$(BIN)/python benchmarks/whole_slide.py $(SLIDE)
+	@$(BIN)/python benchmarks/reading.py $(SLIDE)
+
+bench-reading: $(SERVE_STAMP)  ## reading alone, against OpenSlide (SLIDES=slides or folders of them)
+	@test -n "$(SLIDES)" || { echo "name slides: make bench-reading SLIDES=/path/to/slides"; exit 1; }
+	@$(BIN)/python benchmarks/reading.py $(SLIDES)
 
 images:  ## build the container images, labelled with the commit
 	@docker/build.sh
+
+fuzz: $(DEV_STAMP)  ## thousands of damaged slides and requests against the service (ARGS="--slides 200")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: | $(VENV)/bin/python  ## known weaknesses of the pinned dependencies (asks the registry)
+	@$(PIP) install pip-audit==2.10.1
+	@for name in cpu gpu dev; do $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r requirements/$$name.txt || exit 1; done
 
 test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker; builds images, takes minutes)
 	@XMAG_TEST_COMPOSE=1 $(PYTEST) -rs -s tests/compose $(ARGS)
@@ -88,4 +100,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench images test-compose train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz audit images test-compose train-test train-atlas lock clean

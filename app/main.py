@@ -15,6 +15,7 @@ from app.api.failures import FailureLimiter
 from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi
 from app.api.problems import install_problem_handlers
+from app.api.request_id import RequestId
 from app.api.security import Guard
 from app.api.services import Services
 from app.audit import AuditLog
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     registry = metrics.install_metrics(app)
     app.add_middleware(Guard, keys=keys)
+    app.add_middleware(RequestId)
     install_problem_handlers(app)
     for part in (analyze, jobs, files, health, metrics, docs):
         app.include_router(part.router)

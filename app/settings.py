@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     queue_max: int = Field(default=1000, ge=1, description="jobs that may wait or run before POST answers 429")
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
     upload_idle_s: float = Field(default=60, gt=0, description="an upload that sends nothing for this long is cut off")
+    upload_max_s: float = Field(default=3600, gt=0, description="longest that one upload may take in all")
+    uploads_max: int = Field(default=256, ge=1, description="uploads at a time before POST answers 429")
     slides_keep_days: float | None = Field(
         default=None, gt=0, description="uploads are erased that long after their job's end (default: never)"
     )

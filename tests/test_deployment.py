@@ -84,3 +84,12 @@ def test_the_dashboard_is_provisioned_with_the_data_source_that_there_is():
     provider = yaml.safe_load((monitoring / "dashboards.yml").read_text())["providers"][0]
     mounts = yaml.safe_load(COMPOSE[0].read_text())["services"]["grafana"]["volumes"]
     assert any(f":{provider['options']['path']}/" in mount for mount in mounts)
+
+
+def test_every_alert_says_what_it_means():
+    rules = yaml.safe_load((ROOT / "docker" / "monitoring" / "alerts.yml").read_text())["groups"][0]["rules"]
+    rows = re.findall(r"^\| `(Xmag\w+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(rule["alert"] for rule in rules)
+    for rule in rules:
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+        assert rule["annotations"]["summary"].endswith(".")

@@ -39,3 +39,10 @@ def test_every_error_code_is_documented():
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
     assert codes - set(rows) == {("model_not_found", "404")}
     assert set(rows) <= codes | {("not_found", "404"), ("method_not_allowed", "405")}
+
+
+def test_every_test_that_a_promise_names_exists():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "promises.md").read_text())
+    assert len(named) > 20
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / file).read_text(), f"{file}::{test}"

@@ -14,7 +14,7 @@ from app.api.auth import Analyst, Caller
 from app.api.problems import responses
 from app.api.schemas import AnalyzeByPath, AnalyzeFields, JobView, job_view
 from app.api.services import Services, ServicesDep
-from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, too_large
+from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, timed_body, too_large
 from app.errors import RequestInvalidError, TaskNotFoundError, TooLargeError
 from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
@@ -107,7 +107,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
             fields = _validated(AnalyzeFields, texts)
             _check(services, fields)
             source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
-            job = _job(folder.job_id, fields, source, services, caller)
+            job = _job(request, folder.job_id, fields, source, services, caller)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
         finally:
             with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
@@ -117,7 +117,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
 
 async def _by_path(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in timed_body(request, services.settings):
         body += chunk
         if len(body) > JSON_MAX_BYTES:
             raise TooLargeError(f"A JSON request may hold {JSON_MAX_BYTES} bytes at most.")
@@ -129,7 +129,7 @@ async def _by_path(request: Request, services: Services, caller: Caller, idempot
     _check(services, fields)
     path = await services.in_intake(resolve_source, fields.source.path, services.settings)
     source = await services.in_intake(services.intake.by_path, path, fields.mpp)
-    job = _job(new_job_id(), fields, source, services, caller)
+    job = _job(request, new_job_id(), fields, source, services, caller)
     (services.store.root / job.id).mkdir(mode=0o700)
     accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
     if accepted.id != job.id:
@@ -140,7 +140,9 @@ async def _by_path(request: Request, services: Services, caller: Caller, idempot
 async def _accept(
     services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
 ) -> JobRequest:
-    return await services.in_intake(services.intake.accept, job, caller.actor, idempotency, fingerprint)
+    accepted = await services.in_intake(services.intake.accept, job, caller.actor, idempotency, fingerprint)
+    log.info("job accepted", job=accepted.id, priority=accepted.priority)
+    return accepted
 
 
 def _validated(schema: type[Fields], values: object) -> Fields:
@@ -168,7 +170,9 @@ def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tu
     return name, tasks
 
 
-def _job(job_id: str, fields: AnalyzeFields, source: Source, services: Services, caller: Caller) -> JobRequest:
+def _job(  # noqa: PLR0917 (all that a job is made of)
+    request: Request, job_id: str, fields: AnalyzeFields, source: Source, services: Services, caller: Caller
+) -> JobRequest:
     model, tasks = _model_and_tasks(services, fields)
     said = fields.model_dump(
         include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "callback_url", "context"}
@@ -180,6 +184,7 @@ def _job(job_id: str, fields: AnalyzeFields, source: Source, services: Services,
         model=model,
         tasks=tasks,
         tenant=caller.tenant,
+        request_id=request.state.request_id,
         **said,
     )
 

@@ -43,6 +43,7 @@ class Services:
     eraser: Eraser
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0
+    _uploads: int = 0
     _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
 
     def in_intake(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
@@ -58,15 +59,22 @@ class Services:
 
     @contextmanager
     def room_for(self, upload_bytes: int) -> Iterator[None]:
-        """Keep ``upload_bytes`` of the disk for one upload. DiskLowError when the others leave too little."""
+        """Keep ``upload_bytes`` of the disk for one upload.
+
+        DiskLowError when the others leave too little, QueueFullError when there are too many of them.
+        """
+        if self._uploads >= self.settings.uploads_max:
+            raise QueueFullError(f"{self.settings.uploads_max} slides are being uploaded already. Try again later.")
         free = shutil.disk_usage(self.settings.data_dir).free
         if free - self._expected_bytes - upload_bytes < self.settings.disk_free_min_bytes:
             raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
         self._expected_bytes += upload_bytes
+        self._uploads += 1
         try:
             yield
         finally:
             self._expected_bytes -= upload_bytes
+            self._uploads -= 1
 
     def _waiting(self) -> int:
         try:

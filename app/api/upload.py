@@ -26,6 +26,7 @@ from app.errors import (
     UploadStalledError,
 )
 from app.jobs.intake import ReceivedFile
+from app.settings import Settings
 
 BUFFER_BYTES = 1 << 20
 DISK_LOOK_BYTES = 16 << 20
@@ -119,7 +120,7 @@ async def receive_form(
         parser.register("slide", slide)
         for name, target in values.items():
             parser.register(name, target)
-        async for chunk in _buffered(request, settings.upload_idle_s):
+        async for chunk in _buffered(request, settings):
             await services.in_intake(parser.data_received, chunk)
     except UnexpectedPartException as error:
         known = ", ".join(("slide", *field_names))
@@ -155,17 +156,29 @@ def _texts(values: dict[str, ValueTarget]) -> dict[str, str]:
     return texts
 
 
-async def _buffered(request: Request, idle_s: float) -> AsyncIterator[bytes]:
-    """The body in blocks of about a mebibyte, so that a thread is asked for seldom."""
-    buffer = bytearray()
-    stream = request.stream().__aiter__()
+async def timed_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
+    """The body as it comes in. UploadStalledError when nothing came for a while, or all of it takes too long."""
+    loop, stream = asyncio.get_running_loop(), request.stream().__aiter__()
+    end = loop.time() + settings.upload_max_s
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), idle_s)
+            yield await asyncio.wait_for(anext(stream), min(settings.upload_idle_s, end - loop.time()))
         except StopAsyncIteration:
-            break
+            return
         except TimeoutError as error:
-            raise UploadStalledError(f"Nothing was received for {idle_s:g} s. Send the slide again.") from error
+            if loop.time() >= end:
+                raise UploadStalledError(
+                    f"The upload took longer than {settings.upload_max_s:g} s (XMAG_UPLOAD_MAX_S) and was ended."
+                ) from error
+            raise UploadStalledError(
+                f"Nothing was received for {settings.upload_idle_s:g} s. Send the slide again."
+            ) from error
+
+
+async def _buffered(request: Request, settings: Settings) -> AsyncIterator[bytes]:
+    """The body in blocks of about a mebibyte, so that a thread is asked for seldom."""
+    buffer = bytearray()
+    async for chunk in timed_body(request, settings):
         buffer += chunk
         if len(buffer) >= BUFFER_BYTES:
             yield bytes(buffer)

@@ -58,7 +58,7 @@ class ResultNotReadyError(XmagError):
 
 
 class QueueFullError(XmagError):
-    """As many jobs wait as the service accepts."""
+    """As many jobs wait, or uploads come in, as the service accepts."""
 
     code = "queue_full"
     status = 429

@@ -63,6 +63,7 @@ class JobRequest(Record):
     context: str | None = None
     tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
     idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")
+    request_id: str | None = Field(default=None, description="X-Request-ID of the POST, for the worker's log")
 
 
 class JobError(Record):

@@ -141,7 +141,7 @@ class Worker:
             return
         if lease is None:
             return
-        with structlog.contextvars.bound_contextvars(job=lease.job_id):
+        with structlog.contextvars.bound_contextvars(job=lease.job_id, request=None):
             try:
                 self._process(lease)
             except ModelBrokenError:
@@ -167,6 +167,7 @@ class Worker:
         if counted >= self._settings.attempts_max:
             self._give_up(lease, counted)
             return
+        structlog.contextvars.bind_contextvars(request=request.request_id)
         attempt = self._store.begin_attempt(lease.job_id, self.name)
         log.info("attempt begins", attempt=attempt.number)
         held = Held(lease, self.name, attempt)

@@ -42,6 +42,28 @@ def test_a_jobs_life_stands_in_the_log_without_the_patient(guarded, tmp_path):
     assert "Doe" not in text and "S26" not in text
 
 
+def test_logs_and_metrics_name_requests_and_jobs_and_no_patient(guarded, tmp_path):
+    service, admin, name = guarded.service, guarded.keys["admin"], "0af7651916cd43dd8448eb211c80319c"
+    slide = tissue_slide(tmp_path / "Muster^Maria S26-78.svs")
+    answer = service.post(
+        slide, {**admin, "X-Request-ID": name}, case_id="S26-78", slide_id="S26-78-A1", context="Muster"
+    )
+    job_id = answer.json()["id"]
+    assert answer.headers["x-request-id"] == name
+    until(lambda: service.http.get(f"/jobs/{job_id}", headers=admin).json()["state"] == "succeeded", 60)
+    damaged = tmp_path / "Muster^Maria S26-79.svs"
+    damaged.write_bytes(slide.read_bytes()[:9000])
+    refused = service.post(damaged, {**admin, "X-Request-ID": "Muster^Maria"}, case_id="S26-79")
+    assert refused.status_code == 422 and "Muster" not in refused.text
+    assert len(refused.headers["x-request-id"]) == 36
+    mine = [event for event in service.events() if event.get("request") == name]
+    assert {"job accepted", "attempt begins", "job over"} <= {event["event"] for event in mine}
+    assert {event["job"] for event in mine if "job" in event} == {job_id}
+    everything = "\n".join(service.lines) + service.http.get("/metrics", headers=admin).text
+    for word in ("Muster", "S26-78", "S26-79", str(tmp_path)):
+        assert word not in everything
+
+
 def test_cancelling_and_keys_stand_there_too_and_the_command_verifies(guarded, tmp_path):
     service, lab = guarded.service, guarded.keys["lab"]
     job_id = service.post(tissue_slide(tmp_path / "s.svs", side_px=3136), lab).json()["id"]

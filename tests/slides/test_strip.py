@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import RequestInvalidError, SlideCorruptError, SlideError
 from app.slides.strip import strip_slide
+from tests.service import ROOT
 
 LABEL, MACRO, THUMB, HIDDEN = b"LABEL-OF-DOE-JOHN" * 9, b"MACRO-WITH-LABEL" * 9, b"THUMBNAIL" * 9, b"BETWEEN-IMAGES" * 9
 APERIO = (
@@ -131,3 +132,10 @@ def test_nothing_is_overwritten_and_nothing_half_done_stays(slide, tmp_path):
 def test_formats_that_keep_labels_elsewhere_are_refused(slide, tmp_path, vendor):
     with pytest.raises(SlideError, match="Only SVS"):
         strip_slide(slide[0], tmp_path / "copy.svs", vendor=vendor)
+
+
+def test_no_line_of_the_service_reads_labels():
+    """OpenSlide gives label and macro under one name, which nothing in the service says."""
+    sources = list((ROOT / "app").rglob("*.py"))
+    assert len(sources) > 100
+    assert [path.name for path in sources if "associated_image" in path.read_text()] == []

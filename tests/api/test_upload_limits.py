@@ -1,0 +1,51 @@
+"""Uploads are limited in number and in time, so that clients that dawdle cannot use the service up."""
+
+import socket
+import time
+
+from tests.api.test_analyze import check_problem
+from tests.service import until
+from tests.tissue import tissue_slide
+
+HEAD = (
+    b"POST /analyze HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Length: 100000\r\n"
+    b"Content-Type: %s\r\n\r\n"
+)
+FORM = b'--x\r\nContent-Disposition: form-data; name="slide"; filename="s.svs"\r\n\r\n'
+
+
+def test_uploads_that_drip_are_cut_off_and_others_are_told_to_wait(guarded, tmp_path):
+    service, lab = guarded.service, guarded.keys["lab"]
+    before, slide = service.job_folders(), tissue_slide(tmp_path / "s.svs")
+    address = (service.http.base_url.host, service.http.base_url.port)
+    dripping = [socket.create_connection(address, timeout=30) for _ in range(3)]
+    bodies = [
+        (b"multipart/form-data; boundary=x", FORM),
+        (b"multipart/form-data; boundary=x", FORM),
+        (b"application/json", b"{"),
+    ]
+    for connection, (kind, start) in zip(dripping, bodies, strict=True):
+        connection.sendall(HEAD % (lab["Authorization"].encode(), kind) + start)
+    until(lambda: len(service.job_folders()) == len(before) + 2)
+    answer = service.post(slide, lab)
+    check_problem(answer, 429, "queue_full")
+    assert int(answer.headers["retry-after"]) > 0
+    began = time.monotonic()
+    answers = [b"", b"", b""]
+    while not all(answers):
+        assert time.monotonic() - began < 30
+        for number, connection in enumerate(dripping):
+            connection.settimeout(0.2)
+            try:
+                answers[number] = answers[number] or connection.recv(65536)
+                connection.sendall(b"A")  # never silent: only the time in all gives it away
+            except TimeoutError:
+                continue
+            except OSError:  # the server hung up after its answer
+                assert answers[number]
+    for said in answers:
+        assert b"408" in said.split(b"\r\n")[0] and b"XMAG_UPLOAD_MAX_S" in said
+    for connection in dripping:
+        connection.close()
+    until(lambda: service.job_folders() == before)
+    assert service.post(slide, lab).status_code == 202

@@ -1,0 +1,96 @@
+"""Sends damaged slides and drawn requests to a running service, and says what should not have happened."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.fuzz.mutations import mutated
+from tests.fuzz.requests import draw
+from tests.service import Service
+
+OPEN = ("/v2/health/", "/docs", "/openapi.json", "/static")
+
+
+@dataclass
+class Report:
+    """Counts by what was sent and what came back; ``findings`` should be empty."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+
+
+def attack_with_slides(
+    service: Service, key: dict[str, str], slides: Sequence[Path], seeds: Sequence[int], scratch: Path, report: Report
+) -> None:
+    """Upload one damaged slide a seed; every accepted one must end, all processes live on, and nothing stays behind."""
+    pids, before = {name: service.pid(name) for name in ("api", "worker")}, service.job_folders()
+    originals, accepted = [path.read_bytes() for path in slides], list[str]()
+    for seed in seeds:
+        kind, data = mutated(random.Random(seed).choice(originals), seed)
+        path = scratch / f"fuzz-{seed}.svs"
+        path.write_bytes(data)
+        answer = service.post(path, key)
+        path.unlink()
+        body = answer.json()
+        report.counts[kind, str(body.get("code", answer.status_code))] += 1
+        if answer.status_code == 202:
+            accepted.append(body["id"])
+        elif answer.status_code >= 500 or not body.get("detail") or "fuzz-" in body["detail"]:
+            report.findings.append(f"slide {seed} ({kind}): {answer.status_code} {answer.text[:300]}")
+    for job_id in accepted:
+        job = _wait(service, key, job_id)
+        error = job["error"] or {}
+        report.counts["accepted, then", str(error.get("code", job["state"]))] += 1
+        if job["finished_at"] is None or error.get("code") in {"internal_error", "attempts_exhausted"}:
+            report.findings.append(f"job {job_id}: {job['state']} {error}")
+    if {name: service.pid(name) for name in pids} != pids:
+        report.findings.append("a process died")
+    if service.job_folders() - before - set(accepted):
+        report.findings.append("refused uploads left something behind")
+
+
+def attack_with_requests(
+    service: Service, key: dict[str, str], seed: int, count: int, job_id: str, report: Report
+) -> None:
+    """Every request twice: with the key, and without, when nothing but what is open to all may answer."""
+    document = service.http.get("/openapi.json").json()
+    for drawn in draw(document, seed, count, job_id):
+        for who, headers in (("with a key", {**drawn.headers, **key}), ("without", drawn.headers)):
+            try:
+                with service.http.stream(
+                    drawn.method, drawn.path, params=drawn.params, headers=headers, content=drawn.content
+                ) as answer:
+                    text = answer.read().decode("utf-8", "replace")
+            except (httpx.InvalidURL, httpx.LocalProtocolError):  # not even a request
+                continue
+            report.counts[f"request {who}", str(answer.status_code)] += 1
+            problem = _what_is_wrong(answer, text, is_known=who == "with a key", path=drawn.path)
+            if problem is not None:
+                report.findings.append(f"{who}: {drawn}: {problem}")
+
+
+def _what_is_wrong(answer: httpx.Response, text: str, *, is_known: bool, path: str) -> str | None:
+    if answer.status_code >= 500:
+        return f"{answer.status_code} {text[:300]}"
+    if "Traceback" in text:
+        return "a traceback"
+    if answer.status_code >= 400 and "json" not in answer.headers.get("content-type", "") and text:
+        return f"{answer.status_code} without a problem document: {text[:100]}"
+    if not is_known and answer.status_code < 400 and not path.startswith(OPEN):
+        return f"{answer.status_code} without a key"
+    return None
+
+
+def _wait(service: Service, key: dict[str, str], job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 300
+    job: dict[str, Any] = service.http.get(f"/jobs/{job_id}", headers=key).json()
+    while job["finished_at"] is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        job = service.http.get(f"/jobs/{job_id}", headers=key).json()
+    return job
