@@ -16,6 +16,10 @@ from torch import nn
 from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.distill.slide_readings import slide_cosines, slide_readings
+from xmag_train.export.config import SlideReadingConfig
+from xmag_train.export.reading import slides_cosine
+from xmag_train.students.checkpoint import save_student
+from xmag_train.students.registry import build_student
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -68,3 +72,16 @@ def test_cosines_of_each_slide_that_can_be_read(slides: Path, capsys) -> None:
     print(found)
     assert all(0.99 < value <= 1.000001 for ways in found.values() for value in ways.values())
     assert "none.svs" in capsys.readouterr().err
+
+
+def test_of_slides_the_lowest_figure_counts(slides: Path, tmp_path: Path) -> None:
+    student = build_student("efficientnet_lite0", "random").eval()
+    save_student(tmp_path / "student.pt", "efficientnet_lite0", student.state_dict(), {}, "0" * 64)
+    both = [
+        SlideReadingConfig(slide=slides / name, student=tmp_path / "student.pt") for name in ("coarse.svs", "exact.svs")
+    ]
+    alone = [slides_cosine([entry]) for entry in both]
+    assert set(alone[0]) == {"box", "coarse_level"}
+    assert set(alone[1]) == {"box"}
+    lowest = slides_cosine(both)
+    assert lowest == {"box": min(found["box"] for found in alone), "coarse_level": alone[0]["coarse_level"]}

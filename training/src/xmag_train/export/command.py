@@ -17,7 +17,7 @@ from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import FloatArray, embed, open_graph
 from xmag_train.export.heads import head_spec, measuring_head, placeholder
 from xmag_train.export.int8 import MeasuredInt8, make_int8, worse_of
-from xmag_train.export.reading import reader_cosine
+from xmag_train.export.reading import reader_cosine, slides_cosine
 from xmag_train.export.tiles import TileSet, split_regions
 from xmag_train.package import Int8Variant, ModelSpec, Written, export_student, write_model
 from xmag_train.student import embedding_dim_of, parameter_count
@@ -98,14 +98,17 @@ def graph_of(student: nn.Module) -> bytes:
 
 
 def measure_reading(config: ExportConfig, fp32: bytes, held_out: TileSet) -> dict[str, float]:
-    """By the measuring student where there is one, else by the shipped one."""
+    """Of regions by the measuring student, or the shipped one where there is none; of whole slides by theirs."""
     graph = fp32 if config.measuring_student is None else graph_of(load_student(config.measuring_student).module)
     session = open_graph(graph, config.threads)
 
     def embedded(tiles: NDArray[np.uint8]) -> FloatArray:
         return embed(session, tiles)
 
-    return reader_cosine(embedded, held_out)
+    regions, slides = reader_cosine(embedded, held_out), slides_cosine(config.reading_slides)
+    if "coarse_level" in slides:
+        regions["coarse_level"] = slides["coarse_level"]
+    return {way: min(value, slides.get(way, value)) for way, value in regions.items()}
 
 
 def measure_int8(

@@ -42,6 +42,13 @@ class ReadingConfig(Config):
     level_tolerance: float = Field(default=0.0, ge=0.0, le=0.06)
 
 
+class SlideReadingConfig(Config):
+    """A whole slide and the `student.pt` of a run that never saw its case."""
+
+    slide: Path
+    student: Path
+
+
 class ProvenanceConfig(Config):
     """As the manifest has them."""
 
@@ -64,7 +71,9 @@ class ExportConfig(Config):
 
     ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases; it
     gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; int8 is told by
-    the worse of both students' figures. ``report``: `report.json` of `evaluate`, whose figures go on the card.
+    the worse of both students' figures. ``reading_slides``: whole slides on which reading is measured too; what they
+    say of a level that is a little too coarse stands in place of what a level made from regions does.
+    ``report``: `report.json` of `evaluate`, whose figures go on the card.
     ``regions``: folder of shards. ``folds`` and ``held_out_fold``: int8 is calibrated on the other folds' cases, and
     measured, like reading, on this one's. ``out``: the model's folder, named as the model. ``card_notes``: paragraphs.
     """
@@ -81,6 +90,7 @@ class ExportConfig(Config):
     held_out_fold: int = Field(ge=0)
     int8: Int8Config | None = Int8Config()
     reading: ReadingConfig = ReadingConfig()
+    reading_slides: tuple[SlideReadingConfig, ...] = ()
     domain: DomainConfig = DomainConfig()
     provenance: ProvenanceConfig
     card_notes: str = ""
