@@ -22,7 +22,7 @@ class DepthwiseConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, h, w] → [N, C, (h − kernel) / stride + 1, …]."""
         if self.training and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            return _Bfloat16Depthwise.apply(x.bfloat16(), self.weight, self.stride[0])
+            return _bfloat16_depthwise(x.bfloat16(), self.weight, self.stride[0])
         return super().forward(x)
 
 
@@ -44,6 +44,10 @@ class _Bfloat16Depthwise(torch.autograd.Function):
         exact = torch.float32 if weight.shape[-1] >= _SLOW_KERNEL else grad.dtype
         grad_weight = _backward(grad.to(exact), x.to(exact), weight.to(exact), ctx.stride, wanted=1)
         return grad_x, grad_weight.to(weight.dtype), None
+
+
+def _bfloat16_depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    return _Bfloat16Depthwise.apply(x, weight, stride)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
 def strided_input_gradient(grad: Tensor, weight: Tensor, size: torch.Size) -> Tensor:

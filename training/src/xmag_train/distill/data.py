@@ -16,7 +16,7 @@ from xmag_train.distill.normalise import Normaliser, fit_normaliser
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.weights import weights_of
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.teachers.registry import Teacher, build_teacher
 
 
 class TrainingData(NamedTuple):
@@ -78,7 +78,7 @@ def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
 
 
 def _targets(
-    config: DistillConfig, regions: Sequence[Region], teacher: nn.Module, views: int, fabric: Fabric
+    config: DistillConfig, regions: Sequence[Region], teacher: Teacher, views: int, fabric: Fabric
 ) -> list[NDArray[np.float16]]:
     """The caches of ``views`` views; a frozen teacher learns nothing from the regions it is shown."""
     sha256 = module_sha256(teacher)

@@ -1,7 +1,7 @@
 """How well a distilled student does on cases that it never saw."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ def embed(student: nn.Module, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
     return torch.cat(parts).float().numpy()
 
 
-def reading_cosines(by_reading: dict[str, NDArray[np.float32]]) -> dict[str, float]:
+def reading_cosines(by_reading: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
     """Median over regions of the cosine between the LANCZOS embedding and each other reading's."""
     base = by_reading["lanczos"]
     cosines = {}
@@ -55,7 +55,9 @@ def fidelity(
     tiles uint8 [N, readings, 224, 224, 3]; teacher [N, D], its mean over the 16 tiles; all of left-out cases.
     ``whitened``: by embeddings whitened as the training cases are.
     """
-    by_reading = {name: embed(student, tiles[:, at]) for at, name in enumerate(READINGS)}
+    by_reading: dict[str, NDArray[np.float32]] = {
+        name: embed(student, tiles[:, at]) for at, name in enumerate(READINGS)
+    }
     mine = by_reading["lanczos"]
     whiten, whiten_teacher = fit_whitening(embed(student, learnt.tiles)), fit_whitening(learnt.teacher)
     cases, organs = [meta.case for meta in metas], [meta.organ for meta in metas]

@@ -17,7 +17,6 @@ from xmag_train.distill.fidelity import embed, reading_cosines
 
 LEVEL_TOLERANCE = 0.06
 BATCH_TILES = 16
-WAYS = {"box": {"resample_filter": "box"}, "coarse_level": {"level_tolerance": LEVEL_TOLERANCE}}
 
 
 def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[str, NDArray[np.uint8]]:
@@ -26,7 +25,11 @@ def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[s
     SlideError's kinds where the slide cannot be read.
     """
     info = reader.open(path)
-    plans = {"lanczos": plan, **{way: replace(plan, **changed) for way, changed in WAYS.items()}}
+    plans = {
+        "lanczos": plan,
+        "box": replace(plan, resample_filter="box"),
+        "coarse_level": replace(plan, level_tolerance=LEVEL_TOLERANCE),
+    }
     if choose_level(info, plan.tile_mpp, LEVEL_TOLERANCE) == choose_level(info, plan.tile_mpp):
         del plans["coarse_level"]
     read = {}

@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
 from xmag_train.distill.weights import weights_of
 from xmag_train.progress import track
+from xmag_train.student import embedding_dim_of
 from xmag_train.students.checkpoint import save_student
 from xmag_train.students.registry import build_student
 
@@ -90,12 +92,12 @@ def train(config: DistillConfig) -> nn.Module:
             parts = objective(model(tiles), targets, config.loss, optim.views_per_region)
             optimizer.zero_grad()
             fabric.backward(parts["loss"])
-            norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip_norm)
+            norm = cast("Tensor", fabric.clip_gradients(model, optimizer, max_norm=optim.clip_norm))
             optimizer.step()
             average.update(model.module)
             if metrics is not None and ((step + 1) % config.log_steps == 0 or step + 1 == steps):
                 values = {name: round(float(value.detach()), 6) for name, value in parts.items()}
-                metrics.add(step + 1, learning_rate=rate, gradient_norm=round(float(norm), 6), **values)
+                metrics.add(step + 1, learning_rate=rate, gradient_norm=round(norm.item(), 6), **values)
             if fabric.is_global_zero and ((step + 1) % config.checkpoint_steps == 0 or step + 1 == steps):
                 save_checkpoint(
                     config.out,
@@ -105,7 +107,7 @@ def train(config: DistillConfig) -> nn.Module:
                     optimizer=optimizer.optimizer,
                     identity=identity,
                 )
-    student = average.module.student
+    student = average.module.get_submodule("student")
     if fabric.is_global_zero:
         plain = config.model_dump(mode="json")
         save_student(config.out / STUDENT_FILE, config.student.name, student.state_dict(), plain, data.regions_sha256)
@@ -126,9 +128,8 @@ def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normalise
 
 def _build(config: DistillConfig, teacher_dim: int) -> Distiller:
     student = build_student(config.student.name, weights_of(config.student.weights))
-    dim = int(student.embedding_dim)
-    model = Distiller(student, dim, teacher_dim, config.student.projector_hidden)
-    return model.to(memory_format=torch.channels_last).train()
+    model = Distiller(student, embedding_dim_of(student), teacher_dim, config.student.projector_hidden)
+    return model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch leaves it out
 
 
 def _optimizer(model: nn.Module, optim: OptimConfig) -> torch.optim.AdamW:
