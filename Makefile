@@ -80,7 +80,7 @@ fuzz: $(DEV_STAMP)  ## thousands of damaged slides and requests against the serv
 
 audit: | $(VENV)/bin/python  ## known weaknesses of the pinned dependencies (asks the registry)
 	@$(PIP) install pip-audit==2.10.1
-	@for name in cpu gpu dev; do $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r requirements/$$name.txt || exit 1; done
+	@for name in cpu gpu dev; do $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/$$name.txt || exit 1; done
 
 test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker; builds images, takes minutes)
 	@XMAG_TEST_COMPOSE=1 $(PYTEST) -rs -s tests/compose $(ARGS)

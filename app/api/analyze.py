@@ -123,8 +123,8 @@ async def _by_path(request: Request, services: Services, caller: Caller, idempot
             raise TooLargeError(f"A JSON request may hold {JSON_MAX_BYTES} bytes at most.")
     try:
         document = json.loads(bytes(body))
-    except ValueError as error:
-        raise RequestInvalidError(f"The body is not JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep, end the parser too
+        raise RequestInvalidError(f"The body is not JSON that can be read: {error}.") from error
     fields = _validated(AnalyzeByPath, document)
     _check(services, fields)
     path = await services.in_intake(resolve_source, fields.source.path, services.settings)

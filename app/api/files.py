@@ -1,10 +1,12 @@
 """What people take away from a finished job."""
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.auth import Reader
 from app.api.lookup import ReadableJob
@@ -59,8 +61,26 @@ def _known_task(document: ResultDocument, task: str | None) -> str | None:
     return task
 
 
+class ResultFile(FileResponse):
+    """A file; a Range header that is not one plain range is ignored, as RFC 9110 (14.2) lets a server do."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        kept = [(name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)]
+        await super().__call__({**scope, "headers": kept}, receive, send)
+
+
+def _is_range(value: bytes) -> bool:
+    found = re.fullmatch(rb"bytes=(\d{0,18})-(\d{0,18})", value)
+    if found is None or not (found[1] or found[2]):
+        return False
+    if not found[1]:
+        return int(found[2]) > 0
+    return not found[2] or int(found[1]) <= int(found[2])
+
+
 def _file(path: Path, media_type: str) -> FileResponse:
-    return FileResponse(path, media_type=media_type, headers=HEADERS)
+    return ResultFile(path, media_type=media_type, headers=HEADERS)
 
 
 @router.get("/result", response_model=ResultDocument, summary="The result")

@@ -56,6 +56,12 @@ class QueueCollector(Collector):
         tiles = CounterMetricFamily("xmag_tiles", "tiles embedded by succeeded jobs")
         tiles.add_metric([], tally.tiles)
         yield tiles
+        attempts = CounterMetricFamily("xmag_attempts", "attempts begun, repeated ones included")
+        attempts.add_metric([], tally.attempts)
+        yield attempts
+        wait = CounterMetricFamily("xmag_wait_seconds", "seconds that jobs waited for their first attempt")
+        wait.add_metric([], tally.wait_s)
+        yield wait
 
 
 class RequestMetrics:

@@ -11,16 +11,30 @@ KEY = f"{PREFIX}tally"
 
 @dataclass(frozen=True)
 class Tally:
-    """``outcomes``: (state, error code or "") → jobs; seconds and tiles are of succeeded jobs."""
+    """``outcomes``: (state, error code or "") → jobs; seconds by stage and tiles are of succeeded jobs.
+
+    ``wait_s``: from acceptance to the first attempt, summed over jobs.
+    """
 
     outcomes: dict[tuple[str, str], int]
     stage_seconds: dict[str, float]
     tiles: int
+    attempts: int
+    wait_s: float
 
 
 def count_outcome(queue: JobQueue, state: FinalState, code: str | None) -> None:
     """One more job ended so."""
     queue.call(queue.client.hincrby, KEY, f"outcome:{state}:{code or ''}", 1)
+
+
+def count_attempt(queue: JobQueue, wait_s: float | None) -> None:
+    """One more attempt; ``wait_s``: how long its job had waited, if it is the first."""
+    pipeline = queue.client.pipeline(transaction=False)
+    pipeline.hincrby(KEY, "attempts", 1)
+    if wait_s is not None:
+        pipeline.hincrbyfloat(KEY, "wait", wait_s)
+    queue.call(pipeline.execute)
 
 
 def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int) -> None:
@@ -44,4 +58,10 @@ def read_tally(queue: JobQueue) -> Tally:
             outcomes[state, code] = int(value)
         elif kind == "seconds":
             seconds[rest] = float(value)
-    return Tally(outcomes, seconds, int(found.get("tiles", 0)))
+    return Tally(
+        outcomes,
+        seconds,
+        tiles=int(found.get("tiles", 0)),
+        attempts=int(found.get("attempts", 0)),
+        wait_s=float(found.get("wait", 0.0)),
+    )

@@ -32,7 +32,7 @@ from app.jobs.queue import JobQueue, Lease
 from app.jobs.record import JobError, JobRequest, Outcome, now
 from app.jobs.run import run_attempt
 from app.jobs.store import Attempt, JobStore
-from app.jobs.tally import count_outcome, count_work
+from app.jobs.tally import count_attempt, count_outcome, count_work
 from app.results.write import read_document
 from app.settings import Settings
 from app.slides.pool import ReaderPool
@@ -170,6 +170,9 @@ class Worker:
         structlog.contextvars.bind_contextvars(request=request.request_id)
         attempt = self._store.begin_attempt(lease.job_id, self.name)
         log.info("attempt begins", attempt=attempt.number)
+        waited_s = max(0.0, (attempt.started_at - request.created_at).total_seconds())  # clocks of two machines differ
+        wait_s = waited_s if attempt.number == 1 else None
+        self._quietly(lambda: count_attempt(self._queue, wait_s), "tally")
         held = Held(lease, self.name, attempt)
         with Keeper(self._settings, self._store, self._queue, held, self._must_stop) as keeper:
             error = self._try(request, attempt, keeper)

@@ -13,7 +13,22 @@ NASTY = (
     "a" * 5000, "' OR 1=1--", "<script>", "${jndi:x}", "\u202e", "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", "2**64",
     "18446744073709551616", "xmag-lite0", "malignancy", "stat", "succeeded",
 )  # fmt: skip
-VALUES: tuple[Any, ...] = (None, True, 0, -1, 0.25, 1e308, 2**70, [], {}, [[]], {"type": "path"}, *NASTY)
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    0.25,
+    1e308,
+    2**70,
+    [],
+    {},
+    [[]],
+    {"type": "path"},
+    "\ud800",
+    "a\0b",
+    *NASTY,
+)
 HEADERS = ("Range", "Idempotency-Key", "If-None-Match", "Accept", "Content-Type", "X-Request-ID", "X-Forwarded-For")
 
 
@@ -68,7 +83,7 @@ def _body(document: dict[str, Any], headers: dict[str, str], rng: random.Random)
         ]
         found = {rng.choice(names): rng.choice(VALUES) for _ in range(rng.randint(0, 6))}
         if rng.random() < 0.5:
-            found["source"] = {"type": "path", "path": rng.choice(NASTY)}
+            found["source"] = {"type": "path", "path": rng.choice(VALUES)}
         return json.dumps(found).encode()
     if kind == 1:
         headers["Content-Type"] = "application/json"
