@@ -230,6 +230,29 @@ def test_the_log_of_a_dead_process_names_no_slide(tmp_path, caplog):
     assert "Muster" not in caplog.text and "1950" not in caplog.text
 
 
+def test_the_log_says_what_openslide_had_to_read(slide, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "app.slides.reader")
+    raw = write_svs(tmp_path / "raw.svs", he_like(900, 900, 0.5, [(0, 0, 1, 1)]), 0.5, levels=(1,), compression="raw")
+    data = bytearray(slide.read_bytes())
+    starts = [found.start() for found in re.finditer(rb"\xff\xd8\xff", data)]
+    second = -(-5_200 // 256) * -(-4_300 // 256) + 1  # of level 1, under four 5x tiles; no check looks at it
+    middle = (starts[second] + starts[second + 1]) // 2
+    data[middle : middle + 200] = bytes(range(1, 201))  # libjpeg warns, OpenSlide goes on
+    (tmp_path / "warned.svs").write_bytes(data)
+    with SlideReader() as reader:
+        for path, said in [
+            (slide, ""),
+            (raw, "through OpenSlide: compression 1"),
+            (tmp_path / "warned.svs", "4 tiles"),
+        ]:
+            caplog.clear()
+            reader.open(path)
+            reader.survey(PLAN)
+            list(reader.tiles(8))
+            reader.qc_after_tiles()
+            assert said in caplog.text and bool(said) == bool(caplog.records)
+
+
 def test_an_answer_that_makes_no_sense_ends_the_process(slide, monkeypatch):
     with SlideReader() as reader:
         reader.open(slide)
