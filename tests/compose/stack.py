@@ -69,11 +69,13 @@ class Stack:
         """`docker inspect` of the service's first container."""
         return next(c for c in self.containers() if c["Config"]["Labels"]["com.docker.compose.service"] == name)
 
-    def until_health(self, service: str, wanted: str, timeout_s: float = 120) -> None:
-        """Wait for the engine's verdict on the service's first container: healthy or unhealthy."""
+    def health(self, service: str, wanted: str, timeout_s: float = 120) -> str:
+        """The engine's verdict on the service's first container, waiting ``timeout_s`` for the one ``wanted``."""
         deadline = time.monotonic() + timeout_s
-        while self.service(service)["State"]["Health"]["Status"] != wanted:
-            assert time.monotonic() < deadline, f"{service} is not {wanted} after {timeout_s} s"
+        while True:
+            verdict = str(self.service(service)["State"]["Health"]["Status"])
+            if verdict == wanted or time.monotonic() > deadline:
+                return verdict
             time.sleep(1)
 
     def read_key(self) -> str:

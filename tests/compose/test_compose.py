@@ -123,9 +123,9 @@ def test_a_worker_killed_in_mid_job_loses_nothing(stack: Stack):
 
 def test_a_worker_that_hangs_is_unhealthy(stack: Stack):
     stack.signal_worker("STOP")
-    stack.until_health("worker-cpu", "unhealthy")
+    assert stack.health("worker-cpu", "unhealthy") == "unhealthy"
     stack.signal_worker("CONT")
-    stack.until_health("worker-cpu", "healthy")
+    assert stack.health("worker-cpu", "healthy") == "healthy"
 
 
 def test_down_and_up_in_mid_queue_loses_nothing(stack: Stack):
