@@ -1,5 +1,6 @@
 """One ONNX graph, ready to run: the seam between our code and onnxruntime."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -33,6 +34,7 @@ class Graph(Protocol):
     def outputs(self) -> Mapping[str, TensorSpec]:
         """Name → specification."""
 
+    @abstractmethod
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
         """The named outputs, in that order. InferenceFailedError if the graph does not run."""
 

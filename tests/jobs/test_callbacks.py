@@ -29,7 +29,7 @@ def hospital():
             self.end_headers()
 
         def log_message(self, *_):
-            """Silence."""
+            return  # silence
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
