@@ -91,9 +91,12 @@ def _readings(config: ExportConfig, readings: Mapping[str, float]) -> str:
         if config.measuring_student is not None
         else "the shipped student on the held-out cases"
     )
+    material = [f"regions of fold {config.held_out_fold}"]
+    if config.reading_slides:
+        material.append(f"{len(config.reading_slides)} whole slides, each by a student that never saw its case")
     lines = [
         "Median cosine of embeddings to level-0 LANCZOS, on the slide where it is lowest "
-        f"(fold {config.held_out_fold}; {of}). From 0.98 on the service may read so.",
+        f"({', '.join(material)}; {of}). From 0.98 on the service may read so.",
         "",
         "| way | cosine |",
         "|---|---|",
