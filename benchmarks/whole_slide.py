@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("slide", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    model = load_model(MODELS / "xmag-lite0", device="cpu")
+    model = load_model(MODELS / "xmag-lite0", device="cpu", precision="fp32")
     model.warm_up()
     request = SlideRequest(options.slide)
     with SlideReader() as reader:

@@ -38,7 +38,7 @@ def test_analyze_makes_the_folder_and_says_what_it_found(xmag, tissue, tmp_path)
     assert {path.name for path in out.iterdir()} == FILES
     document = ResultDocument.model_validate_json((out / "result.json").read_text())
     assert document.predictions[0].task == "malignancy"
-    assert "UNTRAINED" in found.stdout
+    assert "Not validated" in found.stdout
     assert "malignant" in found.stdout
     assert found.stderr == ""
 
@@ -112,7 +112,7 @@ def test_doctor_tries_every_part(xmag, tmp_path):
     assert found.returncode == 0, found.stdout
     for part in ("settings", "data", "reader", "queue", "runtime", "gpu", "models"):
         assert f"ok   {part}" in found.stdout
-    assert "UNTRAINED" in found.stdout
+    assert "NOT validated" in found.stdout
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_the_committed_model_says_what_it_is(model_folder: Path) -> None:
     head = manifest.head("malignancy")
     assert (manifest.name, manifest.tile_px, manifest.mpp, manifest.embedding_dim) == ("xmag-lite0", 224, 2.0, 1280)
     assert head.labels == ["not_malignant", "malignant"]
-    assert (head.trained, head.validated, head.calibration.status) == (False, False, "none")
+    assert (head.trained, head.validated, head.calibration.status) == (True, False, "none")
     assert head.intended_use.startswith("Research and integration testing only")
     verify_files(model_folder, manifest)
 

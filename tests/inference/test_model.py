@@ -51,8 +51,8 @@ def test_changed_weights_fail_the_golden_tile_even_when_the_manifest_vouches_for
 ) -> None:
     content = bytearray((copied / "student.onnx").read_bytes())
     start = int(len(content) * where) // 4 * 4
-    weights = np.frombuffer(content, dtype=np.uint8)[start : start + 4000]
-    content[start : start + 4000] = np.roll(weights, 400).tobytes()  # whole float32 values, other places
+    weights = np.frombuffer(content, dtype=np.uint8)[start : start + 40_000]
+    content[start : start + 40_000] = np.roll(weights, 400).tobytes()  # whole float32 values, other places
     replace_student(copied, bytes(content))
     with pytest.raises(InferenceFailedError, match="golden tile"):
         load_model(copied, device="cpu")
@@ -88,14 +88,14 @@ def test_cuda_is_refused_where_there_is_none(model_folder: Path) -> None:
         load_model(model_folder, device="cuda")
 
 
-def test_a_precision_that_the_model_lacks_is_refused(model_folder: Path) -> None:
+def test_a_precision_that_the_model_lacks_is_refused(copied: Path) -> None:
     with pytest.raises(SetupError, match="it has fp32"):
-        load_model(model_folder, device="cpu", precision="int8")
+        load_model(copied, device="cpu", precision="int8")
 
 
 def test_one_thread_gives_the_same_numbers(model: Model, model_folder: Path) -> None:
     tiles = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    single = load_model(model_folder, device="cpu", threads=1)
+    single = load_model(model_folder, device="cpu", precision="fp32", threads=1)
     np.testing.assert_allclose(single.embedder.embed(tiles), model.embedder.embed(tiles), atol=1e-4)
 
 
