@@ -9,6 +9,8 @@ import pytest
 
 from tests.service import Service
 
+# What the committed head was trained on.
+BAG_TILES = (5, 14)
 # slide → (fields, 5x tissue tiles at least and at most)
 ANALYSED = {
     "dev_lusc_he3_40x.svs": ({}, 30, 38),
@@ -76,7 +78,9 @@ def test_a_real_slide_gives_a_result(hospital, analysed, name):
     assert least <= result["tiling"]["tissue_tiles"] <= most
     is_ihc = "ihc" in name
     assert any(w.startswith("stain_not_he") for w in result["warnings"]) is is_ihc
-    assert result["predictions"][0]["in_domain"] is not is_ihc
+    fits = BAG_TILES[0] <= result["tiling"]["tissue_tiles"] <= BAG_TILES[1]
+    assert any(w.startswith("bag_size_out_of_range") for w in result["warnings"]) is not fits
+    assert result["predictions"][0]["in_domain"] is (fits and not is_ihc)
     if not is_ihc:
         assert result["qc"]["warnings"] == []
 
