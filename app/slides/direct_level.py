@@ -4,11 +4,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from app.slides.closing import Closing
 from app.slides.tile_codec import decode_tile
 from app.slides.tiled_image import NotDirectError, TiledImage
 from app.slides.types import UInt8Array
@@ -30,7 +29,7 @@ class LevelRect:
     height: int
 
 
-class DirectLevel:
+class DirectLevel(Closing):
     """The level's compressed tiles at hand. ``rects``: what will be read, in that order; closes with its block.
 
     Raises OSError when the file cannot be opened or read.
@@ -52,14 +51,6 @@ class DirectLevel:
             os.close(self._fd)
             self._fd = -1
         self._decoded.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def read(self, rect: LevelRect, number: int = -1) -> UInt8Array:
         """uint8 [rect.height, rect.width, 3] RGB, white beyond the image; ``number``: which of ``rects`` it is.

@@ -3,11 +3,11 @@
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import openslide
 
 from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideMissingError
+from app.slides.closing import Closing
 from app.slides.dicom_colour import frames_are_mislabelled
 from app.slides.entry import find_entry
 from app.slides.files import slide_files
@@ -28,7 +28,7 @@ _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TI
 
 
 @dataclass(frozen=True)
-class OpenedSlide:
+class OpenedSlide(Closing):
     """An open slide and what is known of it; closes with its ``with`` block.
 
     ``ycbcr``: what OpenSlide hands out as RGB is YCbCr, by a fault of the file, and has to be converted.
@@ -43,12 +43,6 @@ class OpenedSlide:
     def close(self) -> None:
         """Let go of the file."""
         self.slide.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:

@@ -4,16 +4,15 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from app.errors import DrainingError, InternalError, XmagError
+from app.slides.closing import Closing
 from app.slides.reader import DEFAULT_LIMITS, ReaderLimits, SlideReader
 
 log = logging.getLogger(__name__)
 
 
-class ReaderPool:
+class ReaderPool(Closing):
     """At most ``size`` readers lent at a time, one more warm. Thread-safe.
 
     A reader that crashed, was closed, or has been lent ``recycle_after`` times is replaced.
@@ -49,14 +48,6 @@ class ReaderPool:
             self._idle.clear()
         for reader in readers:
             reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _take(self) -> tuple[SlideReader, int]:
         dead: list[SlideReader] = []

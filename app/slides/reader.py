@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
 from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
 from app.slides.checks import fraction_or_none, text, whole
+from app.slides.closing import Closing
 from app.slides.grid import grid_for
 from app.slides.protocol import (
     error_from_json,
@@ -45,7 +44,7 @@ class ReaderLimits:
 DEFAULT_LIMITS = ReaderLimits()
 
 
-class SlideReader:
+class SlideReader(Closing):
     """One reader process, for one slide after another. Not for two threads at once, except ``close``.
 
     Every method raises the slide's typed errors (app.errors); DecoderCrashedError when the process died or broke
@@ -153,14 +152,6 @@ class SlideReader:
         with self._closing:
             self._closed = True
             self._process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self, request: Message, timeout_s: float, fd: int | None = None) -> Message:
         """Send and wait for the answer, past the answers about tiles that nobody waited for."""

@@ -5,9 +5,8 @@ it blurs what it reads by up to an eighth of a level px; what is read directly i
 """
 
 import math
-from types import TracebackType
-from typing import Self
 
+from app.slides.closing import Closing
 from app.slides.direct_level import DirectLevel, LevelRect
 from app.slides.level import choose_level
 from app.slides.opening import OpenedSlide
@@ -21,7 +20,7 @@ _SLACK = 1e-6
 """Level px: less than this is a sum's rounding, for which no further pixel is read."""
 
 
-class TileReader:
+class TileReader(Closing):
     """The tiles at ``coords`` (int64 [N, 2], level-0 x, y) of an open slide, as ``plan`` wants them.
 
     ``why_openslide``: why it is not read directly; empty when it is. ``by_openslide``: how many tiles of a slide that
@@ -44,14 +43,6 @@ class TileReader:
         """Let go of the file; the open slide is left open."""
         if self._direct is not None:
             self._direct.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def tile(self, index: int) -> UInt8Array:
         """Tile ``index`` of ``coords``: uint8 [tile_px, tile_px, 3] RGB, white beyond the slide.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.stack import ROOT, Stack
+from tests.realdata.conftest import slides_dir
 
 collect_ignore_glob = [] if os.environ.get("XMAG_TEST_COMPOSE") == "1" else ["test_*.py"]
 
@@ -39,13 +40,7 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def archive() -> Path:
     """Real slides, which the containers see as /slides."""
-    default = ROOT.parent / "shared" / "data"
-    folder = Path(os.environ.get("XMAG_TEST_DATA", default)) / "slides"
-    if not folder.is_dir():
-        if os.environ.get("REQUIRE") == "1":
-            pytest.fail(f"REQUIRE=1, but there are no real slides in {folder}")
-        pytest.skip("real slides are not on this machine: set XMAG_TEST_DATA to the folder that holds slides/")
-    return folder
+    return slides_dir()
 
 
 @pytest.fixture(scope="session")
