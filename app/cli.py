@@ -121,25 +121,6 @@ def worker() -> None:
             embedded.stop()
 
 
-@cli.command(hidden=True)
-def health(
-    part: Annotated[str, typer.Argument(help="api or worker")],
-    workers: Annotated[int, typer.Option(min=1, help="how many workers this host should have")] = 1,
-) -> None:
-    """Exit code 0 when this host's API answers, or its workers are alive and warm (a container's health check)."""
-    from app.health import check_api, check_workers
-
-    settings = load_settings()
-    if part == "api":
-        out.print(check_api(settings.port), highlight=False)
-    elif part == "worker":
-        if settings.redis_url is None:
-            raise SetupError("XMAG_REDIS_URL is not set: workers in containers share a queue server.")
-        out.print(check_workers(settings.redis_url, workers), highlight=False)
-    else:
-        raise RequestInvalidError("Say `xmag health api` or `xmag health worker`.")
-
-
 @cli.command()
 def analyze(
     slide: Annotated[Path, typer.Argument(exists=True, readable=True, help="slide file, folder (DICOM) or .zip")],

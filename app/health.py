@@ -1,47 +1,68 @@
-"""`xmag health`: does this container's API, or its worker, do its work? For a container engine's health check.
+"""Does this container's API, or its worker, do its work? For a container engine's health check.
 
-Standard library and redis only, so that it starts quickly: it runs every few seconds.
+    python -I -m app.health api
+    python -I -m app.health worker [how many]
+
+Standard library only, and of that little: it runs every few seconds, and must cost next to nothing.
 """
 
-import http.client
-import json
+import os
 import socket
-
-import redis
+import sys
+from pathlib import Path
 
 from app.errors import SetupError
+from app.heartbeat import beating
 
+PORT = 8000
 WAIT_S = 3.0
-WORKER_KEYS = "xmag:worker:"
 
 
 def check_api(port: int) -> str:
-    """What the API says of itself. SetupError when it does not answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    """Whether the API answers that it lives. SetupError when it does not."""
+    question = f"GET /v2/health/live HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n"
     try:
-        connection.request("GET", "/v2/health/live")
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as line:
+            line.sendall(question.encode())
+            with line.makefile("rb") as answer:
+                status = answer.readline(200).decode("latin-1").split()
+    except OSError as error:
         raise SetupError(f"The API does not answer on port {port}: {error}.") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise SetupError(f"The API answers {answer.status} on port {port}.")
-    return f"api {json.loads(body)['version']}"
+    if status[1:2] != ["200"]:
+        raise SetupError(f"The API answers {' '.join(status) or 'nothing'} on port {port}.")
+    return f"The API answers on port {port}."
 
 
-def check_workers(redis_url: str, wanted: int) -> str:
-    """Which of this host's workers have a warm model and said lately that they live. SetupError below ``wanted``."""
-    client = redis.Redis.from_url(
-        redis_url, decode_responses=True, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S
-    )
+def check_workers(folder: Path, wanted: int = 1) -> str:
+    """Which workers said lately that queue, loop and model are well. SetupError below ``wanted``."""
+    names = beating(folder)
+    if len(names) < wanted:
+        raise SetupError(f"{len(names)} of {wanted} workers of this host have their model loaded and warm.")
+    return ", ".join(names)
+
+
+def main(arguments: list[str]) -> int:
+    """One line, and an exit code: 0 well, 1 not."""
     try:
-        keys = list(client.scan_iter(match=f"{WORKER_KEYS}{socket.gethostname()}-*", count=100))
-    except redis.RedisError as error:
-        raise SetupError(f"Redis does not answer: {error}.") from error
-    finally:
-        client.close()
-    if len(keys) < wanted:
-        raise SetupError(f"{len(keys)} of {wanted} workers of this host have their model loaded and warm.")
-    return ", ".join(key.removeprefix(WORKER_KEYS) for key in keys)
+        print(_check(arguments))  # noqa: T201 (the answer)
+    except SetupError as error:
+        print(error.message, file=sys.stderr)  # noqa: T201 (the engine keeps it beside the exit code)
+        return 1
+    return 0
+
+
+def _check(arguments: list[str]) -> str:
+    match arguments:
+        case ["api"]:
+            return check_api(int(os.environ.get("XMAG_PORT") or PORT))
+        case ["worker", *rest] if all(count.isdecimal() for count in rest) and len(rest) < 2:
+            folder = os.environ.get("XMAG_HEARTBEAT_DIR")
+            if not folder:
+                raise SetupError("XMAG_HEARTBEAT_DIR is not set: workers leave no sign of life on this machine.")
+            return check_workers(Path(folder), *map(int, rest))
+        case _:
+            raise SetupError("Say `python -I -m app.health api`, or `worker` and how many there should be.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     callback_timeout_s: float = Field(default=10, gt=0, description="time for a callback's answer")
     reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
     reader_cpu_s: int = Field(default=1800, ge=10, description="processor time that decoding one slide may take")
+    heartbeat_dir: Path | None = Field(
+        default=None, description="folder for a worker's sign of life to health checks on its own machine"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal")
 

@@ -32,6 +32,7 @@ ENV PATH=/opt/xmag/bin:/usr/local/bin:/usr/bin:/bin \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     XMAG_DATA_DIR=/data \
     XMAG_MODELS_DIR=/models \
+    XMAG_HEARTBEAT_DIR=/tmp/heartbeat \
     XMAG_LOG_FORMAT=json
 USER 10001:10001
 WORKDIR /tmp

@@ -11,7 +11,10 @@ from tests.service import ROOT
 
 COMPOSE = [ROOT / "compose.yaml", ROOT / "docker" / "share-redis.yaml", ROOT / "docker" / "worker-host.yaml"]
 EXAMPLE = (ROOT / ".env.example").read_text()
-FIXED = {f"XMAG_{name}" for name in ("HOST", "PORT", "DATA_DIR", "MODELS_DIR", "SLIDE_ROOTS", "DEVICE", "LOG_FORMAT")}
+FIXED = {
+    f"XMAG_{name}"
+    for name in ("HOST", "PORT", "DATA_DIR", "HEARTBEAT_DIR", "MODELS_DIR", "SLIDE_ROOTS", "DEVICE", "LOG_FORMAT")
+}
 
 
 def test_every_variable_of_the_compose_files_is_in_the_example_and_no_other():

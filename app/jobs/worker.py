@@ -24,6 +24,7 @@ from app.errors import (
     RecordUnreadableError,
     XmagError,
 )
+from app.heartbeat import Heartbeat
 from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
 from app.jobs.keeper import Held, Keeper, Stop
@@ -85,7 +86,8 @@ class Worker:
         presence = WorkerPresence(
             self.name, default, model.manifest.version, precision=model.precision, provider=model.provider
         )
-        beat = threading.Thread(target=self._announce, args=(presence,), name="presence", daemon=True)
+        heartbeat = Heartbeat(self._settings.heartbeat_dir, self.name) if self._settings.heartbeat_dir else None
+        beat = threading.Thread(target=self._announce, args=(presence, heartbeat), name="presence", daemon=True)
         beat.start()
         log.info("worker ready", worker=self.name, model=default, provider=model.provider, precision=model.precision)
         try:
@@ -94,6 +96,10 @@ class Worker:
                 self._turn()
         finally:
             self._readers.close()
+            self._stopping.set()
+            beat.join()
+            if heartbeat is not None:
+                heartbeat.end()
             try:
                 withdraw(self._queue, self.name)
             except QueueUnavailableError:
@@ -112,13 +118,18 @@ class Worker:
             self._models[name].warm_up()
         return self._models[name]
 
-    def _announce(self, presence: WorkerPresence) -> None:
+    def _announce(self, presence: WorkerPresence, heartbeat: Heartbeat | None) -> None:
+        valid_s = max(self._settings.lease_s, 3.0)
         while not self._stopping.is_set():
             try:
                 if self._is_turning():
-                    announce(self._queue, presence, ttl_s=max(self._settings.lease_s, 3.0))
+                    announce(self._queue, presence, valid_s)
+                    if heartbeat is not None:  # only now: a worker without a queue is not well
+                        heartbeat.beat(valid_s)
             except QueueUnavailableError as error:
                 log.warning("queue unavailable", reason=error.message)
+            except OSError as error:
+                log.warning("no sign of life can be left", reason=error.strerror)
             self._stopping.wait(max(self._settings.lease_s / 3, 0.5))
 
     def _is_turning(self) -> bool:

@@ -14,7 +14,6 @@ from tests.service import ROOT
 # Says what it was given; ends at a file's word, or at SIGTERM, of which it writes down every one.
 XMAG = """#!/bin/bash
 me=$FOLDER/gpu$CUDA_VISIBLE_DEVICES
-if [ "$1" = health ]; then echo "$@"; exit; fi
 trap 'echo TERM >> $me.signals; ended=yes' TERM
 echo "$@ $CUDA_DEVICE_ORDER" > $me.new && mv $me.new $me.started
 until [ -n "${ended:-}" ]; do [ ! -e "$me.fail" ] || exit 78; sleep 0.05; done
@@ -26,7 +25,9 @@ exit 0
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     (tmp_path / "xmag").write_text(XMAG)
-    (tmp_path / "xmag").chmod(0o755)
+    (tmp_path / "python").write_text('#!/bin/bash\necho "$@"\n')
+    for program in ("xmag", "python"):
+        (tmp_path / program).chmod(0o755)
     started = []
 
     def run(gpus: str, *arguments: str) -> "subprocess.Popen[str]":
@@ -80,4 +81,4 @@ def test_when_one_ends_all_end_with_its_exit_code(start, tmp_path):
 
 def test_health_asks_for_as_many_workers_as_there_are_gpus(start):
     said, _ = start("0,1,5", "health").communicate(timeout=20)
-    assert said == "health worker --workers 3\n"
+    assert said == "-I -m app.health worker 3\n"
