@@ -10,7 +10,7 @@ import PIL
 
 from app.inference.mil_head import HeadOutput
 from app.inference.model import Model
-from app.prediction import bag_warning, domain_warnings, predict, top_tiles
+from app.prediction import bag_warning, domain_warnings, predict
 from app.results.schema import (
     BoundsPart,
     ModelPart,
@@ -36,6 +36,7 @@ def build_document(
     info: SlideInfo,
     survey: Survey,
     outputs: dict[str, HeadOutput],
+    tops: list[TopTilePart],
     request: RequestPart,
     sha256: str,
     size_bytes: int,
@@ -48,14 +49,12 @@ def build_document(
     qc = _qc_part(survey.qc)
     warnings = [*_mpp_warnings(info), *survey.warnings, *qc.warnings, *outside]
     predictions: list[PredictionPart] = []
-    tops: list[TopTilePart] = []
     for task, output in outputs.items():
         head = model.heads[task].head
         odd_bag = bag_warning(head, len(survey.coords))
         if odd_bag is not None:
             warnings.append(odd_bag)
         predictions.append(predict(head, output, in_domain=in_domain and odd_bag is None))
-        tops += top_tiles(head, output, survey.coords, survey.tissue_fractions)
     return ResultDocument(
         request=request,
         slide=_slide_part(info, sha256, size_bytes),

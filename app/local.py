@@ -20,7 +20,17 @@ from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
 from app.slides.reader import ReaderLimits, SlideReader
 
 Progress = Callable[[str, int, int], None]
-RESULT_FILES = ("result.json", "heatmap*.png", "overlay*.png", "tissue_mask.png", "attention*.geojson", "embeddings.h5")
+RESULT_FILES = (
+    "result.json",
+    "thumbnail.jpg",
+    "heatmap*.png",
+    "overlay*.png",
+    "tissue_mask.png",
+    "qc_mask.png",
+    "top_tile_*.jpg",
+    "attention*.geojson",
+    "embeddings.h5",
+)
 
 
 @dataclass(frozen=True)

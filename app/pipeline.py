@@ -13,11 +13,12 @@ import numpy as np
 from app.document import build_document
 from app.errors import NoTissueError
 from app.inference.model import Model
-from app.results.schema import RequestPart
+from app.prediction import top_tiles
+from app.results.schema import RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
-from app.slides.types import BoolArray, Float32Array, ReadingPlan, SlideQc, Survey
+from app.slides.types import BoolArray, Float32Array, ReadingPlan, SlideQc, Survey, UInt8Array
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise to stop the analysis."""
@@ -98,6 +99,13 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
         with watch.stage("aggregate"):
             tasks = request.tasks or tuple(model.heads)
             outputs = {task: model.heads[task].run(features) for task in tasks}
+            tops = [
+                part
+                for task, output in outputs.items()
+                for part in top_tiles(model.heads[task].head, output, survey.coords, survey.tissue_fractions)
+            ]
+        with watch.stage("top_tiles"):
+            top_pictures = _pictures(tops, reader, model.manifest.tile_px)
         with watch.stage("hash_wait"):
             sha256, size_bytes = digest.result()
     watch.seconds["total"] = time.perf_counter() - start
@@ -107,6 +115,7 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
         info=info,
         survey=survey,
         outputs=outputs,
+        tops=tops,
         request=RequestPart(
             case_id=request.case_id,
             slide_id=request.slide_id,
@@ -122,9 +131,12 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
         document=document,
         thumbnail=survey.thumbnail,
         tissue_mask=survey.tissue_mask,
+        artefacts=survey.artefacts,
         coords=survey.coords,
         tissue_fractions=survey.tissue_fractions,
+        sharpness=_sharpness(qc, len(survey.coords)),
         features=features,
+        top_pictures=top_pictures,
         heads=tuple(
             HeadMap(task, tuple(model.heads[task].head.labels), output.attention, output.tile_scores)
             for task, output in outputs.items()
@@ -166,3 +178,19 @@ def _embed(
             features[batch.start : end] = model.embedder.embed(batch.tiles)
         progress("tiles", end, total)
     return features, reader.qc_after_tiles()
+
+
+def _pictures(tops: list[TopTilePart], reader: SlideReader, tile_px: int) -> UInt8Array:
+    """The top tiles once more: uint8 [T, px, px, 3]. Which they are is known only after the last tile was read."""
+    rows = sorted({top.index for top in tops})
+    if not rows:
+        return np.empty((0, tile_px, tile_px, 3), np.uint8)
+    pictures: UInt8Array = reader.again(rows)[[rows.index(top.index) for top in tops]]
+    return pictures
+
+
+def _sharpness(qc: SlideQc, tiles: int) -> Float32Array:
+    values = np.full(tiles, np.nan, np.float32)
+    for row, sharpness in qc.sharpness:
+        values[row] = sharpness
+    return values

@@ -11,7 +11,10 @@ from app.results.schema import ResultDocument
 from tests.service import ROOT
 from tests.tissue import blank_slide
 
-FILES = {"result.json", "heatmap.png", "overlay.png", "attention.geojson", "embeddings.h5", "tissue_mask.png"}
+FILES = {
+    "result.json", "heatmap.png", "overlay.png", "attention.geojson", "embeddings.h5", "tissue_mask.png",
+    "qc_mask.png", "thumbnail.jpg", *(f"top_tile_{rank:02}.jpg" for rank in range(1, 11)),
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -1,52 +1,53 @@
-"""Attention percentile → colour.
+"""A place on a scale of 0 to 100 → colour.
 
-viridis (Nathaniel Smith, Stéfan van der Walt and Eric Firing for matplotlib, CC0): perceptually uniform, readable
-with every common colour blindness and in grey print. Of its family it reads best on H&E, whose pink and purple it
-leaves after the lowest third; inferno, magma and plasma stay among them and cividis is too pale at half opacity.
+viridis and inferno (Nathaniel Smith, Stéfan van der Walt and Eric Firing for matplotlib, CC0) and cividis (Nuñez,
+Anderton and Renslow, PLoS ONE 13:e0199239, 2018, made for eyes without red or green): perceptually uniform, readable
+with every common colour blindness and in grey print. viridis is the default: it reads best on H&E, whose pink and
+purple it leaves after the lowest third; inferno stays among them, and cividis is pale at half opacity.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from app.slides.types import Float32Array, UInt8Array
 
-# Every 15th of viridis' 256 entries; straight lines between them stay within 5 of 255 of the original.
-_ANCHORS: Final = (
-    (68, 1, 84),
-    (72, 23, 105),
-    (71, 42, 122),
-    (67, 61, 132),
-    (61, 78, 138),
-    (53, 94, 141),
-    (46, 109, 142),
-    (41, 123, 142),
-    (35, 137, 142),
-    (31, 151, 139),
-    (33, 165, 133),
-    (46, 179, 124),
-    (70, 192, 111),
-    (101, 203, 94),
-    (137, 213, 72),
-    (176, 221, 47),
-    (216, 226, 25),
-    (253, 231, 37),
-)
+Palette = Literal["viridis", "cividis", "inferno"]
+
+# Every 15th of 256 entries; straight lines between them stay within 11 of 255 of the original.
+_ANCHORS: Final[dict[Palette, str]] = {
+    "viridis": "440154 481769 472a7a 433d84 3d4e8a 355e8d 2e6d8e 297b8e 23898e "
+    "1f978b 21a585 2eb37c 46c06f 65cb5e 89d548 b0dd2f d8e219 fde725",
+    "cividis": "00224e 002d68 163770 2e416d 3f4c6c 4e566c 5c616e 696b71 767676 "
+    "838179 928c78 a09875 afa471 bfb06b cfbd62 dfca57 f0d846 fee838",
+    "inferno": "000004 0a0722 1e0c45 380962 510e6c 69166e 801f6c 982766 b0315b "
+    "c63d4d d94d3d e9612b f47918 fa9407 fcb014 f8cd37 f2ea69 fcffa4",
+}
 
 
-def _lookup_table() -> UInt8Array:
-    positions = np.linspace(0, 255, len(_ANCHORS))
-    channels = [np.interp(np.arange(256), positions, values) for values in zip(*_ANCHORS, strict=True)]
+def _lookup_table(anchors: str) -> UInt8Array:
+    stops = np.array([list(bytes.fromhex(stop)) for stop in anchors.split()], dtype=np.float64)
+    positions = np.linspace(0, 255, len(stops))
+    channels = [np.interp(np.arange(256), positions, values) for values in stops.T]
     table: UInt8Array = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
     table.flags.writeable = False
     return table
 
 
-LOOKUP_TABLE: Final[UInt8Array] = _lookup_table()
-"""uint8 [256, 3] RGB, from least to most."""
+DEFAULT_PALETTE: Final[Palette] = "viridis"
+LOOKUP_TABLES: Final[dict[Palette, UInt8Array]] = {name: _lookup_table(text) for name, text in _ANCHORS.items()}
+"""Palette → uint8 [256, 3] RGB, from least to most."""
+LOOKUP_TABLE: Final[UInt8Array] = LOOKUP_TABLES[DEFAULT_PALETTE]
 
 
-def colours(percentiles: Float32Array) -> UInt8Array:
-    """RGB of each percentile (0 to 100): uint8 [..., 3]."""
-    table: UInt8Array = LOOKUP_TABLE[np.rint(percentiles * 2.55).astype(np.intp)]
+def colours(places: Float32Array, palette: Palette = DEFAULT_PALETTE) -> UInt8Array:
+    """RGB of each place on the scale (0 to 100): uint8 [..., 3]."""
+    table: UInt8Array = LOOKUP_TABLES[palette][np.rint(places * 2.55).astype(np.intp)]
     return table
+
+
+def stops(palette: Palette) -> tuple[str, ...]:
+    """Nine colours from least to most, evenly spaced, as ``#rrggbb``: enough to draw a legend."""
+    return tuple(
+        "#" + bytes(colour.tolist()).hex() for colour in LOOKUP_TABLES[palette][np.linspace(0, 255, 9).astype(int)]
+    )

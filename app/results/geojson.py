@@ -15,11 +15,11 @@ import numpy as np
 from app.results import wording
 from app.results.colour_map import colours
 from app.results.heads import shown_map
+from app.results.measurements import measurements
 from app.results.percentile import attention_percentiles
 from app.results.schema import ResultDocument
-from app.results.slide_result import HeadMap, SlideResult
+from app.results.slide_result import SlideResult
 from app.results.tile_frame import tile_corners
-from app.slides.types import Float32Array
 
 Origin = Literal["bounds", "image"]
 _NAMESPACE: Final = UUID("8c1f6a52-6c0e-5d0b-9a37-3f0a54f2b9d1")
@@ -36,7 +36,7 @@ def geojson_chunks(result: SlideResult, origin: Origin = "bounds") -> Iterator[s
     head = {"type": "FeatureCollection", "origin_px": [x0, y0], "description": _description(result)}
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "features": ['
     corners = tile_corners(result.coords, result.document.tiling.tile_size0_px) - np.array([x0, y0, x0, y0])
-    columns = _measurements(result)
+    columns = measurements(result)
     classes = _classifications(result)
     fill = _fill_colours(result)
     for row, square in enumerate(corners.tolist()):
@@ -79,30 +79,6 @@ def _description(result: SlideResult) -> str:
     return " ".join(dict.fromkeys(sentences))
 
 
-def _measurements(result: SlideResult) -> dict[str, list[float]]:
-    """Measurement name → one number per tile. With several heads every name starts with its task."""
-    columns = {"tissue fraction": _rounded(result.tissue_fractions, 4)}
-    for head in result.heads:
-        prefix = f"{head.task}: " if len(result.heads) > 1 else ""
-        for label, attention in _rows(head):
-            suffix = f" ({label})" if label else ""
-            columns[f"{prefix}attention{suffix}"] = _significant(attention)
-            columns[f"{prefix}attention percentile{suffix}"] = _rounded(attention_percentiles(attention), 2)
-        if head.tile_scores is not None:
-            for label, scores in zip(head.labels, head.tile_scores.T, strict=True):
-                columns[f"{prefix}tile score ({label})"] = _significant(scores)
-    return columns
-
-
-def _rows(head: HeadMap) -> list[tuple[str | None, Float32Array]]:
-    """(class or None, attention [N]) for each attention row of a head."""
-    if head.attention is None:
-        return []
-    if len(head.attention) == 1:
-        return [(None, head.attention[0])]
-    return list(zip(head.labels, head.attention, strict=True))
-
-
 def _classifications(result: SlideResult) -> list[dict[str, Any] | None] | None:
     """The class each tile counts most for: first head with attention per class; None where no head has it.
 
@@ -128,12 +104,3 @@ def _fill_colours(result: SlideResult) -> list[list[int]] | None:
         return None
     fill: list[list[int]] = colours(attention_percentiles(shown.attention)).tolist()
     return fill
-
-
-def _rounded(values: Float32Array, decimals: int) -> list[float]:
-    return [round(value, decimals) for value in values.tolist()]
-
-
-def _significant(values: Float32Array) -> list[float]:
-    """Seven significant digits: all that a float32 holds."""
-    return [float(f"{value:.7g}") for value in values.tolist()]

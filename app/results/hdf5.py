@@ -12,12 +12,14 @@ import numpy as np
 
 from app.results import wording
 from app.results.schema import ResultDocument
-from app.results.slide_result import SlideResult
+from app.results.slide_result import HeadMap, SlideResult, TileMaps
+from app.slides.types import Float32Array
 
 
 def write_embeddings(result: SlideResult, path: Path) -> None:
     """Write the file: ``features`` float32 [N, D], ``coords`` int64 [N, 2] level-0 px, ``tissue_fractions`` [N],
-    and for each head ``attention/<task>`` [K, N] and ``tile_scores/<task>`` [N, C] where it has them.
+    ``sharpness`` [N] (NaN: not judged for focus), and for each head ``attention/<task>`` [K, N] and
+    ``tile_scores/<task>`` [N, C] where it has them.
 
     Not compressed: embeddings are noise to a compressor (gzip saves a tenth and costs fifty times the time), and a
     plain layout can be memory-mapped.
@@ -26,6 +28,8 @@ def write_embeddings(result: SlideResult, path: Path) -> None:
         _add(file, "features", result.features.astype(np.float32, copy=False))
         _add(file, "coords", result.coords.astype(np.int64, copy=False))
         _add(file, "tissue_fractions", result.tissue_fractions)
+        if result.sharpness is not None:
+            _add(file, "sharpness", result.sharpness)
         file["features"].attrs.update({"name": _name(result.document), "savetodir": ""})
         file["coords"].attrs.update(coords_attributes(result.document))
         for head in result.heads:
@@ -38,6 +42,27 @@ def write_embeddings(result: SlideResult, path: Path) -> None:
                 file[f"tile_scores/{head.task}"].attrs["labels"] = list(head.labels)
         statements = dict.fromkeys(wording.state_sentence(prediction) for prediction in result.document.predictions)
         file.attrs["statement"] = " ".join(statements)
+
+
+def read_tiles(path: Path, document: ResultDocument) -> TileMaps:
+    """What the file says of each tile, without the embeddings. ``document`` is the result.json beside it."""
+    with h5py.File(path) as file:
+        heads = [
+            HeadMap(
+                prediction.task,
+                tuple(prediction.labels),
+                _array(file, f"attention/{prediction.task}"),
+                _array(file, f"tile_scores/{prediction.task}"),
+            )
+            for prediction in document.predictions
+        ]
+        return TileMaps(
+            document=document,
+            coords=file["coords"][:],
+            tissue_fractions=file["tissue_fractions"][:],
+            heads=tuple(heads),
+            sharpness=_array(file, "sharpness"),
+        )
 
 
 def coords_attributes(document: ResultDocument) -> dict[str, int | float | str]:
@@ -66,6 +91,10 @@ def coords_attributes(document: ResultDocument) -> dict[str, int | float | str]:
 
 def _name(document: ResultDocument) -> str:
     return document.slide.sha256[:16]
+
+
+def _array(file: h5py.File, name: str) -> Float32Array | None:
+    return file[name][:] if name in file else None
 
 
 def _add(file: h5py.File, name: str, array: np.typing.NDArray[np.generic]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.errors import TaskNotFoundError
 from app.results.schema import PredictionPart
-from app.results.slide_result import HeadMap, SlideResult
+from app.results.slide_result import HeadMap, TileMaps
 from app.slides.types import Float32Array
 
 
@@ -21,7 +21,7 @@ class ShownMap:
     label: str | None
 
 
-def shown_map(result: SlideResult, task: str | None = None, label: str | None = None) -> ShownMap:
+def shown_map(result: TileMaps, task: str | None = None, label: str | None = None) -> ShownMap:
     """The attention to draw for ``task`` (default: the first) and, where attention is per class, for ``label``.
 
     Default class: the head's positive class, else its top label, else the one with the highest probability.
@@ -44,7 +44,7 @@ def default_label(prediction: PredictionPart) -> str:
     return prediction.positive_class or prediction.top_label or likeliest
 
 
-def _head(result: SlideResult, task: str | None) -> tuple[HeadMap, PredictionPart]:
+def _head(result: TileMaps, task: str | None) -> tuple[HeadMap, PredictionPart]:
     predictions = {prediction.task: prediction for prediction in result.document.predictions}
     maps = {head.task: head for head in result.heads}
     wanted = task if task is not None else result.document.predictions[0].task

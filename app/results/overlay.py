@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from app.results.colour_map import colours
+from app.results.colour_map import DEFAULT_PALETTE, Palette, colours
 from app.results.heads import shown_map
 from app.results.percentile import attention_percentiles
-from app.results.slide_result import SlideResult
+from app.results.slide_result import SlideResult, TileMaps
 from app.results.tile_frame import TileIndex, tile_index
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
@@ -35,7 +35,7 @@ def render_overlay_layer(result: SlideResult, task: str | None = None, label: st
     return attention_layer(index_for(result, (width, height)), attention)
 
 
-def index_for(result: SlideResult, picture_size: tuple[int, int]) -> TileIndex:
+def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
     """The result's tiles in a picture of (width, height) that shows the whole slide: int32 [h, w], -1 for none."""
     slide = result.document.slide
     tile_size0 = result.document.tiling.tile_size0_px
@@ -44,9 +44,23 @@ def index_for(result: SlideResult, picture_size: tuple[int, int]) -> TileIndex:
 
 def attention_layer(index: TileIndex, attention: Float32Array) -> Image.Image:
     """RGBA of ``index``'s size: each tile ([N] raw weights) in its percentile's colour, transparent elsewhere."""
-    table = np.zeros((len(attention) + 1, 4), dtype=np.uint8)  # the last row is what index -1 finds
-    table[:-1, :3] = colours(attention_percentiles(attention))
-    table[:-1, 3] = OPACITY
+    return scale_layer(index, attention_percentiles(attention))
+
+
+def scale_layer(
+    index: TileIndex, places: Float32Array, palette: Palette = DEFAULT_PALETTE, opacity: int = OPACITY
+) -> Image.Image:
+    """RGBA of ``index``'s size: each tile in the colour of its place (float32 [N], 0 to 100), transparent elsewhere.
+
+    ``opacity`` of a tile, 0 to 255.
+    """
+    return _layer(index, colours(places, palette), np.full(len(places), opacity, np.uint8))
+
+
+def _layer(index: TileIndex, rgb: UInt8Array, alpha: UInt8Array) -> Image.Image:
+    table = np.zeros((len(rgb) + 1, 4), dtype=np.uint8)  # the last row is what index -1 finds
+    table[:-1, :3] = rgb
+    table[:-1, 3] = alpha
     return Image.fromarray(table.view(np.uint32)[:, 0][index].view(np.uint8).reshape(*index.shape, 4))
 
 

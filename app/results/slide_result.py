@@ -20,37 +20,61 @@ class HeadMap:
     tile_scores: Float32Array | None
 
 
-@dataclass(frozen=True)
-class SlideResult:
-    """Everything a slide's analysis yields.
+@dataclass(frozen=True, kw_only=True)
+class TileMaps:
+    """The document and what is known of each tile: all that maps and tables need, without embeddings and pixels.
 
-    thumbnail: uint8 [h, w, 3] of the whole level-0 extent; tissue_mask: bool [h, w] in the same frame.
-    coords: int64 [N, 2] level-0 (x, y), top-left; features: float32 [N, D]; rows correspond.
+    coords: int64 [N, 2] level-0 (x, y), top-left; tissue_fractions: float32 [N]; sharpness: float32 [N]
+    (``app.slides.sharpness``), NaN where a tile was not judged for focus; None in results older than that figure.
     """
 
     document: ResultDocument
-    thumbnail: UInt8Array
-    tissue_mask: BoolArray
     coords: Int64Array
     tissue_fractions: Float32Array
-    features: Float32Array
     heads: tuple[HeadMap, ...]
+    sharpness: Float32Array | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where shapes do not correspond: a file would show one tile's data on another."""
         n_tiles = len(self.coords)
         if self.coords.shape != (n_tiles, 2) or n_tiles == 0:
             raise ValueError(f"coords must be [N, 2] with N of at least 1, not {self.coords.shape}")
-        if self.features.ndim != 2 or len(self.features) != n_tiles:
-            raise ValueError(f"features must be [{n_tiles}, D], not {self.features.shape}")
         if self.tissue_fractions.shape != (n_tiles,):
             raise ValueError(f"tissue_fractions must be [{n_tiles}], not {self.tissue_fractions.shape}")
-        if self.thumbnail.shape != (*self.tissue_mask.shape, 3):
-            raise ValueError(
-                f"tissue_mask {self.tissue_mask.shape} and thumbnail {self.thumbnail.shape} differ in size"
-            )
+        if self.sharpness is not None and self.sharpness.shape != (n_tiles,):
+            raise ValueError(f"sharpness must be [{n_tiles}], not {self.sharpness.shape}")
         for head in self.heads:
             if head.attention is not None and head.attention.shape not in ((1, n_tiles), (len(head.labels), n_tiles)):
                 raise ValueError(f"attention of {head.task} must be [1 or C, {n_tiles}], not {head.attention.shape}")
             if head.tile_scores is not None and head.tile_scores.shape != (n_tiles, len(head.labels)):
                 raise ValueError(f"tile_scores of {head.task} must be [{n_tiles}, C], not {head.tile_scores.shape}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideResult(TileMaps):
+    """Everything a slide's analysis yields.
+
+    thumbnail: uint8 [h, w, 3] of the whole level-0 extent; tissue_mask: bool [h, w] and artefacts: uint8 [h, w]
+    (``PEN``, ``DARK`` or 0) in the same frame. features: float32 [N, D], rows as in coords.
+    top_pictures: uint8 [T, 224, 224, 3], the document's top tiles as the model saw them.
+    """
+
+    thumbnail: UInt8Array
+    tissue_mask: BoolArray
+    artefacts: UInt8Array
+    features: Float32Array
+    top_pictures: UInt8Array
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where shapes do not correspond."""
+        super().__post_init__()
+        n_tiles, n_tops = len(self.coords), len(self.document.top_tiles)
+        if self.features.ndim != 2 or len(self.features) != n_tiles:
+            raise ValueError(f"features must be [{n_tiles}, D], not {self.features.shape}")
+        if self.thumbnail.shape != (*self.tissue_mask.shape, 3) or self.artefacts.shape != self.tissue_mask.shape:
+            raise ValueError(
+                f"tissue_mask {self.tissue_mask.shape}, artefacts {self.artefacts.shape} and thumbnail "
+                f"{self.thumbnail.shape} differ in size"
+            )
+        if len(self.top_pictures) != n_tops:
+            raise ValueError(f"top_pictures must be [{n_tops}, h, w, 3], not {self.top_pictures.shape}")

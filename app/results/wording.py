@@ -32,6 +32,30 @@ def attention_legend(prediction: PredictionPart, label: str | None) -> str:
     )
 
 
+def tile_score_title(task: str, label: str) -> str:
+    """Heading of a picture of tile scores."""
+    return f"Tile scores for class “{label}” · {task}"
+
+
+def tile_score_legend(label: str) -> str:
+    """What the colours of tile scores mean, and what they do not."""
+    return (
+        f"Colour shows the score that the model gave each tile alone for the class “{label}”, within this slide. "
+        "It was learnt from whole slides, without outlines, and is no outline of a lesion."
+    )
+
+
+TISSUE_LEGEND = "What was taken for tissue, at about 8 µm/px. Only tiles with enough of it were analysed."
+
+
+def qc_legend(judged: int, tiles: int) -> str:
+    """What the quality layer shows; ``judged`` of ``tiles`` were looked at for focus."""
+    return (
+        "Ink, and what is black, folded or dirty, was left out of the analysis. "
+        f"Focus was judged on {judged} of {tiles} tiles; those out of focus were analysed all the same."
+    )
+
+
 def state_sentence(prediction: PredictionPart) -> str:
     """How far the head may be trusted: untrained, trained but not validated, or validated for a stated use."""
     if not prediction.trained:

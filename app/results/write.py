@@ -11,15 +11,19 @@ from PIL.PngImagePlugin import PngInfo
 from app.results.geojson import Origin, geojson_chunks, origin_px
 from app.results.hdf5 import write_embeddings
 from app.results.heatmap import heatmap_description, render_heatmap
-from app.results.mask_image import render_tissue_mask
+from app.results.mask_image import render_qc_mask, render_tissue_mask
 from app.results.overlay import render_overlay_layer
 from app.results.schema import ResultDocument
 from app.results.slide_result import SlideResult
-from app.slides.types import BoolArray
+from app.slides.types import BoolArray, UInt8Array
 
 RESULT_JSON: Final = "result.json"
 EMBEDDINGS_H5: Final = "embeddings.h5"
 TISSUE_MASK_PNG: Final = "tissue_mask.png"
+QC_MASK_PNG: Final = "qc_mask.png"
+THUMBNAIL_JPG: Final = "thumbnail.jpg"
+THUMBNAIL_MAX_PX: Final = 1600
+_JPEG_QUALITY: Final = 88
 
 
 def heatmap_name(document: ResultDocument, task: str | None = None) -> str:
@@ -38,14 +42,21 @@ def geojson_name(document: ResultDocument, origin: Origin = "bounds") -> str:
     return "attention.geojson" if same else "attention.image.geojson"
 
 
+def top_tile_name(document: ResultDocument, rank: int, task: str | None = None) -> str:
+    """File of a task's top tile: ``top_tile_01.jpg`` for the first prediction, else ``top_tile_01.<task>.jpg``."""
+    return _task_file(document, f"top_tile_{rank:02}", task, "jpg")
+
+
 def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     """Write every file of ``result`` into an existing ``folder`` and fsync them and it; their names, result.json last.
 
     A reader that finds result.json finds the others complete. Raises OSError where the disk refuses.
     """
     document = result.document
-    names = [TISSUE_MASK_PNG, EMBEDDINGS_H5]
+    names = [THUMBNAIL_JPG, TISSUE_MASK_PNG, QC_MASK_PNG, EMBEDDINGS_H5]
+    _write_thumbnail(result.thumbnail, folder / THUMBNAIL_JPG)
     _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
+    _write_png(render_qc_mask(result.artefacts), folder / QC_MASK_PNG)
     write_embeddings(result, folder / EMBEDDINGS_H5)
     for prediction in document.predictions:
         task = prediction.task
@@ -54,6 +65,10 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
         )
         _write_png(render_overlay_layer(result, task), folder / overlay_name(document, task))
         names += [heatmap_name(document, task), overlay_name(document, task)]
+    for top, tile in zip(document.top_tiles, result.top_pictures, strict=True):
+        name = top_tile_name(document, top.rank, top.task)
+        _write_jpeg(Image.fromarray(tile), folder / name)
+        names.append(name)
     origins: tuple[Origin, ...] = ("bounds", "image")
     for origin in origins:
         name = geojson_name(document, origin)
@@ -82,9 +97,19 @@ def read_document(folder: Path) -> ResultDocument:
     return ResultDocument.model_validate_json((folder / RESULT_JSON).read_bytes())
 
 
-def _task_file(document: ResultDocument, stem: str, task: str | None) -> str:
+def _task_file(document: ResultDocument, stem: str, task: str | None, kind: str = "png") -> str:
     first = document.predictions[0].task
-    return f"{stem}.png" if task in (None, first) else f"{stem}.{task}.png"
+    return f"{stem}.{kind}" if task in (None, first) else f"{stem}.{task}.{kind}"
+
+
+def _write_thumbnail(thumbnail: UInt8Array, path: Path) -> None:
+    picture = Image.fromarray(thumbnail)
+    picture.thumbnail((THUMBNAIL_MAX_PX, THUMBNAIL_MAX_PX), Image.Resampling.BOX)
+    _write_jpeg(picture, path)
+
+
+def _write_jpeg(picture: Image.Image, path: Path) -> None:
+    picture.save(path, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
 
 
 def _write_png(picture: Image.Image, path: Path, description: str | None = None) -> None:

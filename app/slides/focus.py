@@ -1,5 +1,7 @@
 """How much of a slide is out of focus, told from a sample of the tiles that are read anyway."""
 
+import math
+
 import numpy as np
 
 from app.slides.qc import out_of_focus_fraction, sharpness
@@ -20,6 +22,10 @@ class FocusSample:
         """Measure the tile at ``index`` (uint8 [h, w, 3]) if it is one of the sample."""
         if index in self._wanted:
             self._sharpness[index] = float(sharpness(tile[None])[0])
+
+    def judged(self) -> list[tuple[int, float]]:
+        """(tile, sharpness) of those that hold enough to be judged, in the tiles' order."""
+        return sorted((index, value) for index, value in self._sharpness.items() if not math.isnan(value))
 
     def fraction(self) -> float | None:
         """0 to 1 of the tissue looked at; None where no tile of the sample was read or none holds enough tissue."""

@@ -6,16 +6,18 @@ Requests: ``open {path, mpp}``, ``survey {plan}`` (with memory), ``ring {tiles}`
 """
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 
 from app.errors import InternalError, SlideError, StorageUnavailableError, XmagError, error_for_code
 from app.slides.channel import ChannelGarbledError, Message
 from app.slides.checks import SIDE_MAX_PX, clean, fraction_or_none, number, sequence, text, whole
+from app.slides.focus import SAMPLE_TILES
 from app.slides.grid import Grid
 from app.slides.shared_memory import Part, SharedMemory
 from app.slides.thumbnail_size import thumbnail_size
-from app.slides.types import Bounds, ReadingPlan, SlideInfo, SlideQc, Survey
+from app.slides.types import DARK, Bounds, ReadingPlan, SlideInfo, SlideQc, Survey
 
 _LEVELS_MAX = 64
 _WARNINGS_MAX = 20
@@ -26,12 +28,13 @@ _FROM_READER = (SlideError, StorageUnavailableError)
 class SurveyLayout:
     """Where a survey's arrays lie in the shared memory; both sides work it out from SlideInfo and plan alone.
 
-    thumbnail uint8 [h, w, 3]; mask uint8 [h, w], 0 or 1; indices int64 [grid tiles], row-major, the first ``tiles``
-    of them meant; fractions float32 [grid tiles].
+    thumbnail uint8 [h, w, 3]; mask uint8 [h, w], 0 or 1; artefacts uint8 [h, w], 0 to 2; indices int64 [grid tiles],
+    row-major, the first ``tiles`` of them meant; fractions float32 [grid tiles].
     """
 
     thumbnail: Part
     mask: Part
+    artefacts: Part
     indices: Part
     fractions: Part
 
@@ -46,8 +49,9 @@ def survey_layout(info: SlideInfo, grid: Grid) -> SurveyLayout:
     width, height = thumbnail_size(info.width, info.height, info.mpp)
     thumbnail = Part(0, (height, width, 3), np.uint8)
     mask = Part(thumbnail.end, (height, width), np.uint8)
-    indices = Part(mask.end, (grid.tiles,), np.int64)
-    return SurveyLayout(thumbnail, mask, indices, Part(indices.end, (grid.tiles,), np.float32))
+    artefacts = Part(mask.end, (height, width), np.uint8)
+    indices = Part(artefacts.end, (grid.tiles,), np.int64)
+    return SurveyLayout(thumbnail, mask, artefacts, indices, Part(indices.end, (grid.tiles,), np.float32))
 
 
 def ring_part(tiles: int, tile_px: int) -> Part:
@@ -114,9 +118,13 @@ def survey_from_memory(message: Message, memory: SharedMemory, info: SlideInfo, 
         raise ChannelGarbledError("tile indices")
     if not ((fractions >= 0) & (fractions <= 1)).all():
         raise ChannelGarbledError("tissue fractions")
+    artefacts = memory.array(layout.artefacts).copy()
+    if artefacts.max() > DARK:
+        raise ChannelGarbledError("artefacts")
     return Survey(
         thumbnail=memory.array(layout.thumbnail).copy(),
         tissue_mask=memory.array(layout.mask) != 0,
+        artefacts=artefacts,
         coords=grid.coords(indices),
         tissue_fractions=fractions,
         tile_size0=grid.tile_size0,
@@ -141,6 +149,17 @@ def qc_from_json(message: object) -> SlideQc:
         out_of_focus_fraction=fraction_or_none(message.get("out_of_focus_fraction")),
         stain_he=stain_he,
     )
+
+
+def sharpness_from_json(value: object, tiles: int) -> tuple[tuple[int, float], ...]:
+    """(row, sharpness) of the tiles judged for focus, rows rising below ``tiles``. Raises ChannelGarbledError."""
+    if not isinstance(value, list) or len(value) > SAMPLE_TILES:
+        raise ChannelGarbledError("sharpness")
+    pairs = [sequence(item, 2) for item in value]
+    found = tuple((whole(row, 0, tiles - 1), number(sharpness, 0, 1e6)) for row, sharpness in pairs)
+    if any(before >= row for (before, _), (row, _) in pairwise(found)):
+        raise ChannelGarbledError("sharpness")
+    return found
 
 
 def warnings_from_json(value: object) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ from app.slides.protocol import (
     info_from_json,
     plan_to_json,
     ring_part,
+    sharpness_from_json,
     survey_from_memory,
     survey_layout,
 )
 from app.slides.reader_process import ReaderProcess
 from app.slides.scrub import scrub
 from app.slides.shared_memory import SharedMemory
-from app.slides.types import ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch
+from app.slides.types import ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch, UInt8Array
 
 log = logging.getLogger(__name__)
 RING_SLOTS = 4
@@ -130,13 +131,31 @@ class SlideReader(Closing):
             for ahead in starts[number + slots : number + slots + 1]:
                 ask_for(ahead)
 
+    def again(self, rows: Sequence[int]) -> UInt8Array:
+        """The survey's tiles of a few ``rows``, after ``tiles()`` has come to its end: uint8 [n, px, px, 3]."""
+        if self._survey is None:
+            raise InternalError("again() before survey()")
+        part = ring_part(len(rows), self._plan.tile_px)
+        memory = SharedMemory.create(part.end)
+        try:
+            self._ask({"op": "ring", "tiles": len(rows)}, self._limits.open_timeout_s, memory.fd)
+            for at, row in enumerate(rows):
+                self._ask({"op": "tiles", "start": int(row), "count": 1, "at": at}, self._limits.batch_timeout_s)
+            return memory.array(part).copy()
+        finally:
+            memory.close()
+
     def qc_after_tiles(self) -> SlideQc:
         """The survey's figures, with focus as judged from a sample of the tiles that were read."""
         if self._survey is None:
             raise InternalError("qc_after_tiles() before survey()")
         answer = self._ask({"op": "focus"}, self._limits.batch_timeout_s)
         with self._believing():
-            qc = replace(self._survey.qc, out_of_focus_fraction=fraction_or_none(answer.get("out_of_focus_fraction")))
+            qc = replace(
+                self._survey.qc,
+                out_of_focus_fraction=fraction_or_none(answer.get("out_of_focus_fraction")),
+                sharpness=sharpness_from_json(answer.get("sharpness"), len(self._survey.coords)),
+            )
             by_openslide = whole(answer.get("by_openslide"), 0, 10**9)
         if by_openslide:
             log.info("%d tiles could not be read directly and were read through OpenSlide", by_openslide)

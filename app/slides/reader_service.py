@@ -96,6 +96,7 @@ class _Service:
         layout = survey_layout(opened.info, grid)
         memory.array(layout.thumbnail)[:] = survey.thumbnail
         memory.array(layout.mask)[:] = survey.tissue_mask
+        memory.array(layout.artefacts)[:] = survey.artefacts
         columns = np.searchsorted(grid.x0, survey.coords[:, 0])
         rows = np.searchsorted(grid.y0, survey.coords[:, 1])
         memory.array(layout.indices)[: len(survey.coords)] = rows * len(grid.x0) + columns
@@ -120,7 +121,11 @@ class _Service:
         return {"start": start}
 
     def _report_focus(self, _: Message) -> Message:
-        return {"out_of_focus_fraction": self._focus.fraction(), "by_openslide": self._tile_reader().by_openslide}
+        return {
+            "out_of_focus_fraction": self._focus.fraction(),
+            "sharpness": self._focus.judged(),
+            "by_openslide": self._tile_reader().by_openslide,
+        }
 
     def _close(self, _: Message) -> Message:
         self._take_reader(None)

@@ -1,11 +1,13 @@
 """From an open slide to the list of tiles to read: thumbnail, masks, grid."""
 
+import numpy as np
+
 from app.slides.grid import grid_for, select_tiles, tissue_fractions
 from app.slides.opening import OpenedSlide
 from app.slides.qc import stain_is_he
 from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
 from app.slides.tissue import find_tissue
-from app.slides.types import ReadingPlan, SlideQc, Survey
+from app.slides.types import DARK, PEN, ReadingPlan, SlideQc, Survey
 
 _MISLABELLED = (
     "The DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
@@ -27,6 +29,7 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
     return Survey(
         thumbnail=thumbnail,
         tissue_mask=masks.tissue,
+        artefacts=np.where(masks.pen, PEN, np.where(masks.dark, DARK, 0)).astype(np.uint8),
         coords=grid.coords(chosen.indices),
         tissue_fractions=chosen.fractions,
         tile_size0=grid.tile_size0,

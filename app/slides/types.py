@@ -15,6 +15,8 @@ UInt8Array = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
 Float32Array = NDArray[np.float32]
+PEN, DARK = 1, 2
+"""Values of a survey's ``artefacts``: ink; black borders, folds and dirt."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,14 @@ class SlideQc:
     ``pen_fraction``: pen ink over the slide's whole area; ``dark_fraction``: black borders, folds and dirt over
     the whole area; ``out_of_focus_fraction``: of the tissue looked at for it (filled once tiles were read).
     ``stain_he``: whether the tissue's colours are those of H&E; None where too little tissue tells.
+    ``sharpness``: (row of the survey's coords, ``app.slides.sharpness``) of each tile that was judged for focus.
     """
 
     pen_fraction: float
     dark_fraction: float
     out_of_focus_fraction: float | None
     stain_he: bool | None
+    sharpness: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Survey:
 
     thumbnail: uint8 [h, w, 3] RGB of the whole level-0 extent.
     tissue_mask: bool [h, w], same frame as the thumbnail.
+    artefacts: uint8 [h, w], same frame: ``PEN``, ``DARK`` or 0.
     coords: int64 [N, 2], level-0 (x, y) of each kept tile, in reading order.
     tissue_fractions: float32 [N], 0 to 1.
     tile_size0: side of a tile in level-0 px, not rounded (448 µm / mpp for the default plan).
@@ -94,6 +99,7 @@ class Survey:
 
     thumbnail: UInt8Array
     tissue_mask: BoolArray
+    artefacts: UInt8Array
     coords: Int64Array
     tissue_fractions: Float32Array
     tile_size0: float

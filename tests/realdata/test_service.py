@@ -131,6 +131,7 @@ def test_nothing_of_label_or_macro_is_kept(hospital, analysed):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "result.json", "heatmap.png", "overlay.png", "attention.geojson", "embeddings.h5", "tissue_mask.png",
+        "qc_mask.png", "thumbnail.jpg", *(f"top_tile_{rank:02}.jpg" for rank in range(1, 7)),
     }  # fmt: skip
 
 

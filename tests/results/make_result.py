@@ -17,6 +17,7 @@ from app.results.schema import (
     VersionsPart,
 )
 from app.results.slide_result import HeadMap, SlideResult
+from app.slides.types import DARK, PEN
 
 SLIDE_SHA256 = "5" * 64
 MANIFEST_SHA256 = "a" * 64
@@ -58,6 +59,9 @@ def make_result(recipe: Recipe | None = None) -> SlideResult:
         document=make_document(recipe, len(coords), width, height, size0, attention),
         thumbnail=thumbnail,
         tissue_mask=mask,
+        artefacts=_artefacts(mask),
+        sharpness=_sharpness(len(coords)),
+        top_pictures=np.full((0 if attention is None else 1, 224, 224, 3), (222, 160, 200), np.uint8),
         coords=coords,
         tissue_fractions=np.linspace(0.1, 1.0, len(coords), dtype=np.float32),
         features=np.random.default_rng(1).standard_normal((len(coords), recipe.embedding_dim), dtype=np.float32),
@@ -159,6 +163,21 @@ def _attention(recipe: Recipe, n_tiles: int) -> np.ndarray:
     rising = np.arange(1, n_tiles + 1, dtype=np.float64)
     rows = [rising] if recipe.attention_kind == "shared" else [rising[::-1]] * (len(recipe.labels) - 1) + [rising]
     return np.stack([row / row.sum() for row in rows]).astype(np.float32)
+
+
+def _artefacts(mask: np.ndarray) -> np.ndarray:
+    """Ink in the lower right corner, which holds no tile, and a dark left half of the lowest row."""
+    artefacts = np.zeros(mask.shape, np.uint8)
+    artefacts[-1, : mask.shape[1] // 2] = DARK
+    artefacts[-10:, -10:] = PEN
+    return artefacts
+
+
+def _sharpness(n_tiles: int) -> np.ndarray:
+    """The first tile out of focus, the second in focus, the others not judged."""
+    values = np.full(n_tiles, np.nan, np.float32)
+    values[:2] = (0.1, 0.6)[:n_tiles]
+    return values
 
 
 def _pixels(recipe: Recipe, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

@@ -61,4 +61,4 @@ def test_shared_attention_has_no_labels_and_none_has_no_dataset(tmp_path: Path) 
     with h5py.File(tmp_path / "shared.h5") as shared, h5py.File(tmp_path / "none.h5") as none:
         assert "labels" not in shared["attention/mil"].attrs
         assert shared["attention/mil"][:].sum() == pytest.approx(1, abs=1e-6)
-        assert set(none) == {"features", "coords", "tissue_fractions"}
+        assert set(none) == {"features", "coords", "tissue_fractions", "sharpness"}

@@ -25,6 +25,9 @@ def test_every_file_is_there_and_agrees_with_the_others(tmp_path: Path) -> None:
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
     assert set(names) == {
         "result.json",
+        "thumbnail.jpg",
+        "qc_mask.png",
+        "top_tile_01.jpg",
         "heatmap.png",
         "overlay.png",
         "attention.geojson",

@@ -15,12 +15,13 @@ from app.slides.protocol import (
     error_from_json,
     info_from_json,
     info_to_json,
+    sharpness_from_json,
     survey_from_memory,
     survey_layout,
     survey_to_json,
 )
 from app.slides.shared_memory import SharedMemory
-from app.slides.types import Bounds, SlideInfo, SlideQc, Survey
+from app.slides.types import DARK, PEN, Bounds, SlideInfo, SlideQc, Survey
 
 INFO = SlideInfo(
     vendor="aperio",
@@ -93,6 +94,7 @@ def survey_in_memory(indices, fractions):
     memory = SharedMemory.create(layout.size)
     memory.array(layout.thumbnail)[:] = 9
     memory.array(layout.mask)[0, :5] = 1
+    memory.array(layout.artefacts)[2, 3:6] = (PEN, DARK, 0)
     memory.array(layout.indices)[: len(indices)] = indices
     memory.array(layout.fractions)[: len(fractions)] = fractions
     return memory
@@ -103,6 +105,7 @@ def test_a_survey_survives_the_way():
     sent = Survey(
         thumbnail=np.full((125, 156, 3), 9, np.uint8),
         tissue_mask=np.zeros((125, 156), bool),
+        artefacts=np.zeros((125, 156), np.uint8),
         coords=GRID.coords(np.array([0, 4, 8])),
         tissue_fractions=np.array([0.5, 1.0, 0.1], np.float32),
         tile_size0=1792.0,
@@ -113,6 +116,7 @@ def test_a_survey_survives_the_way():
         warnings=("Mind the gap.",),
     )
     sent.tissue_mask[0, :5] = True
+    sent.artefacts[2, 3:5] = (PEN, DARK)
     got = survey_from_memory(over_the_wire(survey_to_json(sent)), memory, INFO, GRID)
     memory.close()
     for field in dataclasses.fields(Survey):
@@ -148,6 +152,21 @@ def test_a_survey_that_makes_no_sense_is_refused(indices, fractions, changes):
     with pytest.raises(ChannelGarbledError):
         survey_from_memory({**GOOD, **changes}, memory, INFO, GRID)
     memory.close()
+
+
+def test_artefacts_that_do_not_exist_are_refused():
+    memory = survey_in_memory([0, 4], [0.5, 0.5])
+    memory.array(survey_layout(INFO, GRID).artefacts)[5, 5] = 3
+    with pytest.raises(ChannelGarbledError):
+        survey_from_memory(GOOD, memory, INFO, GRID)
+    memory.close()
+
+
+def test_sharpness_comes_by_rows_of_the_survey():
+    assert sharpness_from_json([[0, 0.5], [6, 0.25]], tiles=7) == ((0, 0.5), (6, 0.25))
+    for odd in (None, [[7, 0.5]], [[-1, 0.5]], [[1, 0.5], [1, 0.5]], [[1]], [[1, -0.1]], [[n, 0.5] for n in range(65)]):
+        with pytest.raises(ChannelGarbledError):
+            sharpness_from_json(odd, tiles=7 if odd is None or len(odd) < 65 else 100)
 
 
 @pytest.fixture

@@ -75,14 +75,18 @@ def test_what_comes_through_is_what_is_read_in_process(slide):
         got = reader.survey(PLAN)
         batches = [(batch.start, batch.tiles.copy()) for batch in reader.tiles(batch_tiles=4)]
         qc = reader.qc_after_tiles()
+        again = reader.again([29, 0, 7])
     assert [start for start, _ in batches] == list(range(0, 30, 4))
     assert np.array_equal(np.concatenate([tiles for _, tiles in batches]), np.stack(tiles))
-    for name in ("thumbnail", "tissue_mask", "coords", "tissue_fractions", "tile_size0", "qc", "warnings"):
+    assert np.array_equal(again, np.stack([tiles[29], tiles[0], tiles[7]]))
+    for name in ("thumbnail", "tissue_mask", "artefacts", "coords", "tissue_fractions", "tile_size0", "qc", "warnings"):
         assert np.array_equal(getattr(got, name), getattr(survey, name)), name
     sample = FocusSample(len(tiles))
     for index, tile in enumerate(tiles):
         sample.look_at(index, tile)
     assert qc.out_of_focus_fraction == sample.fraction() is not None
+    assert list(qc.sharpness) == sample.judged()
+    assert [row for row, _ in qc.sharpness] == list(range(30))
     assert qc.stain_he == survey.qc.stain_he
 
 
