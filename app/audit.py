@@ -26,7 +26,17 @@ from app.errors import DiskLowError
 
 log = structlog.stdlib.get_logger("xmag.audit")
 Action = Literal[
-    "job.submit", "job.cancel", "job.over", "job.erase", "slide.erase", "result.read", "key.create", "key.revoke"
+    "job.submit",
+    "job.cancel",
+    "job.over",
+    "job.erase",
+    "slide.erase",
+    "slide.view",
+    "result.read",
+    "key.create",
+    "key.revoke",
+    "session.open",
+    "session.close",
 ]
 LOG, HEAD = "audit.jsonl", "audit.head"
 START = "0" * 64

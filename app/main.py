@@ -10,7 +10,7 @@ from types import FrameType
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import analyze, docs, files, health, jobs, metrics
+from app.api import analyze, files, health, jobs, layers, metrics, pages, session
 from app.api.failures import FailureLimiter
 from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi
@@ -18,6 +18,7 @@ from app.api.problems import install_problem_handlers
 from app.api.request_id import RequestId
 from app.api.security import Guard
 from app.api.services import Services
+from app.api.sessions import SessionStore
 from app.audit import AuditLog
 from app.inference.registry import ModelRegistry
 from app.jobs.callbacks import CallbackThread
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             keys,
             TokenVerifier(settings, settings.oidc_issuer) if settings.oidc_issuer is not None else None,
             FailureLimiter(settings.auth_failures_max),
+            SessionStore(queue, keys, settings.session_hours),
             audit,
             eraser,
         )
@@ -102,9 +104,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guard, keys=keys)
     app.add_middleware(RequestId)
     install_problem_handlers(app)
-    for part in (analyze, jobs, files, health, metrics, docs):
+    for part in (session, analyze, jobs, files, layers, health, metrics, pages):
         app.include_router(part.router)
-    docs.install_static(app)
+    pages.install_static(app)
     complete_openapi(app)
     return app
 

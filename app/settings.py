@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     auth_failures_max: int = Field(
         default=20, ge=1, description="refused credentials per address and minute before the answer is 429"
     )
+    session_hours: float = Field(default=12, gt=0, le=720, description="how long a person stays logged in, at most")
     oidc_issuer: str | None = Field(default=None, description="tokens of this OpenID provider open the service too")
     oidc_audience: str | None = Field(default=None, description="what a token's aud must name; needed with an issuer")
     oidc_jwks_url: str | None = Field(default=None, description="the provider's keys (default: as it publishes)")

@@ -1,21 +1,30 @@
-"""Who is asking: a key or token sent as `Authorization: Bearer`, or anybody on this machine while neither is needed."""
+"""Who is asking: a key's or token's bearer, a session's cookie, or anybody on this machine while none is needed."""
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
-import structlog
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.credentials import identify, refusal
+from app.api.identity import Identity
 from app.api.services import Services, ServicesDep
+from app.api.sessions import COOKIE, CSRF_HEADER, Session
 from app.audit import Actor
-from app.errors import ForbiddenError, TooManyFailuresError, UnauthenticatedError
+from app.errors import ForbiddenError, UnauthenticatedError
 from app.jobs.record import JobRequest
-from app.keys import PREFIX, SCOPES, Scope
+from app.keys import SCOPES, Scope
 
-log = structlog.stdlib.get_logger("xmag.api")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = HTTPBearer(auto_error=False, description="a key made by `xmag keys create`, or an OpenID provider's token")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="a session of POST /session; the pages use it")
+
+
+class SessionEndedError(UnauthenticatedError):
+    """Not a guess at a key: an open page whose session ended must not lock out its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -35,37 +44,76 @@ class Caller:
         return self.may_see(request.tenant)
 
 
+def caller_of(identity: Identity, address: str) -> Caller:
+    """An identity as the one who asks, from ``address``."""
+    return Caller(identity.tenant, identity.scopes, Actor(identity.actor, address))
+
+
+def address_of(request: Request) -> str:
+    """The client's address; through a trusted proxy, the one that it tells."""
+    return request.client.host if request.client is not None else ""
+
+
+def check_own_page(request: Request) -> None:
+    """ForbiddenError when a browser says that a page of another site sent the request.
+
+    Browsers say so in Sec-Fetch-Site where the connection is protected, else in Origin; programs say nothing.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        is_own = site in {"same-origin", "none"}
+    else:
+        is_own = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    if not is_own:
+        raise ForbiddenError("Another site's page sent this request. Open the service's own page.")
+
+
+def check_csrf(request: Request, session: Session) -> None:
+    """ForbiddenError unless what changes something carries the session's token, which no other site can read."""
+    if request.method in SAFE_METHODS:
+        return
+    check_own_page(request)
+    sent = request.headers.get(CSRF_HEADER, "")
+    if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
+        raise ForbiddenError(f"With a session, send the csrf of GET /session as {CSRF_HEADER}.")
+
+
+def find_caller(request: Request, services: Services) -> Caller:
+    """Who sent ``request``. Blocks.
+
+    UnauthenticatedError, ForbiddenError (CSRF; token without tenant), IdentityUnavailableError, QueueUnavailableError.
+    """
+    address = address_of(request)
+    if not services.keys.in_use():
+        return Caller("", SCOPES, Actor("local", address))
+    if "authorization" in request.headers or COOKIE not in request.cookies:
+        return caller_of(identify(services, credential_of(request)), address)
+    session = services.sessions.find(request.cookies[COOKIE])
+    if session is None:
+        raise SessionEndedError("The session has ended. Log in again.")
+    check_csrf(request, session)
+    return caller_of(session.identity, address)
+
+
+def credential_of(request: Request) -> str | None:
+    """What was sent as `Authorization: Bearer`."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
+
+
 def _caller(
     request: Request,
     services: ServicesDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    _header: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    _session: Annotated[str | None, Security(_cookie)],
 ) -> Caller:
-    address = request.client.host if request.client is not None else ""
-    if not services.keys.in_use():
-        return Caller("", SCOPES, Actor("local", address))
+    """The two securities stand here for the reference; both are looked at in ``find_caller``."""
     try:
-        return _identified(services, credentials.credentials if credentials else None, address)
+        return find_caller(request, services)
+    except SessionEndedError:
+        raise
     except UnauthenticatedError as error:
-        wait_s = services.failures.count(address)
-        if wait_s is None:
-            log.warning("refused", address=address, reason=error.message)
-            raise
-        raise TooManyFailuresError(
-            f"Too many requests with no key or a wrong one came from this address. Wait {wait_s} s, and correct it.",
-            retry_after_s=wait_s,
-        ) from error
-
-
-def _identified(services: Services, token: str | None, address: str) -> Caller:
-    if token is None:
-        raise UnauthenticatedError("A key is needed: send it as Authorization: Bearer KEY.")
-    if services.tokens is not None and not token.startswith(PREFIX):
-        bearer = services.tokens.verify(token)
-        return Caller(bearer.tenant, bearer.scopes, Actor(f"token:{bearer.subject}", address))
-    key = services.keys.find(token)
-    if key is None:
-        raise UnauthenticatedError("The key is not known here, or was revoked.")
-    return Caller(key.tenant, key.scopes, Actor(f"key:{key.name}", address))
+        raise refusal(services, address_of(request), error) from error
 
 
 def _needs(scope: Scope) -> Callable[[Caller], Caller]:

@@ -22,11 +22,12 @@ _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 
 @dataclass(frozen=True)
 class TokenBearer:
-    """Who a token speaks for: the provider's ``sub``, the tenant and the scopes."""
+    """Who a token speaks for: the provider's ``sub``, the tenant, the scopes, and until when (seconds since 1970)."""
 
     subject: str
     tenant: str
     scopes: tuple[Scope, ...]
+    expires_at: float
 
 
 class TokenVerifier:
@@ -60,7 +61,7 @@ class TokenVerifier:
             raise UnauthenticatedError(f"The token is not valid here: {error}.") from error
         except PyJWTError as error:
             raise UnauthenticatedError("The token cannot be checked: its key does not fit.") from error
-        return TokenBearer(claims["sub"][:NAME_MAX], self._tenant(claims), self._scopes(claims))
+        return TokenBearer(claims["sub"][:NAME_MAX], self._tenant(claims), self._scopes(claims), float(claims["exp"]))
 
     def _scopes(self, claims: dict[str, Any]) -> tuple[Scope, ...]:
         value = _inner(claims, self._settings.oidc_scope_claim)

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from app.api.failures import FailureLimiter
 from app.api.oidc import TokenVerifier
+from app.api.sessions import SessionStore
 from app.audit import AuditLog
 from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
@@ -39,6 +40,7 @@ class Services:
     keys: KeyStore
     tokens: TokenVerifier | None
     failures: FailureLimiter
+    sessions: SessionStore
     audit: AuditLog
     eraser: Eraser
     draining: threading.Event = field(default_factory=threading.Event)

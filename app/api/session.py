@@ -1,0 +1,113 @@
+"""A session for a browser: a key or token is sent once, and exchanged for a cookie that scripts cannot read."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.api.auth import address_of, check_csrf, check_own_page, credential_of
+from app.api.credentials import identify, refusal
+from app.api.identity import Identity
+from app.api.problems import responses
+from app.api.services import ServicesDep
+from app.api.sessions import COOKIE
+from app.audit import Actor, Event
+from app.errors import RequestInvalidError, UnauthenticatedError
+from app.keys import SCOPES, Scope
+
+router = APIRouter(prefix="/session", tags=["session"])
+
+
+class Credential(BaseModel):
+    """What opens a session."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16_384)] = Field(
+        description="a key made by `xmag keys create`, or a token of the OpenID provider"
+    )
+
+
+class SessionView(BaseModel):
+    """Whether somebody is logged in, and as whom."""
+
+    authenticated: bool
+    required: bool = Field(description="whether a key is needed at all")
+    name: str | None = Field(description="the key's name, or the token's subject")
+    scopes: list[Scope]
+    tenant: str | None
+    csrf: str = Field(description="send it as X-CSRF-Token with whatever changes something; empty without a cookie")
+
+
+NOBODY = SessionView(authenticated=False, required=True, name=None, scopes=[], tenant=None, csrf="")
+LOCAL = SessionView(authenticated=True, required=False, name="local", scopes=list(SCOPES), tenant="", csrf="")
+
+
+@router.post("", status_code=204, summary="Log in", responses=responses(401, 403, 422))
+def log_in(credential: Credential, request: Request, response: Response, services: ServicesDep) -> None:
+    """A key or token in exchange for a cookie. A session that the browser had before is ended: ids are never kept.
+
+    On a server without keys there is nothing to log in to, and no cookie is set.
+    """
+    check_own_page(request)
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise RequestInvalidError("Send the key as application/json.")  # what no foreign form can
+    if not services.keys.in_use():
+        return
+    address = address_of(request)
+    try:
+        identity = identify(services, credential.key)
+    except UnauthenticatedError as error:
+        raise refusal(services, address, error) from error
+    services.audit.append(Event("session.open", Actor(identity.actor, address), tenant=identity.tenant))
+    services.sessions.end(request.cookies.get(COOKIE))
+    cookie, lasts_s = services.sessions.open(identity)
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=lasts_s,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+@router.get("", summary="Who is logged in", responses=responses(503))
+def look(request: Request, response: Response, services: ServicesDep) -> SessionView:
+    """Answers the question of somebody who is not logged in too: `authenticated` is then false."""
+    response.headers["Cache-Control"] = "no-store"
+    if not services.keys.in_use():
+        return LOCAL
+    if "authorization" in request.headers:
+        try:
+            return _view(identify(services, credential_of(request)), "")
+        except UnauthenticatedError as error:
+            raise refusal(services, address_of(request), error) from error
+    session = services.sessions.find(request.cookies.get(COOKIE))
+    return NOBODY if session is None else _view(session.identity, session.csrf)
+
+
+@router.delete("", status_code=204, summary="Log out", responses=responses(403, 503))
+def log_out(request: Request, response: Response, services: ServicesDep) -> None:
+    """The cookie opens nothing from now on, and the browser forgets the pictures that it kept."""
+    cookie = request.cookies.get(COOKIE)
+    session = services.sessions.find(cookie)
+    if session is not None:
+        check_csrf(request, session)
+        actor = Actor(session.identity.actor, address_of(request))
+        services.audit.append(Event("session.close", actor, tenant=session.identity.tenant))
+        services.sessions.end(cookie)
+    response.delete_cookie(COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+    response.headers["Clear-Site-Data"] = '"cache"'
+
+
+def _view(identity: Identity, csrf: str) -> SessionView:
+    return SessionView(
+        authenticated=True,
+        required=True,
+        name=identity.name,
+        scopes=list(identity.scopes),
+        tenant=identity.tenant,
+        csrf=csrf,
+    )
