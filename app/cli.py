@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 
 from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
-from app.settings import load_settings, prepare_data_dir
 
 if TYPE_CHECKING:
     from app.audit import Action
     from app.keys import KeyStore
+    from app.settings import Settings
 
 cli = typer.Typer(
     name="xmag",
@@ -62,13 +62,19 @@ def _fail(error: XmagError, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _settings() -> "Settings":
+    from app.settings import load_settings  # half of what starting would take
+
+    return load_settings()
+
+
 @cli.command()
 def serve() -> None:
     """Run API, worker and queue on this machine until Ctrl-C."""
     from app.logs import configure_logs
     from app.serve import serve as run
 
-    settings = load_settings()
+    settings = _settings()
     configure_logs(settings.log_level, settings.log_format)
     run(settings, lambda text: print(text, flush=True))  # noqa: T201 (the address is the command's answer)
 
@@ -80,7 +86,7 @@ def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inher
 
     from app.api_process import run_api
 
-    run_api(load_settings(), None if fd is None else socket.socket(fileno=fd))
+    run_api(_settings(), None if fd is None else socket.socket(fileno=fd))
 
 
 @cli.command()
@@ -96,8 +102,9 @@ def worker() -> None:
     from app.jobs.store import JobStore
     from app.jobs.worker import Worker
     from app.logs import configure_logs
+    from app.settings import prepare_data_dir
 
-    settings = load_settings()
+    settings = _settings()
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
     embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
@@ -137,7 +144,7 @@ def analyze(
 
     if mpp is not None and not math.isfinite(mpp):
         raise RequestInvalidError("--mpp must be a number of µm per pixel.")
-    settings = load_settings()
+    settings = _settings()
     request = LocalRequest(slide, out_dir, model, tuple(task or ()), mpp, stain, organ)
     try:
         with _progress_bar() as report:
@@ -200,7 +207,7 @@ def models() -> None:
     """List the exported models and what they are worth."""
     from app.inference.registry import ModelRegistry
 
-    registry = ModelRegistry(load_settings().models_dir)
+    registry = ModelRegistry(_settings().models_dir)
     for name in registry.names():
         manifest = registry.manifest(name)
         out.print(f"{name} {manifest.version}", highlight=False, markup=False)
@@ -221,7 +228,7 @@ def doctor() -> None:
     """Say what is wrong with this set-up: settings, disk, queue, runtime, GPU, models."""
     from app.doctor import examine
 
-    settings = load_settings()
+    settings = _settings()
     findings = examine(settings)
     for finding in findings:
         mark = "[green]ok  [/]" if finding.is_fine else "[bold red]FAIL[/]"
@@ -233,8 +240,9 @@ def doctor() -> None:
 
 def _key_store() -> "KeyStore":
     from app.keys import KeyStore
+    from app.settings import prepare_data_dir
 
-    settings = load_settings()
+    settings = _settings()
     prepare_data_dir(settings)
     return KeyStore(settings.data_dir)
 
@@ -245,7 +253,7 @@ def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
     from app.audit import Actor, AuditLog, Event
     from app.logs import configure_logs
 
-    settings = load_settings()
+    settings = _settings()
     configure_logs(settings.log_level, settings.log_format)  # to standard error: the output is the key alone
     AuditLog(settings.data_dir).append(Event(action, Actor(f"console:{os.getuid()}"), None, tenant, detail))
 
@@ -303,7 +311,7 @@ def audit_verify(
     """Follow the chain of the audit log. Exit code 0: whole, 1: an entry was changed, removed or put in."""
     from app.audit import AuditLog
 
-    verdict = AuditLog(load_settings().data_dir).verify(expect)
+    verdict = AuditLog(_settings().data_dir).verify(expect)
     for problem in verdict.problems:
         err.print(problem, style="red", markup=False, highlight=False)
     torn = f", {verdict.torn} lines that a crash left unfinished" if verdict.torn else ""
