@@ -35,7 +35,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         400: "The body ended early or does not parse",
         401: "No valid key",
         403: "Not allowed",
-        404: "No such job",
+        404: "No such job, or none of that in its result",
         408: "The upload stalled",
         409: "Not in this state",
         410: "The job was erased",

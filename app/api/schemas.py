@@ -123,11 +123,12 @@ class JobList(BaseModel):
 def job_view(status: JobStatus) -> JobView:
     """The answer for one job."""
     request, base = status.request, f"/jobs/{status.request.id}"
-    links = {"self": base, "events": f"{base}/events"}
+    links = {"self": base, "events": f"{base}/events", "view": f"{base}/view"}
     if status.state == "succeeded":
         files = ("result", "heatmap.png", "tissue_mask.png", "attention.geojson", "embeddings.h5")
         links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
         links["overlay"] = f"{base}/heatmap.png?layer=overlay"
+        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg")}
     elif status.folder is not None:
         links["tissue_mask"] = f"{base}/tissue_mask.png"
     progress = status.progress

@@ -35,6 +35,14 @@ class JobNotFoundError(XmagError):
     origin = "user"
 
 
+class LayerNotFoundError(XmagError):
+    """The result does not offer that layer or picture."""
+
+    code = "layer_not_found"
+    status = 404
+    origin = "user"
+
+
 class RecordUnreadableError(XmagError):
     """A job's record was damaged, or written by another version."""
 

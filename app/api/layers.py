@@ -1,0 +1,159 @@
+"""What a viewer lays over the slide, and the pictures beside it: all from what the job's own analysis stored."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import FileResponse
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.lookup import ReadableJob
+from app.api.problems import responses
+from app.api.result_folder import (
+    TaskQuery,
+    drawn,
+    file_response,
+    known_task,
+    note_read,
+    png_response,
+    result_folder,
+)
+from app.api.services import ServicesDep
+from app.errors import LayerNotFoundError, RequestInvalidError
+from app.results.area_layers import qc_layer, tissue_layer
+from app.results.colour_map import DEFAULT_PALETTE, Palette
+from app.results.hdf5 import read_tiles
+from app.results.layers import Layer, layers
+from app.results.mask_image import read_qc_mask, read_tissue_mask
+from app.results.overlay import OPACITY, index_for, scale_layer
+from app.results.slide_result import TileMaps
+from app.results.tile_scale import Quantity, Scale, places, tile_values
+from app.results.write import (
+    EMBEDDINGS_H5,
+    QC_MASK_PNG,
+    THUMBNAIL_JPG,
+    TISSUE_MASK_PNG,
+    heatmap_name,
+    overlay_name,
+    read_document,
+    top_tile_name,
+)
+
+router = APIRouter(
+    prefix="/jobs/{job_id}",
+    tags=["results"],
+    responses=responses(401, 403, 404, 409, 410, 422),
+    dependencies=[Depends(note_read)],
+)
+_OLD = "The job was analysed by an older version, which did not keep it. Analyse the slide again."
+
+
+class MapQuery(BaseModel):
+    """What to draw, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    layer: Literal["heatmap", "overlay"] = Field(
+        default="heatmap",
+        description="heatmap: on the thumbnail with a legend; overlay: RGBA over the whole level-0 extent",
+    )
+    task: str | None = Field(default=None, description="which head's map; default: the first")
+    quantity: Quantity | None = Field(
+        default=None, description="overlay: tile_scores, where the head gives them, instead of attention"
+    )
+    label: str | None = Field(
+        default=None, alias="class", description="overlay: of a head with attention or scores per class, which one"
+    )
+    scale: Scale | None = Field(
+        default=None, description="overlay: percentile within the slide (default), or raw, linear from least to most"
+    )
+    palette: Palette | None = Field(default=None, description=f"overlay: colours; default {DEFAULT_PALETTE}")
+    opacity: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="overlay: of a tile, percent; default 59, 100 where a viewer has its own",
+    )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the stored picture answers it."""
+        return all(v is None for v in (self.quantity, self.label, self.scale, self.palette, self.opacity))
+
+
+@router.get("/layers", summary="What can be laid over the slide")
+async def get_layers(job: ReadableJob, services: ServicesDep, response: Response) -> list[Layer]:
+    """Attention (per class where the head has it), tile scores, tissue, quality: each with its legend in words."""
+    folder = result_folder(services, job)
+    response.headers["Cache-Control"] = "private, no-store"
+    has_qc = (folder / QC_MASK_PNG).exists()
+    return await drawn(lambda: layers(_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
+
+
+@router.get("/heatmap.png", response_class=Response, summary="Attention over the slide")
+async def get_heatmap(job: ReadableJob, services: ServicesDep, query: Annotated[MapQuery, Query()]) -> Response:
+    """PNG. Shared attention says where the model looked, not where tumour is."""
+    folder = result_folder(services, job)
+    document = read_document(folder)
+    task = known_task(document, query.task)
+    if query.is_plain:
+        name = (heatmap_name if query.layer == "heatmap" else overlay_name)(document, task)
+        return file_response(folder / name, "image/png")
+    if query.layer == "heatmap":
+        raise RequestInvalidError("class, quantity, scale, palette and opacity belong to layer=overlay.")
+    return await drawn(lambda: png_response(_overlay(folder, query)))
+
+
+@router.get("/tissue.png", response_class=Response, summary="Tissue, as a layer")
+async def get_tissue(job: ReadableJob, services: ServicesDep) -> Response:
+    """RGBA over the whole level-0 extent: what was taken for tissue."""
+    folder = result_folder(services, job)
+    return await drawn(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK_PNG))))
+
+
+@router.get("/qc.png", response_class=Response, summary="Quality, as a layer")
+async def get_qc(job: ReadableJob, services: ServicesDep) -> Response:
+    """RGBA over the whole level-0 extent: ink, what is black or dirty, and tiles judged out of focus."""
+    path = _kept(result_folder(services, job) / QC_MASK_PNG, "quality layer")
+    return await drawn(lambda: png_response(qc_layer(read_qc_mask(path), _tiles(path.parent))))
+
+
+@router.get("/thumbnail.jpg", response_class=FileResponse, summary="The slide, small")
+def get_thumbnail(job: ReadableJob, services: ServicesDep) -> FileResponse:
+    """JPEG of the whole level-0 extent, at most 1600 px long. Never the label or macro."""
+    return file_response(_kept(result_folder(services, job) / THUMBNAIL_JPG, "thumbnail"), "image/jpeg")
+
+
+@router.get("/top_tiles/{rank}.jpg", response_class=FileResponse, summary="A tile with high attention")
+def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQuery = None) -> FileResponse:
+    """JPEG of 224 px at 2.0 µm/px, as the model saw it. Ranks, from 1, are those of `top_tiles` in the result."""
+    folder = result_folder(services, job)
+    document = read_document(folder)
+    wanted = known_task(document, task) or document.predictions[0].task
+    ranks = [top.rank for top in document.top_tiles if top.task == wanted]
+    if rank not in ranks:
+        raise LayerNotFoundError(f"Task {wanted} has {len(ranks)} top tiles in this result; there is no number {rank}.")
+    return file_response(_kept(folder / top_tile_name(document, rank, task), "pictures of top tiles"), "image/jpeg")
+
+
+def _kept(path: Path, what: str) -> Path:
+    if not path.exists():
+        raise LayerNotFoundError(f"This result has no {what}. {_OLD}")
+    return path
+
+
+def _tiles(folder: Path) -> TileMaps:
+    return read_tiles(folder / EMBEDDINGS_H5, read_document(folder))
+
+
+def _overlay(folder: Path, query: MapQuery) -> Image.Image:
+    maps = _tiles(folder)
+    with Image.open(folder / TISSUE_MASK_PNG) as mask:
+        size = mask.size
+    found = tile_values(maps, query.task, query.label, query.quantity)
+    if found is None:
+        return Image.new("RGBA", size, (0, 0, 0, 0))
+    opacity = OPACITY if query.opacity is None else round(2.55 * query.opacity)
+    where = places(found.values, query.scale or "percentile")
+    return scale_layer(index_for(maps, size), where, query.palette or DEFAULT_PALETTE, opacity)

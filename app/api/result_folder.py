@@ -1,0 +1,89 @@
+"""A finished job's files as routes need them: found, noted in the audit log, sent whole or in one plain range."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Query, Request, Response
+from fastapi.responses import FileResponse
+from PIL import Image
+from starlette.types import Receive, Scope, Send
+
+from app.api.auth import Reader
+from app.api.lookup import ReadableJob
+from app.api.services import Services, ServicesDep
+from app.audit import Event
+from app.errors import ResultNotReadyError, TaskNotFoundError
+from app.jobs.status import JobStatus
+from app.results.schema import ResultDocument
+from app.results.write import encode_png
+
+P = ParamSpec("P")
+T = TypeVar("T")
+# Results never change, but they are patients' and may be erased: no cache keeps them.
+HEADERS: Final = {"Cache-Control": "private, no-store"}
+TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
+_ENDED = {"failed": "failed", "cancelled": "been cancelled"}
+_drawing = CapacityLimiter(2)
+
+
+def note_read(request: Request, job: ReadableJob, services: ServicesDep, caller: Reader) -> None:
+    """Whoever takes a result away stands in the audit log before the first byte is sent."""
+    if job.folder is not None:
+        name = request.url.path.partition(f"/jobs/{job.request.id}/")[2]
+        services.audit.append(Event("result.read", caller.actor, job.request.id, job.request.tenant, name))
+
+
+def result_folder(services: Services, job: JobStatus, *, succeeded: bool = True) -> Path:
+    """Where the files are. ResultNotReadyError where the job has none, or (``succeeded``) did not succeed."""
+    if job.folder is None or (succeeded and job.state != "succeeded"):
+        if job.error is not None:
+            raise ResultNotReadyError(f"The job has {_ENDED[job.state]}: {job.error.message}", cause=job.error.code)
+        raise ResultNotReadyError(f"The job is {job.state}. Poll /jobs/{job.request.id} until it is over.")
+    return services.store.folder(job.request.id) / job.folder
+
+
+def known_task(document: ResultDocument, task: str | None) -> str | None:
+    """``task`` if the result has it. TaskNotFoundError."""
+    tasks = [part.task for part in document.predictions]
+    if task is not None and task not in tasks:
+        raise TaskNotFoundError(f"This job has no task {task!r}. It has: {', '.join(tasks)}.")
+    return task
+
+
+async def drawn(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run what draws in a thread, two at a time: pictures of large slides take memory, and polls must not wait."""
+    return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=_drawing)
+
+
+def png_response(picture: Image.Image) -> Response:
+    """The picture as an answer."""
+    buffer = io.BytesIO()
+    encode_png(picture, buffer)
+    return Response(buffer.getvalue(), media_type="image/png", headers=HEADERS)
+
+
+def file_response(path: Path, media_type: str) -> FileResponse:
+    """A stored file as an answer."""
+    return ResultFile(path, media_type=media_type, headers=HEADERS)
+
+
+class ResultFile(FileResponse):
+    """A file; a Range header that is not one plain range is ignored, as RFC 9110 (14.2) lets a server do."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        kept = [(name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)]
+        await super().__call__({**scope, "headers": kept}, receive, send)
+
+
+def _is_range(value: bytes) -> bool:
+    found = re.fullmatch(rb"bytes=(\d{0,18})-(\d{0,18})", value)
+    if found is None or not (found[1] or found[2]):
+        return False
+    if not found[1]:
+        return int(found[2]) > 0
+    return not found[2] or int(found[1]) <= int(found[2])
