@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 
+from app.jobs.embedded import socket_path
+from app.jobs.queue import connect
+
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 60.0
 
@@ -22,23 +25,28 @@ class Service:
     def __init__(self, data_dir: Path, **settings: str | int | float) -> None:
         self.data_dir = data_dir
         self.settings = settings
+        self.besides: dict[str, str] = {}
         self.lines: list[str] = []
         self.url = ""
 
-    def start(self) -> "Service":
-        """Start, and wait until it says that it is ready."""
+    def environment(self) -> dict[str, str]:
+        """What its processes are given; ``besides`` is for variables that are not settings."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
-        environment |= {
+        return environment | {
             "XMAG_PORT": "0",
             "XMAG_DATA_DIR": str(self.data_dir),
             "XMAG_MODELS_DIR": str(ROOT / "models"),
             "XMAG_LOG_FORMAT": "json",
             "PYTHONUNBUFFERED": "1",
             **{f"XMAG_{name.upper()}": str(value) for name, value in self.settings.items()},
+            **self.besides,
         }
+
+    def start(self) -> "Service":
+        """Start, and wait until it says that it is ready."""
         command = [sys.executable, "-m", "app.cli", "serve"]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=ROOT, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.reading = threading.Thread(target=self._read, daemon=True)
         self.reading.start()
@@ -72,6 +80,24 @@ class Service:
     def pid(self, child: str) -> int:
         """Process id of the latest `api` or `worker`."""
         return [int(str(e["pid"])) for e in self.events() if e.get("event") == "started" and e["child"] == child][-1]
+
+    def queue_url(self) -> str:
+        """Address of the embedded queue server."""
+        return f"unix://{socket_path(self.data_dir)}"
+
+    def queue_pid(self) -> int:
+        """Process id of the embedded queue server."""
+        client = connect(self.queue_url())
+        try:
+            return int(client.info()["process_id"])
+        finally:
+            client.close()
+
+    def another_worker(self, log: Path) -> "subprocess.Popen[bytes]":
+        """A worker beside the service's own, which nobody starts again; its log is appended to ``log``."""
+        environment = self.environment() | {"XMAG_REDIS_URL": self.queue_url()}
+        with log.open("ab") as file:
+            return subprocess.Popen([sys.executable, "-m", "app.cli", "worker"], cwd=ROOT, env=environment, stderr=file)
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 40) -> int:
         """End it; its exit code."""

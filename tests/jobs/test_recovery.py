@@ -3,15 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from app.jobs.embedded import socket_path
 from app.jobs.queue import connect
-from tests.service import ROOT, Service, until
+from tests.service import Service, until
 from tests.tissue import tissue_slide
 
 
@@ -52,20 +49,13 @@ def test_a_killed_api_comes_back_on_the_same_address_and_loses_nothing(fragile, 
 
 def test_a_wiped_and_a_killed_queue_lose_no_job(fragile, long_slide):
     ids = [running(fragile, long_slide), *(fragile.submit(long_slide) for _ in range(2))]
-    client = connect(f"unix://{socket_path(fragile.data_dir)}")
+    client = connect(fragile.queue_url())
     client.flushall()
     client.close()
     assert [fragile.wait(job_id)["state"] for job_id in ids] == ["succeeded"] * 3
     last = fragile.submit(long_slide)
-    (queue,) = [int(pid) for pid in _pids_of(fragile.data_dir)]
-    os.kill(queue, signal.SIGKILL)
+    os.kill(fragile.queue_pid(), signal.SIGKILL)
     assert fragile.wait(last)["state"] == "succeeded"
-
-
-def _pids_of(data_dir):
-    client = connect(f"unix://{socket_path(data_dir)}")
-    yield client.info()["process_id"]
-    client.close()
 
 
 def test_ending_hands_the_job_back_uncounted_and_a_restart_takes_it_up(fragile, long_slide):
@@ -84,7 +74,7 @@ def test_a_worker_paused_beyond_its_lease_adds_no_second_outcome(fragile, long_s
     job_id = running(fragile, long_slide)
     paused = fragile.pid("worker")
     os.kill(paused, signal.SIGSTOP)
-    helper = _second_worker(fragile)
+    helper = fragile.another_worker(tmp_path / "worker.log")
     try:
         assert fragile.wait(job_id)["attempt"] == 2
         outcome = (fragile.data_dir / "jobs" / job_id / "outcome.json").read_bytes()
@@ -95,18 +85,6 @@ def test_a_worker_paused_beyond_its_lease_adds_no_second_outcome(fragile, long_s
     finally:
         helper.terminate()
         helper.wait(timeout=20)
-
-
-def _second_worker(service):
-    environment = os.environ | {
-        "XMAG_DATA_DIR": str(service.data_dir),
-        "XMAG_REDIS_URL": f"unix://{socket_path(service.data_dir)}",
-        "XMAG_LEASE_S": "1",
-        "XMAG_DRAIN_S": "0",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "worker"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-    )
 
 
 def test_a_job_that_kills_every_worker_fails_after_three_attempts(tmp_path, long_slide):
@@ -161,7 +139,7 @@ def test_a_job_past_its_deadline_ends(tmp_path, long_slide):
 
 
 def test_when_the_supervisor_dies_nothing_stays_behind(fragile):
-    pids = [fragile.pid("worker"), fragile.pid("api"), *_pids_of(fragile.data_dir)]
+    pids = [fragile.pid("worker"), fragile.pid("api"), fragile.queue_pid()]
     fragile.process.kill()
     fragile.process.wait()
     assert len(pids) == 3
