@@ -42,7 +42,9 @@ class Guard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *SECURITY_HEADERS]
+                given = list(message.get("headers", []))
+                own = {name.lower() for name, _ in given}  # a page may say something stricter itself
+                message["headers"] = [*given, *(header for header in SECURITY_HEADERS if header[0] not in own)]
             await send(message)
 
         if not self.keys.in_use() and _is_foreign(scope):

@@ -1,0 +1,59 @@
+"""The pages and their files: static shells that hold no data, under a policy that allows this server alone.
+
+The shells need no key: what they show is fetched afterwards, and needs one. Nothing is built, nothing comes from
+outside, and nothing is inline, so that the policy can forbid everything else.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+WEB = Path(__file__).resolve().parent.parent / "web"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+# A page and its scripts are of one release: each is asked for anew, and answered 304 while it is the same.
+_ASK_AGAIN = {"Cache-Control": "no-cache"}
+
+router = APIRouter(include_in_schema=False)
+
+
+def _page(name: str) -> FileResponse:
+    return FileResponse(WEB / name, headers={"Content-Security-Policy": POLICY, **_ASK_AGAIN})
+
+
+@router.get("/")
+def worklist() -> FileResponse:
+    """All jobs, and where slides are dropped."""
+    return _page("worklist.html")
+
+
+@router.get("/jobs/{job_id}/view")
+def slide(job_id: str) -> FileResponse:  # noqa: ARG001 (the page reads it from its own address)
+    """One slide with its result. Whether there is such a job, the page finds out by asking for it."""
+    return _page("slide.html")
+
+
+@router.get("/docs")
+def docs() -> FileResponse:
+    """The interactive API reference (swagger-ui draws with inline styles: the service's general policy holds)."""
+    return FileResponse(WEB / "docs" / "index.html", headers=_ASK_AGAIN)
+
+
+class _Files(StaticFiles):
+    """Asked for anew each time."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """A file, or that it is the same."""
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_ASK_AGAIN)
+        return response
+
+
+def install_static(app: FastAPI) -> None:
+    """Serve the web folder under /static."""
+    app.mount("/static", _Files(directory=WEB), name="static")

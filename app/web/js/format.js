@@ -1,0 +1,43 @@
+/** Numbers and times as people read them. Pure functions. */
+
+/** 45 s, 3 min, 2 h 5 min. */
+export function duration(seconds) {
+  if (seconds < 0.95) return "less than 1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Decimal units, as file managers and networks count. */
+export function bytes(count) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Just now, 5 min ago, else the day and the time. */
+export function ago(then, now = new Date()) {
+  const seconds = (now - then) / 1000;
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  const time = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (then.toDateString() === now.toDateString()) return time;
+  return `${then.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" })} ${time}`;
+}
+
+/** Three significant figures, without an exponent where it can be helped. */
+export function figure(value) {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+}
+
+export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+
+/** The slide's own name where it has one, else the end of the job's id (its beginning is the time). */
+export const nameOf = (job) => job.slide_id ?? `Job …${job.id.slice(-8)}`;
