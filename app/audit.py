@@ -2,8 +2,9 @@
 
 Lines are only ever appended. Each holds its number and the SHA-256 of the one before, so that changing, removing or
 putting in a line breaks the chain; ``audit.head`` holds the last number and hash, so that cutting lines off the end
-shows too. Whoever may write both files could still make up a whole new log: hence every hash also goes to the service's
-log, and ``verify`` can be asked for one that was kept elsewhere (Haber and Stornetta, J. Cryptology 3, 1991).
+shows too. A head older than its log is no fault: so a crash leaves them, and so a backup of a running service takes
+them. Whoever may write both files could still make up a whole new log: hence every hash also goes to the service's log,
+and ``verify`` can be asked for one that was kept elsewhere (Haber and Stornetta, J. Cryptology 3, 1991).
 
 No file name, path or case id stands in it: a job's id leads to those for as long as the job is kept.
 """
@@ -176,7 +177,11 @@ class AuditLog:
         if head is None and entries:
             problems.append("audit.head is missing or damaged: the end may have been cut off")
         if head is not None and head.number > last.number:
-            problems.append(f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}")
+            problems.append(
+                f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}: it was cut "
+                "off, or this is from a backup that copied a running service's log before its head (docker/backup.sh "
+                "takes the head first)"
+            )
         if wanted - {None}:
             problems.append("the expected hash is not in the log")
         return Verdict(entries, last, torn, tuple(problems))

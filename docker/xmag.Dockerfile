@@ -23,7 +23,7 @@ RUN groupadd --gid 10001 xmag && useradd --uid 10001 --gid 10001 --home-dir /tmp
  && install -d -o xmag -g xmag -m 0700 /data /keys /prometheus
 COPY --from=build /opt/xmag /opt/xmag
 COPY models /models
-COPY docker/first-key.sh docker/workers.sh /usr/local/bin/
+COPY docker/backup.sh docker/first-key.sh docker/workers.sh /usr/local/bin/
 ENV PATH=/opt/xmag/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     ORT_DISABLE_TELEMETRY=1 \
