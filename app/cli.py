@@ -52,13 +52,24 @@ def main() -> None:
     try:
         cli()
     except (SetupError, ModelError, RequestInvalidError) as error:
-        # What runs for long tells its supervisor that starting again would not help.
-        _fail(error, EXIT_SETUP if sys.argv[1:2] in (["serve"], ["api"], ["worker"]) else EXIT_USAGE)
+        if sys.argv[1:2] in (["serve"], ["api"], ["worker"]):
+            _give_up(error)
+        _fail(error, EXIT_USAGE)
+
+
+def _give_up(error: XmagError) -> NoReturn:
+    """End what should run for long: its supervisor learns that starting again would not help, its log why."""
+    import structlog
+
+    if err.is_terminal or not structlog.is_configured():  # settings that are wrong say nothing of logs
+        _fail(error, EXIT_SETUP)
+    structlog.stdlib.get_logger("xmag").critical("cannot run", code=error.code, reason=error.message)
+    sys.exit(EXIT_SETUP)
 
 
 def _fail(error: XmagError, code: int) -> NoReturn:
     err.print(f"[bold red]{error.code}[/]: ", end="")
-    err.print(error.message, markup=False, highlight=False)
+    err.print(error.message, markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)
 
 

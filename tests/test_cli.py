@@ -107,7 +107,20 @@ def test_wrong_settings_name_the_variable(xmag, name, value):
     found = xmag("models", **{name: value})
     assert found.returncode == 2
     assert name in found.stderr
-    assert xmag("serve", **{name: value}).returncode == 78
+    refusal = xmag("serve", **{name: value})
+    assert (refusal.returncode, refusal.stderr.count("\n")) == (78, 1)
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_what_cannot_run_says_why_in_one_line_of_its_log(xmag, tmp_path, command):
+    (tmp_path / "models").mkdir()
+    settings = {"XMAG_HOST": "0.0.0.0", "XMAG_MODELS_DIR": str(tmp_path / "models"), "XMAG_LOG_FORMAT": "json"}
+    found = xmag(command, **settings, XMAG_REDIS_URL="redis://127.0.0.1:1/0")
+    assert found.returncode == 78
+    last = json.loads(found.stderr.splitlines()[-1])
+    assert (last["event"], last["level"]) == ("cannot run", "critical")
+    assert last["code"] == "setup_invalid"
+    assert last["reason"].endswith(".")
 
 
 def test_doctor_tries_every_part(xmag, tmp_path):

@@ -1,5 +1,6 @@
 """What of the GPU's worker can be seen without one: whom it refuses, and one container with several workers."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -54,7 +55,7 @@ def test_the_gpu_worker_refuses_what_cuda_13_does_not_run_on(image: str, driver:
     ]  # fmt: skip
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert found.returncode == 78
-    said = " ".join((found.stdout + found.stderr).split())
+    said = json.loads(found.stderr.splitlines()[-1])["reason"]  # the log's last line, whole
     assert told in said
     assert "CUDA 13 wants NVIDIA driver 580 or newer and compute capability 7.5 (Turing) or newer" in said
 
