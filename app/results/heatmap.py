@@ -34,7 +34,7 @@ def render_heatmap(result: SlideResult, task: str | None = None, label: str | No
     thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task, label)
-    picture = _fitted(result.thumbnail)
+    picture = fitted(result.thumbnail)
     painted, tissue_grey = _painted(result, shown, picture)
     width_px = max(MIN_PAGE_PX, painted.shape[1])
     text_px = int(np.clip(width_px / _WIDE_LETTERS, *_TEXT_PX))
@@ -66,7 +66,8 @@ def heatmap_description(result: SlideResult, task: str | None = None, label: str
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _fitted(thumbnail: UInt8Array) -> UInt8Array:
+def fitted(thumbnail: UInt8Array) -> UInt8Array:
+    """The thumbnail, enlarged or reduced so that its longer side lies within MIN_PICTURE_PX to MAX_PICTURE_PX."""
     height, width = thumbnail.shape[:2]
     longer = max(height, width)
     factor = min(max(longer, MIN_PICTURE_PX), MAX_PICTURE_PX) / longer

@@ -18,20 +18,18 @@ def summary_lines(document: ResultDocument) -> list[str]:
 
 def _slide_lines(document: ResultDocument) -> list[str]:
     slide, tiling = document.slide, document.tiling
-    source = {"request": "given with the request", "file": "from the file", "objective_power": "from objective power"}
     return [
         f"Slide: {slide.vendor}, {slide.width_px} × {slide.height_px} px, "
-        f"{slide.mpp:.4g} µm/px ({source[slide.mpp_source]}), sha256 {slide.sha256[:12]}",
+        f"{slide.mpp:.4g} µm/px ({wording.MPP_SOURCES[slide.mpp_source]}), sha256 {slide.sha256[:12]}",
         f"Tissue: {tiling.tissue_area_mm2:.2f} mm², {tiling.tissue_tiles} of {tiling.tiles} tiles "
         f"of {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px",
     ]
 
 
 def _prediction_lines(prediction: PredictionPart) -> list[str]:
-    kind = "probability" if prediction.kind == "probability" else "score, uncalibrated"
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
     width = max(len(label) for label in prediction.labels)
-    lines = [f"{prediction.task} ({kind})"]
+    lines = [f"{prediction.task} ({wording.kind_words(prediction)})"]
     lines += [f"  {label:<{width}}  {value:.3f}" for label, value in ranked]
     lines += [f"  {prediction.statement}"]
     notes = [wording.domain_sentence(prediction), wording.NOT_A_DIAGNOSIS]
@@ -42,7 +40,7 @@ def _prediction_lines(prediction: PredictionPart) -> list[str]:
 def _quality_line(document: ResultDocument) -> str:
     qc = document.qc
     focus = "not measured" if qc.out_of_focus_fraction is None else f"{qc.out_of_focus_fraction:.1%}"
-    stain = {True: "H&E", False: "not H&E", None: "too little tissue to tell"}[qc.stain_he]
+    stain = wording.STAINS[qc.stain_he]
     return f"Quality: pen {qc.pen_fraction:.1%}, out of focus {focus}, dark {qc.dark_fraction:.1%}, stain {stain}"
 
 

@@ -6,6 +6,12 @@ Shared attention carries no class, so no sentence about it names one; nothing is
 from app.results.schema import PredictionPart, ResultDocument
 
 NOT_A_DIAGNOSIS = "Not a diagnosis."
+MPP_SOURCES = {
+    "request": "given with the request",
+    "file": "from the file",
+    "objective_power": "from objective power",
+}
+STAINS = {True: "H&E", False: "not H&E", None: "too little tissue to tell"}
 
 
 def attention_title(prediction: PredictionPart, label: str | None) -> str:
@@ -30,6 +36,11 @@ def attention_legend(prediction: PredictionPart, label: str | None) -> str:
         "Colour shows where the model looked, not where tumour is: it ranks the tiles of this slide "
         "and belongs to no class."
     )
+
+
+def kind_words(prediction: PredictionPart) -> str:
+    """What the numbers are."""
+    return "probability" if prediction.kind == "probability" else "score, uncalibrated"
 
 
 def tile_score_title(task: str, label: str) -> str:

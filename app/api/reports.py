@@ -1,0 +1,93 @@
+"""What people take away from a finished job: the files made from its result on request, the same every time."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from app.api.lookup import ReadableJob
+from app.api.pages import POLICY
+from app.api.problems import responses
+from app.api.result_folder import HEADERS, drawn, note_read, result_folder
+from app.api.services import Services, ServicesDep
+from app.jobs.status import JobStatus
+from app.results.bundle import zip_chunks
+from app.results.report import Subject
+from app.results.report_html import render_html
+from app.results.stored_report import (
+    has_report,
+    stored_report,
+    stored_report_map,
+    stored_report_pdf,
+    stored_tiles,
+)
+from app.results.tiles_csv import csv_chunks
+
+router = APIRouter(
+    prefix="/jobs/{job_id}",
+    tags=["results"],
+    responses=responses(401, 403, 404, 409, 410),
+    dependencies=[Depends(note_read)],
+)
+
+
+@router.get("/report.pdf", response_class=Response, summary="The report, one A4 page")
+async def get_report_pdf(job: ReadableJob, services: ServicesDep) -> Response:
+    """PDF: map with legend, prediction, quality, top tiles, provenance. The same result gives the same bytes."""
+    folder, subject = _result(services, job)
+    page = await drawn(stored_report_pdf, folder, subject)
+    return Response(page, media_type="application/pdf", headers=_named(job, "pdf", "inline"))
+
+
+@router.get("/report.html", response_class=HTMLResponse, summary="The report, to read or print")
+async def get_report_html(job: ReadableJob, services: ServicesDep) -> HTMLResponse:
+    """The same as a page."""
+    folder, subject = _result(services, job)
+    report = await drawn(stored_report, folder, subject)
+    headers = {**HEADERS, "Content-Security-Policy": POLICY}
+    return HTMLResponse(render_html(report, f"/jobs/{job.request.id}"), headers=headers)
+
+
+@router.get("/report_map.jpg", response_class=Response, summary="The report's picture")
+async def get_report_map(job: ReadableJob, services: ServicesDep) -> Response:
+    """JPEG: attention on the thumbnail, tissue outline, top tiles numbered."""
+    folder, _ = _result(services, job)
+    return await drawn(lambda: _jpeg(folder))
+
+
+@router.get("/tiles.csv", response_class=StreamingResponse, summary="All tiles as a table")
+async def get_tiles_csv(job: ReadableJob, services: ServicesDep) -> StreamingResponse:
+    """CSV, one row per row of embeddings.h5: square at level 0, tissue, attention, scores, sharpness."""
+    folder, _ = _result(services, job)
+    maps = await drawn(stored_tiles, folder)
+    return StreamingResponse(csv_chunks(maps), media_type="text/csv", headers=_named(job, "csv"))
+
+
+@router.get("/results.zip", response_class=StreamingResponse, summary="Everything in one file")
+async def get_results_zip(job: ReadableJob, services: ServicesDep) -> StreamingResponse:
+    """Zip of all files of the result, tiles.csv and report.pdf; always the same bytes."""
+    folder, subject = _result(services, job)
+    maps = await drawn(stored_tiles, folder)
+    page = await drawn(stored_report_pdf, folder, subject) if has_report(folder) else None
+    chunks: Iterator[bytes] = zip_chunks(folder, maps, page, job.request.id)
+    return StreamingResponse(chunks, media_type="application/zip", headers=_named(job, "zip"))
+
+
+def _result(services: Services, job: JobStatus) -> tuple[Path, Subject]:
+    folder = result_folder(services, job)
+    if job.finished_at is None:
+        raise AssertionError("a job that succeeded has an end")
+    return folder, Subject(job.request.id, job.request.slide_id, job.finished_at)
+
+
+def _jpeg(folder: Path) -> Response:
+    buffer = io.BytesIO()
+    stored_report_map(folder).picture.save(buffer, format="JPEG", quality=88, subsampling=0)
+    return Response(buffer.getvalue(), media_type="image/jpeg", headers=HEADERS)
+
+
+def _named(job: JobStatus, kind: str, how: str = "attachment") -> dict[str, str]:
+    """Saved under the job's id: a file's name must not tell whose slide it is."""
+    return {**HEADERS, "Content-Disposition": f'{how}; filename="{job.request.id}.{kind}"'}

@@ -1,0 +1,184 @@
+"""What the report says, in its order and its words; report_pdf.py and report_html.py set it.
+
+It names a slide by the barcode that the request gave and by hash: no patient, no case, no file name, no context.
+The same result gives the same report.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from app.results import wording
+from app.results.heads import shown_map
+from app.results.scales import tick_labels
+from app.results.schema import PredictionPart, ResultDocument
+from app.results.slide_result import TileMaps
+
+Row = tuple[str, str]
+WARNINGS_MAX = 8
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Which job it is about. ``slide_id``: the container's barcode, where the request gave it."""
+
+    job_id: str
+    slide_id: str | None
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One prediction: its numbers (label → 0 to 1, highest first), what kind they are, what they are worth."""
+
+    task: str
+    kind: str
+    values: tuple[tuple[str, float], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TopTile:
+    """One picture of the strip. ``caption``: where it stands in this slide."""
+
+    rank: int
+    caption: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page. ``ticks``: (percentile, raw attention) in words along the colour scale; empty without attention."""
+
+    title: str
+    standing: Literal["untrained", "not_validated", "validated"]
+    banner: str
+    identity: tuple[Row, ...]
+    answers: tuple[Answer, ...]
+    map_title: str
+    map_legend: str
+    ticks: tuple[tuple[str, str], ...]
+    quality: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    top_tiles: tuple[TopTile, ...]
+    slide: tuple[Row, ...]
+    model: tuple[Row, ...]
+    footer: str
+
+
+def build_report(maps: TileMaps, subject: Subject) -> Report:
+    """The report of a finished job; map and top tiles are those of its first prediction."""
+    document = maps.document
+    shown = shown_map(maps)
+    standing, banner = _standing(document.predictions)
+    return Report(
+        title="Slide analysis",
+        standing=standing,
+        banner=banner,
+        identity=_identity(document, subject),
+        answers=tuple(_answer(prediction) for prediction in document.predictions),
+        map_title=wording.attention_title(shown.prediction, shown.label),
+        map_legend=wording.attention_legend(shown.prediction, shown.label),
+        ticks=() if shown.attention is None else tuple(tick_labels(shown.attention)),
+        quality=_quality(maps),
+        warnings=_warnings(document),
+        top_tiles=tuple(
+            TopTile(top.rank, f"percentile {top.percentile:.0f}")
+            for top in document.top_tiles
+            if top.task == shown.prediction.task
+        ),
+        slide=_slide(document),
+        model=_model(document),
+        footer=f"xmag-serve {document.versions.xmag_serve} · job {subject.job_id} · {_use(document)}",
+    )
+
+
+def _standing(
+    predictions: list[PredictionPart],
+) -> tuple[Literal["untrained", "not_validated", "validated"], str]:
+    """The weakest head decides how the page is coloured; every standing is said."""
+    text = " ".join(dict.fromkeys(wording.state_sentence(prediction) for prediction in predictions))
+    if not all(prediction.trained for prediction in predictions):
+        return "untrained", text
+    return ("validated" if all(prediction.validated for prediction in predictions) else "not_validated"), text
+
+
+def _identity(document: ResultDocument, subject: Subject) -> tuple[Row, ...]:
+    return (
+        ("Slide", subject.slide_id or f"sha256 {document.slide.sha256[:12]}"),
+        ("Analysed", f"{subject.finished_at:%Y-%m-%d %H:%M} UTC"),
+        ("Model", f"{document.model.name} {document.model.version}"),
+        ("Job", subject.job_id),
+    )
+
+
+def _answer(prediction: PredictionPart) -> Answer:
+    notes = [prediction.statement]
+    if prediction.calibration.threshold is not None:
+        notes.append(f"Threshold of the calibration: {prediction.calibration.threshold:.3f}.")
+    notes.append(f"Meant for: {prediction.intended_use}")
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    return Answer(prediction.task, wording.kind_words(prediction), tuple(ranked), tuple(notes))
+
+
+def _quality(maps: TileMaps) -> tuple[Row, ...]:
+    qc, tiles = maps.document.qc, maps.document.tiling.tissue_tiles
+    focus = "not measured" if qc.out_of_focus_fraction is None else f"{qc.out_of_focus_fraction:.1%} of the tissue"
+    if maps.sharpness is not None and qc.out_of_focus_fraction is not None:
+        focus += f" ({int((~np.isnan(maps.sharpness)).sum())} of {tiles} tiles looked at)"
+    return (
+        ("Stain", wording.STAINS[qc.stain_he]),
+        ("Out of focus", focus),
+        ("Ink", f"{qc.pen_fraction:.1%} of the slide"),
+        ("Black, fold, dirt", f"{qc.dark_fraction:.1%} of the slide"),
+        ("Tissue", f"{maps.document.tiling.tissue_area_mm2:.2f} mm², {tiles} tiles"),
+    )
+
+
+def _warnings(document: ResultDocument) -> tuple[str, ...]:
+    """Each once, without its code, and no more than fit."""
+    found = [_sentence(warning) for warning in dict.fromkeys([*document.warnings, *document.qc.warnings])]
+    if len(found) <= WARNINGS_MAX:
+        return tuple(found)
+    return (*found[: WARNINGS_MAX - 1], f"And {len(found) - WARNINGS_MAX + 1} more, in the result.")
+
+
+def _sentence(warning: str) -> str:
+    code, colon, rest = warning.partition(": ")
+    text = rest if colon and code.replace("_", "").isalnum() and code.islower() else warning
+    return text[:1].upper() + text[1:]
+
+
+def _slide(document: ResultDocument) -> tuple[Row, ...]:
+    slide, tiling = document.slide, document.tiling
+    rows = [
+        ("Slide", f"{slide.vendor}, {slide.width_px} × {slide.height_px} px, {slide.size_bytes / 1e6:.1f} MB"),
+        ("Resolution", f"{slide.mpp:.4g} µm/px, {wording.MPP_SOURCES[slide.mpp_source]}"),
+        (
+            "Read as",
+            f"{tiling.tissue_tiles} of {tiling.tiles} tiles of {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px",
+        ),
+        ("Slide sha256", slide.sha256),
+        ("Seconds", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in document.timings_s.items())),
+    ]
+    return tuple(rows)
+
+
+def _model(document: ResultDocument) -> tuple[Row, ...]:
+    model, versions = document.model, document.versions
+    return (
+        ("Model", f"{model.name} {model.version}, {model.precision} on {model.provider}"),
+        ("Manifest", model.manifest_sha256),
+        ("Student", model.student_sha256),
+        *((f"Head {task}", sha256) for task, sha256 in model.head_sha256.items()),
+        (
+            "Software",
+            f"xmag-serve {versions.xmag_serve}, Python {versions.python}, OpenSlide {versions.openslide}, "
+            f"onnxruntime {versions.onnxruntime}",
+        ),
+    )
+
+
+def _use(document: ResultDocument) -> str:
+    return "Research use only. Not a diagnosis." if document.research_use_only else wording.NOT_A_DIAGNOSIS

@@ -1,0 +1,85 @@
+"""The report as a page to read or print: plain HTML with one stylesheet, no script, nothing inline."""
+
+from collections.abc import Iterable
+from html import escape
+
+from app.results.report import Answer, Report, Row
+
+STYLESHEET = "/static/style/report.css"
+
+
+def render_html(report: Report, base: str) -> str:
+    """The page. ``base``: the job's path, under which its pictures are."""
+    parts = [
+        _element("h1", report.title),
+        _rows("identity", report.identity),
+        f'<p class="banner {report.standing}">{escape(report.banner)}</p>',
+        '<div class="columns"><section>',
+        _map(report, base),
+        "</section><section>",
+        *(_answer(answer) for answer in report.answers),
+        "<h2>Quality</h2>",
+        _rows("facts", report.quality),
+        "</section></div>",
+        _warnings(report),
+        _top_tiles(report, base),
+        '<div class="provenance">',
+        _rows("facts", report.slide),
+        _rows("facts", report.model),
+        "</div>",
+        f"<footer>{escape(report.footer)}</footer>",
+    ]
+    name = escape(f"{report.title}, {report.identity[0][1]}")
+    head = f'<meta charset="utf-8"><title>{name}</title><link rel="stylesheet" href="{STYLESHEET}">'
+    body = "\n".join(part for part in parts if part)
+    return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body><main>\n{body}\n</main></body>\n</html>\n'
+
+
+def _element(name: str, text: str) -> str:
+    return f"<{name}>{escape(text)}</{name}>"
+
+
+def _rows(kind: str, rows: Iterable[Row]) -> str:
+    pairs = (f"<div>{_element('dt', name)}{_element('dd', value)}</div>" for name, value in rows)
+    return f'<dl class="{kind}">{"".join(pairs)}</dl>'
+
+
+def _map(report: Report, base: str) -> str:
+    ticks = "".join(
+        f"<tr>{_element('th', name)}{''.join(_element('td', tick[row]) for tick in report.ticks)}</tr>"
+        for row, name in enumerate(("Percentile in this slide", "Raw attention"))
+    )
+    scale = f'<div class="scale" aria-hidden="true"></div><table class="ticks">{ticks}</table>' if report.ticks else ""
+    return (
+        f"{_element('h2', report.map_title)}"
+        f'<img class="map" src="{base}/report_map.jpg" alt="{escape(report.map_title)}">{scale}'
+        f'<p class="note">{escape(report.map_legend)}</p>'
+    )
+
+
+def _answer(answer: Answer) -> str:
+    values = "".join(
+        f"<tr>{_element('th', label)}<td><meter min='0' max='1' value='{value:.4f}'></meter></td>"
+        f"{_element('td', f'{value:.3f}')}</tr>"
+        for label, value in answer.values
+    )
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in answer.notes)
+    return f'{_element("h2", f"{answer.task} · {answer.kind}")}<table class="values">{values}</table>{notes}'
+
+
+def _warnings(report: Report) -> str:
+    if not report.warnings:
+        return ""
+    items = "".join(_element("li", warning) for warning in report.warnings)
+    return f'<h2>Warnings</h2><ul class="warnings">{items}</ul>'
+
+
+def _top_tiles(report: Report, base: str) -> str:
+    if not report.top_tiles:
+        return ""
+    figures = "".join(
+        f'<figure><img src="{base}/top_tiles/{tile.rank}.jpg" width="224" height="224" alt="tile {tile.rank}">'
+        f"<figcaption><b>{tile.rank}</b> {escape(tile.caption)}</figcaption></figure>"
+        for tile in report.top_tiles
+    )
+    return f'<h2>Tiles with the highest attention, as the model saw them</h2><div class="tiles">{figures}</div>'

@@ -1,0 +1,65 @@
+"""The report's picture: thumbnail, attention, tissue outline, and the top tiles framed and numbered."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from app.results.heads import shown_map
+from app.results.heatmap import fitted
+from app.results.overlay import draw_tissue_outline, index_for, paint_attention
+from app.results.scale_bar import ScaleBar, scale_bar
+from app.results.slide_result import TileMaps
+from app.results.tile_frame import tile_corners
+from app.results.typesetting import INK, PAPER, TextStyle
+from app.slides.types import BoolArray, UInt8Array
+
+_MARKED: Final = 10
+
+
+@dataclass(frozen=True)
+class ReportMap:
+    """``tissue_grey``: mean grey (0 to 255) under the tiles, over which the scale's colours are painted."""
+
+    picture: Image.Image
+    tissue_grey: int
+    bar: ScaleBar
+
+
+def draw_report_map(maps: TileMaps, thumbnail: UInt8Array, tissue_mask: BoolArray) -> ReportMap:
+    """The first prediction's picture. thumbnail: uint8 [h, w, 3] of the whole level-0 extent; the mask likewise."""
+    base = fitted(thumbnail)
+    size = (base.shape[1], base.shape[0])
+    attention = shown_map(maps).attention
+    grey, painted = 255, base
+    if attention is not None:
+        index = index_for(maps, size)
+        under = np.asarray(Image.fromarray(base).convert("L"))[index >= 0]
+        grey = round(float(under.mean())) if under.size else 255
+        painted = paint_attention(base, index, attention)
+    picture = Image.fromarray(draw_tissue_outline(painted, tissue_mask))
+    _mark_top_tiles(picture, maps)
+    slide = maps.document.slide
+    bar = scale_bar(slide.mpp_x * slide.width_px / size[0], longest_px=size[0] / 4)
+    return ReportMap(picture, grey, bar)
+
+
+def _mark_top_tiles(picture: Image.Image, maps: TileMaps) -> None:
+    """A frame and its rank for each; the first is drawn last, so that it lies on top."""
+    document = maps.document
+    tops = [top for top in document.top_tiles if top.task == document.predictions[0].task][:_MARKED]
+    if not tops:
+        return
+    corners = tile_corners(maps.coords[[top.index for top in tops]], document.tiling.tile_size0_px)
+    scale = picture.width / document.slide.width_px
+    line = max(1, round(max(picture.size) / 700))
+    style = TextStyle(max(12, round(max(picture.size) / 62)), "SemiBold")
+    draw = ImageDraw.Draw(picture)
+    for top, square in reversed(list(zip(tops, corners * scale, strict=True))):
+        x0, y0, x1, y1 = (round(float(value)) for value in square)
+        draw.rectangle((x0, y0, x1, y1), outline=PAPER, width=2 * line)
+        draw.rectangle((x0, y0, x1, y1), outline=INK, width=line)
+        side = (round(style.font.getlength(f"{top.rank}")) + style.size_px // 2, round(1.25 * style.size_px))
+        draw.rectangle((x0, y0, x0 + side[0], y0 + side[1]), fill=INK)
+        draw.text((x0 + side[0] / 2, y0 + side[1] / 2), f"{top.rank}", fill=PAPER, font=style.font, anchor="mm")

@@ -1,0 +1,119 @@
+"""What people take away: report, table and zip, each the same every time and from the stored result alone."""
+
+import csv
+import io
+import re
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.api.test_analyze import check_problem
+
+
+@pytest.fixture(scope="module")
+def job(service, tissue):
+    """A finished job whose request named case and slide."""
+    return service.wait(service.submit(tissue, case_id="CASE-77", slide_id="S26-9-A1", context="Jane Doe"))
+
+
+def fetch(service, path):
+    answer = service.http.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "private, no-store"
+    return answer
+
+
+def test_the_pdf_is_one_page_and_the_same_every_time(service, job):
+    first, second = (fetch(service, job["links"]["report"]) for _ in range(2))
+    assert first.content == second.content
+    assert first.content.startswith(b"%PDF")
+    assert first.content.count(b"/Type /Page\n") == 1
+    assert job["id"] in first.headers["content-disposition"]
+
+
+def test_the_page_says_what_the_result_says_and_nobodys_name(service, job, tissue):
+    answer = fetch(service, job["links"]["report_html"])
+    page, result = answer.text, service.http.get(job["links"]["result"]).json()
+    assert "style-src 'self'" in answer.headers["content-security-policy"]
+    for said in (
+        "S26-9-A1",
+        "score, uncalibrated",
+        "Research use only. Not a diagnosis.",
+        "not where tumour is",
+        result["slide"]["sha256"],
+        result["model"]["manifest_sha256"],
+        f"{result['predictions'][0]['probabilities']['malignant']:.3f}",
+        "2 µm/px, from the file",
+    ):
+        assert said in page, said
+    for unsaid in ("CASE-77", "Jane", tissue.name, "<script", "style="):
+        assert unsaid not in page, unsaid
+    for link in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert service.http.get(link).status_code == 200, link
+
+
+def test_what_a_request_says_cannot_become_part_of_the_page(service, tissue):
+    job = service.wait(service.submit(tissue, slide_id="<img src=x onerror=alert(1)>", stain="<b>PAS</b>"))
+    page = fetch(service, job["links"]["report_html"]).text
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "&lt;b&gt;PAS" in page
+    assert fetch(service, job["links"]["report"]).content.startswith(b"%PDF")
+
+
+def test_the_map_is_a_picture(service, job):
+    picture = Image.open(io.BytesIO(fetch(service, f"/jobs/{job['id']}/report_map.jpg").content))
+    assert picture.format == "JPEG"
+    assert max(picture.size) == 1000
+
+
+def test_the_table_has_a_row_for_each_tile(service, job):
+    text = fetch(service, job["links"]["tiles"]).text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    with h5py.File(io.BytesIO(service.http.get(job["links"]["embeddings"]).content)) as file:
+        coords, attention, sharpness = file["coords"][:], file["attention/malignancy"][0], file["sharpness"][:]
+    assert [[int(row["x0_px"]), int(row["y0_px"])] for row in rows] == coords.tolist()
+    assert {int(row["x1_px"]) - int(row["x0_px"]) for row in rows} == {224}
+    np.testing.assert_allclose([float(row["attention"]) for row in rows], attention, rtol=1e-6)
+    np.testing.assert_allclose([float(row["sharpness"]) for row in rows], sharpness, rtol=1e-3)
+
+
+def test_the_zip_holds_everything_and_is_the_same_every_time(service, job):
+    first, second = (fetch(service, job["links"]["zip"]).content for _ in range(2))
+    assert first == second
+    folder = service.data_dir / "jobs" / job["id"] / "attempt-1"
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        files = {f"{job['id']}/{path.name}": path.read_bytes() for path in folder.iterdir()}
+        assert set(names) == files.keys() | {f"{job['id']}/tiles.csv", f"{job['id']}/report.pdf"}
+        assert names[0] == f"{job['id']}/result.json"
+        assert all(archive.read(name) == content for name, content in files.items())
+        assert archive.read(f"{job['id']}/report.pdf") == service.http.get(job["links"]["report"]).content
+        assert archive.read(f"{job['id']}/tiles.csv") == service.http.get(job["links"]["tiles"]).content
+        packed = {info.filename.rpartition(".")[2]: info.compress_type for info in archive.infolist()}
+    assert packed == {
+        **dict.fromkeys(("png", "jpg", "h5", "pdf"), zipfile.ZIP_STORED),
+        **dict.fromkeys(("json", "geojson", "csv"), zipfile.ZIP_DEFLATED),
+    }
+
+
+def test_a_result_from_before_has_no_report_but_table_and_zip(service, tissue):
+    job = service.wait(service.submit(tissue))
+    folder = service.data_dir / "jobs" / job["id"] / "attempt-1"
+    (folder / "thumbnail.jpg").unlink()
+    for name in ("report.pdf", "report.html", "report_map.jpg"):
+        check_problem(service.http.get(f"/jobs/{job['id']}/{name}"), 404, "layer_not_found")
+    assert fetch(service, job["links"]["tiles"]).text.count("\n") > 5
+    with zipfile.ZipFile(io.BytesIO(fetch(service, job["links"]["zip"]).content)) as archive:
+        assert f"{job['id']}/report.pdf" not in archive.namelist()
+
+
+def test_a_job_without_a_result_has_no_report(service, slide_root):
+    job_id = service.submit(slide_root / "blank.svs")
+    service.wait(job_id)
+    for name in ("report.pdf", "report.html", "tiles.csv", "results.zip"):
+        check_problem(service.http.get(f"/jobs/{job_id}/{name}"), 409, "result_not_ready")
