@@ -35,6 +35,26 @@ def test_kustomize_names_every_manifest_and_every_image_of_ours():
 def test_settings_are_the_codes():
     assert set(SETTINGS) <= {f"XMAG_{name.upper()}" for name in Settings.model_fields}
     assert PODS["worker"]["spec"]["terminationGracePeriodSeconds"] >= int(SETTINGS["XMAG_DRAIN_S"]) + 10
+    proxies = tuple(SETTINGS["XMAG_TRUSTED_PROXIES"].split(","))
+    assert Settings(trusted_proxies=proxies).trusted_proxies == proxies
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_nobody_reaches_a_pod_who_is_not_named(name: str):
+    policy = one("NetworkPolicy", name)["spec"]
+    assert policy["podSelector"] == {"matchLabels": PODS[name]["metadata"]["labels"]}
+    assert "Ingress" in policy["policyTypes"]
+    for rule in policy.get("ingress", []):
+        assert all(peer for peer in rule["from"])  # an empty one would be everybody
+        assert {port["port"] for port in rule["ports"]} == {
+            port["containerPort"] for container in containers(PODS[name]) for port in container.get("ports", [])
+        }
+
+
+def test_only_labelled_namespaces_speak_for_clients_of_the_api():
+    """Whoever reaches the API from inside may say what address a request comes from."""
+    (rule,) = one("NetworkPolicy", "api")["spec"]["ingress"]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"xmag/reaches-api": "true"}}}]
 
 
 def test_the_queue_is_where_api_workers_and_keda_look_for_it():
