@@ -1,0 +1,79 @@
+/** The service, as the pages ask it: the session's cookie goes along by itself, the CSRF token is added here. */
+
+import { login } from "./login.js";
+
+/** A problem document (RFC 9457): `code` is what to branch on, `message` the server's sentence. */
+export class Problem extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export const session = { authenticated: false, required: true, name: null, scopes: [], csrf: "" };
+
+/** What a failed answer says; a body that is no problem document (a proxy's page) keeps its status at least. */
+export function problemOf(status, text) {
+  try {
+    const { code, detail } = JSON.parse(text);
+    if (code) return new Problem(status, code, detail ?? "");
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const code = status === 413 ? "too_large" : status === 502 || status === 504 ? "unreachable" : "internal_error";
+  return new Problem(status, code, `The answer was ${status}.`);
+}
+
+async function ask(path, { method = "GET", json = null, signal = null } = {}) {
+  const headers = {};
+  if (json !== null) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && session.csrf) headers["X-CSRF-Token"] = session.csrf;
+  try {
+    return await fetch(path, { method, headers, signal, body: json === null ? null : JSON.stringify(json), cache: "no-store" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "unreachable", "The server does not answer.");
+  }
+}
+
+/** The answer to a request; asks for a key once where one is missing. Throws Problem. */
+export async function request(path, options = {}) {
+  let answer = await ask(path, options);
+  if (answer.status === 401 && path !== "/session") {
+    await ensureSession();
+    answer = await ask(path, options);
+  }
+  if (!answer.ok) throw problemOf(answer.status, await answer.text());
+  return answer;
+}
+
+export const getJson = async (path, options = {}) => (await request(path, options)).json();
+
+async function look() {
+  Object.assign(session, await getJson("/session"));
+  return session;
+}
+
+let asking = null;
+
+/** Somebody is logged in, or nobody needs to be, when this resolves. One prompt for all who wait. */
+export function ensureSession() {
+  asking ??= (async () => {
+    await look();
+    while (session.required && !session.authenticated) {
+      await login((key) => request("/session", { method: "POST", json: { key } }));
+      await look();
+    }
+  })().finally(() => {
+    asking = null;
+  });
+  return asking;
+}
+
+export async function logOut() {
+  await request("/session", { method: "DELETE" });
+  location.reload();
+}
+
+export const may = (scope) => session.scopes.includes(scope) || session.scopes.includes("admin");

@@ -1,0 +1,21 @@
+/** What the panel says while there is no result: how far the job is, or why there will be none. */
+
+import { el } from "../dom.js";
+import { explain } from "../words.js";
+import { doing } from "../worklist/rows.js";
+
+export function progressPart(job) {
+  const waits = job.state === "queued";
+  return el("section", {}, el("h2", {}, waits ? "Waiting for its turn" : "Being analysed"),
+    el("p", {}, waits ? "The slide can be looked at meanwhile; the result appears here by itself." : doing(job)),
+    el("progress", { max: 1, value: job.progress?.fraction ?? 0, "aria-label": "Progress" }));
+}
+
+export function failurePart(job) {
+  const code = job.error?.code ?? "cancelled";
+  const { title, next } = explain(code);
+  return el("section", {}, el("h2", {}, title), el("p", {}, next),
+    job.error ? el("p", { class: "small" }, job.error.message) : null,
+    job.links.tissue_mask ? el("p", {}, el("a", { href: job.links.tissue_mask }, "What was taken for tissue")) : null,
+    el("p", { class: "small" }, `Code ${code} · job ${job.id}`));
+}

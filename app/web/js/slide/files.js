@@ -1,0 +1,30 @@
+/** What can be taken away; only what the job says it has. */
+
+import { el } from "../dom.js";
+
+const NAMES = {
+  report_pdf: "Report (PDF)",
+  heatmap: "Heatmap (PNG)",
+  attention: "For QuPath (GeoJSON)",
+  tiles: "Tiles (CSV)",
+  embeddings: "Embeddings (HDF5)",
+  result: "Result (JSON)",
+  results: "Everything (zip)",
+};
+
+/** The report in a window of its own, with the printer's dialog before it. */
+function print(url) {
+  const report = open(url);
+  report?.addEventListener("load", () => report.print());
+}
+
+export function files(job) {
+  const { links } = job;
+  const given = Object.entries(NAMES).filter(([name]) => name in links);
+  return el("section", { "aria-labelledby": "files-title" },
+    el("h2", { id: "files-title" }, "Take away"),
+    el("div", { class: "files" },
+      "report" in links ? el("a", { class: "button", href: links.report, target: "_blank", rel: "opener" }, "Report") : null,
+      "report" in links ? el("button", { onclick: () => print(links.report) }, "Print the report") : null,
+      ...given.map(([name, text]) => el("a", { class: "button", href: links[name], download: "" }, text))));
+}

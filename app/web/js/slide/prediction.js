@@ -1,0 +1,50 @@
+/** What the model said, and what that is worth. The server's own sentences: nothing is rounded up into a diagnosis. */
+
+import { el } from "../dom.js";
+
+const percent = (value) => `${(value * 100).toFixed(1)} %`;
+
+/** Underscores are for programs. */
+const words = (name) => name.replaceAll("_", " ");
+
+function score(prediction, label) {
+  const value = prediction.probabilities[label];
+  const text = prediction.kind === "probability" ? percent(value) : value.toFixed(3);
+  return el("div", { class: `score${prediction.top_label === label ? " top" : ""}` },
+    el("span", {}, words(label)), el("span", {}, text),
+    el("meter", { min: 0, max: 1, value, "aria-label": `${words(label)}: ${text}` }));
+}
+
+function worth(prediction) {
+  if (!prediction.trained) return "untrained · no meaning";
+  if (!prediction.validated) return "research use · not validated";
+  return "validated for its intended use only";
+}
+
+function answer(prediction) {
+  const kind = prediction.kind === "probability" ? "calibrated probability" : "score, uncalibrated: not a probability";
+  return el("div", { class: "answer", "data-task": prediction.task },
+    el("h3", {}, words(prediction.task)),
+    el("p", {}, el("span", { class: "chip warn" }, worth(prediction))),
+    ...prediction.labels.map((label) => score(prediction, label)),
+    el("p", { class: "small" }, kind),
+    el("p", { class: "caution" }, prediction.statement),
+    el("p", { class: "small" }, `Intended use: ${prediction.intended_use}`));
+}
+
+/** One section for all heads. */
+export function answers(result) {
+  return [el("section", { "aria-labelledby": "answers-title" }, el("h2", { id: "answers-title" }, "Prediction"), ...result.predictions.map(answer))];
+}
+
+/** Warnings of slide and prediction; that there are none is said too. */
+export function quality(result) {
+  const warnings = [...new Set([...result.qc.warnings, ...result.warnings])];
+  const sentence = (warning) => warning.replace(/^[a-z_0-9]+: /, "");
+  const { pen_fraction: pen, out_of_focus_fraction: blur, dark_fraction: dark } = result.qc;
+  const figures = [`ink ${percent(pen)}`, `dark ${percent(dark)}`, blur === null ? "focus not judged" : `out of focus ${percent(blur)}`];
+  return el("section", { "aria-labelledby": "quality-title" },
+    el("h2", { id: "quality-title" }, "Quality"),
+    warnings.length ? el("ul", { class: "caution" }, ...warnings.map((warning) => el("li", {}, sentence(warning)))) : el("p", {}, "No warnings."),
+    el("p", { class: "small" }, figures.join(" · ")));
+}

@@ -1,0 +1,113 @@
+/** The slide in OpenSeadragon, with layers drawn over it, a scale bar and the magnification. */
+
+/* global OpenSeadragon */
+import { problemOf } from "../api.js";
+import { byId } from "../dom.js";
+import { figure } from "../format.js";
+import { LayerCanvas } from "./layer_canvas.js";
+import { magnification, scaleBar } from "./scale.js";
+
+const BAR_PX = 160;
+const ZOOM_STEP = 1.6;
+const ROTATING_KEYS = new Set(["r", "R", "f", "F"]);
+
+export class SlideView {
+  /** `say(code, message)` shows a failure in the slide's place. */
+  constructor(element, say) {
+    this.say = say;
+    this.mpp = null;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.osd = OpenSeadragon({
+      element,
+      drawer: "canvas",
+      showNavigationControl: false,
+      showNavigator: true,
+      navigatorAutoFade: false,
+      navigatorSizeRatio: 0.16,
+      navigatorBackground: "#1a1b1d",
+      navigatorBorderColor: "#6d737a",
+      navigatorDisplayRegionColor: "#7cc0ff",
+      animationTime: calm ? 0 : 0.5,
+      blendTime: 0,
+      maxZoomPixelRatio: 4,
+      minZoomImageRatio: 0.7,
+      visibilityRatio: 0.3,
+      gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
+      imageLoaderLimit: 6,
+      timeout: 60000,
+      tileRetryMax: 2,
+    });
+    this.osd.canvas.setAttribute("role", "application");
+    this.osd.canvas.setAttribute("aria-label", "Slide: arrow keys move, plus and minus zoom, 0 shows all of it");
+    this.layers = new LayerCanvas(this.osd);
+    this.osd.addHandler("open-failed", () => this.explainFailure());
+    this.osd.addHandler("open", () => this.opened());
+    this.osd.addHandler("update-viewport", () => this.draw());
+    this.osd.addHandler("resize", () => this.draw());
+    // Layers and scale bar know no rotation, so that the slide has none.
+    this.osd.addHandler("canvas-key", (event) => {
+      if (ROTATING_KEYS.has(event.originalEvent.key)) event.preventDefaultAction = true;
+    });
+    byId("zoom-in").addEventListener("click", () => this.zoom(ZOOM_STEP));
+    byId("zoom-out").addEventListener("click", () => this.zoom(1 / ZOOM_STEP));
+    byId("home").addEventListener("click", () => this.home());
+  }
+
+  open(address) {
+    this.address = address;
+    performance.mark("slide-asked");
+    this.osd.addOnceHandler("tile-drawn", () => performance.mark("first-tile"));
+    this.osd.open(address);
+  }
+
+  async explainFailure() {
+    const answer = await fetch(this.address);
+    const problem = problemOf(answer.status, await answer.text());
+    const kept = problem.status === 410 || problem.status === 404 ? " What the model said of it stays here." : "";
+    this.say(problem.code, problem.message + kept);
+  }
+
+  opened() {
+    byId("note").replaceChildren();
+    const { x, y } = this.osd.world.getItemAt(0).getContentSize();
+    this.size = { width: x, height: y };
+    this.layers.open(x, y);
+    this.draw();
+  }
+
+  /** `mpp`: µm per level-0 pixel. */
+  setScale(mpp) {
+    this.mpp = mpp;
+    this.draw();
+  }
+
+  zoom(factor) {
+    this.osd.viewport.zoomBy(factor).applyConstraints();
+  }
+
+  home() {
+    this.osd.viewport.goHome();
+  }
+
+  /** Fly to a square of level-0 pixels, with as much around it on each side. */
+  flyTo(x0, y0, side) {
+    if (!this.osd.isOpen()) return;
+    const square = new OpenSeadragon.Rect(x0 - side, y0 - side, 3 * side, 3 * side);
+    this.osd.viewport.fitBounds(this.osd.viewport.imageToViewportRectangle(square));
+    this.layers.mark = { x0, y0, side };
+    this.draw();
+  }
+
+  draw() {
+    if (!this.osd.isOpen()) return;
+    this.layers.draw();
+    if (this.mpp === null) return;
+    const item = this.osd.world.getItemAt(0);
+    const mppOnScreen = this.mpp / item.viewportToImageZoom(this.osd.viewport.getZoom(true));
+    const bar = scaleBar(mppOnScreen, BAR_PX);
+    byId("scale-bar").hidden = false;
+    byId("scale-length").textContent = bar.text;
+    byId("scale-bar").lastElementChild.style.width = `${bar.px}px`;
+    byId("magnification").textContent = `${magnification(mppOnScreen)} · ${figure(mppOnScreen)} µm/px`;
+  }
+}

@@ -1,0 +1,85 @@
+/** Failures in words: what happened, and what to do next. One line for each code of docs/api.md. */
+
+const LATER = "Try again in a few minutes; if it stays, tell whoever runs this server.";
+const OPERATOR = "Tell whoever runs this server, with the job's id: its log has the details.";
+const RESCAN = "Open the slide in the scanner's own viewer. If it fails there too, copy it again or scan it again.";
+const EXPORT = "Export it again as SVS or DICOM, or scan it again.";
+
+export const WORDS = {
+  archive_invalid: ["The zip cannot be read", "Zip the slide's files again, with nothing else in it."],
+  archive_unsafe: ["The zip is not accepted", "Zip the slide's own files only: no links, no other folders."],
+  attempts_exhausted: ["The analysis was tried several times and never finished", OPERATOR],
+  callback_not_allowed: ["The callback's host is not allowed", "Ask whoever runs this server to add it."],
+  cancelled: ["Cancelled", "Send the slide again if it is wanted after all."],
+  deadline_exceeded: ["The analysis took longer than allowed", OPERATOR],
+  decoder_crashed: ["The file broke the program that reads slides", RESCAN],
+  decoder_timeout: ["Reading the file took too long", RESCAN],
+  disk_low: ["The server's disk is full", "Ask whoever runs this server to free space, then try again."],
+  draining: ["The server is restarting", "Try again in a minute."],
+  empty_upload: ["The file is empty", "Copy it again from the scanner and send that copy."],
+  forbidden: ["That is not allowed with this key", "Log in with a key that has the right, or ask for one."],
+  idempotency_key_reused: ["The same request key was used for another slide", "Send it again with another key."],
+  identity_unavailable: ["The login service does not answer", LATER],
+  inference_failed: ["The model gave no usable answer", OPERATOR],
+  internal_error: ["Something unforeseen went wrong", OPERATOR],
+  job_erased: ["This job was erased", "Send the slide again if it is wanted after all."],
+  job_not_found: ["There is no such job", "Check the address, or go back to the worklist."],
+  manifest_invalid: ["The model is not installed properly", OPERATOR],
+  method_not_allowed: ["The server does not do that", "Reload the page: it may be older than the server."],
+  model_file_changed: ["The model's files are damaged", OPERATOR],
+  model_not_found: ["There is no such model", "Choose one that this server has."],
+  model_unusable: ["The model cannot be used", OPERATOR],
+  mpp_implausible: ["The file's resolution cannot be right", "Give the true one in µm/px; the scanner's protocol tells it."],
+  mpp_missing: ["The file does not tell its resolution", "Give it in µm/px; the scanner's protocol tells it (40x is about 0.25)."],
+  no_tissue: ["No tissue was found", "Look at the slide: is it empty, very pale, or out of focus? Then scan it again."],
+  not_a_slide: ["This is not a slide that can be read", "Send the scanner's own file; several files together as one .zip."],
+  not_found: ["There is no such page", "Go back to the worklist."],
+  path_not_allowed: ["That folder is not open to this server", "Ask whoever runs this server to add it."],
+  provider_unavailable: ["The graphics processor cannot be used", OPERATOR],
+  queue_full: ["Too many slides are waiting", "Try again in a few minutes."],
+  queue_unavailable: ["The queue does not answer", LATER],
+  record_unreadable: ["The job's record is damaged", OPERATOR],
+  request_invalid: ["Something that was filled in is not accepted", "Correct it and send the slide again."],
+  resolution_too_low: ["The scan is too coarse", "Scan the slide at 5x (2 µm/px) or finer."],
+  result_not_ready: ["There is no result yet", "Wait until the job is done."],
+  setup_invalid: ["The server is not set up properly", OPERATOR],
+  slide_corrupt: ["The file is damaged", RESCAN],
+  slide_missing: ["The slide is not where it was said to be", "Check that the file is still in its folder."],
+  slide_too_many_files: ["The folder holds more than one slide", "Put the slide into a folder of its own."],
+  slide_unusable: ["The slide cannot be analysed as it is", EXPORT],
+  source_changed: ["The file changed while it was waiting", "Wait until the scanner has written it, then send it again."],
+  storage_unavailable: ["The slide's storage does not answer", LATER],
+  task_not_found: ["The model has no such task", "Choose one that it has."],
+  too_large: ["The file is larger than this server accepts", "Ask whoever runs this server to raise the limit, or export fewer layers."],
+  too_many_failures: ["Too many wrong keys from this computer", "Wait a minute, then log in again."],
+  unauthenticated: ["A key is needed", "Log in with a key of this service."],
+  upload_broken: ["The upload broke off", "Drop the file again: it goes on where it stopped."],
+  upload_incomplete: ["The upload is not complete", "Drop the file again: it goes on where it stopped."],
+  upload_not_found: ["The upload is no longer there", "Drop the file again."],
+  upload_stalled: ["The connection stopped sending", "Drop the file again: it goes on where it stopped."],
+  unreachable: ["The server does not answer", "Check the network. What was sent is kept; the page goes on by itself."],
+};
+
+/** {title, next} of a code; a code that is not known keeps the server's own sentence, which says what to do too. */
+export function explain(code) {
+  const [title, next] = WORDS[code] ?? ["It did not work", ""];
+  return { title, next };
+}
+
+/** What a worker is doing, by the stage it reports. */
+export const STAGES = {
+  open: "opening the slide",
+  survey: "looking for tissue",
+  tiles: "analysing tissue",
+  aggregate: "weighing the tiles",
+  write: "writing the result",
+};
+
+export const STATES = {
+  uploading: "Uploading",
+  queued: "Waiting",
+  running: "Running",
+  succeeded: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};

@@ -1,0 +1,54 @@
+/** The list, kept up to date by server-sent events; what was missed meanwhile is fetched when they come again. */
+
+import { ensureSession, getJson } from "../api.js";
+import { byId } from "../dom.js";
+
+const PAGE = 100;
+const AGAIN_MS = 5000;
+
+function say(text, good) {
+  const chip = byId("live");
+  if (chip.textContent !== text) chip.textContent = text;
+  chip.classList.toggle("warn", !good);
+}
+
+async function newest(store) {
+  const page = await getJson(`/jobs?limit=${PAGE}`);
+  page.jobs.forEach((job) => store.put(job));
+  store.cursor ??= page.next_cursor;
+}
+
+/** One more page of older jobs. */
+export async function older(store) {
+  const page = await getJson(`/jobs?limit=${PAGE}&cursor=${encodeURIComponent(store.cursor)}`);
+  store.cursor = page.next_cursor;
+  page.jobs.forEach((job) => store.put(job));
+}
+
+/** Follow all jobs until the page is closed. */
+export function follow(store, onLoaded) {
+  const source = new EventSource("/events");
+  source.addEventListener("open", async () => {
+    try {
+      await newest(store);
+      say("live", true);
+      onLoaded();
+    } catch (problem) {
+      say("list not loaded", false);
+    }
+  });
+  source.addEventListener("job", (event) => store.put(JSON.parse(event.data)));
+  source.addEventListener("erased", (event) => store.drop(JSON.parse(event.data).id));
+  source.addEventListener("error", () => {
+    say("reconnecting", false);
+    // The browser tries again by itself unless the answer was a refusal: then a key is missing, or the server is.
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(async () => {
+      try {
+        await ensureSession();
+      } finally {
+        follow(store, onLoaded);
+      }
+    }, AGAIN_MS);
+  });
+}

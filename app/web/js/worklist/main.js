@@ -1,0 +1,146 @@
+/** The worklist: drop slides, watch them, open, cancel, erase. */
+
+import { showAccount } from "../account.js";
+import { ensureSession, getJson, may, request } from "../api.js";
+import { ask, byId, el } from "../dom.js";
+import { nameOf } from "../format.js";
+import { explain, STATES } from "../words.js";
+import { acceptDrops, fieldsFor } from "./drop.js";
+import { follow, older } from "./live.js";
+import { jobRow, uploadRow } from "./rows.js";
+import { matches, Store } from "./store.js";
+import { Line, Upload } from "./upload.js";
+
+const CLOCK_MS = 15000;
+const SEARCH_AFTER_MS = 400;
+const rowOf = new Map();
+let loaded = false;
+let drawing = false;
+
+const store = new Store((job, before) => {
+  if (job && before && before.state !== job.state) tell(`${nameOf(job)}: ${STATES[job.state]}`);
+  draw();
+});
+const line = new Line((upload, job) => {
+  store.uploads = store.uploads.filter((other) => other !== upload);
+  store.put(job);
+});
+
+function tell(text) {
+  byId("news").append(el("span", {}, `${text}. `));
+  while (byId("news").childElementCount > 5) byId("news").firstElementChild.remove();
+}
+
+/** A deed on a job; a failure is said where the eye is. */
+async function deed(job, doIt) {
+  try {
+    await doIt();
+  } catch (problem) {
+    const { title, next } = explain(problem.code);
+    if (problem.status === 404 || problem.status === 410) store.drop(job.id);
+    else await ask(title, `${problem.message} ${next}`, "Close", "Back");
+  }
+}
+
+const on = {
+  cancel: (job) => deed(job, async () => store.put(await getJson(job.links.self, { method: "DELETE" }))),
+  erase: (job) => deed(job, async () => {
+    const sure = await ask(`Erase ${nameOf(job)}?`, "Its upload and its results are deleted for good. A slide that the server read from a folder of yours stays there.", "Erase");
+    if (!sure) return;
+    await request(job.links.self, { method: "DELETE" });
+    store.drop(job.id);
+    tell(`${nameOf(job)} erased`);
+  }),
+  again: (upload) => {
+    line.add(upload);
+    draw();
+  },
+  giveUp: async (upload) => {
+    store.uploads = store.uploads.filter((other) => other !== upload);
+    draw();
+    await upload.giveUp();
+  },
+};
+
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    drawNow();
+  });
+}
+
+function drawNow() {
+  const group = document.querySelector("input[name=state]:checked").value;
+  const text = byId("search").value.trim();
+  const jobs = store.newestFirst().filter((job) => matches(job, group, text));
+  const uploads = [...store.uploads].reverse();
+  const wanted = [...uploads, ...jobs].map((thing) => {
+    const key = thing instanceof Upload ? thing : thing.id;
+    const element = thing instanceof Upload ? uploadRow(rowOf.get(key), thing, on) : jobRow(rowOf.get(key), thing, on);
+    rowOf.set(key, element);
+    return element;
+  });
+  place(byId("rows"), wanted);
+  byId("count").textContent = loaded ? `${jobs.length} of ${store.jobs.size} shown` : "";
+  byId("older").hidden = store.cursor === null;
+  const empty = byId("empty");
+  empty.hidden = wanted.length > 0 || !loaded;
+  empty.textContent = store.jobs.size ? "No job matches the filter." : "No slides yet. Drop one above.";
+}
+
+/** Bring the rows into this order, moving as few as possible. */
+function place(body, wanted) {
+  const keep = new Set(wanted);
+  for (const element of [...body.children]) {
+    if (!keep.has(element)) element.remove();
+  }
+  wanted.forEach((element, index) => {
+    if (body.children[index] !== element) body.insertBefore(element, body.children[index] ?? null);
+  });
+}
+
+/** Names given in full are found on the server too, however old the job is. */
+async function searchServer(text) {
+  for (const field of ["case_id", "slide_id"]) {
+    const page = await getJson(`/jobs?${new URLSearchParams({ [field]: text, limit: "50" })}`);
+    page.jobs.forEach((job) => store.put(job));
+  }
+}
+
+function listen() {
+  let timer = 0;
+  byId("search").addEventListener("input", (event) => {
+    draw();
+    clearTimeout(timer);
+    const text = event.target.value.trim();
+    if (text) timer = setTimeout(() => searchServer(text).catch(() => tell("The search did not reach the server")), SEARCH_AFTER_MS);
+  });
+  byId("states").addEventListener("change", draw);
+  byId("older").addEventListener("click", () => older(store).catch(() => tell("Older jobs could not be loaded")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.matches("input, select") || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    byId("search").focus();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (store.uploads.some((upload) => !upload.problem)) event.preventDefault();
+  });
+  setInterval(draw, CLOCK_MS);
+}
+
+listen();
+acceptDrops((file) => {
+  const upload = new Upload(file, fieldsFor(file), draw);
+  store.uploads.push(upload);
+  line.add(upload);
+  draw();
+});
+await ensureSession();
+showAccount();
+byId("drop").hidden = !may("analyze");
+follow(store, () => {
+  loaded = true;
+  draw();
+});

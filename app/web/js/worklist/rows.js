@@ -1,0 +1,117 @@
+/** Rows of the worklist. A row is made once and then changed in place, so that focus and reading position stay. */
+
+import { may } from "../api.js";
+import { el } from "../dom.js";
+import { ago, bytes, duration, nameOf, plural } from "../format.js";
+import { explain, STAGES, STATES } from "../words.js";
+
+const FRACTION_TO_JUDGE = 0.12;
+const MENDED_BY_MPP = new Set(["mpp_missing", "mpp_implausible"]);
+
+/** Seconds to go, from what a job has done so far; null while too little is done to tell. */
+export function secondsLeft(job, now = Date.now()) {
+  const fraction = job.progress?.fraction ?? 0;
+  if (!job.started_at || fraction < FRACTION_TO_JUDGE) return null;
+  return ((now - new Date(job.started_at)) / 1000) * ((1 - fraction) / fraction);
+}
+
+/** What a running job is doing, in one line. */
+export function doing(job) {
+  const { stage, done, total } = job.progress ?? {};
+  const parts = [STAGES[stage] ?? "starting"];
+  if (stage === "tiles" && total) parts.push(`${done.toLocaleString("en")} of ${plural(total, "tile")}`);
+  const left = secondsLeft(job);
+  if (left !== null) parts.push(`about ${duration(left)} left`);
+  if (job.attempt > 1) parts.push(`attempt ${job.attempt}`);
+  return parts.join(" · ");
+}
+
+const badge = (state) => el("span", { class: `state ${state}` }, STATES[state]);
+
+function bar(value, label) {
+  return el("progress", { max: 1, value, "aria-label": label });
+}
+
+function trouble(code, message) {
+  const { title, next } = explain(code);
+  return [el("strong", {}, title), el("div", { class: "next soft", title: message }, next || message)];
+}
+
+function jobStory(job) {
+  if (job.state === "queued") return [job.attempt > 0 ? "handed back, waits for another attempt" : "waits for its turn"];
+  if (job.state === "running") return [doing(job), bar(job.progress?.fraction ?? 0, `Progress of ${nameOf(job)}`)];
+  if (job.state === "succeeded") {
+    const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
+    return [`result ready · ${job.tasks.join(", ")} · took ${duration(took)}`];
+  }
+  return trouble(job.error?.code ?? "cancelled", job.error?.message ?? "");
+}
+
+function uploadStory(upload, again) {
+  const label = `Upload of ${upload.name}`;
+  if (upload.state === "waiting") return ["waits for the uploads before it", bar(0, label)];
+  if (upload.state === "submitting") return ["checking the file", bar(1, label)];
+  if (upload.problem) return [...trouble(upload.problem.code, upload.problem.message), MENDED_BY_MPP.has(upload.problem.code) ? mend(upload, again) : null];
+  const { size } = upload.file;
+  const left = upload.speed > 0 ? ` · ${bytes(upload.speed)}/s · ${duration((size - upload.sent) / upload.speed)} left` : "";
+  return [`${bytes(upload.sent)} of ${bytes(size)}${left}`, bar(size ? upload.sent / size : 0, label)];
+}
+
+/** Where the file lacks its resolution, it is asked for on the spot. */
+function mend(upload, again) {
+  const value = el("input", { inputmode: "decimal", required: true, "aria-label": `Resolution of ${upload.name} in µm/px`, placeholder: "µm/px" });
+  return el("form", { class: "mend", onsubmit: (event) => {
+    event.preventDefault();
+    const mpp = Number(value.value.replace(",", "."));
+    if (!(mpp > 0)) return value.focus();
+    upload.fields.mpp = mpp;
+    return again(upload);
+  } }, value, el("button", {}, "Analyse"));
+}
+
+function row(key) {
+  const cells = Array.from({ length: 6 }, () => el("td"));
+  cells[5].className = "actions";
+  const element = el("tr", { "data-key": key }, ...cells);
+  element.shown = [];
+  return element;
+}
+
+/** Put new contents into a cell only when they differ: `mark` tells. */
+function set(element, index, mark, contents) {
+  if (element.shown[index] === mark) return;
+  element.shown[index] = mark;
+  element.children[index].replaceChildren(...contents().filter((part) => part !== null));
+}
+
+export function jobRow(element, job, on) {
+  const found = element ?? row(job.id);
+  const name = nameOf(job);
+  set(found, 0, name + job.case_id, () => [
+    el("a", { href: job.links.view ?? `/jobs/${job.id}/view`, title: name }, name),
+    el("span", { class: "soft" }, job.case_id ? `case ${job.case_id}` : job.model)]);
+  set(found, 1, job.state, () => [badge(job.state)]);
+  set(found, 2, JSON.stringify([job.state, job.progress, job.attempt, job.error]), () => jobStory(job));
+  set(found, 3, job.priority, () => [el("span", { class: job.priority === "routine" ? "soft" : "urgent" }, job.priority)]);
+  const received = new Date(job.created_at);
+  set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: received.toLocaleString() }, ago(received))]);
+  const over = job.finished_at !== null;
+  set(found, 5, `${over}${job.state}${may("analyze")}`, () => [
+    job.state === "succeeded" ? el("a", { class: "button", href: `/jobs/${job.id}/view`, "aria-label": `View ${name}` }, "View") : null,
+    may("analyze") ? el("button", { onclick: () => (over ? on.erase(job) : on.cancel(job)), "aria-label": `${over ? "Erase" : "Cancel"} ${name}` }, over ? "Erase" : "Cancel") : null]);
+  return found;
+}
+
+export function uploadRow(element, upload, on) {
+  const found = element ?? row("");
+  set(found, 0, upload.name, () => [el("span", { title: upload.file.name }, upload.name), el("span", { class: "soft" }, bytes(upload.file.size))]);
+  const state = upload.problem ? "failed" : "uploading";
+  set(found, 1, state, () => [badge(state)]);
+  set(found, 2, `${upload.state}${upload.sent}${upload.problem?.code}`, () => uploadStory(upload, on.again));
+  set(found, 3, "", () => []);
+  set(found, 4, "", () => []);
+  set(found, 5, state, () => [
+    upload.problem && !MENDED_BY_MPP.has(upload.problem.code) ? el("button", { onclick: () => on.again(upload), "aria-label": `Try ${upload.name} again` }, "Try again") : null,
+    el("button", { onclick: () => on.giveUp(upload), "aria-label": `${upload.problem ? "Dismiss" : "Stop"} ${upload.name}` }, upload.problem ? "Dismiss" : "Stop")]);
+  return found;
+}
