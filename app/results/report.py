@@ -58,6 +58,7 @@ class Report:
     answers: tuple[Answer, ...]
     map_title: str
     map_legend: str
+    extent: str
     ticks: tuple[tuple[str, str], ...]
     quality: tuple[Row, ...]
     warnings: tuple[str, ...]
@@ -80,6 +81,7 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         answers=tuple(_answer(prediction) for prediction in document.predictions),
         map_title=wording.attention_title(shown.prediction, shown.label),
         map_legend=wording.attention_legend(shown.prediction, shown.label),
+        extent=_extent(document),
         ticks=() if shown.attention is None else tuple(tick_labels(shown.attention)),
         quality=_quality(maps),
         warnings=_warnings(document),
@@ -92,6 +94,17 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         model=_model(document),
         footer=f"xmag-serve {document.versions.xmag_serve} · job {subject.job_id} · {_use(document)}",
     )
+
+
+def _extent(document: ResultDocument) -> str:
+    width, height = (
+        pixels * mpp / 1000
+        for pixels, mpp in (
+            (document.slide.width_px, document.slide.mpp_x),
+            (document.slide.height_px, document.slide.mpp_y),
+        )
+    )
+    return f"The picture shows {width:.2f} × {height:.2f} mm."
 
 
 def _standing(

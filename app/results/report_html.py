@@ -53,18 +53,18 @@ def _map(report: Report, base: str) -> str:
     return (
         f"{_element('h2', report.map_title)}"
         f'<img class="map" src="{base}/report_map.jpg" alt="{escape(report.map_title)}">{scale}'
-        f'<p class="note">{escape(report.map_legend)}</p>'
+        f'<p class="note">{escape(report.map_legend)} {escape(report.extent)}</p>'
     )
 
 
 def _answer(answer: Answer) -> str:
     values = "".join(
-        f"<tr>{_element('th', label)}<td><meter min='0' max='1' value='{value:.4f}'></meter></td>"
-        f"{_element('td', f'{value:.3f}')}</tr>"
+        f'<div class="value">{_element("span", label)}{_element("b", f"{value:.3f}")}'
+        f'<meter min="0" max="1" value="{value:.4f}"></meter></div>'
         for label, value in answer.values
     )
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in answer.notes)
-    return f'{_element("h2", f"{answer.task} · {answer.kind}")}<table class="values">{values}</table>{notes}'
+    return f"{_element('h2', f'{answer.task} · {answer.kind}')}{values}{notes}"
 
 
 def _warnings(report: Report) -> str:
