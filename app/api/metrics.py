@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Iterator
+from itertools import accumulate
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import Reader
 from app.api.services import Services
 from app.errors import QueueUnavailableError
 from app.jobs.presence import live_workers
-from app.jobs.tally import read_tally
+from app.jobs.tally import WAIT_BOUNDS_S, read_tally
 
 router = APIRouter(tags=["health"])
 
@@ -56,12 +58,22 @@ class QueueCollector(Collector):
         tiles = CounterMetricFamily("xmag_tiles", "tiles embedded by succeeded jobs")
         tiles.add_metric([], tally.tiles)
         yield tiles
-        attempts = CounterMetricFamily("xmag_attempts", "attempts begun, repeated ones included")
-        attempts.add_metric([], tally.attempts)
+        slots = CounterMetricFamily("xmag_batch_slots", "tiles that the batches of succeeded jobs had room for")
+        slots.add_metric([], tally.slots)
+        yield slots
+        attempts = CounterMetricFamily(
+            "xmag_attempts", "attempts begun; repeated: after one that ended without an outcome", labels=["repeated"]
+        )
+        for is_repeated, count in tally.attempts.items():
+            attempts.add_metric(["true" if is_repeated else "false"], count)
         yield attempts
-        wait = CounterMetricFamily("xmag_wait_seconds", "seconds that jobs waited for their first attempt")
-        wait.add_metric([], tally.wait_s)
-        yield wait
+        waits = HistogramMetricFamily(
+            "xmag_wait_seconds", "seconds from acceptance to the first attempt", labels=["priority"]
+        )
+        for priority, found in tally.waits.items():
+            reached = zip(map(floatToGoString, WAIT_BOUNDS_S), accumulate(found.counts), strict=True)
+            waits.add_metric([priority], list(reached), found.seconds)
+        yield waits
 
 
 class RequestMetrics:

@@ -1,26 +1,41 @@
-"""Counts that outlive a worker: outcomes, tiles and seconds by stage, in one Redis hash, for the metrics."""
+"""Counts that outlive a worker, for the metrics, in one Redis hash: outcomes, attempts, waits, and what work cost."""
 
-from dataclasses import dataclass
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import cast
 
 from app.jobs.queue import PREFIX, JobQueue
-from app.jobs.record import FinalState
+from app.jobs.record import PRIORITIES, FinalState, Priority
 
 KEY = f"{PREFIX}tally"
+WAIT_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, math.inf)
+"""A wait is counted under the first bound that it does not exceed."""
 
 
-@dataclass(frozen=True)
+@dataclass
+class Waits:
+    """``counts``: jobs for each of ``WAIT_BOUNDS_S``; ``seconds``: their waits in all."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(WAIT_BOUNDS_S))
+    seconds: float = 0.0
+
+
+@dataclass
 class Tally:
-    """``outcomes``: (state, error code or "") → jobs; seconds by stage and tiles are of succeeded jobs.
+    """The counts so far.
 
-    ``wait_s``: from acceptance to the first attempt, summed over jobs.
+    ``outcomes``: (state, error code or "") → jobs. ``attempts``: is it a repetition → attempts. ``waits``: from
+    acceptance to the first attempt. Of succeeded jobs: seconds by stage, tiles, and ``slots``, the tiles that their
+    batches had room for.
     """
 
-    outcomes: dict[tuple[str, str], int]
-    stage_seconds: dict[str, float]
-    tiles: int
-    attempts: int
-    wait_s: float
+    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    attempts: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
+    waits: dict[Priority, Waits] = field(default_factory=lambda: {priority: Waits() for priority in PRIORITIES})
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    tiles: int = 0
+    slots: int = 0
 
 
 def count_outcome(queue: JobQueue, state: FinalState, code: str | None) -> None:
@@ -28,40 +43,43 @@ def count_outcome(queue: JobQueue, state: FinalState, code: str | None) -> None:
     queue.call(queue.client.hincrby, KEY, f"outcome:{state}:{code or ''}", 1)
 
 
-def count_attempt(queue: JobQueue, wait_s: float | None) -> None:
-    """One more attempt; ``wait_s``: how long its job had waited, if it is the first."""
+def count_attempt(queue: JobQueue, *, is_repeated: bool) -> None:
+    """One more attempt; ``is_repeated``: after one that ended without an outcome."""
+    queue.call(queue.client.hincrby, KEY, f"attempts:{'again' if is_repeated else 'first'}", 1)
+
+
+def count_wait(queue: JobQueue, priority: Priority, wait_s: float) -> None:
+    """One more job waited so long for its first attempt."""
     pipeline = queue.client.pipeline(transaction=False)
-    pipeline.hincrby(KEY, "attempts", 1)
-    if wait_s is not None:
-        pipeline.hincrbyfloat(KEY, "wait", wait_s)
+    pipeline.hincrby(KEY, f"waits:{priority}:{bisect_left(WAIT_BOUNDS_S, wait_s)}", 1)
+    pipeline.hincrbyfloat(KEY, f"waited:{priority}", wait_s)
     queue.call(pipeline.execute)
 
 
-def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int) -> None:
+def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int, slots: int) -> None:
     """What a succeeded job cost."""
     pipeline = queue.client.pipeline(transaction=False)
     for stage, seconds in timings_s.items():
         pipeline.hincrbyfloat(KEY, f"seconds:{stage}", seconds)
     pipeline.hincrby(KEY, "tiles", tiles)
+    pipeline.hincrby(KEY, "slots", slots)
     queue.call(pipeline.execute)
 
 
 def read_tally(queue: JobQueue) -> Tally:
     """The counts so far; from zero again after Redis lost its memory."""
     found = cast("dict[str, str]", queue.call(queue.client.hgetall, KEY))
-    outcomes: dict[tuple[str, str], int] = {}
-    seconds: dict[str, float] = {}
+    tally = Tally(tiles=int(found.get("tiles", 0)), slots=int(found.get("slots", 0)))
     for name, value in found.items():
-        kind, _, rest = name.partition(":")
-        if kind == "outcome":
-            state, _, code = rest.partition(":")
-            outcomes[state, code] = int(value)
-        elif kind == "seconds":
-            seconds[rest] = float(value)
-    return Tally(
-        outcomes,
-        seconds,
-        tiles=int(found.get("tiles", 0)),
-        attempts=int(found.get("attempts", 0)),
-        wait_s=float(found.get("wait", 0.0)),
-    )
+        match name.split(":"):
+            case ["outcome", state, code]:
+                tally.outcomes[state, code] = int(value)
+            case ["attempts", which]:
+                tally.attempts[which == "again"] = int(value)
+            case ["seconds", stage]:
+                tally.stage_seconds[stage] = float(value)
+            case ["waits", priority, bound]:
+                tally.waits[cast("Priority", priority)].counts[int(bound)] = int(value)
+            case ["waited", priority]:
+                tally.waits[cast("Priority", priority)].seconds = float(value)
+    return tally

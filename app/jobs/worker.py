@@ -33,7 +33,7 @@ from app.jobs.queue import JobQueue, Lease
 from app.jobs.record import JobError, JobRequest, Outcome, now
 from app.jobs.run import run_attempt
 from app.jobs.store import Attempt, JobStore
-from app.jobs.tally import count_attempt, count_outcome, count_work
+from app.jobs.tally import count_attempt, count_outcome, count_wait, count_work
 from app.results.write import read_document
 from app.settings import Settings
 from app.slides.pool import ReaderPool
@@ -182,8 +182,9 @@ class Worker:
         attempt = self._store.begin_attempt(lease.job_id, self.name)
         log.info("attempt begins", attempt=attempt.number)
         waited_s = max(0.0, (attempt.started_at - request.created_at).total_seconds())  # clocks of two machines differ
-        wait_s = waited_s if attempt.number == 1 else None
-        self._quietly(lambda: count_attempt(self._queue, wait_s), "tally")
+        self._quietly(lambda: count_attempt(self._queue, is_repeated=counted > 0), "tally")
+        if attempt.number == 1:
+            self._quietly(lambda: count_wait(self._queue, request.priority, waited_s), "tally")
         held = Held(lease, self.name, attempt)
         with Keeper(self._settings, self._store, self._queue, held, self._must_stop) as keeper:
             error = self._try(request, attempt, keeper)
@@ -192,6 +193,7 @@ class Worker:
     def _try(self, request: JobRequest, attempt: Attempt, keeper: Keeper) -> XmagError | None:
         try:
             model = self._model(request.model)
+            model.embedder.take_slots()  # from here on it is this job's
             with self._readers.lease() as reader, keeper.aborting(reader):
                 run_attempt(request, self._store, attempt, model=model, reader=reader, progress=keeper.progress)
         except XmagError as error:
@@ -266,7 +268,8 @@ class Worker:
         count_outcome(self._queue, outcome.state, outcome.error.code if outcome.error else None)
         if outcome.state == "succeeded":
             document = read_document(attempt.folder)
-            count_work(self._queue, document.timings_s, document.tiling.tissue_tiles)
+            slots = sum(model.embedder.take_slots() for model in self._models.values())
+            count_work(self._queue, document.timings_s, document.tiling.tissue_tiles, slots)
 
     def _give_up(self, lease: Lease, attempts: int) -> None:
         error = AttemptsExhaustedError(

@@ -33,6 +33,13 @@ def test_any_number_of_tiles(count: int, model: Model) -> None:
     assert (tokens.shape, tokens.dtype) == ((count, 4, 4, 1280), np.dtype(np.float32))
 
 
+def test_batches_say_how_much_room_they_had(model: Model) -> None:
+    model.embedder.take_slots()
+    model.embedder.embed(noise(19))
+    model.embedder.embed(noise(16))
+    assert (model.embedder.batch_tiles, model.embedder.take_slots(), model.embedder.take_slots()) == (16, 48, 0)
+
+
 def test_a_tile_has_the_same_embedding_alone_and_in_any_batch(model: Model) -> None:
     tiles = noise(16)
     together = model.embedder.embed(tiles)
