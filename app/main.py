@@ -10,8 +10,9 @@ from types import FrameType
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import analyze, files, health, jobs, layers, metrics, pages, session
+from app.api import analyze, deepzoom, files, health, jobs, layers, metrics, pages, reports, session
 from app.api.failures import FailureLimiter
+from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi
 from app.api.problems import install_problem_handlers
@@ -30,6 +31,7 @@ from app.jobs.queue import JobQueue, connect
 from app.jobs.reconcile import Reconciler
 from app.jobs.retention import Retention
 from app.jobs.store import JobStore
+from app.jobs.viewer import Viewer
 from app.keys import KeyStore
 from app.logs import configure_logs
 from app.settings import Settings, load_settings, prepare_data_dir
@@ -61,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         audit, claims = AuditLog(settings.data_dir), Claims(settings.data_dir / "idempotency")
         eraser = Eraser(store, claims, audit)
+        viewer = Viewer(settings, store)
         services = Services(
             settings,
             store,
@@ -73,6 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             SessionStore(queue, keys, settings.session_hours),
             audit,
             eraser,
+            viewer,
+            Looks(audit),
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
@@ -88,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await run_in_threadpool(reconciler.stop)
             await run_in_threadpool(callbacks.stop)
             services.intake.close()
+            await run_in_threadpool(viewer.close)
             if embedded is not None:
                 await run_in_threadpool(embedded.stop)
 
@@ -104,7 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guard, keys=keys)
     app.add_middleware(RequestId)
     install_problem_handlers(app)
-    for part in (session, analyze, jobs, files, layers, health, metrics, pages):
+    for part in (session, analyze, jobs, files, deepzoom, layers, reports, health, metrics, pages):
         app.include_router(part.router)
     pages.install_static(app)
     complete_openapi(app)

@@ -117,6 +117,7 @@ def delete_job(status: ChangeableJob, services: ServicesDep, caller: Analyst) ->
         # An outcome that came first stands: asking to cancel never erases a result.
         return job_view(job_status(services.store, services.queue, job_id))
     services.eraser.erase(job_id, caller.actor, "on request")
+    services.viewer.forget(job_id)
     log.info("job erased", job=job_id)
     return job_view(status).model_copy(update={"links": {}})
 

@@ -123,12 +123,18 @@ class JobList(BaseModel):
 def job_view(status: JobStatus) -> JobView:
     """The answer for one job."""
     request, base = status.request, f"/jobs/{status.request.id}"
-    links = {"self": base, "events": f"{base}/events", "view": f"{base}/view"}
+    links = {
+        "self": base,
+        "events": f"{base}/events",
+        "slide": f"{base}/slide.dzi",
+        "view": f"{base}/view",
+    }
     if status.state == "succeeded":
         files = ("result", "heatmap.png", "tissue_mask.png", "attention.geojson", "embeddings.h5")
         links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
         links["overlay"] = f"{base}/heatmap.png?layer=overlay"
-        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg")}
+        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg", "tiles.csv")}
+        links |= {"report": f"{base}/report.pdf", "report_html": f"{base}/report.html", "zip": f"{base}/results.zip"}
     elif status.folder is not None:
         links["tissue_mask"] = f"{base}/tissue_mask.png"
     progress = status.progress

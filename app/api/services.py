@@ -11,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from app.api.failures import FailureLimiter
+from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.sessions import SessionStore
 from app.audit import AuditLog
@@ -20,12 +21,13 @@ from app.jobs.erase import Eraser
 from app.jobs.intake import Intake
 from app.jobs.queue import JobQueue
 from app.jobs.store import JobStore
+from app.jobs.viewer import Viewer
 from app.keys import KeyStore
 from app.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-INTAKE_THREADS = 16
+INTAKE_THREADS = VIEWER_THREADS = 16
 
 
 @dataclass
@@ -43,14 +45,21 @@ class Services:
     sessions: SessionStore
     audit: AuditLog
     eraser: Eraser
+    viewer: Viewer
+    looks: Looks
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0
     _uploads: int = 0
     _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
+    _viewer_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(VIEWER_THREADS))
 
     def in_intake(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
         return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._intake_threads)
+
+    def in_viewer(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """Run what reads pixels in threads of its own: somebody who pans a slide must not stop the polls."""
+        return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._viewer_threads)
 
     def check_room(self) -> None:
         """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""

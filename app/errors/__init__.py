@@ -48,6 +48,7 @@ from app.errors.slide import (
     ResolutionTooLowError,
     SlideCorruptError,
     SlideError,
+    SlideGoneError,
     SlideMissingError,
     SlideTooManyFilesError,
     SourceChangedError,
@@ -55,6 +56,7 @@ from app.errors.slide import (
     TooLargeError,
     UploadBrokenError,
     UploadStalledError,
+    ViewerBusyError,
 )
 
 __all__ = [
@@ -98,6 +100,7 @@ __all__ = [
     "SetupError",
     "SlideCorruptError",
     "SlideError",
+    "SlideGoneError",
     "SlideMissingError",
     "SlideTooManyFilesError",
     "SourceChangedError",
@@ -108,6 +111,7 @@ __all__ = [
     "UnauthenticatedError",
     "UploadBrokenError",
     "UploadStalledError",
+    "ViewerBusyError",
     "XmagError",
     "error_for_code",
 ]

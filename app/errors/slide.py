@@ -30,6 +30,22 @@ class SlideMissingError(SlideError):
     code = "slide_missing"
 
 
+class SlideGoneError(XmagError):
+    """The slide was erased, or is no longer where it was; the results are kept."""
+
+    code = "slide_gone"
+    status = 410
+    origin = "user"
+
+
+class ViewerBusyError(XmagError):
+    """More slides are looked at than the service has readers for."""
+
+    code = "viewer_busy"
+    status = 503
+    retryable = True
+
+
 class EmptyUploadError(SlideError):
     """Zero bytes."""
 

@@ -1,8 +1,8 @@
 """What parent and reader process say to each other, and how little of it the parent believes.
 
 Requests: ``open {path, mpp}``, ``survey {plan}`` (with memory), ``ring {tiles}`` (with memory),
-``tiles {start, count, at}``, ``focus``, ``close``. Answers: a message with the same ``op``, or
-``error {code, message}``. Pixels and tile indices travel in shared memory.
+``tiles {start, count, at}``, ``focus``, ``region {extent, size}`` (with memory), ``close``. Answers: a message with
+the same ``op``, or ``error {code, message}``. Pixels and tile indices travel in shared memory.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from app.slides.focus import SAMPLE_TILES
 from app.slides.grid import Grid
 from app.slides.shared_memory import Part, SharedMemory
 from app.slides.thumbnail_size import thumbnail_size
-from app.slides.types import DARK, Bounds, ReadingPlan, SlideInfo, SlideQc, Survey
+from app.slides.types import COLOURS, DARK, Bounds, Colour, ReadingPlan, SlideInfo, SlideQc, Survey
 
 _LEVELS_MAX = 64
 _WARNINGS_MAX = 20
@@ -57,6 +57,18 @@ def survey_layout(info: SlideInfo, grid: Grid) -> SurveyLayout:
 def ring_part(tiles: int, tile_px: int) -> Part:
     """The ring of tiles: uint8 [tiles, tile_px, tile_px, 3]."""
     return Part(0, (tiles, tile_px, tile_px, 3), np.uint8)
+
+
+def region_part(width: int, height: int) -> Part:
+    """A region's pixels: uint8 [height, width, 3]."""
+    return Part(0, (height, width, 3), np.uint8)
+
+
+def colour_from_json(value: object) -> Colour:
+    """What was done about the slide's colour profile. Raises ChannelGarbledError."""
+    if value not in COLOURS:
+        raise ChannelGarbledError("colour")
+    return value
 
 
 def plan_to_json(plan: ReadingPlan) -> Message:

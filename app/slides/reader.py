@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
@@ -13,9 +13,11 @@ from app.slides.checks import fraction_or_none, text, whole
 from app.slides.closing import Closing
 from app.slides.grid import grid_for
 from app.slides.protocol import (
+    colour_from_json,
     error_from_json,
     info_from_json,
     plan_to_json,
+    region_part,
     ring_part,
     sharpness_from_json,
     survey_from_memory,
@@ -24,7 +26,7 @@ from app.slides.protocol import (
 from app.slides.reader_process import ReaderProcess
 from app.slides.scrub import scrub
 from app.slides.shared_memory import SharedMemory
-from app.slides.types import ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch, UInt8Array
+from app.slides.types import Colour, Extent, ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch, UInt8Array
 
 log = logging.getLogger(__name__)
 RING_SLOTS = 4
@@ -40,6 +42,7 @@ class ReaderLimits:
     open_timeout_s: float = 60.0
     survey_timeout_s: float = 120.0
     batch_timeout_s: float = 60.0
+    region_timeout_s: float = 30.0
 
 
 DEFAULT_LIMITS = ReaderLimits()
@@ -59,6 +62,7 @@ class SlideReader(Closing):
         self._info: SlideInfo | None = None
         self._plan = ReadingPlan()
         self._survey: Survey | None = None
+        self.colour: Colour | None = None
         self._pending = 0
         self._closing = threading.Lock()
         self._closed = False
@@ -160,6 +164,22 @@ class SlideReader(Closing):
         if by_openslide:
             log.info("%d tiles could not be read directly and were read through OpenSlide", by_openslide)
         return qc
+
+    def region(self, extent: Extent, size: tuple[int, int]) -> UInt8Array:
+        """``extent`` (level-0 px) for the eye: uint8 [size[1], size[0], 3] sRGB, white beyond the slide."""
+        if self._info is None:
+            raise InternalError("region() before open()")
+        width, height = size
+        part = region_part(width, height)
+        memory = SharedMemory.create(part.end)
+        try:
+            request = {"op": "region", "extent": list(astuple(extent)), "size": [width, height]}
+            answer = self._ask(request, self._limits.region_timeout_s, memory.fd)
+            with self._believing():
+                self.colour = colour_from_json(answer.get("colour"))
+            return memory.array(part).copy()
+        finally:
+            memory.close()
 
     def release(self) -> None:
         """Let go of the slide, so that its file can be erased; the process stays."""

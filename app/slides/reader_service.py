@@ -9,17 +9,18 @@ import numpy as np
 
 from app.errors import NotASlideError, SlideCorruptError, SlideMissingError, XmagError
 from app.slides.channel import Channel, ChannelClosedError, Message
+from app.slides.display import Display
 from app.slides.files import slide_files
 from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.opening import OpenedSlide, open_slide
-from app.slides.protocol import error_to_json, info_to_json, ring_part, survey_layout, survey_to_json
+from app.slides.protocol import error_to_json, info_to_json, region_part, ring_part, survey_layout, survey_to_json
 from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
 from app.slides.storage import blame_storage, memory_error, storage_error
 from app.slides.survey import survey_slide
 from app.slides.tile_reader import TileReader
-from app.slides.types import ReadingPlan, UInt8Array
+from app.slides.types import Extent, ReadingPlan, UInt8Array
 
 
 def serve(sock: socket.socket) -> None:
@@ -50,6 +51,7 @@ class _Service:
         self._path = Path("/")
         self._plan = ReadingPlan()
         self._reader: TileReader | None = None
+        self._display: Display | None = None
         self._ring: UInt8Array = np.empty((0, 0, 0, 3), np.uint8)
         self._focus = FocusSample(0)
         self._handlers: dict[str, Callable[[Message], Message]] = {
@@ -58,6 +60,7 @@ class _Service:
             "ring": self._take_ring,
             "tiles": self._tiles,
             "focus": self._report_focus,
+            "region": self._region,
             "close": self._close,
         }
 
@@ -127,8 +130,19 @@ class _Service:
             "by_openslide": self._tile_reader().by_openslide,
         }
 
+    def _region(self, request: Message) -> Message:
+        fd = self._channel.take_fd()
+        opened, (width, height) = self._slide(), request["size"]
+        memory = SharedMemory(fd, os.fstat(fd).st_size)
+        memory.close()
+        if self._display is None:
+            self._display = Display(opened)
+        memory.array(region_part(width, height))[:] = self._display.region(Extent(*request["extent"]), (width, height))
+        return {"colour": self._display.colour}
+
     def _close(self, _: Message) -> Message:
         self._take_reader(None)
+        self._display = None
         if self._opened is not None:
             self._opened.close()
             self._opened = None

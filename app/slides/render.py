@@ -16,21 +16,11 @@ from PIL import Image
 from app.errors import SlideCorruptError
 from app.slides.opening import OpenedSlide
 from app.slides.resampling import Box, resize_tile
-from app.slides.types import ReadingPlan, UInt8Array
+from app.slides.types import Extent, ReadingPlan, UInt8Array
 
 WHITE = (255, 255, 255)
 _SLACK = 1e-6
 """Level px: less than this is a sum's rounding, for which no further pixel is read."""
-
-
-@dataclass(frozen=True)
-class Extent:
-    """A rectangle in level-0 px, not rounded."""
-
-    x0: float
-    y0: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from PIL import Image
 
 from app.slides.level import ENLARGEMENT_MAX, coarsest_level
 from app.slides.opening import OpenedSlide
-from app.slides.render import Extent, resample
+from app.slides.render import resample
 from app.slides.thumbnail_size import thumbnail_size
-from app.slides.types import SlideInfo, UInt8Array
+from app.slides.types import Extent, SlideInfo, UInt8Array
 
 _BLOCK_LEVEL_PX = 2048
 _FOOT = 1

@@ -10,11 +10,11 @@ from app.slides.closing import Closing
 from app.slides.direct_level import DirectLevel, LevelRect
 from app.slides.level import choose_level
 from app.slides.opening import OpenedSlide
-from app.slides.render import Extent, render_tile, tile_extent
+from app.slides.render import render_tile, tile_extent
 from app.slides.resampling import resize_tile
 from app.slides.self_check import check_patch
 from app.slides.tiled_image import NotDirectError, find_tiled_image
-from app.slides.types import Int64Array, ReadingPlan, UInt8Array
+from app.slides.types import Extent, Int64Array, ReadingPlan, UInt8Array
 
 _SLACK = 1e-6
 """Level px: less than this is a sum's rounding, for which no further pixel is read."""

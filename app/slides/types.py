@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 MppSource = Literal["request", "file", "objective_power"]
 ResampleFilter = Literal["lanczos", "box"]
+Colour = Literal["profile", "none", "unusable"]
+"""The slide's ICC profile was applied, there is none, or it cannot be used."""
+COLOURS: tuple[Colour, ...] = ("profile", "none", "unusable")
 UInt8Array = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
@@ -31,6 +34,16 @@ class ReadingPlan:
     tissue_min: float = 0.10
     resample_filter: ResampleFilter = "lanczos"
     level_tolerance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A rectangle in level-0 px, not rounded."""
+
+    x0: float
+    y0: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)

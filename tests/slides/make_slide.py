@@ -44,6 +44,7 @@ def write_svs(
     tile_px: int = 256,
     compression: Compression = "jpeg",
     jpeg: Jpeg = Jpeg(),
+    icc: bytes = b"",
 ) -> Path:
     """An Aperio SVS of uint8 [h, w, 3] RGB ``pixels``: levels are block means, sizes rounded down as Aperio does.
 
@@ -53,7 +54,7 @@ def write_svs(
     words = [f"Aperio Image Library v12.0.0\r\n{width}x{height} ({tile_px}x{tile_px})"]
     words += [f"AppMag = {appmag:g}"] if appmag is not None else []
     words += [f"MPP = {mpp:.6f}"] if mpp is not None else []
-    return _write(path, pixels, "|".join(words), levels, tile_px, compression, jpeg)
+    return _write(path, pixels, "|".join(words), levels, tile_px, compression, jpeg, icc)
 
 
 def write_generic_tiff(
@@ -76,6 +77,7 @@ def _write(
     tile_px: int,
     compression: Compression,
     jpeg: Jpeg,
+    icc: bytes = b"",
 ) -> Path:
     images = [(ds, _shrink(pixels, ds)) for ds in levels if min(pixels.shape[:2]) // ds >= 1]
     with path.open("wb") as out:
@@ -91,6 +93,8 @@ def _write(
             entries = _entries(image, tile_px, compression, jpeg, offsets, lengths, int(downsample != 1))
             if tables:
                 entries.append(_Entry(347, _UNDEFINED, tables))
+            if icc:
+                entries.append(_Entry(34675, _UNDEFINED, icc))
             if description is not None:
                 entries.append(_Entry(270, _ASCII, description.encode() + b"\0"))
             link = _write_directory(out, entries, link)

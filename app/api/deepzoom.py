@@ -1,0 +1,71 @@
+"""The slide itself, for a viewer: Deep Zoom (OpenSeadragon reads it). Never its label or macro."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.exceptions import HTTPException
+
+from app.api.auth import Reader
+from app.api.lookup import ReadableJob
+from app.api.problems import responses
+from app.api.services import ServicesDep
+from app.jobs.status import JobStatus
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["viewer"], responses=responses(401, 403, 404, 409, 410, 422))
+# A picture of a slide never changes, but who may see it and whether it is still kept is asked each time.
+_CACHING = "private, no-cache"
+_VERSION = "1"
+"""Of how pictures are made: part of every ETag."""
+Index = Annotated[int, Path(ge=0, le=10**6)]
+
+
+@dataclass(frozen=True)
+class TilePlace:
+    """Which tile."""
+
+    level: Index
+    column: Index
+    row: Index
+
+
+async def _kept(job: JobStatus, services: ServicesDep, caller: Reader) -> None:
+    """Refuses a slide that is gone, and writes down who looks at it."""
+    await services.in_viewer(services.viewer.check_kept, job.request)
+    await services.in_viewer(services.looks.note, caller.actor, job.request)
+
+
+def _unchanged(request: Request, tag: str) -> bool:
+    sent = request.headers.get("if-none-match", "")
+    return tag in {part.strip().removeprefix("W/") for part in sent.split(",")}
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": _CACHING}
+
+
+@router.get("/slide.dzi", response_class=Response, summary="The slide as a Deep Zoom image")
+async def descriptor(job: ReadableJob, services: ServicesDep, caller: Reader) -> Response:
+    """Deep Zoom XML: size, tile size 254, overlap 1. Its tiles are below `slide_files/`, in sRGB."""
+    await _kept(job, services, caller)
+    pyramid = await services.in_viewer(services.viewer.pyramid, job.request)
+    return Response(pyramid.descriptor(), media_type="application/xml", headers={"Cache-Control": _CACHING})
+
+
+@router.get("/slide_files/{level}/{column}_{row}.jpg", response_class=Response, summary="A Deep Zoom tile")
+async def tile(
+    job: ReadableJob,
+    services: ServicesDep,
+    caller: Reader,
+    request: Request,
+    place: Annotated[TilePlace, Depends()],
+) -> Response:
+    """JPEG. Level 0 is a single pixel; the last one has the slide's own pixels."""
+    await _kept(job, services, caller)
+    tag = f'"{_VERSION}-{job.request.id}-{place.level}-{place.column}-{place.row}"'
+    if _unchanged(request, tag):
+        return Response(status_code=304, headers=_headers(tag))
+    picture = await services.in_viewer(services.viewer.tile, job.request, place.level, place.column, place.row)
+    if picture is None:
+        raise HTTPException(404, "The slide's pyramid has no such tile.")
+    return Response(picture, media_type="image/jpeg", headers=_headers(tag))
