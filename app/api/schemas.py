@@ -27,6 +27,17 @@ class PathReference(BaseModel):
     )
 
 
+class UploadReference(BaseModel):
+    """An upload in pieces (tus) that is complete."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["upload"]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
+        description="the last part of the upload's Location", examples=["01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"]
+    )
+
+
 class AnalyzeFields(BaseModel):
     """Everything that may be said about a slide; all optional."""
 
@@ -66,10 +77,10 @@ class AnalyzeFields(BaseModel):
         return value
 
 
-class AnalyzeByPath(AnalyzeFields):
-    """Analyse a slide that the server can read itself: it is read in place and never copied or changed."""
+class AnalyzeBySource(AnalyzeFields):
+    """Analyse a slide that the server can read itself (in place, never copied or changed), or a finished upload."""
 
-    source: PathReference
+    source: Annotated[PathReference | UploadReference, Field(discriminator="type")]
 
 
 class JobQuery(BaseModel):
@@ -134,7 +145,7 @@ def job_view(status: JobStatus) -> JobView:
         links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
         links["overlay"] = f"{base}/heatmap.png?layer=overlay"
         links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg", "tiles.csv")}
-        links |= {"report": f"{base}/report.pdf", "report_html": f"{base}/report.html", "zip": f"{base}/results.zip"}
+        links |= {"report": f"{base}/report.html", "report_pdf": f"{base}/report.pdf", "results": f"{base}/results.zip"}
     elif status.folder is not None:
         links["tissue_mask"] = f"{base}/tissue_mask.png"
     progress = status.progress

@@ -27,7 +27,7 @@ def fetch(service, path):
 
 
 def test_the_pdf_is_one_page_and_the_same_every_time(service, job):
-    first, second = (fetch(service, job["links"]["report"]) for _ in range(2))
+    first, second = (fetch(service, job["links"]["report_pdf"]) for _ in range(2))
     assert first.content == second.content
     assert first.content.startswith(b"%PDF")
     assert first.content.count(b"/Type /Page\n") == 1
@@ -35,7 +35,7 @@ def test_the_pdf_is_one_page_and_the_same_every_time(service, job):
 
 
 def test_the_page_says_what_the_result_says_and_nobodys_name(service, job, tissue):
-    answer = fetch(service, job["links"]["report_html"])
+    answer = fetch(service, job["links"]["report"])
     page, result = answer.text, service.http.get(job["links"]["result"]).json()
     assert "style-src 'self'" in answer.headers["content-security-policy"]
     for said in (
@@ -57,11 +57,11 @@ def test_the_page_says_what_the_result_says_and_nobodys_name(service, job, tissu
 
 def test_what_a_request_says_cannot_become_part_of_the_page(service, tissue):
     job = service.wait(service.submit(tissue, slide_id="<img src=x onerror=alert(1)>", stain="<b>PAS</b>"))
-    page = fetch(service, job["links"]["report_html"]).text
+    page = fetch(service, job["links"]["report"]).text
     assert "<img src=x" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert "&lt;b&gt;PAS" in page
-    assert fetch(service, job["links"]["report"]).content.startswith(b"%PDF")
+    assert fetch(service, job["links"]["report_pdf"]).content.startswith(b"%PDF")
 
 
 def test_the_map_is_a_picture(service, job):
@@ -82,7 +82,7 @@ def test_the_table_has_a_row_for_each_tile(service, job):
 
 
 def test_the_zip_holds_everything_and_is_the_same_every_time(service, job):
-    first, second = (fetch(service, job["links"]["zip"]).content for _ in range(2))
+    first, second = (fetch(service, job["links"]["results"]).content for _ in range(2))
     assert first == second
     folder = service.data_dir / "jobs" / job["id"] / "attempt-1"
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
@@ -92,7 +92,7 @@ def test_the_zip_holds_everything_and_is_the_same_every_time(service, job):
         assert set(names) == files.keys() | {f"{job['id']}/tiles.csv", f"{job['id']}/report.pdf"}
         assert names[0] == f"{job['id']}/result.json"
         assert all(archive.read(name) == content for name, content in files.items())
-        assert archive.read(f"{job['id']}/report.pdf") == service.http.get(job["links"]["report"]).content
+        assert archive.read(f"{job['id']}/report.pdf") == service.http.get(job["links"]["report_pdf"]).content
         assert archive.read(f"{job['id']}/tiles.csv") == service.http.get(job["links"]["tiles"]).content
         packed = {info.filename.rpartition(".")[2]: info.compress_type for info in archive.infolist()}
     assert packed == {
@@ -108,7 +108,7 @@ def test_a_result_from_before_has_no_report_but_table_and_zip(service, tissue):
     for name in ("report.pdf", "report.html", "report_map.jpg"):
         check_problem(service.http.get(f"/jobs/{job['id']}/{name}"), 404, "layer_not_found")
     assert fetch(service, job["links"]["tiles"]).text.count("\n") > 5
-    with zipfile.ZipFile(io.BytesIO(fetch(service, job["links"]["zip"]).content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(fetch(service, job["links"]["results"]).content)) as archive:
         assert f"{job['id']}/report.pdf" not in archive.namelist()
 
 
