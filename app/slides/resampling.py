@@ -36,8 +36,13 @@ class _Band:
 
 
 def resize_tile(region: UInt8Array, box: Box, px: int, how: ResampleFilter) -> UInt8Array:
-    """The part ``box`` of uint8 [h, w, 3] as uint8 [px, px, 3]."""
-    if how == "box":
+    """The part ``box`` of uint8 [h, w, 3] as uint8 [px, px, 3].
+
+    "box" is for making smaller: enlarging (a level that is a little too coarse) it would repeat pixels, so that
+    LANCZOS does that.
+    """
+    left, top, right, bottom = box
+    if how == "box" and right - left >= px and bottom - top >= px:
         return np.asarray(Image.fromarray(region).resize((px, px), Image.Resampling.BOX, box=box))
     return _lanczos(region, box, px)
 
