@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from app.client.cli import submit
 from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
 
 if TYPE_CHECKING:
@@ -185,6 +186,9 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, description=stage, completed=done, total=total)
 
         yield report
+
+
+cli.command()(submit)
 
 
 @cli.command()

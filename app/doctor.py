@@ -23,6 +23,8 @@ from app.settings import GIB, Settings
 from app.slides.reader import ReaderLimits, SlideReader
 
 MASK = "(set)"
+_CLIENTS = ("key", "server")
+"""Variables of `xmag submit`, which configure nothing here."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ def _settings(settings: Settings) -> str:
     unknown = [
         name
         for name in os.environ
-        if name.startswith("XMAG_") and not name.startswith("XMAG_TEST_") and name[5:].lower() not in values
+        if name.startswith("XMAG_")
+        and not name.startswith("XMAG_TEST_")
+        and name[5:].lower() not in {*values, *_CLIENTS}
     ]
     if unknown:
         raise SetupError(

@@ -1,0 +1,1 @@
+"""The other side of the API: what `xmag submit` does. Knows the service by its addresses only."""

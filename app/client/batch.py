@@ -1,0 +1,91 @@
+"""Many slides, one after the other: sent, then followed until the last of them is over."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.client.retry import OutOfPatienceError
+from app.client.service import Job, NotAllowedError, RefusedError, Service
+from app.client.table import Row
+from app.client.upload import content_key, submit
+
+
+class Watcher(Protocol):
+    """Told what happens, for a progress display."""
+
+    def sending(self, slide: Path, sent: int, total: int) -> None:
+        """``sent`` of ``total`` bytes."""
+
+    def following(self, slide: Path, job: Job) -> None:
+        """A job's state."""
+
+    def over(self, row: Row) -> None:
+        """A slide is done with."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for. ``fields``: those of POST /analyze; ``again``: a new job even for what was sent before."""
+
+    slides: tuple[Path, ...]
+    fields: dict[str, str]
+    wait: bool
+    again: bool
+
+
+def run_batch(service: Service, order: Order, watcher: Watcher) -> list[Row]:
+    """A row for each slide, in their order. NotAllowedError where the key opens nothing; no other error ends it."""
+    rows: dict[int, Row] = {}
+    jobs: dict[int, Job] = {}
+    for number, slide in enumerate(order.slides):
+        try:
+            jobs[number] = _send(service, slide, order, watcher)
+        except NotAllowedError:
+            raise
+        except RefusedError as error:
+            rows[number] = Row(str(slide), "", "refused", error.code, error.message)
+        except OutOfPatienceError as error:
+            rows[number] = Row(str(slide), "", "unsent", "out_of_reach", f"The service is out of reach: {error}.")
+        except OSError as error:
+            rows[number] = Row(str(slide), "", "unsent", "unreadable", f"The file cannot be read: {error.strerror}.")
+        if number in rows:
+            watcher.over(rows[number])
+    if order.wait:
+        rows |= _follow(service, order, jobs, watcher)
+    else:
+        rows |= {number: Row(str(order.slides[number]), job.id, job.state, "", "") for number, job in jobs.items()}
+    return [rows[number] for number in range(len(order.slides))]
+
+
+def _send(service: Service, slide: Path, order: Order, watcher: Watcher) -> Job:
+    total = slide.stat().st_size
+    watcher.sending(slide, 0, total)
+    key = str(uuid.uuid4()) if order.again else content_key(slide, order.fields)
+    job = submit(service, slide, order.fields, key, lambda sent: watcher.sending(slide, sent, total))
+    watcher.following(slide, job)
+    return job
+
+
+def _follow(service: Service, order: Order, jobs: dict[int, Job], watcher: Watcher) -> dict[int, Row]:
+    """Ask about each job as often as the service wants to be asked, until it is over."""
+    rows: dict[int, Row] = {}
+    while len(rows) < len(jobs):
+        pause_s = 0.0
+        for number in sorted(jobs.keys() - rows.keys()):
+            slide = order.slides[number]
+            try:
+                job = service.job(jobs[number].id)
+                watcher.following(slide, job)
+                if not job.is_over:
+                    pause_s = max(pause_s, job.again_after_s)
+                    continue
+                result = service.result(job.id) if job.state == "succeeded" else None
+                rows[number] = Row(str(slide), job.id, job.state, job.code, job.message, result)
+            except (RefusedError, OutOfPatienceError) as error:
+                code = error.code if isinstance(error, RefusedError) else "out_of_reach"
+                rows[number] = Row(str(slide), jobs[number].id, "unknown", code, f"Following the job ended: {error}.")
+            watcher.over(rows[number])
+        time.sleep(pause_s)
+    return rows

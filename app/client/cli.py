@@ -1,0 +1,40 @@
+"""The command `xmag submit` as it is typed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def submit(  # noqa: PLR0917 (a command's options are its arguments)
+    slides: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="slide files; a .zip for several")
+    ],
+    server: Annotated[str, typer.Option(envvar="XMAG_SERVER", help="address")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="XMAG_KEY", show_envvar=True, help="better in the environment: others see a command line"),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="until all are over, and show what came of them")] = False,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", dir_okay=False, writable=True, help="write the table there")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="default: the server's")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="head to run, may be repeated; default: all")] = None,
+    priority: Annotated[str | None, typer.Option(help="routine, urgent, asap or stat")] = None,
+    mpp: Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")] = None,
+    stain: Annotated[str | None, typer.Option(help="for example H&E")] = None,
+    organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
+    again: Annotated[bool, typer.Option("--again", help="analyse anew what was sent with the same fields")] = False,
+    patience_s: Annotated[float, typer.Option("--patience", min=0.0, help="seconds without an answer")] = 600.0,
+) -> None:
+    """Send slides to a server. Exit code 0: all are accepted (with --wait: succeeded), 1: some are not, 2: usage."""
+    from app.client.command import Command, run  # noqa: PLC0415 (only this command needs what it needs)
+
+    said = {"model": model, "priority": priority, "mpp": mpp, "stain": stain, "organ": organ}
+    fields = {name: f"{value}" for name, value in said.items() if value is not None}
+    fields |= {"tasks": ",".join(task)} if task else {}
+    command = Command(tuple(slides), fields, server, key, patience_s, wait=wait, again=again, csv_file=csv_file)
+    if not run(command, Console(), Console(stderr=True)):
+        raise typer.Exit(1)
