@@ -32,6 +32,14 @@ else
   skip "what compose makes of its files" "there is no docker compose here"
 fi
 
+# Each alert on data that sets it off and on data that does not. Debian's package prometheus has the program.
+if command -v promtool > /dev/null; then
+  quietly promtool check rules docker/monitoring/alerts.yml
+  quietly promtool test rules docker/monitoring/alerts.test.yml
+else
+  skip "what the alerts make of data" "there is no promtool here"
+fi
+
 # Kustomize's own kind and KEDA's are not in Kubernetes' schema.
 shopt -s extglob
 manifests docker/kubernetes/!(kustomization|scaled).yaml
