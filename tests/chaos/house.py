@@ -147,7 +147,7 @@ class House:
         while time.monotonic() < deadline:
             try:
                 answer = self.service.post(self.slides[slide], {"Idempotency-Key": asked.key}, **fields)
-            except (httpx.TransportError, RuntimeError):  # the API dies, or the client was closed with its service
+            except (httpx.TransportError, RuntimeError, AttributeError):  # dead, closed, or not yet there again
                 time.sleep(0.2)
                 continue
             if answer.status_code == 202:

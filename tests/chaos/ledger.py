@@ -125,7 +125,7 @@ def table(ledgers: list[Ledger]) -> str:
         rows.append((one.name, *_figures([one]), f"{one.took_s:.0f}"))
     rows.append(("all", *_figures(ledgers), f"{sum(one.took_s for one in ledgers):.0f}"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))) for r in rows]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     kinds: Counter[str] = sum((one.faults for one in ledgers), Counter())
     lines += ["", "faults injected"] + [f"{count:6d}  {kind}" for kind, count in sorted(kinds.items())]
     return "\n".join(lines)

@@ -36,7 +36,9 @@ def sweep(house: House, ledger: Ledger, rng: random.Random, jobs: int, kills: in
     feeding.join()
     if ledger.faults[KILL] < kills or len(ledger.asked) < jobs:
         ledger.find(f"only {ledger.faults[KILL]} kills over {len(ledger.asked)} jobs in {limit_s:.0f} s")
-    ledger.notes.append("stages in which workers were killed: " + ", ".join(f"{k} {n}" for k, n in stages.most_common()))
+    ledger.notes.append(
+        "stages in which workers were killed: " + ", ".join(f"{k} {n}" for k, n in stages.most_common())
+    )
 
 
 def _feed(house: House, ledger: Ledger, rng: random.Random, over: threading.Event) -> None:
