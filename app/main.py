@@ -10,7 +10,7 @@ from types import FrameType
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import analyze, deepzoom, files, health, jobs, layers, metrics, pages, reports, session
+from app.api import analyze, deepzoom, files, health, jobs, layers, metrics, pages, reports, session, tus
 from app.api.failures import FailureLimiter
 from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
@@ -31,6 +31,7 @@ from app.jobs.queue import JobQueue, connect
 from app.jobs.reconcile import Reconciler
 from app.jobs.retention import Retention
 from app.jobs.store import JobStore
+from app.jobs.uploads import UploadStore
 from app.jobs.viewer import Viewer
 from app.keys import KeyStore
 from app.logs import configure_logs
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         audit, claims = AuditLog(settings.data_dir), Claims(settings.data_dir / "idempotency")
         eraser = Eraser(store, claims, audit)
+        uploads = UploadStore(settings.data_dir / "uploads", settings.uploads_keep_hours)
         viewer = Viewer(settings, store)
         services = Services(
             settings,
@@ -76,12 +78,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             SessionStore(queue, keys, settings.session_hours),
             audit,
             eraser,
+            uploads,
             viewer,
             Looks(audit),
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
-        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
+        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser, uploads))
         reconciler.start()
         callbacks = CallbackThread(services.intake.callbacks)
         callbacks.start()
@@ -110,7 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guard, keys=keys)
     app.add_middleware(RequestId)
     install_problem_handlers(app)
-    for part in (session, analyze, jobs, files, deepzoom, layers, reports, health, metrics, pages):
+    for part in (session, analyze, tus, jobs, files, deepzoom, layers, reports, health, metrics, pages):
         app.include_router(part.router)
     pages.install_static(app)
     complete_openapi(app)

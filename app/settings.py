@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     upload_idle_s: float = Field(default=60, gt=0, description="an upload that sends nothing for this long is cut off")
     upload_max_s: float = Field(default=3600, gt=0, description="longest that one upload may take in all")
     uploads_max: int = Field(default=256, ge=1, description="uploads at a time before POST answers 429")
+    uploads_keep_hours: float = Field(
+        default=24, gt=0, description="an upload in pieces is erased that long after its last piece"
+    )
     slides_keep_days: float | None = Field(
         default=None, gt=0, description="uploads are erased that long after their job's end (default: never)"
     )

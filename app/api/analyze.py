@@ -1,6 +1,7 @@
 """POST /analyze: a slide comes in, a job comes out."""
 
 import json
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import structlog
@@ -12,10 +13,10 @@ from starlette.requests import ClientDisconnect
 
 from app.api.auth import Analyst, Caller
 from app.api.problems import responses
-from app.api.schemas import AnalyzeByPath, AnalyzeFields, JobView, job_view
+from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, UploadReference, job_view
 from app.api.services import Services, ServicesDep
 from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, timed_body, too_large
-from app.errors import RequestInvalidError, TaskNotFoundError, TooLargeError
+from app.errors import RequestInvalidError, TaskNotFoundError, TooLargeError, UploadNotFoundError
 from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
 from app.jobs.intake import fingerprint_of
@@ -23,6 +24,7 @@ from app.jobs.record import JobRequest, Source, now
 from app.jobs.source import resolve_source
 from app.jobs.status import job_status
 from app.jobs.upload_folder import UploadFolder
+from app.jobs.uploads import Upload
 
 router = APIRouter(tags=["analyze"])
 log = structlog.stdlib.get_logger("xmag.api")
@@ -40,13 +42,13 @@ def _openapi_body() -> dict[str, Any]:
         "tasks": {"type": "string", "description": "comma-separated, default all", "examples": ["malignancy"]},
     }
     form["required"] = ["slide"]
-    by_path = AnalyzeByPath.model_json_schema(ref_template="#/components/schemas/{model}")
+    by_source = AnalyzeBySource.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
         "required": True,
         "content": {
             "multipart/form-data": {"schema": form},
             "application/json": {
-                "schema": {k: v for k, v in by_path.items() if k != "$defs"},
+                "schema": {k: v for k, v in by_source.items() if k != "$defs"},
                 "example": {"source": {"type": "path", "path": "/slides/S26-001234-A1.svs"}, "priority": "stat"},
             },
         },
@@ -85,7 +87,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
         if kind == "multipart/form-data":
             job_id = await _by_upload(request, services, caller, idempotency)
         elif kind == "application/json":
-            job_id = await _by_path(request, services, caller, idempotency)
+            job_id = await _by_source(request, services, caller, idempotency)
         else:
             raise RequestInvalidError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
     except ClientDisconnect:
@@ -115,7 +117,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
         return accepted.id
 
 
-async def _by_path(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
+async def _by_source(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
     body = bytearray()
     async for chunk in timed_body(request, services.settings):
         body += chunk
@@ -125,8 +127,10 @@ async def _by_path(request: Request, services: Services, caller: Caller, idempot
         document = json.loads(bytes(body))
     except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep, end the parser too
         raise RequestInvalidError(f"The body is not JSON that can be read: {error}.") from error
-    fields = _validated(AnalyzeByPath, document)
+    fields = _validated(AnalyzeBySource, document)
     _check(services, fields)
+    if isinstance(fields.source, UploadReference):
+        return await _by_reference(request, services, caller, idempotency, fields)
     path = await services.in_intake(resolve_source, fields.source.path, services.settings)
     source = await services.in_intake(services.intake.by_path, path, fields.mpp)
     job = _job(request, new_job_id(), fields, source, services, caller)
@@ -135,6 +139,41 @@ async def _by_path(request: Request, services: Services, caller: Caller, idempot
     if accepted.id != job.id:
         (services.store.root / job.id).rmdir()
     return accepted.id
+
+
+async def _by_reference(
+    request: Request, services: Services, caller: Caller, idempotency: str | None, fields: AnalyzeBySource
+) -> str:
+    """A finished upload becomes a job; one that is refused stays, to be asked for again with other fields."""
+    assert isinstance(fields.source, UploadReference)
+    uploads = services.uploads
+    upload = await services.in_intake(uploads.find_any, fields.source.id, caller.tenant)
+    with ExitStack() as undo:
+        await services.in_intake(undo.enter_context, uploads.locked(upload))
+        if upload.taken_by is not None:
+            return await _once_more(services, upload, idempotency, fields)
+        folder = await services.in_intake(UploadFolder, services.store)
+        try:
+            file = await services.in_intake(uploads.link, upload, folder.slide_folder)
+            source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
+            job = _job(request, folder.job_id, fields, source, services, caller)
+            accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
+            await services.in_intake(uploads.note_taken, upload, accepted.id)
+        finally:
+            with CancelScope(shield=True):
+                await services.in_intake(folder.close)
+        return accepted.id
+
+
+async def _once_more(services: Services, upload: Upload, idempotency: str | None, fields: AnalyzeBySource) -> str:
+    """The job that an upload became, for the same request with the same Idempotency-Key. UploadNotFoundError else."""
+    job_id = upload.taken_by or ""
+    if idempotency is not None and await services.in_intake(services.store.exists, job_id):
+        job = await services.in_intake(services.store.request, job_id)
+        if job.idempotency == idempotency:
+            await services.in_intake(services.intake.check_same, job, _fingerprint(job.source, fields))
+            return job_id
+    raise UploadNotFoundError("This upload became a job already. Send the slide again to analyse it once more.")
 
 
 async def _accept(

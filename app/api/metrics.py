@@ -107,7 +107,7 @@ class RequestMetrics:
         finally:
             route = scope.get("route")
             name = getattr(route, "path", "unmatched")
-            method = scope["method"] if scope["method"] in {"GET", "POST", "DELETE", "HEAD"} else "OTHER"
+            method = scope["method"] if scope["method"] in {"GET", "POST", "PATCH", "DELETE", "HEAD"} else "OTHER"
             self.requests.labels(method, name, str(status)).inc()
             self.seconds.labels(method, name).observe(time.perf_counter() - start)
 

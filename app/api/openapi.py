@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.api.problems import Problem
-from app.api.schemas import AnalyzeByPath
+from app.api.schemas import AnalyzeBySource
 
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -18,7 +18,7 @@ def complete_openapi(app: FastAPI) -> None:
         document = plain()
         schemas = document["components"]["schemas"]
         schemas.setdefault("Problem", Problem.model_json_schema(ref_template=_REFERENCE))
-        for name, schema in AnalyzeByPath.model_json_schema(ref_template=_REFERENCE).get("$defs", {}).items():
+        for name, schema in AnalyzeBySource.model_json_schema(ref_template=_REFERENCE).get("$defs", {}).items():
             schemas.setdefault(name, schema)
         return document
 

@@ -39,9 +39,11 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         408: "The upload stalled",
         409: "Not in this state",
         410: "The job was erased",
+        412: "Another version of the protocol",
         413: "Too large",
         415: "Not a slide",
         422: "Unusable",
+        423: "Another request writes it",
         429: "The queue is full, or too many refused credentials came from this address",
         503: "Draining, disk low, or the queue or the identity provider is down",
     }.items()
@@ -74,6 +76,13 @@ def problem_response(error: XmagError) -> JSONResponse:
     return JSONResponse(content, error.status, headers, media_type=MEDIA_TYPE)
 
 
+def logged_response(error: XmagError) -> JSONResponse:
+    """The same, with a line in the log where the fault is ours."""
+    if error.status >= 500:
+        log.error("request failed", code=error.code, reason=error.message)
+    return problem_response(error)
+
+
 def _title(status: int) -> str:
     try:
         return http.HTTPStatus(status).phrase
@@ -86,9 +95,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(XmagError)
     async def typed(_: Request, error: XmagError) -> JSONResponse:
-        if error.status >= 500:
-            log.error("request failed", code=error.code, reason=error.message)
-        return problem_response(error)
+        return logged_response(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

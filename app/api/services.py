@@ -14,6 +14,7 @@ from app.api.failures import FailureLimiter
 from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.sessions import SessionStore
+from app.api.turns import Turns
 from app.audit import AuditLog
 from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
@@ -21,6 +22,7 @@ from app.jobs.erase import Eraser
 from app.jobs.intake import Intake
 from app.jobs.queue import JobQueue
 from app.jobs.store import JobStore
+from app.jobs.uploads import UploadStore
 from app.jobs.viewer import Viewer
 from app.keys import KeyStore
 from app.settings import Settings
@@ -45,8 +47,10 @@ class Services:
     sessions: SessionStore
     audit: AuditLog
     eraser: Eraser
+    uploads: UploadStore
     viewer: Viewer
     looks: Looks
+    turns: Turns = field(default_factory=Turns)
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0
     _uploads: int = 0

@@ -36,6 +36,12 @@ FORM_OVERHEAD_BYTES = 1 << 20
 _SUFFIX = re.compile(r"\.(svs|svslide|tif|tiff|ndpi|vms|vmu|scn|mrxs|bif|czi|dcm|zip)$", re.IGNORECASE)
 
 
+def slide_suffix(file_name: str) -> str:
+    """The ending of a client's file name, with its dot, if a slide or zip may have it; else empty."""
+    found = _SUFFIX.search(PurePath(file_name).name)
+    return found.group(0).lower() if found else ""
+
+
 class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
     """Writes the part named ``slide``. Only one is taken."""
 
@@ -52,8 +58,7 @@ class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
         """The part's head was read: its file name, if any, is known."""
         if self.path is not None:
             raise RequestInvalidError("Send one file in the field slide. A slide of several files goes as one .zip.")
-        suffix = _SUFFIX.search(PurePath(self.multipart_filename or "").name)
-        self.path = self._folder / f"slide{suffix.group(0).lower() if suffix else ''}"
+        self.path = self._folder / f"slide{slide_suffix(self.multipart_filename or '')}"
         self._file = self.path.open("xb", buffering=0)
 
     def on_data_received(self, chunk: bytes) -> None:
@@ -120,7 +125,7 @@ async def receive_form(
         parser.register("slide", slide)
         for name, target in values.items():
             parser.register(name, target)
-        async for chunk in _buffered(request, settings):
+        async for chunk in buffered_body(request, settings):
             await services.in_intake(parser.data_received, chunk)
     except UnexpectedPartException as error:
         known = ", ".join(("slide", *field_names))
@@ -175,7 +180,7 @@ async def timed_body(request: Request, settings: Settings) -> AsyncIterator[byte
             ) from error
 
 
-async def _buffered(request: Request, settings: Settings) -> AsyncIterator[bytes]:
+async def buffered_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
     """The body in blocks of about a mebibyte, so that a thread is asked for seldom."""
     buffer = bytearray()
     async for chunk in timed_body(request, settings):

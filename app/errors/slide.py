@@ -30,6 +30,55 @@ class SlideMissingError(SlideError):
     code = "slide_missing"
 
 
+class UploadNotFoundError(XmagError):
+    """No upload of that id: never begun, not finished in time, or already a job."""
+
+    code = "upload_not_found"
+    status = 404
+    origin = "user"
+
+
+class UploadIncompleteError(XmagError):
+    """The upload lacks bytes."""
+
+    code = "upload_incomplete"
+    status = 409
+    origin = "user"
+
+
+class UploadOffsetError(XmagError):
+    """A piece does not begin where the upload ends."""
+
+    code = "upload_offset"
+    status = 409
+    origin = "user"
+
+
+class TusVersionError(XmagError):
+    """Another version of the tus protocol than 1.0.0."""
+
+    code = "tus_version"
+    status = 412
+    origin = "user"
+
+
+class UploadTypeError(XmagError):
+    """A piece was not sent as application/offset+octet-stream."""
+
+    code = "upload_type"
+    status = 415
+    origin = "user"
+
+
+class UploadBusyError(XmagError):
+    """Another request writes the same upload."""
+
+    code = "upload_busy"
+    status = 423
+    origin = "user"
+    retryable = True
+
+
 class SlideGoneError(XmagError):
     """The slide was erased, or is no longer where it was; the results are kept."""
 

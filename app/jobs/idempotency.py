@@ -40,14 +40,18 @@ class Claims:
             if path.exists():
                 known = json.loads(path.read_text())
                 if store.exists(known["job"]):
-                    if known["fingerprint"] != fingerprint:
-                        raise IdempotencyKeyReusedError(
-                            "This Idempotency-Key came before with another slide or other fields. Use a new key."
-                        )
+                    _check_same(known, fingerprint)
                     return str(known["job"])
             self._write(path, {"job": job_id, "fingerprint": fingerprint})
             commit()
             return job_id
+
+    def check_same(self, name: str, fingerprint: str) -> None:
+        """IdempotencyKeyReusedError when the key's job was made from another request."""
+        path = self._folder / name
+        with self._locked():
+            if path.exists():
+                _check_same(json.loads(path.read_text()), fingerprint)
 
     def release(self, name: str) -> None:
         """Forget a key: its job is being erased."""
@@ -67,3 +71,10 @@ class Claims:
         with (self._folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _check_same(claim: dict[str, str], fingerprint: str) -> None:
+    if claim["fingerprint"] != fingerprint:
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key came before with another slide or other fields. Use a new key."
+        )

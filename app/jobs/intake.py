@@ -100,6 +100,11 @@ class Intake:
             log.warning("queue unavailable", during="enqueue", job=request.id)
         return request
 
+    def check_same(self, job: JobRequest, fingerprint: str) -> None:
+        """IdempotencyKeyReusedError unless ``fingerprint`` is the one that ``job`` was made with its key."""
+        if job.idempotency is not None:
+            self._claims.check_same(job.idempotency, fingerprint)
+
     def _commit(self, request: JobRequest, actor: Actor) -> None:
         self._audit.append(Event("job.submit", actor, request.id, request.tenant, request.source.type))
         if request.callback_url is not None:

@@ -8,6 +8,7 @@ from app.audit import SERVICE
 from app.errors import JobErasedError, JobNotFoundError, RecordUnreadableError, XmagError
 from app.jobs.erase import Eraser
 from app.jobs.store import JobStore
+from app.jobs.uploads import UploadStore
 from app.settings import Settings
 
 log = structlog.stdlib.get_logger("xmag.retention")
@@ -38,17 +39,22 @@ class ClockWatch:
 class Retention:
     """``run`` it now and then. Cheap to repeat: each job's end is read once."""
 
-    def __init__(self, settings: Settings, store: JobStore, eraser: Eraser) -> None:
+    def __init__(self, settings: Settings, store: JobStore, eraser: Eraser, uploads: UploadStore | None = None) -> None:
         self._slides_days, self._results_days = settings.slides_keep_days, settings.results_keep_days
         self._store, self._eraser = store, eraser
+        self._uploads = uploads
         self._clock = ClockWatch()
         self._ended_s: dict[str, float] = {}
         self._without_upload: set[str] = set()
         self._gone: set[str] = set()
 
     def run(self) -> int:
-        """Erase what is due; how many jobs that concerned."""
-        if (self._slides_days is None and self._results_days is None) or not self._clock.is_steady():
+        """Erase what is due, uploads that nobody goes on with too; how many jobs that concerned."""
+        if not self._clock.is_steady():
+            return 0
+        if self._uploads is not None and (cleared := self._uploads.clear()):
+            log.info("uploads erased that nobody went on with", uploads=cleared)
+        if self._slides_days is None and self._results_days is None:
             return 0
         return sum(self._look(job_id) for job_id in self._store.ids_newest_first() if job_id not in self._gone)
 

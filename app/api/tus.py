@@ -1,0 +1,187 @@
+"""Uploads that can be resumed: the tus protocol 1.0.0 with creation, creation-with-upload, termination and expiration.
+
+Source: https://tus.io/protocols/resumable-upload. Why not a library: docs/decisions/.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from email.utils import format_datetime
+from typing import Any
+
+from anyio import CancelScope
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from app.api.auth import Analyst
+from app.api.problems import logged_response, responses
+from app.api.services import Services, ServicesDep
+from app.api.upload import buffered_body, slide_suffix, too_large
+from app.errors import (
+    DrainingError,
+    EmptyUploadError,
+    RequestInvalidError,
+    TusVersionError,
+    UploadOffsetError,
+    UploadTypeError,
+    XmagError,
+)
+from app.jobs.uploads import Upload
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,termination,expiration"
+BODY_TYPE = "application/offset+octet-stream"
+
+
+class TusRoute(APIRoute):
+    """Every answer names the protocol's version, and every request has to (OPTIONS excepted)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler around the route's own."""
+        handle = super().get_route_handler()
+
+        async def handle_tus(request: Request) -> Response:
+            try:
+                if request.method != "OPTIONS" and request.headers.get("tus-resumable") != VERSION:
+                    raise TusVersionError(f"Send the header Tus-Resumable: {VERSION}; this server speaks no other.")
+                response = await handle(request)
+            except XmagError as error:
+                response = logged_response(error)
+                if isinstance(error, TusVersionError):
+                    response.headers["Tus-Version"] = VERSION
+            response.headers["Tus-Resumable"] = VERSION
+            return response
+
+        return handle_tus
+
+
+router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=TusRoute)
+_REFUSALS = responses(401, 403, 404, 409, 412, 413, 415, 422, 423, 429, 503)
+
+
+@router.options("", include_in_schema=False)
+@router.options("/", status_code=204, summary="What the server speaks")
+def abilities(services: ServicesDep) -> Response:
+    """Versions, extensions and the largest upload, as headers."""
+    return Response(
+        status_code=204,
+        headers={
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(services.settings.upload_max_bytes),
+        },
+    )
+
+
+@router.post("", include_in_schema=False)
+@router.post("/", status_code=201, summary="Begin an upload", responses=_REFUSALS)
+async def begin(request: Request, services: ServicesDep, caller: Analyst) -> Response:
+    """`Upload-Length` in bytes; `Upload-Metadata: filename <base64>` tells the ending. The answer's `Location` is the
+    upload: send it with PATCH, ask with HEAD how far it is, and name it in POST /analyze once it is complete."""
+    length, limit = _whole_number(request, "upload-length"), services.settings.upload_max_bytes
+    if length > limit:
+        raise too_large(limit)
+    if length == 0:
+        raise EmptyUploadError("The file is empty (0 bytes). Check the export, and send it again.")
+    if services.draining.is_set():
+        raise DrainingError("The service is going down. Send the request again in a minute.")
+    suffix = slide_suffix(_metadata(request).get("filename", ""))
+    with services.room_for(length):
+        upload = await services.in_intake(services.uploads.create, caller.tenant, length, suffix)
+    if request.headers.get("content-type") == BODY_TYPE:
+        await _append(request, services, upload, 0)
+    headers = {"Location": f"/uploads/{upload.record.id}", **await services.in_intake(_state, services, upload)}
+    return Response(status_code=201, headers=headers)
+
+
+@router.head("/{upload_id}", status_code=200, summary="How far an upload is", responses=_REFUSALS)
+async def look(upload_id: str, services: ServicesDep, caller: Analyst) -> Response:
+    """`Upload-Offset` of `Upload-Length`. Whoever still sends is cut off, so that the answer holds."""
+    upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
+    async with services.turns.take(upload.record.id):
+        headers = await services.in_intake(_state, services, upload)
+    length = {"Upload-Length": str(upload.record.length_bytes), "Cache-Control": "no-store"}
+    return Response(status_code=200, headers={**headers, **length})
+
+
+@router.patch("/{upload_id}", status_code=204, summary="Send a piece", responses=_REFUSALS)
+async def send(upload_id: str, request: Request, services: ServicesDep, caller: Analyst) -> Response:
+    """The bytes from `Upload-Offset` on, as `application/offset+octet-stream`. What arrives is kept, also when the
+    line breaks; the offset that is answered is on disk for good."""
+    if request.headers.get("content-type") != BODY_TYPE:
+        raise UploadTypeError(f"Send the bytes with Content-Type: {BODY_TYPE}.")
+    offset = _whole_number(request, "upload-offset")
+    upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
+    await _append(request, services, upload, offset)
+    return Response(status_code=204, headers=await services.in_intake(_state, services, upload))
+
+
+@router.delete("/{upload_id}", status_code=204, summary="Give an upload up", responses=_REFUSALS)
+async def give_up(upload_id: str, services: ServicesDep, caller: Analyst) -> Response:
+    """What was received is erased."""
+    upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
+    async with services.turns.take(upload.record.id):
+        await services.in_intake(_erase, services, upload)
+    return Response(status_code=204)
+
+
+@router.post("/{upload_id}", include_in_schema=False)
+async def override(upload_id: str, request: Request, services: ServicesDep, caller: Analyst) -> Response:
+    """For clients behind proxies that let no PATCH or DELETE pass."""
+    meant = request.headers.get("x-http-method-override", "").upper()
+    if meant == "PATCH":
+        return await send(upload_id, request, services, caller)
+    if meant == "DELETE":
+        return await give_up(upload_id, services, caller)
+    raise RequestInvalidError("Send the piece with PATCH, or with X-HTTP-Method-Override: PATCH.")
+
+
+async def _append(request: Request, services: Services, upload: Upload, offset: int) -> None:
+    length = upload.record.length_bytes
+    async with services.turns.take(upload.record.id):
+        with ExitStack() as undo:
+            try:
+                writer = await services.in_intake(undo.enter_context, services.uploads.writer(upload))
+                if writer.offset != offset:
+                    raise UploadOffsetError(f"The upload is at {writer.offset}, not at {offset}. Go on from there.")
+                with services.room_for(length - offset):
+                    async for chunk in buffered_body(request, services.settings):
+                        if writer.offset + len(chunk) > length:
+                            raise too_large(length)
+                        await services.in_intake(writer.append, chunk)
+            except ClientDisconnect:
+                return  # nobody hears the answer; what came is kept
+            finally:
+                with CancelScope(shield=True):  # what came is made durable whatever ended it
+                    await services.in_intake(undo.close)
+
+
+def _state(services: Services, upload: Upload) -> dict[str, str]:
+    ends_at = format_datetime(services.uploads.ends_at(upload), usegmt=True)
+    return {"Upload-Offset": str(upload.offset), "Upload-Expires": ends_at}
+
+
+def _erase(services: Services, upload: Upload) -> None:
+    with services.uploads.locked(upload):
+        services.uploads.erase(upload)
+
+
+def _whole_number(request: Request, header: str) -> int:
+    text = request.headers.get(header, "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise RequestInvalidError(f"The header {header.title()} must be a whole number of bytes.")
+    return int(text)
+
+
+def _metadata(request: Request) -> dict[str, str]:
+    """Upload-Metadata: names, each with a value in base64, split by commas."""
+    found = {}
+    for part in request.headers.get("upload-metadata", "").split(","):
+        name, _, value = part.strip().partition(" ")
+        try:
+            found[name] = base64.b64decode(value.strip(), validate=True).decode("utf-8", "replace")
+        except (binascii.Error, ValueError) as error:
+            raise RequestInvalidError("The header Upload-Metadata is not names with values in base64.") from error
+    return found
