@@ -1,0 +1,86 @@
+import io
+from datetime import UTC, datetime
+
+import numpy as np
+from PIL import Image
+
+from app.results.report import Report, Subject, build_report
+from app.results.report_html import render_html
+from app.results.report_map import draw_report_map
+from app.results.report_pdf import render_pdf
+from tests.results.make_result import Recipe, make_result
+
+SUBJECT = Subject("01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", "S26-1-A1", datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+
+
+def report(**recipe: object) -> Report:
+    return build_report(make_result(Recipe(**recipe)), SUBJECT)
+
+
+def pdf(**recipe: object) -> bytes:
+    result = make_result(Recipe(**recipe))
+    made = build_report(result, SUBJECT)
+    tile = io.BytesIO()
+    Image.new("RGB", (224, 224), (222, 160, 200)).save(tile, "JPEG")
+    drawn = draw_report_map(result, result.thumbnail, result.tissue_mask)
+    return render_pdf(made, drawn, [tile.getvalue()] * len(made.top_tiles))
+
+
+def test_it_names_the_barcode_and_the_time_and_what_the_model_is_worth() -> None:
+    made = report(trained=True)
+    assert dict(made.identity)["Slide"] == "S26-1-A1"
+    assert dict(made.identity)["Analysed"] == "2026-03-04 05:06 UTC"
+    assert made.standing == "not_validated"
+    assert "research use only" in made.banner
+    assert made.answers[0].kind == "score, uncalibrated"
+    assert made.answers[0].values == (("tumour", 0.7), ("normal", 0.3))
+    assert "Research use only" in made.footer
+
+
+def test_without_a_barcode_it_names_the_hash() -> None:
+    plain = Subject(SUBJECT.job_id, None, SUBJECT.finished_at)
+    assert dict(build_report(make_result(), plain).identity)["Slide"] == "sha256 555555555555"
+
+
+def test_the_weakest_head_decides_how_it_is_coloured() -> None:
+    assert report().standing == "untrained"
+    assert report(trained=True, validated=True).standing == "validated"
+
+
+def test_warnings_are_sentences_each_once_and_no_more_than_fit() -> None:
+    assert report(warnings=["pen_ink: ink covers it.", "Mind: this."]).warnings == ("Ink covers it.", "Mind: this.")
+    many = report(warnings=[f"code_{n}: warning {n}." for n in range(20)]).warnings
+    assert len(many) == 8
+    assert many[-1] == "And 13 more, in the result."
+
+
+def test_it_stays_one_page_whatever_is_to_be_said() -> None:
+    crowded = {
+        "tasks": tuple(f"task_{n}" for n in range(6)),
+        "labels": tuple(f"a class with a rather long name, number {n}" for n in range(5)),
+        "positive_class": None,
+        "warnings": [
+            f"A warning of some length that has to wrap around to the next line, {n}. " * 3 for n in range(30)
+        ],
+    }
+    for recipe in ({}, {"attention_kind": "none"}, {"columns": 40, "rows": 2}, {"columns": 1, "rows": 30}, crowded):
+        made = pdf(**recipe)
+        assert made == pdf(**recipe)
+        assert made.count(b"/Type /Page\n") == 1
+
+
+def test_the_map_numbers_its_top_tiles() -> None:
+    result = make_result()
+    drawn = draw_report_map(result, result.thumbnail, result.tissue_mask)
+    assert drawn.picture.size == (1000, 800)
+    corner = np.asarray(drawn.picture)[405:420, 605:615]  # tile (3, 2) of 200 px starts at (600, 400)
+    assert corner.min() < 60
+    assert drawn.bar.label == "500 µm"
+
+
+def test_html_escapes_what_it_is_told() -> None:
+    hostile = Subject(SUBJECT.job_id, '"><script>alert(1)</script>', SUBJECT.finished_at)
+    page = render_html(build_report(make_result(Recipe(warnings=["<b>bold</b> & more."])), hostile), "/jobs/x")
+    assert "<script>" not in page
+    assert "<b>bold</b>" not in page
+    assert "&lt;b&gt;bold" in page
