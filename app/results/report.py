@@ -4,7 +4,7 @@ It names a slide by the barcode that the request gave and by hash: no patient, n
 The same result gives the same report.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -17,7 +17,8 @@ from app.results.schema import PredictionPart, ResultDocument
 from app.results.slide_result import TileMaps
 
 Row = tuple[str, str]
-WARNINGS_MAX = 8
+WARNINGS_MAX, ANSWERS_MAX, LABELS_MAX = 8, 3, 5
+"""What one page can hold in letters that can be read; the result has all."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         standing=standing,
         banner=banner,
         identity=_identity(document, subject),
-        answers=tuple(_answer(prediction) for prediction in document.predictions),
+        answers=_answers(document.predictions),
         map_title=wording.attention_title(shown.prediction, shown.label),
         map_legend=wording.attention_legend(shown.prediction, shown.label),
         extent=_extent(document),
@@ -126,13 +127,23 @@ def _identity(document: ResultDocument, subject: Subject) -> tuple[Row, ...]:
     )
 
 
+def _answers(predictions: list[PredictionPart]) -> tuple[Answer, ...]:
+    answers = [_answer(prediction) for prediction in predictions[:ANSWERS_MAX]]
+    if len(predictions) > ANSWERS_MAX:
+        more = f"And {len(predictions) - ANSWERS_MAX} more tasks, in the result."
+        answers[-1] = replace(answers[-1], notes=(*answers[-1].notes, more))
+    return tuple(answers)
+
+
 def _answer(prediction: PredictionPart) -> Answer:
     notes = [prediction.statement]
     if prediction.calibration.threshold is not None:
         notes.append(f"Threshold of the calibration: {prediction.calibration.threshold:.3f}.")
     notes.append(f"Meant for: {prediction.intended_use}")
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    return Answer(prediction.task, wording.kind_words(prediction), tuple(ranked), tuple(notes))
+    if len(ranked) > LABELS_MAX:
+        notes.insert(0, f"The {LABELS_MAX} highest of {len(ranked)} classes; the others are in the result.")
+    return Answer(prediction.task, wording.kind_words(prediction), tuple(ranked[:LABELS_MAX]), tuple(notes))
 
 
 def _quality(maps: TileMaps) -> tuple[Row, ...]:

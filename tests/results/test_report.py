@@ -54,6 +54,14 @@ def test_warnings_are_sentences_each_once_and_no_more_than_fit() -> None:
     assert many[-1] == "And 13 more, in the result."
 
 
+def test_more_than_fits_is_said_and_left_to_the_result() -> None:
+    made = report(tasks=tuple("abcde"), labels=tuple("nopqrst"), positive_class=None)
+    assert [answer.task for answer in made.answers] == ["a", "b", "c"]
+    assert [label for label, _ in made.answers[0].values] == ["t", "s", "r", "q", "p"]
+    assert made.answers[0].notes[0] == "The 5 highest of 7 classes; the others are in the result."
+    assert made.answers[2].notes[-1] == "And 2 more tasks, in the result."
+
+
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:
     crowded = {
         "tasks": tuple(f"task_{n}" for n in range(6)),
