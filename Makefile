@@ -78,6 +78,9 @@ images:  ## build the container images, labelled with the commit
 fuzz: $(DEV_STAMP)  ## thousands of damaged slides and requests against the service (ARGS="--slides 200")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
+chaos: $(DEV_STAMP)  ## workers, API, queue, disk and clock broken under load; about ten minutes (ARGS="--jobs 20")
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 audit: | $(VENV)/bin/python  ## known weaknesses of the pinned dependencies (asks the registry)
 	@$(PIP) install pip-audit==2.10.1
 	@for name in cpu gpu dev; do $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/$$name.txt || exit 1; done
@@ -100,4 +103,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz audit images test-compose train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz chaos audit images test-compose train-test train-atlas lock clean

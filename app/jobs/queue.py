@@ -71,6 +71,25 @@ return 1
 """
 
 
+# Redis measures leases and lives of keys by the wall clock. Once that was set back, what it wrote before lies in the
+# future: an entry then shows no idle time, however often one looks, and a key lives longer than it was given.
+_FUTURE = """
+local found = {}
+for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000)) do
+  if entry[3] == 0 then found[#found + 1] = entry[1] end
+end
+return found
+"""
+_REDATE = """
+for i = 2, #ARGV do
+  local entry = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
+  if entry and entry[3] == 0 then redis.call('XCLAIM', KEYS[1], ARGV[1], entry[2], 0, ARGV[i], 'JUSTID') end
+end
+return 1
+"""
+LOOK_AGAIN_S = 0.05
+
+
 @dataclass(frozen=True)
 class Lease:
     """An entry this worker holds."""
@@ -103,6 +122,8 @@ class JobQueue:
         self._done = client.register_script(_DONE)
         self._hand_back = client.register_script(_HAND_BACK)
         self._progress = client.register_script(_PROGRESS)
+        self._future = client.register_script(_FUTURE)
+        self._redate = client.register_script(_REDATE)
 
     @staticmethod
     def stream(priority: Priority) -> str:
@@ -229,7 +250,25 @@ class JobQueue:
 
     def lock(self, name: str, ttl_s: float) -> bool:
         """Take a lock that ends by itself; False if another holds it."""
-        return bool(self.call(self.client.set, f"{PREFIX}lock:{name}", "1", nx=True, px=int(ttl_s * 1000)))
+        key, ttl_ms = f"{PREFIX}lock:{name}", int(ttl_s * 1000)
+        if self.call(self.client.set, key, "1", nx=True, px=ttl_ms):
+            return True
+        if int(self.call(self.client.pttl, key)) > ttl_ms:  # the clock was set back since it was taken
+            self.call(self.client.pexpire, key, ttl_ms)
+        return False
+
+    def redate(self) -> None:
+        """Date anew what was leased before the wall clock was set back: else nobody could claim it until then."""
+        first = {p: self._dated_ahead(p) for p in PRIORITIES}
+        if any(first.values()):
+            time.sleep(LOOK_AGAIN_S)  # a lease renewed just now shows no idle time either, but not for long
+            for priority, entries in first.items():
+                still = sorted(entries & self._dated_ahead(priority)) if entries else []
+                if still:
+                    self.call(self._redate, keys=[self.stream(priority)], args=[GROUP, *still])
+
+    def _dated_ahead(self, priority: Priority) -> set[str]:
+        return set(self.call(self._future, keys=[self.stream(priority)], args=[GROUP]))
 
 
 def _first_entry(answer: Any) -> tuple[str, dict[str, str]]:

@@ -117,6 +117,7 @@ class Reconciler(threading.Thread):
         """Until stopped; a Redis that does not answer is tried again at the next turn."""
         while True:
             try:
+                self._queue.redate()
                 if self._queue.lock("reconcile", INTERVAL_S * 0.9):
                     requeue_open_jobs(self._store, self._queue)
                     clear_leftovers(self._store, self._settled)

@@ -98,3 +98,18 @@ def test_no_redis_is_a_typed_error_within_seconds(tmp_path):
         with pytest.raises(QueueUnavailableError):
             call()
     assert time.monotonic() - start < 5
+
+
+def test_a_lock_from_before_the_clock_was_set_back_ends_in_its_time(queue):
+    queue.client.set("xmag:lock:x", "1", px=3_600_000)  # what a lock of a second looks like after an hour's jump
+    assert not queue.lock("x", 1)
+    assert queue.client.pttl("xmag:lock:x") <= 1000
+
+
+def test_dating_anew_leaves_a_lease_that_is_right_as_it_is(queue):
+    queue.enqueue("a", "routine")
+    queue.take("first", 0)
+    queue.redate()
+    time.sleep(0.6)
+    queue.redate()
+    assert queue.take("second", 0).job_id == "a"
