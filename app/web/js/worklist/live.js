@@ -25,30 +25,31 @@ export async function older(store) {
   page.jobs.forEach((job) => store.put(job));
 }
 
-/** Follow all jobs until the page is closed. */
+async function catchUp(store, onLoaded, said) {
+  try {
+    await newest(store);
+    say(said, true);
+    onLoaded();
+  } catch (problem) {
+    if (!problem.code) throw problem;
+    say("list not loaded", false);
+  }
+}
+
+/** Follow all jobs until the page is closed. Where a proxy lets no event stream through, the list is asked for anew. */
 export function follow(store, onLoaded) {
   const source = new EventSource("/events");
-  source.addEventListener("open", async () => {
-    try {
-      await newest(store);
-      say("live", true);
-      onLoaded();
-    } catch (problem) {
-      say("list not loaded", false);
-    }
-  });
+  source.addEventListener("open", () => catchUp(store, onLoaded, "live"));
   source.addEventListener("job", (event) => store.put(JSON.parse(event.data)));
   source.addEventListener("erased", (event) => store.drop(JSON.parse(event.data).id));
-  source.addEventListener("error", () => {
-    say("reconnecting", false);
-    // The browser tries again by itself unless the answer was a refusal: then a key is missing, or the server is.
-    if (source.readyState !== EventSource.CLOSED) return;
-    setTimeout(async () => {
-      try {
-        await ensureSession();
-      } finally {
-        follow(store, onLoaded);
-      }
-    }, AGAIN_MS);
+  source.addEventListener("error", async () => {
+    if (source.readyState !== EventSource.CLOSED) {
+      say("reconnecting", false); // the browser tries again by itself
+      return;
+    }
+    // A refusal: a key is missing, or the server is away.
+    await ensureSession().catch((problem) => say(problem.message, false));
+    await catchUp(store, onLoaded, "every few seconds");
+    setTimeout(() => follow(store, onLoaded), AGAIN_MS);
   });
 }
