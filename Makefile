@@ -81,6 +81,12 @@ fuzz: $(DEV_STAMP)  ## thousands of damaged slides and requests against the serv
 chaos: $(DEV_STAMP)  ## workers, API, queue, disk and clock broken under load; about ten minutes (ARGS="--jobs 20")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+load: $(DEV_STAMP)  ## 200 uploads at a time beside 500 pollers: how long a poll takes, and what memory does
+	@$(BIN)/python -m tests.load $(ARGS)
+
+soak: $(DEV_STAMP)  ## hundreds of small slides: nothing may grow (ARGS="--slides 40")
+	@$(BIN)/python -m tests.load.soak $(ARGS)
+
 audit: | $(VENV)/bin/python  ## known weaknesses of the pinned dependencies (asks the registry)
 	@$(PIP) install pip-audit==2.10.1
 	@for name in cpu gpu dev; do $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/$$name.txt || exit 1; done
@@ -103,4 +109,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz chaos audit images test-compose train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz chaos load soak audit images test-compose train-test train-atlas lock clean
