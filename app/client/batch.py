@@ -4,25 +4,12 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from app.client.display import Display
 from app.client.retry import OutOfPatienceError
 from app.client.service import Job, NotAllowedError, RefusedError, Service
 from app.client.table import Row
 from app.client.upload import content_key, submit
-
-
-class Watcher(Protocol):
-    """Told what happens, for a progress display."""
-
-    def sending(self, slide: Path, sent: int, total: int) -> None:
-        """``sent`` of ``total`` bytes."""
-
-    def following(self, slide: Path, job: Job) -> None:
-        """A job's state."""
-
-    def over(self, row: Row) -> None:
-        """A slide is done with."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +22,13 @@ class Order:
     again: bool
 
 
-def run_batch(service: Service, order: Order, watcher: Watcher) -> list[Row]:
+def run_batch(service: Service, order: Order, display: Display) -> list[Row]:
     """A row for each slide, in their order. NotAllowedError where the key opens nothing; no other error ends it."""
     rows: dict[int, Row] = {}
     jobs: dict[int, Job] = {}
     for number, slide in enumerate(order.slides):
         try:
-            jobs[number] = _send(service, slide, order, watcher)
+            jobs[number] = _send(service, slide, order, display)
         except NotAllowedError:
             raise
         except RefusedError as error:
@@ -51,24 +38,24 @@ def run_batch(service: Service, order: Order, watcher: Watcher) -> list[Row]:
         except OSError as error:
             rows[number] = Row(str(slide), "", "unsent", "unreadable", f"The file cannot be read: {error.strerror}.")
         if number in rows:
-            watcher.over(rows[number])
+            display.over(rows[number])
     if order.wait:
-        rows |= _follow(service, order, jobs, watcher)
+        rows |= _follow(service, order, jobs, display)
     else:
         rows |= {number: Row(str(order.slides[number]), job.id, job.state, "", "") for number, job in jobs.items()}
     return [rows[number] for number in range(len(order.slides))]
 
 
-def _send(service: Service, slide: Path, order: Order, watcher: Watcher) -> Job:
+def _send(service: Service, slide: Path, order: Order, display: Display) -> Job:
     total = slide.stat().st_size
-    watcher.sending(slide, 0, total)
+    display.sending(slide, 0, total)
     key = str(uuid.uuid4()) if order.again else content_key(slide, order.fields)
-    job = submit(service, slide, order.fields, key, lambda sent: watcher.sending(slide, sent, total))
-    watcher.following(slide, job)
+    job = submit(service, slide, order.fields, key, lambda sent: display.sending(slide, sent, total))
+    display.following(slide, job)
     return job
 
 
-def _follow(service: Service, order: Order, jobs: dict[int, Job], watcher: Watcher) -> dict[int, Row]:
+def _follow(service: Service, order: Order, jobs: dict[int, Job], display: Display) -> dict[int, Row]:
     """Ask about each job as often as the service wants to be asked, until it is over."""
     rows: dict[int, Row] = {}
     while len(rows) < len(jobs):
@@ -77,7 +64,7 @@ def _follow(service: Service, order: Order, jobs: dict[int, Job], watcher: Watch
             slide = order.slides[number]
             try:
                 job = service.job(jobs[number].id)
-                watcher.following(slide, job)
+                display.following(slide, job)
                 if not job.is_over:
                     pause_s = max(pause_s, job.again_after_s)
                     continue
@@ -86,6 +73,6 @@ def _follow(service: Service, order: Order, jobs: dict[int, Job], watcher: Watch
             except (RefusedError, OutOfPatienceError) as error:
                 code = error.code if isinstance(error, RefusedError) else "out_of_reach"
                 rows[number] = Row(str(slide), jobs[number].id, "unknown", code, f"Following the job ended: {error}.")
-            watcher.over(rows[number])
+            display.over(rows[number])
         time.sleep(pause_s)
     return rows

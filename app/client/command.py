@@ -8,7 +8,7 @@ import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.client.batch import Order, run_batch
 from app.client.display import Display
@@ -73,7 +73,7 @@ def _show(rows: list[Row], out: Console) -> None:
     """A table on a terminal; in a pipe one line per slide with tabs between, where a frame is in the way."""
     cells = [(Path(row.file).name, row.job, row.state, said(row)) for row in rows]
     if out.is_terminal:
-        table = Table("slide", "job", "state", "what came of it")
+        table = Table("slide", Column("job", no_wrap=True, min_width=36), "state", "what came of it")
         for line in cells:
             table.add_row(*(escape(text) for text in line))
         out.print(table)
