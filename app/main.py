@@ -10,8 +10,9 @@ from types import FrameType
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import analyze, deepzoom, files, health, jobs, layers, metrics, pages, reports, session, tus
+from app.api import analyze, deepzoom, events, files, health, jobs, layers, metrics, pages, reports, session, tus
 from app.api.failures import FailureLimiter
+from app.api.feed import JobFeed
 from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         audit, claims = AuditLog(settings.data_dir), Claims(settings.data_dir / "idempotency")
         eraser = Eraser(store, claims, audit)
-        uploads = UploadStore(settings.data_dir / "uploads", settings.uploads_keep_hours)
+        uploads = UploadStore(settings.uploads_dir, settings.uploads_keep_hours)
         viewer = Viewer(settings, store)
         services = Services(
             settings,
@@ -81,10 +82,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             uploads,
             viewer,
             Looks(audit),
+            JobFeed(store, queue),
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
-        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser, uploads))
+        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
         reconciler.start()
         callbacks = CallbackThread(services.intake.callbacks)
         callbacks.start()
@@ -113,7 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guard, keys=keys)
     app.add_middleware(RequestId)
     install_problem_handlers(app)
-    for part in (session, analyze, tus, jobs, files, deepzoom, layers, reports, health, metrics, pages):
+    for part in (session, analyze, tus, events, jobs, files, deepzoom, layers, reports, health, metrics, pages):
         app.include_router(part.router)
     pages.install_static(app)
     complete_openapi(app)

@@ -181,6 +181,11 @@ class Settings(BaseSettings):
         return self.data_dir / "jobs"
 
     @property
+    def uploads_dir(self) -> Path:
+        """Folder of uploads in pieces."""
+        return self.data_dir / "uploads"
+
+    @property
     def base_url(self) -> str:
         """Where a person on this machine opens the service."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)

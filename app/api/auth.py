@@ -14,7 +14,7 @@ from app.api.identity import Identity
 from app.api.services import Services, ServicesDep
 from app.api.sessions import COOKIE, CSRF_HEADER, Session
 from app.audit import Actor
-from app.errors import ForbiddenError, UnauthenticatedError
+from app.errors import ForbiddenError, IdentityUnavailableError, QueueUnavailableError, UnauthenticatedError
 from app.jobs.record import JobRequest
 from app.keys import SCOPES, Scope
 
@@ -93,6 +93,17 @@ def find_caller(request: Request, services: Services) -> Caller:
         raise SessionEndedError("The session has ended. Log in again.")
     check_csrf(request, session)
     return caller_of(session.identity, address)
+
+
+def still_welcome(request: Request, services: Services) -> bool:
+    """Whether the one who sent ``request`` a while ago may still read: keys are revoked, sessions and tokens end."""
+    try:
+        caller = find_caller(request, services)
+    except (UnauthenticatedError, ForbiddenError):
+        return False
+    except (IdentityUnavailableError, QueueUnavailableError):
+        return True  # who was let in stays while nobody can be asked
+    return not {"read", "admin"}.isdisjoint(caller.scopes)
 
 
 def credential_of(request: Request) -> str | None:

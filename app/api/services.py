@@ -11,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from app.api.failures import FailureLimiter
+from app.api.feed import JobFeed
 from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.sessions import SessionStore
@@ -50,6 +51,7 @@ class Services:
     uploads: UploadStore
     viewer: Viewer
     looks: Looks
+    feed: JobFeed
     turns: Turns = field(default_factory=Turns)
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0

@@ -39,10 +39,10 @@ class ClockWatch:
 class Retention:
     """``run`` it now and then. Cheap to repeat: each job's end is read once."""
 
-    def __init__(self, settings: Settings, store: JobStore, eraser: Eraser, uploads: UploadStore | None = None) -> None:
+    def __init__(self, settings: Settings, store: JobStore, eraser: Eraser) -> None:
         self._slides_days, self._results_days = settings.slides_keep_days, settings.results_keep_days
         self._store, self._eraser = store, eraser
-        self._uploads = uploads
+        self._uploads = UploadStore(settings.uploads_dir, settings.uploads_keep_hours)
         self._clock = ClockWatch()
         self._ended_s: dict[str, float] = {}
         self._without_upload: set[str] = set()
@@ -52,7 +52,7 @@ class Retention:
         """Erase what is due, uploads that nobody goes on with too; how many jobs that concerned."""
         if not self._clock.is_steady():
             return 0
-        if self._uploads is not None and (cleared := self._uploads.clear()):
+        if cleared := self._uploads.clear():
             log.info("uploads erased that nobody went on with", uploads=cleared)
         if self._slides_days is None and self._results_days is None:
             return 0

@@ -1,0 +1,43 @@
+"""All of a tenant's jobs as they change, for a worklist."""
+
+import time
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from app.api.auth import Reader, still_welcome
+from app.api.problems import responses
+from app.api.schemas import job_view
+from app.api.services import ServicesDep
+
+router = APIRouter(tags=["jobs"])
+LISTEN_S = 1.0
+ASK_AGAIN_S = 5.0
+"""A stream lasts for hours: a key that is revoked, or a session that ends, ends it that soon."""
+
+
+@router.get(
+    "/events",
+    summary="Follow all jobs (server-sent events)",
+    response_class=EventSourceResponse,
+    responses=responses(401, 403),
+)
+async def events(request: Request, services: ServicesDep, caller: Reader) -> AsyncIterator[ServerSentEvent]:
+    """An event `job` for each unfinished job at once, then whenever a job changes (twice a second each at most), with
+    the job as GET /jobs/{id} gives it; `erased` with its `id`. List the jobs after connecting: nothing is missed."""
+    asked = time.monotonic()
+    with services.feed.following() as follower:
+        while not services.draining.is_set():
+            for change in await follower.hear(LISTEN_S):
+                if not caller.may_see(change.tenant):
+                    continue
+                if change.status is None:
+                    yield ServerSentEvent(event="erased", data={"id": change.job_id})
+                else:
+                    yield ServerSentEvent(event="job", data=job_view(change.status))
+            if time.monotonic() - asked > ASK_AGAIN_S:
+                asked = time.monotonic()
+                if not await run_in_threadpool(still_welcome, request, services):
+                    return
