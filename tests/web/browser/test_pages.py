@@ -1,0 +1,174 @@
+"""What a person does in the browser, on the real service with real slides."""
+
+import base64
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.service import ROOT
+
+AXE = (ROOT / "tests" / "web" / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+SECONDS = 1000
+DROP = """([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name));
+  for (const type of ["dragenter", "dragover", "drop"])
+    document.getElementById("drop").dispatchEvent(
+      new DragEvent(type, { dataTransfer: files, bubbles: true, cancelable: true }));
+}"""
+
+
+def drop(page, name: str, data: bytes) -> None:
+    page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+
+def open_worklist(page) -> None:
+    page.goto("/")
+    page.wait_for_function("document.getElementById('count').textContent !== ''")
+
+
+def open_slide(page, job_id: str) -> None:
+    page.goto(f"/jobs/{job_id}/view")
+    page.wait_for_selector("[data-drawn*='heatmap.png']")
+    page.wait_for_function("performance.getEntriesByName('first-tile').length === 1")
+    page.wait_for_timeout(600)
+
+
+def picture(page) -> np.ndarray:
+    image = Image.open(io.BytesIO(page.locator(".stage").screenshot())).convert("RGB")
+    return np.asarray(image, dtype=np.int16)
+
+
+def row(page, name: str):
+    return page.locator("#rows tr", has_text=name)
+
+
+def serious(page) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run()")
+    return [
+        f"{v['id']}: {v['nodes'][0]['html']}" for v in found["violations"] if v["impact"] in {"serious", "critical"}
+    ]
+
+
+def test_a_slide_is_dropped_watched_and_opened(page, slides_dir: Path) -> None:
+    open_worklist(page)
+    drop(page, "small_region.svs", (slides_dir / "fix_cmu1_small_region.svs").read_bytes())
+    row(page, "small_region").locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
+    row(page, "small_region").get_by_role("link", name="View small_region").click()
+    page.wait_for_url("**/view")
+    page.get_by_role("heading", name="Prediction").wait_for()
+    assert "not validated" in page.locator("#panel").inner_text()
+    assert "Intended use:" in page.locator("#panel").inner_text()
+
+
+def test_a_broken_file_is_explained(page, slides_dir: Path) -> None:
+    open_worklist(page)
+    drop(page, "broken.svs", (slides_dir / "fix_cmu1_small_region.svs").read_bytes()[:3000])
+    row(page, "broken").locator(".state.failed").wait_for(timeout=30 * SECONDS)
+    assert "scan" in row(page, "broken").inner_text()
+    row(page, "broken").get_by_role("button", name="Dismiss broken").click()
+    assert row(page, "broken").count() == 0
+
+
+def test_a_job_is_cancelled_and_erased(page, hospital, slides_dir: Path) -> None:
+    path = str(slides_dir / "dev_pdac_adrenal_he_20x_jp2k.svs")
+    for name in ("first", "unwanted"):
+        hospital.http.post("/analyze", json={"source": {"type": "path", "path": path}, "slide_id": name})
+    open_worklist(page)
+    row(page, "unwanted").get_by_role("button", name="Cancel unwanted").click()
+    row(page, "unwanted").locator(".state.cancelled").wait_for()
+    row(page, "unwanted").get_by_role("button", name="Erase unwanted").click()
+    page.get_by_role("button", name="Erase", exact=True).click()
+    row(page, "unwanted").wait_for(state="detached")
+    row(page, "first").get_by_role("button", name="Cancel first").click()
+    row(page, "first").locator(".state.cancelled").wait_for()
+
+
+def test_the_overlay_shows_and_hides(page, finished: str) -> None:
+    open_slide(page, finished)
+    with_map = picture(page)
+    page.keyboard.press("o")
+    page.wait_for_function("!document.querySelector('[data-drawn*=heatmap]')")
+    page.wait_for_timeout(200)
+    without = picture(page)
+    assert np.mean(np.abs(with_map - without).sum(axis=2) > 30) > 0.05
+    page.keyboard.press("o")
+    page.wait_for_selector("[data-drawn*='heatmap.png']")
+    page.wait_for_timeout(200)
+    assert np.mean(np.abs(picture(page) - with_map).sum(axis=2) > 30) < 0.01
+    for control, value in (("#map-scale", "raw"), ("#map-palette", "cividis")):
+        page.select_option(control, value)
+        page.wait_for_selector(f"[data-drawn*='={value}']")
+    page.keyboard.press("t")
+    page.wait_for_selector("[data-drawn*='tissue.png']")
+
+
+def test_a_top_tile_is_flown_to(page, finished: str) -> None:
+    open_slide(page, finished)
+    before, far = picture(page), page.locator("#magnification").inner_text()
+    page.locator("#tiles button").first.click()
+    page.wait_for_function("text => document.getElementById('magnification').textContent !== text", arg=far)
+    page.wait_for_timeout(1000)
+    assert np.mean(np.abs(picture(page) - before).sum(axis=2) > 30) > 0.2
+    assert page.locator("#tiles button").first.get_attribute("aria-pressed") == "true"
+    assert page.locator("#tiles img").first.evaluate("image => image.naturalWidth") == 224
+
+
+def test_the_report_is_printed(page, finished: str, hospital) -> None:
+    open_slide(page, finished)
+    assert page.get_by_role("link", name="Report", exact=True).get_attribute("href") == f"/jobs/{finished}/report.html"
+    page.goto(f"/jobs/{finished}/report.html")
+    printed = page.pdf(prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF-")
+    assert len(printed) > 20_000
+    assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") <= 2
+
+
+@pytest.mark.parametrize("width", [1280, 3840])
+def test_pages_fit_and_are_accessible(page, finished: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": width * 9 // 16})
+    open_worklist(page)
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    open_slide(page, finished)
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("#tiles span").first.evaluate("e => e.getBoundingClientRect().bottom <= innerHeight")
+
+
+@pytest.mark.parametrize("address", ["/", "/jobs/none/view"])
+def test_a_strict_policy_holds(page, address: str) -> None:
+    answer = page.goto(address)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = true'}))")
+    assert page.evaluate("window.ran") is None
+    page.complaints.clear()  # the violation was ours
+
+
+def test_a_key_is_asked_for_once(page, hospital) -> None:
+    """Last: from here on the service wants a key."""
+    command = [sys.executable, "-m", "app.cli", "keys", "create", "desk", "--scope", "admin"]
+    environment = {"XMAG_DATA_DIR": str(hospital.data_dir), "PATH": ""}
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    key = next(word for word in made.stdout.split() if word.startswith("xmag_"))
+    page.goto("/")
+    page.get_by_label("Key").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("That key does not open this service.").wait_for()
+    page.get_by_label("Key").fill(key)
+    page.get_by_role("button", name="Log in").click()
+    row(page, "lung").wait_for()
+    page.reload()
+    row(page, "lung").wait_for()
+    assert page.locator("dialog[open]").count() == 0
+    assert page.evaluate("document.cookie") == ""
