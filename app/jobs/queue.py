@@ -88,6 +88,7 @@ end
 return 1
 """
 LOOK_AGAIN_S = 0.05
+FAIR_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class JobQueue:
         self.client = client
         self.lease_ms = int(lease_s * 1000)
         self._down_until = 0.0
+        self._taken = 0
         self._enqueue = client.register_script(_ENQUEUE)
         self._renew = client.register_script(_RENEW)
         self._done = client.register_script(_DONE)
@@ -175,7 +177,10 @@ class JobQueue:
         return {p: int(self.call(self.client.xlen, self.stream(p))) for p in PRIORITIES}
 
     def take(self, consumer: str, wait_s: float) -> Lease | None:
-        """The most urgent entry: first one whose worker fell silent, then a new one; None after ``wait_s``."""
+        """The most urgent entry: first one whose worker fell silent, then a new one; None after ``wait_s``.
+
+        Every tenth time the least urgent, so that what is routine is done also where urgent jobs never end.
+        """
         lease = self._take_now(consumer)
         if lease is None and wait_s > 0:
             # Wait on the streams without claiming, then take in order of priority.
@@ -184,16 +189,23 @@ class JobQueue:
         return lease
 
     def _take_now(self, consumer: str) -> Lease | None:
-        for priority in PRIORITIES:
-            stream = self.stream(priority)
-            silent = self._claim_silent(stream, consumer)
-            if silent is not None:
-                return silent
-            fresh = self.call(self.client.xreadgroup, GROUP, consumer, {stream: ">"}, count=1)
-            if fresh:
-                entry, fields = _first_entry(fresh)
-                return Lease(fields["job"], stream, entry)
+        is_fair_turn = self._taken % FAIR_EVERY == FAIR_EVERY - 1
+        for priority in reversed(PRIORITIES) if is_fair_turn else PRIORITIES:
+            lease = self._take_from(self.stream(priority), consumer)
+            if lease is not None:
+                self._taken += 1
+                return lease
         return None
+
+    def _take_from(self, stream: str, consumer: str) -> Lease | None:
+        silent = self._claim_silent(stream, consumer)
+        if silent is not None:
+            return silent
+        fresh = self.call(self.client.xreadgroup, GROUP, consumer, {stream: ">"}, count=1)
+        if not fresh:
+            return None
+        entry, fields = _first_entry(fresh)
+        return Lease(fields["job"], stream, entry)
 
     def _claim_silent(self, stream: str, consumer: str) -> Lease | None:
         cursor = "0-0"

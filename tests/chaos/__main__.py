@@ -48,9 +48,8 @@ def main() -> int:
             for ledger in ledgers:
                 rng = random.Random(f"{given.seed}-{ledger.name}")
                 lanes.submit(play, ledger, plays[ledger.name], scratch, slides, calm.references, rng)
-    print(
-        f"\nseed {given.seed}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.monotonic() - began:.0f} s\n\n{table(ledgers)}\n"
-    )
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.monotonic() - began:.0f} s"
+    print(f"\nseed {given.seed}, {machine}\n\n{table(ledgers)}\n")
     for ledger in ledgers:
         print("\n".join(f"{ledger.name}: {note}" for note in ledger.notes if note))
     findings = [finding for ledger in ledgers for finding in ledger.findings]

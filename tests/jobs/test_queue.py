@@ -113,3 +113,23 @@ def test_dating_anew_leaves_a_lease_that_is_right_as_it_is(queue):
     time.sleep(0.6)
     queue.redate()
     assert queue.take("second", 0).job_id == "a"
+
+
+def test_a_stat_job_overtakes_fifty_routine_ones(queue):
+    for number in range(50):
+        queue.enqueue(f"routine-{number}", "routine")
+    queue.take("w", 0)
+    queue.enqueue("now", "stat")
+    assert queue.take("w", 0).job_id == "now"
+
+
+def test_routine_is_done_where_stat_never_ends(queue):
+    queue.enqueue("routine", "routine")
+    taken = []
+    for number in range(20):
+        queue.enqueue(f"stat-{number}", "stat")
+        lease = queue.take("w", 0)
+        taken.append(lease.job_id)
+        queue.done(lease)
+    assert 5 <= taken.index("routine") < 10
+    assert taken[:5] == [f"stat-{number}" for number in range(5)]

@@ -106,7 +106,7 @@ def main() -> int:
     print(f"{given.uploads} uploads at a time, {given.pollers} pollers, {given.seconds:.0f} s, {os.cpu_count()} cores,")
     print(f"load {os.getloadavg()[0]:.1f} (clients included)")
     print(
-        f"polls       {len(polls)}, p50 {p50:.0f} ms, p99 {p99:.0f} ms ({P99_MAX_MS:.0f} wanted), max {polls[-1]:.0f} ms"
+        f"polls       {len(polls)}, p50 {p50:.0f} ms, p99 {p99:.0f} ({P99_MAX_MS:.0f} wanted), max {polls[-1]:.0f} ms"
     )
     print(
         f"API memory  {memory[0]:.0f} MiB first, {max(memory):.0f} most, {memory[-1]:.0f} last; grown: {growth or 'no'}"
