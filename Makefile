@@ -94,6 +94,9 @@ audit: | $(VENV)/bin/python  ## known weaknesses of the pinned dependencies (ask
 test-compose: $(DEV_STAMP)  ## the containers, killed and restored (wants Docker; builds images, takes minutes)
 	@XMAG_TEST_COMPOSE=1 $(PYTEST) -rs -s tests/compose $(ARGS)
 
+test-web: $(DEV_STAMP)  ## the pages in the system's Chromium, which reaches loopback alone
+	@XMAG_TEST_WEB=1 $(PYTEST) -rs tests/web $(ARGS)
+
 train-atlas:  ## distil, evaluate and export the shipped model (ATLAS=folder; hours; goes on where it stopped)
 	@$(MAKE) -C training setup
 	@ATLAS="$(ATLAS)" training/atlas.sh
@@ -109,4 +112,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz chaos load soak audit images test-compose train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz chaos load soak audit images test-compose test-web train-test train-atlas lock clean

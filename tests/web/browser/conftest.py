@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.realdata.conftest import slides_dir
 from tests.service import Service
@@ -30,8 +31,6 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[object]:
     """A headless browser that reaches loopback alone."""
-    from playwright.sync_api import sync_playwright  # here: `make unit` collects this file too
-
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=[ONLY_LOOPBACK, *as_root])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.service import ROOT
+from tests.service import ROOT, until
 
 AXE = (ROOT / "tests" / "web" / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 SECONDS = 1000
@@ -30,13 +30,13 @@ def drop(page, name: str, data: bytes) -> None:
 
 def open_worklist(page) -> None:
     page.goto("/")
-    page.wait_for_function("document.getElementById('count').textContent !== ''")
+    until(lambda: page.locator("#count").inner_text() != "", 20)
 
 
 def open_slide(page, job_id: str) -> None:
     page.goto(f"/jobs/{job_id}/view")
     page.wait_for_selector("[data-drawn*='heatmap.png']")
-    page.wait_for_function("performance.getEntriesByName('first-tile').length === 1")
+    until(lambda: page.evaluate("performance.getEntriesByName('first-tile').length === 1"), 20)
     page.wait_for_timeout(600)
 
 
@@ -95,7 +95,7 @@ def test_the_overlay_shows_and_hides(page, finished: str) -> None:
     open_slide(page, finished)
     with_map = picture(page)
     page.keyboard.press("o")
-    page.wait_for_function("!document.querySelector('[data-drawn*=heatmap]')")
+    until(lambda: page.locator("[data-drawn*=heatmap]").count() == 0)
     page.wait_for_timeout(200)
     without = picture(page)
     assert np.mean(np.abs(with_map - without).sum(axis=2) > 30) > 0.05
@@ -114,7 +114,7 @@ def test_a_top_tile_is_flown_to(page, finished: str) -> None:
     open_slide(page, finished)
     before, far = picture(page), page.locator("#magnification").inner_text()
     page.locator("#tiles button").first.click()
-    page.wait_for_function("text => document.getElementById('magnification').textContent !== text", arg=far)
+    until(lambda: page.locator("#magnification").inner_text() != far)
     page.wait_for_timeout(1000)
     assert np.mean(np.abs(picture(page) - before).sum(axis=2) > 30) > 0.2
     assert page.locator("#tiles button").first.get_attribute("aria-pressed") == "true"
