@@ -23,6 +23,7 @@ KINDS: dict[str, type[Config]] = {
     "atlas/bags-imagenet.yaml": BagsConfig,
     "atlas/bags-student.yaml": BagsConfig,
     "atlas/bags-teacher.yaml": BagsConfig,
+    "atlas/distill-first.yaml": DistillConfig,
     "atlas/distill.yaml": DistillConfig,
     "atlas/evaluate.yaml": EvaluateConfig,
     "atlas/export.yaml": ExportConfig,
