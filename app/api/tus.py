@@ -1,6 +1,6 @@
 """Uploads that can be resumed: the tus protocol 1.0.0 with creation, creation-with-upload, termination and expiration.
 
-Source: https://tus.io/protocols/resumable-upload. Why not a library: docs/decisions/.
+Source: https://tus.io/protocols/resumable-upload. Why not a library: docs/decisions/0007.
 """
 
 import base64
