@@ -83,8 +83,9 @@ def test_who_comes_late_hears_of_what_is_under_way(service, listen, tmp_path):
     until(lambda: first.of(job_id))
     second = listen(service.url)
     until(lambda: second.of(job_id))
-    service.wait(job_id)
+    assert service.wait(job_id)["state"] == "succeeded"
     until(lambda: all(one.of(job_id)[-1][1]["state"] == "succeeded" for one in (first, second)))
+    assert [name for name, _ in first.of(job_id)[-1:] + second.of(job_id)[-1:]] == ["job", "job"]
 
 
 def test_others_hear_nothing_and_a_revoked_key_hears_no_more(guarded, listen, tmp_path):
