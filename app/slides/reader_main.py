@@ -11,6 +11,7 @@ import sys
 import threading
 
 from app.slides.confine import give_up_network
+from app.slides.landlock import shut_in
 
 _OPEN_FILES = 256
 _LAST_WORDS_S = 5
@@ -27,6 +28,7 @@ def main() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
+    shut_in()
     give_up_network()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from app.slides.reader_service import serve  # noqa: PLC0415  (after the limits, which hold for loading libraries too)
