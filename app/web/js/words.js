@@ -57,6 +57,13 @@ export const WORDS = {
   upload_incomplete: ["The upload is not complete", "Drop the file again: it goes on where it stopped."],
   upload_not_found: ["The upload is no longer there", "Drop the file again."],
   upload_stalled: ["The connection stopped sending", "Drop the file again: it goes on where it stopped."],
+  layer_not_found: ["This result has no such layer", "Results of older versions lack some: analyse the slide again to have them all."],
+  slide_gone: ["The slide is no longer here", "Prediction, layers and files are kept; send the slide again to look at it."],
+  tus_version: ["The upload speaks another version than the server", "Reload the page."],
+  upload_busy: ["The same upload is still being written", "Try again in a minute."],
+  upload_offset: ["The upload lost its place", "Drop the file again: it goes on where it stopped."],
+  upload_type: ["The upload was not understood", "Reload the page: it may be older than the server."],
+  viewer_busy: ["Many slides are being looked at right now", "Try again in a moment; the result is here already."],
   unreachable: ["The server does not answer", "Check the network. What was sent is kept; the page goes on by itself."],
 };
 
