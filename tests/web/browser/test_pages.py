@@ -154,7 +154,7 @@ def test_a_strict_policy_holds(page, address: str) -> None:
     page.complaints.clear()  # the violation was ours
 
 
-def test_a_key_is_asked_for_once(page, hospital) -> None:
+def test_a_key_is_asked_for_once(page, hospital, finished: str) -> None:
     """Last: from here on the service wants a key."""
     command = [sys.executable, "-m", "app.cli", "keys", "create", "desk", "--scope", "admin"]
     environment = {"XMAG_DATA_DIR": str(hospital.data_dir), "PATH": ""}
