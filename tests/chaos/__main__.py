@@ -95,6 +95,8 @@ def play(
     print(
         f"{ledger.name}: {sum(ledger.faults.values())} faults, {len(ledger.asked)} jobs, {ledger.right} right, "
         f"{len(ledger.findings)} findings, {ledger.took_s:.0f} s",
+        *ledger.findings,
+        sep="\n  ",
         flush=True,
     )
 

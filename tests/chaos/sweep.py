@@ -12,6 +12,7 @@ from tests.chaos.house import House, kill
 from tests.chaos.ledger import Ledger
 
 OPEN_MAX = 6
+KILLS_PER_JOB = 3  # far below the sweep's limit of attempts: so that `succeeded` is right for every job
 KILL = "worker killed in a job (SIGKILL)"
 
 
@@ -50,7 +51,7 @@ def _feed(house: House, ledger: Ledger, rng: random.Random, over: threading.Even
 
 def _kill_worker(house: House, ledger: Ledger, rng: random.Random, stages: Counter[str]) -> None:
     deadline = time.monotonic() + 15
-    while not (working := house.at_work()) and time.monotonic() < deadline:
+    while not (working := _to_be_killed(house)) and time.monotonic() < deadline:
         time.sleep(0.02)
     if not working:
         return
@@ -58,12 +59,23 @@ def _kill_worker(house: House, ledger: Ledger, rng: random.Random, stages: Count
     time.sleep(rng.uniform(0, 0.6))
     try:
         job_id = house.at_work().get(pid)
+        if job_id and pid not in _to_be_killed(house):
+            return
         stage = house.stage(job_id) if job_id else "between two jobs"
     except RedisError:
         stage = "not known: the queue was down"
     if kill(pid):
         ledger.fault(KILL if job_id else "worker killed between two jobs (SIGKILL)")
         stages[stage] += bool(job_id)
+
+
+def _to_be_killed(house: House) -> dict[int, str]:
+    """Workers with a job that was not killed too often already."""
+    jobs = house.service.data_dir / "jobs"
+    counts = {
+        job_id: (jobs / job_id / "attempts").read_text().count('"attempt"') for job_id in house.at_work().values()
+    }
+    return {pid: job_id for pid, job_id in house.at_work().items() if counts.get(job_id, 99) <= KILLS_PER_JOB}
 
 
 def _end_worker(house: House, ledger: Ledger, rng: random.Random) -> None:
