@@ -51,7 +51,7 @@ def test_metrics_count_jobs_and_never_name_them(service, tissue):
 def test_the_reference_is_served_from_our_own_files(service):
     root = service.http.get("/", follow_redirects=True)
     assert "Worklist" in root.text
-    assert "default-src 'self'" in root.headers["content-security-policy"]
+    assert "default-src 'none'" in root.headers["content-security-policy"]
     linked = re.findall(r'(?:src|href)="([^"]+)"', root.text)
     assert len(linked) >= 3
     for link in linked:

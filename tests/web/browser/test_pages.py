@@ -89,6 +89,9 @@ def test_a_job_is_cancelled_and_erased(page, hospital, slides_dir: Path) -> None
     row(page, "unwanted").wait_for(state="detached")
     row(page, "first").get_by_role("button", name="Cancel first").click()
     row(page, "first").locator(".state.cancelled").wait_for()
+    states = {job["slide_id"]: job["state"] for job in hospital.http.get("/jobs").json()["jobs"]}
+    assert states["first"] == "cancelled"
+    assert "unwanted" not in states
 
 
 def test_the_overlay_shows_and_hides(page, finished: str) -> None:
