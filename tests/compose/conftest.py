@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.stack import ROOT, Stack
-from tests.realdata.conftest import slides_dir
+from tests.realdata.conftest import slides_dir  # noqa: F401 - a fixture
 
 collect_ignore_glob = [] if os.environ.get("XMAG_TEST_COMPOSE") == "1" else ["test_*.py"]
 
@@ -38,9 +38,9 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def archive() -> Path:
+def archive(slides_dir: Path) -> Path:  # noqa: F811 - the fixture imported above
     """Real slides, which the containers see as /slides."""
-    return slides_dir()
+    return slides_dir
 
 
 @pytest.fixture(scope="session")
