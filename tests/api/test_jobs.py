@@ -52,8 +52,9 @@ def read_events(service, job_id):
     return events
 
 
-def test_events_tell_the_way_and_end_with_the_job(service, long_slide):
-    job_id = service.submit(long_slide)
+def test_events_tell_the_way_and_end_with_the_job(service, tmp_path):
+    # About 400 tiles: several turns of the stream, however fast the machine.
+    job_id = service.submit(tissue_slide(tmp_path / "longer.svs", side_px=6272))
     events = read_events(service, job_id)
     assert events[-1]["state"] == "succeeded"
     assert "result" in events[-1]["links"]
