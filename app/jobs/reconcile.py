@@ -23,6 +23,8 @@ from app.jobs.store import REQUEST, TOMBSTONE, JobStore
 INTERVAL_S = 10.0
 LOCKLESS_S = 600.0  # generous: clocks of machines that share the folder differ
 UPLOAD_LOCK = ".uploading"
+FORGET_S = 3600.0
+"""What needed no second look gets one after this: another process may have died while it erased."""
 AUDIT_AT_ONCE = 500
 """Entries per turn: an old installation's jobs are written down little by little."""
 log = structlog.stdlib.get_logger("xmag.reconcile")
@@ -91,13 +93,14 @@ def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
     """
     count = 0
     for job_id in reversed(store.ids_newest_first()):
-        if job_id in audited or not store.is_over(job_id):
+        if job_id in audited:
             continue
         try:
             count += audit_outcome(store, audit, job_id)
         except (JobNotFoundError, JobErasedError):  # erased since it was listed
             continue
-        audited.add(job_id)
+        if store.needs_no_audit(job_id):
+            audited.add(job_id)
         if count >= AUDIT_AT_ONCE:
             break
     return count
@@ -112,17 +115,13 @@ class Reconciler(threading.Thread):
         self._audit, self._retention = audit, retention
         self._settled: set[str] = set()
         self._audited: set[str] = set()
+        self._forgot_at = time.monotonic()
 
     def run(self) -> None:
         """Until stopped; a Redis that does not answer is tried again at the next turn."""
         while True:
             try:
-                self._queue.redate()
-                if self._queue.lock("reconcile", INTERVAL_S * 0.9):
-                    requeue_open_jobs(self._store, self._queue)
-                    clear_leftovers(self._store, self._settled)
-                    audit_outcomes(self._store, self._audit, self._audited)
-                    self._retention.run()
+                self.turn()
             except (QueueUnavailableError, DiskLowError) as error:
                 log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
             except OSError as error:
@@ -132,6 +131,23 @@ class Reconciler(threading.Thread):
                 log.exception("unforeseen error")
             if self._stop_now.wait(INTERVAL_S):
                 return
+
+    def turn(self) -> None:
+        """One run, if no other process has just done it."""
+        self._queue.redate()
+        if not self._queue.lock("reconcile", INTERVAL_S * 0.9):
+            return
+        self._forget()
+        requeue_open_jobs(self._store, self._queue)
+        clear_leftovers(self._store, self._settled)
+        audit_outcomes(self._store, self._audit, self._audited)
+        self._retention.run()
+
+    def _forget(self) -> None:
+        if time.monotonic() - self._forgot_at > FORGET_S:
+            self._settled.clear()
+            self._audited.clear()
+            self._forgot_at = time.monotonic()
 
     def stop(self) -> None:
         """End after the turn in progress."""

@@ -97,6 +97,11 @@ class JobStore:
         names = (OUTCOME, REQUEST)
         return all((folder / name).exists() for name in names) and not (folder / AUDITED).exists()
 
+    def needs_no_audit(self, job_id: str) -> bool:
+        """Whether how the job ended stands in the audit log. False while it is open, or still on its way in."""
+        folder = self.folder(job_id)
+        return (folder / AUDITED).exists() or (folder / TOMBSTONE).exists()
+
     def note_audited(self, job_id: str) -> None:
         """Mark that it was."""
         write_once(self.folder(job_id) / AUDITED, b"")

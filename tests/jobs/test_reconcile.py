@@ -3,10 +3,15 @@ import time
 
 import pytest
 
+from app.audit import AuditLog
 from app.errors import RecordUnreadableError
-from app.jobs.reconcile import clear_leftovers, requeue_open_jobs
+from app.jobs.erase import Eraser
+from app.jobs.idempotency import Claims
+from app.jobs.reconcile import FORGET_S, Reconciler, clear_leftovers, requeue_open_jobs
+from app.jobs.retention import Retention
 from app.jobs.store import JobStore
 from app.jobs.upload_folder import UploadFolder
+from app.settings import Settings
 from tests.jobs.requests import committed, outcome
 
 
@@ -45,6 +50,22 @@ def test_a_half_erased_job_is_erased(store):
     (store.root / request.id / "tombstone.json").write_text('{"erased_at": "2026-01-01T00:00:00Z"}')
     assert clear_leftovers(store, set()) == 1
     assert [path.name for path in (store.root / request.id).iterdir()] == ["tombstone.json"]
+
+
+def test_an_erasure_that_another_process_left_half_done_is_finished_within_the_hour(store, queue, tmp_path):
+    request, audit = committed(store), AuditLog(tmp_path)
+    settings = Settings(data_dir=tmp_path)
+    eraser = Eraser(store, Claims(tmp_path / "idempotency"), audit)
+    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
+    reconciler.turn()
+    (store.root / request.id / "tombstone.json").write_text('{"erased_at": "2026-01-01T00:00:00Z"}')
+    queue.client.flushall()
+    reconciler.turn()
+    assert store.has_upload(request.id)
+    reconciler._forgot_at -= FORGET_S + 1
+    queue.client.flushall()
+    reconciler.turn()
+    assert not store.has_upload(request.id)
 
 
 def test_a_record_of_another_version_stops_nothing(store, queue):

@@ -14,7 +14,7 @@ from app.jobs.record import PathSource, now
 from app.jobs.retention import Retention
 from app.jobs.store import JobStore
 from app.settings import Settings
-from tests.jobs.requests import committed, outcome
+from tests.jobs.requests import committed, make_request, outcome
 from tests.service import Service, until
 from tests.tissue import tissue_slide
 
@@ -122,6 +122,19 @@ def test_an_outcome_missing_in_the_log_is_written_once(tmp_path, store, audit):
     assert audit_outcomes(store, audit, set()) == 1
     assert audit_outcomes(store, audit, set()) == 0
     assert actions(tmp_path) == [("job.over", job_id)]
+
+
+def test_a_job_seen_while_it_came_in_or_ran_is_written_down_in_the_end(tmp_path, store, audit):
+    request, audited = make_request(), set()
+    (store.root / request.id / "slide").mkdir(parents=True)
+    assert audit_outcomes(store, audit, audited) == 0
+    store.commit(request)
+    assert audit_outcomes(store, audit, audited) == 0
+    store.finish(request.id, outcome())
+    assert audit_outcomes(store, audit, audited) == 1
+    assert audit_outcomes(store, audit, audited) == 0
+    assert audited == {request.id}
+    assert actions(tmp_path) == [("job.over", request.id)]
 
 
 def test_the_service_erases_by_itself_and_says_so(tmp_path):
