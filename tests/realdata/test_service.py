@@ -94,11 +94,16 @@ def test_what_does_not_say_its_resolution_is_refused(hospital, slides_dir, name)
     assert hospital.job_folders() == before
 
 
-def test_a_slide_and_its_dicom_twin_give_the_same(hospital, analysed):
+def test_a_slide_and_its_dicom_twin_give_the_same_tiles_and_alike_embeddings(hospital, analysed):
     one, other = analysed["dev_lusc_he3_20x.svs"], analysed["dev_lusc_he3_20x_dicom"]
-    for ours, theirs in zip(embeddings_of(hospital, one), embeddings_of(hospital, other), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert result_of(hospital, one)["predictions"] == result_of(hospital, other)["predictions"]
+    (coords, ours), (coords_dicom, theirs) = embeddings_of(hospital, one), embeddings_of(hospital, other)
+    np.testing.assert_array_equal(coords, coords_dicom)
+    # Read from the 4x level, directly here and by OpenSlide there: up to an eighth of that level's pixel apart.
+    cosines = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    assert np.median(cosines) >= 0.998
+    assert cosines.min() >= 0.99
+    scores = [result_of(hospital, job)["predictions"][0]["probabilities"]["malignant"] for job in (one, other)]
+    assert abs(scores[0] - scores[1]) <= 0.01
 
 
 def test_a_recompressed_dicom_twin_gives_the_same_tiles(hospital, analysed):
