@@ -1,7 +1,7 @@
 """Who is asking: a key's or token's bearer, a session's cookie, or anybody on this machine while none is needed."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -127,8 +127,8 @@ def _caller(
         raise refusal(services, address_of(request), error) from error
 
 
-def _needs(scope: Scope) -> Callable[[Caller], Caller]:
-    def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+def _needs(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
+    async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         if scope not in caller.scopes and "admin" not in caller.scopes:
             raise ForbiddenError(f"The key or token lacks the scope {scope}.")
         return caller

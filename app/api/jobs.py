@@ -64,7 +64,7 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
 
 
 @router.get("/{job_id}", summary="A job's state", responses=responses(401, 403, 404, 410))
-def get_job(job: ReadableJob, response: Response) -> JobView:
+async def get_job(job: ReadableJob, response: Response) -> JobView:
     """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
     view = job_view(job)
     if view.finished_at is None:

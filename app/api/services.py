@@ -100,8 +100,8 @@ class Services:
             return sum(1 for _ in self.store.open_ids())
 
 
-def services_of(request: Request) -> Services:
-    """The application's services."""
+async def services_of(request: Request) -> Services:
+    """The application's services. A coroutine, as is all that never blocks: a thread for it would cost a poll dear."""
     return cast("Services", request.app.state.services)
 
 
