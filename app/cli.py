@@ -33,6 +33,7 @@ audit_cli = typer.Typer(help="The log of who did what.", no_args_is_help=True)
 cli.add_typer(audit_cli, name="audit")
 out, err = Console(), Console(stderr=True)
 EXIT_FAILED, EXIT_USAGE, EXIT_SETUP = 1, 2, 78
+WORKER_NICENESS = 10
 
 
 def _version(wanted: bool) -> None:
@@ -104,6 +105,8 @@ def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inher
 @cli.command()
 def worker() -> None:
     """Run one worker against XMAG_REDIS_URL and the data folder, until SIGTERM."""
+    import structlog
+
     from app.audit import AuditLog
     from app.jobs.embedded import ensure_embedded
     from app.jobs.erase import Eraser
@@ -114,13 +117,17 @@ def worker() -> None:
     from app.jobs.store import JobStore
     from app.jobs.worker import Worker
     from app.logs import configure_logs
+    from app.process import give_way
     from app.settings import prepare_data_dir
 
+    log = structlog.stdlib.get_logger("xmag.worker")
     settings = _settings()
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
     embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
     url = settings.redis_url or (embedded.url if embedded else "")
+    if not give_way(WORKER_NICENESS):  # polls and uploads are answered first
+        log.warning("the kernel lets the worker give way within its own session only")
     store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url), settings.lease_s)
     work = Worker(settings, store, queue)
     asked = iter([work.stop])
@@ -151,6 +158,9 @@ def analyze(
     organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
 ) -> None:
     """Analyse one slide here, without server or queue. Exit code 0: done, 1: the slide failed, 2: usage."""
+    from app.slides.reader_process import prepare_readers
+
+    prepare_readers()  # they load while this process does
     from app.local import LocalRequest, analyze_locally
     from app.results.summary import summary_lines
 

@@ -51,28 +51,27 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
 
     Typed errors when that cannot be; a slide without tissue leaves its tissue_mask.png there.
     """
-    # The reading process starts and opens the slide while the model is loaded.
-    with (
-        ThreadPoolExecutor(1) as beside,
-        SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader,
-        _slide(request.slide, settings) as slide,
-        _output(request.out) as folder,
-    ):
+    with ThreadPoolExecutor(1) as beside:
         loading = beside.submit(_load, request, settings)
-        reader.open(slide, request.mpp)
-        model = loading.result()
-        wanted = SlideRequest(slide, request.mpp, request.stain, request.organ, request.tasks)
-        try:
-            result = analyze(wanted, model, reader, progress)
-        except EmptySlideError as error:
-            write_tissue_mask(error.tissue_mask, folder)
+        with (
+            SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader,
+            _slide(request.slide, settings) as slide,
+            _output(request.out) as folder,
+        ):
+            reader.open(slide, request.mpp)
+            model = loading.result()
+            wanted = SlideRequest(slide, request.mpp, request.stain, request.organ, request.tasks)
+            try:
+                result = analyze(wanted, model, reader, progress)
+            except EmptySlideError as error:
+                write_tissue_mask(error.tissue_mask, folder)
+                _publish(folder, request.out)
+                raise
+            progress("write", 0, 1)
+            write_results(result, folder)
             _publish(folder, request.out)
-            raise
-        progress("write", 0, 1)
-        write_results(result, folder)
-        _publish(folder, request.out)
-        progress("write", 1, 1)
-        return result.document
+            progress("write", 1, 1)
+            return result.document
 
 
 def _load(request: LocalRequest, settings: Settings) -> Model:

@@ -1,10 +1,13 @@
-"""What a child process does before it becomes somebody else."""
+"""What a process asks of the kernel for itself."""
 
 import ctypes
+import os
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+_AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def end_with_parent() -> None:
@@ -14,3 +17,19 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def give_way(niceness: int) -> bool:
+    """Let other processes compute first, by ``niceness`` more than so far (19 is the most); children inherit it.
+
+    Where Linux groups processes by session (sched_autogroup), niceness counts among a session's own only, so that a
+    session's leader gives it to the session as well. False if the kernel did not let it.
+    """
+    mine = os.nice(niceness)
+    if not _AUTOGROUP.exists() or os.getsid(0) != os.getpid():
+        return True
+    try:
+        _AUTOGROUP.write_text(str(mine))
+    except OSError:  # a read-only /proc, or the kernel's limit of ten changes a second
+        return False
+    return True

@@ -35,12 +35,12 @@ class Channel:
         self._buffer = b""
         self._fds: deque[int] = deque()
 
-    def send(self, message: Message, fd: int | None = None) -> None:
-        """Send ``message``, and ``fd`` with it. Raises ChannelClosedError."""
+    def send(self, message: Message, *fds: int) -> None:
+        """Send ``message``, and descriptors with it. Raises ChannelClosedError."""
         data = json.dumps(message, allow_nan=False).encode() + b"\n"
         try:
-            if fd is not None:
-                sent = socket.send_fds(self._socket, [data], [fd])
+            if fds:
+                sent = socket.send_fds(self._socket, [data], fds)
                 data = data[sent:]
             self._socket.sendall(data)
         except OSError as error:
@@ -63,7 +63,7 @@ class Channel:
         return message
 
     def take_fd(self) -> int:
-        """The descriptor that came with the last message. Raises ChannelGarbledError when none did."""
+        """The next descriptor that came with the last message. Raises ChannelGarbledError when none did."""
         if not self._fds:
             raise ChannelGarbledError("no descriptor")
         return self._fds.popleft()

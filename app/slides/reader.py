@@ -192,16 +192,16 @@ class SlideReader(Closing):
             self._closed = True
             self._process.kill()
 
-    def _ask(self, request: Message, timeout_s: float, fd: int | None = None) -> Message:
+    def _ask(self, request: Message, timeout_s: float, *fds: int) -> Message:
         """Send and wait for the answer, past the answers about tiles that nobody waited for."""
         while self._pending:
             self._next_message(self._limits.batch_timeout_s)
-        self._send(request, fd)
+        self._send(request, *fds)
         return self._receive(request["op"], timeout_s)
 
-    def _send(self, request: Message, fd: int | None = None) -> None:
+    def _send(self, request: Message, *fds: int) -> None:
         try:
-            self._process.send(request, fd)
+            self._process.send(request, *fds)
         except ChannelClosedError as error:
             raise self._died() from error
         self._pending += 1

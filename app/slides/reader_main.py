@@ -1,7 +1,7 @@
 """The reader process: the only place where C decoders meet files that we did not write.
 
-Started by ``app.slides.reader`` as ``python -m app.slides.reader_main <socket fd> <memory bytes> <processor s>``; its
-standard input is a pipe that ends when the parent does. Imports nothing that it does not need, to be quick at hand.
+On Linux it is forked (``app.slides.nursery``); elsewhere ``python -m app.slides.reader_main <socket fd> <memory bytes>
+<processor s>``. Its standard input is a pipe that ends when the parent does.
 """
 
 import os
@@ -21,8 +21,12 @@ _FILE_BYTES = 2**20
 
 
 def main() -> None:
+    """Be a reader as the command line says."""
+    be_reader(*(int(text) for text in sys.argv[1:4]))
+
+
+def be_reader(socket_fd: int, memory_bytes: int, cpu_s: int) -> None:
     """Set the limits, then answer until the parent goes away."""
-    socket_fd, memory_bytes, cpu_s = (int(text) for text in sys.argv[1:4])
     _limit(resource.RLIMIT_AS, memory_bytes)
     _limit(resource.RLIMIT_CPU, cpu_s, _LAST_WORDS_S)
     _limit(resource.RLIMIT_CORE, 0)

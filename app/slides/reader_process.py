@@ -10,15 +10,13 @@ import tempfile
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.errors import InternalError
 from app.slides.channel import Channel, Message
+from app.slides.nursery import NURSERY, Forked, environment
 
 log = logging.getLogger(__name__)
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
-"""All that the child sees of the environment: keys and passwords stay here."""
+_FORKS: bool = sys.platform == "linux"
 _EXIT_WAIT_S = 5.0
 _STDERR_BYTES = 2000
 
@@ -41,7 +39,7 @@ class LastWords:
 
 
 class ReaderProcess:
-    """``python -m app.slides.reader_main``, started without waiting for it. InternalError when it cannot be."""
+    """A process that runs ``app.slides.reader_main``. InternalError when it cannot be started."""
 
     def __init__(self, memory_bytes: int, cpu_s: int) -> None:
         self._talking = threading.Lock()
@@ -58,16 +56,7 @@ class ReaderProcess:
             undo.callback(ours.close)
             self._channel = Channel(ours)
             with theirs:
-                numbers = [str(theirs.fileno()), str(memory_bytes), str(cpu_s)]
-                self._child = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "app.slides.reader_main", *numbers],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=self._stderr,
-                    pass_fds=(theirs.fileno(),),
-                    env=_environment(),
-                    start_new_session=True,
-                )
+                self._child = _start(theirs.fileno(), self._stderr.fileno(), memory_bytes, cpu_s)
             undo.pop_all()  # all of it lives as long as the process
 
     @property
@@ -80,10 +69,10 @@ class ReaderProcess:
         """Whether it has not ended."""
         return self._child.poll() is None
 
-    def send(self, message: Message, fd: int | None = None) -> None:
+    def send(self, message: Message, *fds: int) -> None:
         """Raises ChannelClosedError."""
         with self._talking:
-            self._channel.send(message, fd)
+            self._channel.send(message, *fds)
 
     def receive(self, timeout_s: float) -> Message:
         """Raises ChannelClosedError, ChannelTimeoutError, ChannelGarbledError."""
@@ -131,9 +120,27 @@ class ReaderProcess:
         return data.decode("utf-8", "replace")
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**kept, "PYTHONPATH": str(_PACKAGE_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+def prepare_readers() -> None:
+    """Load what readers need, without waiting for it. InternalError when no process can be started."""
+    try:
+        if _FORKS:
+            NURSERY.begin()
+    except OSError as error:
+        raise InternalError(f"The process that forks readers cannot be started: {error.strerror}.") from error
+
+
+def _start(line: int, stderr: int, memory_bytes: int, cpu_s: int) -> Forked | subprocess.Popen[bytes]:
+    if _FORKS:
+        return NURSERY.fork(line, stderr, memory_bytes, cpu_s)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "app.slides.reader_main", str(line), str(memory_bytes), str(cpu_s)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=(line,),
+        env=environment(),
+        process_group=0,  # a Ctrl-C is not for it
+    )
 
 
 def _signal_name(number: int) -> str:

@@ -16,15 +16,17 @@ from tests.tissue import tissue_slide
 P99_MAX_MS = 250.0
 POLL_EVERY_S = 2.0  # what Retry-After asks for
 PIECES, PIECE_PAUSE_S = 10, 0.3
+CUT_OFF_PAUSE_S = 1.0
 QUEUE_MAX = 100
 
 
 class Load:
     """Clients on plain sockets: 700 of them must not be slower than what they measure."""
 
-    def __init__(self, service: Service, slide: bytes, job_id: str, seconds: float) -> None:
+    def __init__(self, service: Service, slide: bytes, job_id: str, seconds: float, *, is_patient: bool) -> None:
         self._host, self._port = service.http.base_url.host, int(service.http.base_url.port or 80)
         self._slide, self._job_id, self._end = slide, job_id, time.monotonic() + seconds
+        self._is_patient = is_patient
         self.polls_ms = list[float]()
         self.answers: Counter[str] = Counter()
         self.findings: Counter[str] = Counter()
@@ -59,29 +61,43 @@ class Load:
         size = -(-len(body) // PIECES)
         while time.monotonic() < self._end:
             reader, writer = await asyncio.open_connection(self._host, self._port)
+            answer = asyncio.create_task(self._answer(reader))
             try:
                 writer.write(f"POST /analyze HTTP/1.1\r\nConnection: close\r\n{head}\r\n".encode())
                 for start in range(0, len(body), size):
+                    if answer.done():  # refused before its end
+                        break
                     writer.write(body[start : start + size])
                     await writer.drain()
-                    await asyncio.sleep(PIECE_PAUSE_S)
-                status, headers = await self._answer(reader)
-                self.answers[f"upload {status}"] += 1
-                if status == 429 and "retry-after" not in headers:
-                    self.findings["429 without Retry-After"] += 1
-                if status not in {202, 429}:
-                    self.findings[f"an upload was answered with {status}"] += 1
-            except ConnectionError:  # refused before its end: the answer may be lost with the connection
-                self.answers["upload cut off by its refusal"] += 1
-            finally:
-                writer.close()
+                    await asyncio.wait([answer], timeout=PIECE_PAUSE_S)
+            except ConnectionError:
+                pass  # the answer says why, if it came through
+            pause_s = self._judge(await asyncio.gather(answer, return_exceptions=True))
+            writer.close()
+            if self._is_patient:
+                await asyncio.sleep(min(pause_s, max(0.0, self._end - time.monotonic())))
+
+    def _judge(self, answer: list[tuple[int, dict[str, str]] | BaseException]) -> float:
+        """Count the answer; how long the client waits before it comes again."""
+        if isinstance(answer[0], ConnectionError | asyncio.IncompleteReadError):
+            self.answers["upload cut off, its answer lost"] += 1
+            return CUT_OFF_PAUSE_S
+        if isinstance(answer[0], BaseException):
+            raise answer[0]
+        status, headers = answer[0]
+        self.answers[f"upload {status}"] += 1
+        if status == 429 and "retry-after" not in headers:
+            self.findings["429 without Retry-After"] += 1
+        if status not in {202, 429}:
+            self.findings[f"an upload was answered with {status}"] += 1
+        return float(headers.get("retry-after", "0")) if status == 429 else 0.0
 
     @staticmethod
-    async def _answer(reader: asyncio.StreamReader) -> tuple[int, str]:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length"))
-        await reader.readexactly(length)
-        return int(head.split()[1]), head
+    async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines if line)
+        await reader.readexactly(int(headers["content-length"]))
+        return int(first.split()[1]), headers
 
 
 def main() -> int:
@@ -90,12 +106,15 @@ def main() -> int:
     options.add_argument("--uploads", type=int, default=200)
     options.add_argument("--pollers", type=int, default=500)
     options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--impatient", action="store_true", help="come back at once after a 429")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         slide = tissue_slide(Path(name) / "small.svs")
         service = Service(Path(name) / "data", queue_max=QUEUE_MAX).start()
         try:
-            load = Load(service, slide.read_bytes(), service.submit(slide), given.seconds)
+            load = Load(
+                service, slide.read_bytes(), service.submit(slide), given.seconds, is_patient=not given.impatient
+            )
             memory = asyncio.run(load.run(given.uploads, given.pollers, service))
             depth = len(list((service.data_dir / "jobs").glob("*/request.json")))
         finally:

@@ -1,14 +1,13 @@
 import errno
 import os
 import signal
-import subprocess
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.errors import DecoderCrashedError, DrainingError, InternalError, NotASlideError
+from app.slides import nursery
 from app.slides.pool import ReaderPool
 
 from .make_slide import write_svs
@@ -42,12 +41,15 @@ def test_a_crashed_reader_is_replaced_and_a_refused_slide_is_no_crash(slide, tmp
             assert reader.open(slide).width == 300
 
 
-def test_a_spare_that_died_while_idle_is_not_lent(slide):
+def test_a_reader_that_died_while_idle_is_not_lent(slide):
     with ReaderPool(size=1) as pool:
-        for reader, _ in pool._idle:
-            os.kill(reader._process.pid, signal.SIGKILL)
-            reader._process._child.wait()
         with pool.lease() as reader:
+            reader.open(slide)
+        ((idle, _),) = pool._idle
+        os.kill(idle.pid, signal.SIGKILL)
+        idle._process._child.wait()
+        with pool.lease() as reader:
+            assert reader is not idle
             assert reader.open(slide).width == 300
 
 
@@ -85,12 +87,6 @@ def test_closing_ends_every_reader_also_those_on_loan(slide):
         pass
 
 
-def test_a_spare_stands_by_while_the_others_are_lent(slide):
-    with ReaderPool(size=2) as pool, pool.lease() as first, pool.lease() as second:
-        assert first is not second
-        assert [reader.alive for reader, _ in pool._idle] == [True]
-
-
 @pytest.fixture
 def no_process(monkeypatch):
     """Has the system refuse new processes while it is switched on."""
@@ -99,15 +95,15 @@ def no_process(monkeypatch):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def switch(on: bool) -> None:
-        monkeypatch.setattr(subprocess, "Popen", refuse) if on else monkeypatch.undo()
+        monkeypatch.setattr(nursery.NURSERY, "fork", refuse) if on else monkeypatch.undo()
 
     return switch
 
 
-def test_a_lease_without_a_spare_still_lends_and_one_without_a_process_costs_no_slot(slide, no_process):
+def test_a_lease_without_a_process_costs_no_slot(slide, no_process):
     with ReaderPool(size=2) as pool:
-        no_process(True)
-        with pool.lease() as only:  # the spare of the start; none can take its place
+        with pool.lease() as only:
+            no_process(True)
             assert only.open(slide).width == 300
             for _ in range(3):
                 with pytest.raises(InternalError, match="cannot be started"), pool.lease():
@@ -118,12 +114,3 @@ def test_a_lease_without_a_spare_still_lends_and_one_without_a_process_costs_no_
         with pool.lease() as first, pool.lease() as second:
             assert first is only and second is not only
             assert second.open(slide).width == 300
-
-
-def test_a_process_that_cannot_be_started_leaves_no_descriptor(no_process):
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    no_process(True)
-    for _ in range(3):
-        with pytest.raises(InternalError):
-            ReaderPool(size=1)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
