@@ -63,10 +63,8 @@ train-test:  ## the tests of training/, in its own environment (wants a CPU buil
 
 test: lint types unit train-types train-test  ## lint, types and all tests
 
-bench: $(SERVE_STAMP)  ## whole slide and reading against the usual way (SLIDE=path to a slide)
-	@test -n "$(SLIDE)" || { echo "name a slide: make bench SLIDE=/path/to/slide.svs"; exit 1; }
-	@$(BIN)/python benchmarks/whole_slide.py $(SLIDE)
-	@$(BIN)/python benchmarks/reading.py $(SLIDE)
+bench: $(SERVE_STAMP)  ## speed against the usual way, where time goes, scale; ten minutes; writes benchmarks/RESULTS.md (SLIDES= 40x slides)
+	@$(BIN)/python benchmarks/bench.py $(SLIDES)
 
 bench-reading: $(SERVE_STAMP)  ## reading alone, against OpenSlide (SLIDES=slides or folders of them)
 	@test -n "$(SLIDES)" || { echo "name slides: make bench-reading SLIDES=/path/to/slides"; exit 1; }

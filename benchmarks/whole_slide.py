@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import openslide
+from machine import MODEL, in_turn, note
 from PIL import Image
 
 from app.inference.model import Model, load_model
 from app.pipeline import SlideRequest, analyze, reading_plan
 from app.slides.reader import SlideReader
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
 BATCH_TILES = 16
 
 
@@ -51,17 +51,18 @@ def main() -> None:
     parser.add_argument("slide", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    model = load_model(MODELS / "xmag-lite0", device="cpu", precision="fp32")
+    model = load_model(MODEL, device="cpu", precision="fp32")
     model.warm_up()
     request = SlideRequest(options.slide)
     with SlideReader() as reader:
         first = analyze(request, model, reader, lambda *_: None)
         coords, mpp = first.coords, first.document.slide.mpp
         naive = usual_way(options.slide, model, coords, mpp)
-        ours, usual = [], []
-        for _ in range(options.rounds):
-            ours.append(timed(lambda: analyze(request, model, reader, lambda *_: None)))
-            usual.append(timed(lambda: usual_way(options.slide, model, coords, mpp)))
+        sides = {
+            "ours": lambda: timed(lambda: analyze(request, model, reader, lambda *_: None)),
+            "usual": lambda: timed(lambda: usual_way(options.slide, model, coords, mpp)),
+        }
+        ours, usual = in_turn(sides, options.rounds).values()
     cosines = (first.features * naive).sum(1) / np.linalg.norm(first.features, axis=1) / np.linalg.norm(naive, axis=1)
     ratios = [b / a for a, b in zip(ours, usual, strict=True)]
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, onnxruntime ", end="")
@@ -74,6 +75,7 @@ def main() -> None:
         print(f"| {name} | {statistics.median(seconds):.2f} | {min(seconds):.2f} | {max(seconds):.2f} |")
     print(f"usual / pipeline, pair by pair: median {statistics.median(ratios):.2f}, ", end="")
     print(f"{min(ratios):.2f} to {max(ratios):.2f}; median cosine of the embeddings {np.median(cosines):.4f}")
+    note(whole_ratio=statistics.median(ratios))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,73 @@
+"""The student alone: tiles/s of each precision in turn, on real tiles of a slide, and how near int8 comes to fp32.
+
+Usage: python benchmarks/embedding.py SLIDE [--rounds 5] [--tiles 64]
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from machine import MODEL, in_turn, note
+
+from app.inference.cores import available_cores
+from app.inference.model import Model, load_model
+from app.pipeline import reading_plan
+from app.slides.opening import open_slide
+from app.slides.survey import survey_slide
+from app.slides.tile_reader import TileReader
+
+
+def some_tiles(slide: Path, model: Model, count: int) -> np.ndarray:
+    """Spread over the slide: uint8 [count, 224, 224, 3]."""
+    with open_slide(slide) as opened:
+        coords = survey_slide(opened, reading_plan(model)).coords
+        chosen = coords[np.linspace(0, len(coords) - 1, min(count, len(coords))).astype(int)]
+        with TileReader(opened, reading_plan(model), chosen) as reader:
+            return np.stack([reader.tile(index) for index in range(len(chosen))])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("slide", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tiles", type=int, default=64)
+    options = parser.parse_args()
+    threads = sorted({1, available_cores()})
+    precisions = [variant.precision for variant in load_model(MODEL, device="cpu", precision="fp32").manifest.student]
+    models = {
+        (precision, count): load_model(MODEL, device="cpu", precision=precision, threads=count)
+        for precision in precisions
+        for count in threads
+    }
+    tiles = some_tiles(options.slide, next(iter(models.values())), options.tiles)
+
+    def speed(model: Model) -> float:
+        start = time.perf_counter()
+        model.embedder.embed(tiles)
+        return len(tiles) / (time.perf_counter() - start)
+
+    for model in models.values():
+        model.warm_up()
+    found = in_turn({key: lambda m=model: speed(m) for key, model in models.items()}, options.rounds)
+    reference = models[precisions[0], threads[-1]].embedder.embed(tiles)
+    print(
+        f"Student, {len(tiles)} real tiles in batches of {next(iter(models.values())).embedder.batch_tiles}; ", end=""
+    )
+    print(f"tiles/s, medians of {options.rounds}; ratios round by round\n")
+    print("| precision | " + " | ".join(f"{count} threads" for count in threads) + " | to fp32 | median cosine |")
+    print("|---|" + "---|" * (len(threads) + 2))
+    for precision in precisions:
+        speeds = [statistics.median(found[precision, count]) for count in threads]
+        pairs = zip(found[precision, threads[-1]], found[precisions[0], threads[-1]], strict=True)
+        ratio = statistics.median(a / b for a, b in pairs)
+        features = models[precision, threads[-1]].embedder.embed(tiles)
+        lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(reference, axis=1)
+        cosine = float(np.median((features * reference).sum(1) / lengths))
+        print(f"| {precision} | " + " | ".join(f"{value:.0f}" for value in speeds) + f" | {ratio:.2f} | {cosine:.4f} |")
+        note(**{f"embed_{precision}": speeds[-1]})
+
+
+if __name__ == "__main__":
+    main()
