@@ -46,7 +46,7 @@ class Target:
             return f"| {self.what} | {self.target} | {self.remark} | not measured here |"
         value = figures[self.figure]
         reached = (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
-        shown = f"{value:.0%}" if self.unit == "%" else f"{value:.3g}{self.unit}"
+        shown = f"{value:.0%}" if self.unit == "%" else f"{value:,.{0 if value >= 100 else 2}f}{self.unit}"
         verdict = "reached" if reached else "not reached"
         return f"| {self.what} | {self.target} | {shown}{self.remark} | {verdict} |"
 

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -55,7 +55,7 @@ def noted(file: Path) -> dict[str, float]:
     return figures
 
 
-def in_turn(sides: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def in_turn(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """A B A B: what each side's call gives, round by round."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
