@@ -1,0 +1,55 @@
+"""slide2vec, whose tiles come from hs2p: an encoder of one's own, as its documentation shows."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cpu_student import BATCH, MPP, TILE_PX, WORKERS, Student, pixels_of, report
+from slide2vec import ExecutionOptions, Model, register_encoder
+from slide2vec.encoders.base import TileEncoder
+
+
+@register_encoder(
+    "xmag-student",
+    encode_dim=1280,
+    input_size=TILE_PX,
+    supports_variable_input_size=False,
+    supported_spacing_um=MPP,
+    precision="fp32",
+)
+class StudentEncoder(TileEncoder):
+    def __init__(self, *, output_variant=None):  # noqa: ARG002 - the tool passes it
+        self._student = Student()
+
+    @property
+    def encode_dim(self):
+        return 1280
+
+    @property
+    def device(self):
+        return self._student.parameter.device
+
+    def to(self, device):  # noqa: ARG002 - there is but one
+        return self
+
+    def get_transform(self):
+        return pixels_of
+
+    def get_normalization_transform(self):
+        return pixels_of
+
+    def encode_tiles(self, batch):
+        return self._student(batch)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as out:
+        model = Model.from_preset("xmag-student", device="cpu")
+        start = time.perf_counter()
+        options = ExecutionOptions(
+            output_dir=Path(out), batch_size=BATCH, precision="fp32", num_workers_per_gpu=WORKERS, num_gpus=1
+        )
+        found = model.embed_slide(sys.argv[1], execution=options)
+        bag = found[0] if isinstance(found, list) else found
+        report("slide2vec", start, tuple(bag.tile_embeddings.shape), "slide2vec", "hs2p", "openslide-python")
