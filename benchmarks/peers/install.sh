@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 PYTHON=${PYTHON:-python3.11}
-for tool in "${@:-lazyslide slide2vec tiatoolbox wsinfer}"; do
+for tool in "${@:-lazyslide slide2vec tiatoolbox wsinfer openvino}"; do
   for name in $tool; do
     folder=../.peers/$name
     [ -d "$folder" ] || "$PYTHON" -m venv "$folder"

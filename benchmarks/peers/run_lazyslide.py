@@ -12,7 +12,7 @@ if __name__ == "__main__":
     start = time.perf_counter()
     slide = open_wsi(sys.argv[1], store=None)
     pp.find_tissues(slide)
-    pp.tile_tissues(slide, TILE_PX, mpp=MPP)
+    pp.tile_tissues(slide, TILE_PX, mpp=MPP, background_fraction=0.9)  # tissue on a tenth is enough, as for xmag
     features = tl.feature_extraction(
         slide, model, transform=pixels_of, batch_size=BATCH, num_workers=WORKERS, pbar=False, return_features=True
     )
