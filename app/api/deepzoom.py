@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.exceptions import HTTPException
 
+from app.api import ahead
 from app.api.auth import Reader
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
@@ -49,7 +50,12 @@ async def descriptor(job: ReadableJob, services: ServicesDep, caller: Reader) ->
     """Deep Zoom XML: size, tile size 254, overlap 1. Its tiles are below `slide_files/`, in sRGB."""
     await _kept(job, services, caller)
     pyramid = await services.in_viewer(services.viewer.pyramid, job.request)
-    return Response(pyramid.descriptor(), media_type="application/xml", headers={"Cache-Control": _CACHING})
+    return Response(
+        pyramid.descriptor(),
+        media_type="application/xml",
+        headers={"Cache-Control": _CACHING},
+        background=ahead.for_tiles(services, job.request),
+    )
 
 
 @router.get("/slide_files/{level}/{column}_{row}.jpg", response_class=Response, summary="A Deep Zoom tile")

@@ -7,9 +7,13 @@ outside, and nothing is inline, so that the policy can forbid everything else.
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.background import BackgroundTask
+
+from app.api import ahead
+from app.api.services import ServicesDep
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 POLICY = (
@@ -22,8 +26,8 @@ _ASK_AGAIN = {"Cache-Control": "no-cache"}
 router = APIRouter(include_in_schema=False)
 
 
-def _page(name: str) -> FileResponse:
-    return FileResponse(WEB / name, headers={"Content-Security-Policy": POLICY, **_ASK_AGAIN})
+def _page(name: str, then: BackgroundTask | None = None) -> FileResponse:
+    return FileResponse(WEB / name, headers={"Content-Security-Policy": POLICY, **_ASK_AGAIN}, background=then)
 
 
 @router.get("/")
@@ -33,9 +37,9 @@ def worklist() -> FileResponse:
 
 
 @router.get("/jobs/{job_id}/view")
-def slide(job_id: str) -> FileResponse:  # noqa: ARG001 (the page reads it from its own address)
+def slide(job_id: str, request: Request, services: ServicesDep) -> FileResponse:
     """One slide with its result. Whether there is such a job, the page finds out by asking for it."""
-    return _page("slide.html")
+    return _page("slide.html", ahead.for_page(request, services, job_id))
 
 
 @router.get("/docs")

@@ -9,7 +9,7 @@ import time
 
 import simplejpeg
 
-from app.errors import JobErasedError, JobNotFoundError, SlideGoneError, SlideMissingError
+from app.errors import JobErasedError, JobNotFoundError, SlideGoneError, SlideMissingError, XmagError
 from app.jobs.record import JobRequest
 from app.jobs.source import check_unchanged
 from app.jobs.store import JobStore
@@ -55,6 +55,20 @@ class Viewer:
             with self._views.lease(self._viewed(request)) as view:
                 info = self._known(request.id, view)
         return DeepZoom(info.width, info.height)
+
+    def open_ahead(self, request: JobRequest) -> None:
+        """Open the slide for somebody who is about to look at it, unless that would make others wait.
+
+        What is wrong with the slide is told to whoever asks for it next.
+        """
+        if request.id in self._views.names():
+            return
+        try:
+            self.check_kept(request)
+            with self._views.lease(self._viewed(request), wait=False) as view:
+                self._known(request.id, view)
+        except XmagError as error:
+            log.info("slide not opened ahead: %s; job %s", error.code, request.id)
 
     def check_kept(self, request: JobRequest) -> None:
         """SlideGoneError when the slide was erased, or is no longer where it was; SourceChangedError."""

@@ -60,12 +60,13 @@ class SlideViews(Closing):
         self._closed = False
 
     @contextmanager
-    def lease(self, viewed: Viewed) -> Iterator[OpenSlideView]:
+    def lease(self, viewed: Viewed, *, wait: bool = True) -> Iterator[OpenSlideView]:
         """The slide, open, for this block.
 
-        The slide's typed errors; ViewerBusyError after ``WAIT_S`` without a free reader; DrainingError once closed.
+        The slide's typed errors; ViewerBusyError after ``WAIT_S`` without a free reader, or at once unless ``wait``;
+        DrainingError once closed.
         """
-        view = self._take(viewed)
+        view = self._take(viewed, WAIT_S if wait else 0.0)
         try:
             yield view
         finally:
@@ -93,7 +94,7 @@ class SlideViews(Closing):
     def names(self) -> set[str]:
         """Slides that are open."""
         with self._change:
-            return {*self._busy, *(view.name for view in self._idle)}
+            return {*self._busy, *(view.name for view in self._idle if view.reader.alive)}
 
     def close(self) -> None:
         """End all that are idle; the others end when they are given back."""
@@ -103,10 +104,10 @@ class SlideViews(Closing):
             self._change.notify_all()
         _end(gone)
 
-    def _take(self, viewed: Viewed) -> OpenSlideView:
+    def _take(self, viewed: Viewed, wait_s: float) -> OpenSlideView:
         """An idle reader of this slide, or a new one in a place that is free or made free."""
         gone: list[OpenSlideView] = []
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + wait_s
         try:
             with self._change:
                 while (place := self._place_for(viewed.name, gone)) is None:

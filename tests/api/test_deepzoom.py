@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 import openslide
 import pytest
@@ -114,6 +118,41 @@ def children(parent: int) -> set[int]:
         if int(father) == parent and state != "Z":
             found.add(int(process.name))
     return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are listed in /proc, which Linux has")
+def test_the_page_opens_the_slide_ahead_for_those_who_may_see_it(guarded, tmp_path):
+    service, lab = guarded.service, guarded.keys["lab"]
+    job_id = service.post(tissue_slide(tmp_path / "s.svs"), lab).json()["id"]
+    until(lambda: service.http.get(f"/jobs/{job_id}", headers=lab).json()["state"] == "succeeded", 60)
+    page, before = f"/jobs/{job_id}/view", children(service.pid("api"))
+    for key in (None, "other", "lab"):
+        with httpx.Client(base_url=service.url, timeout=30) as browser:
+            if key is not None:
+                sent = {"key": guarded.keys[key]["Authorization"].removeprefix("Bearer ")}
+                assert browser.post("/session", json=sent).status_code == 204
+            assert browser.get(page).status_code == 200
+            if key == "lab":
+                until(lambda: len(children(service.pid("api")) - before) == 1)
+            else:
+                time.sleep(0.3)
+                assert children(service.pid("api")) <= before
+    looks = [entry for entry in entries(service.data_dir) if entry["job"] == job_id]
+    assert "slide.view" not in {entry["action"] for entry in looks}  # no pixel was sent
+    assert service.http.get("/jobs/none/view").status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are listed in /proc, which Linux has")
+def test_a_slide_that_was_let_go_is_opened_with_its_size(service, tissue):
+    job_id = service.submit(tissue)
+    service.wait(job_id)
+    before = children(service.pid("api"))
+    assert service.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
+    (first,) = children(service.pid("api")) - before
+    os.kill(first, signal.SIGKILL)
+    until(lambda: first not in children(service.pid("api")))
+    assert service.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
+    until(lambda: len(children(service.pid("api")) - before) == 1)
 
 
 def test_an_upload_erased_before_its_results_is_gone_too(service, tissue):

@@ -60,6 +60,10 @@ def test_who_finds_no_reader_waits_and_is_told(views, slides, monkeypatch):
         assert time.monotonic() - began >= 0.3
         with pytest.raises(ViewerBusyError), views.lease(slides[0]):  # half of them for one slide
             pass
+        began = time.monotonic()
+        with pytest.raises(ViewerBusyError), views.lease(slides[2], wait=False):
+            pass
+        assert time.monotonic() - began < 0.3
     with views.lease(slides[2]) as view:
         assert view.info.width == 900
 
