@@ -4,6 +4,7 @@ SHELL := /bin/bash
 EXTRA ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_SLIDES := benchmarks/.slides
 SERVE_STAMP := $(VENV)/.stamp-serve-$(EXTRA)
 DEV_STAMP := $(VENV)/.stamp-dev
 PYTEST := $(BIN)/python -m pytest
@@ -70,6 +71,16 @@ bench-reading: $(SERVE_STAMP)  ## reading alone, against OpenSlide (SLIDES=slide
 	@test -n "$(SLIDES)" || { echo "name slides: make bench-reading SLIDES=/path/to/slides"; exit 1; }
 	@$(BIN)/python benchmarks/reading.py $(SLIDES)
 
+bench-peers: $(SERVE_STAMP)  ## the same student through other tools, in environments of their own (7 GB, 8 minutes; SLIDES= 40x slides)
+	@benchmarks/peers/install.sh
+	@$(BIN)/python benchmarks/make_slides.py $(SLIDES)
+	@$(BIN)/python benchmarks/peers/compare.py $(BENCH_SLIDES)/sheet_40x_844.svs $(BENCH_SLIDES)/start_40x_3.svs
+
+bench-runtimes: $(SERVE_STAMP)  ## the student under onnxruntime and OpenVINO (SLIDES= 40x slides)
+	@benchmarks/peers/install.sh openvino
+	@$(BIN)/python benchmarks/make_slides.py $(SLIDES)
+	@$(BIN)/python benchmarks/runtimes.py $(BENCH_SLIDES)/sheet_40x_844.svs
+
 images:  ## build the container images, labelled with the commit
 	@docker/build.sh
 
@@ -110,4 +121,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading fuzz chaos load soak audit images test-compose test-web train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes fuzz chaos load soak audit images test-compose test-web train-test train-atlas lock clean

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from app.inference.cores import available_cores
 from app.inference.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models" / "xmag-lite0"
+Key = TypeVar("Key")
 FIGURES_FILE = "XMAG_BENCH_FIGURES"
 _PACKAGES = ("onnxruntime", "openslide-python", "openslide-bin", "numpy", "pillow", "simplejpeg")
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "sha_ni")
@@ -55,9 +57,9 @@ def noted(file: Path) -> dict[str, float]:
     return figures
 
 
-def in_turn(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def in_turn(sides: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, list[float]]:
     """A B A B: what each side's call gives, round by round."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
+    found: dict[Key, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
             found[name].append(side())

@@ -4,11 +4,12 @@ The pieces of tissue of the given slides are laid out, mirrored in turn, on shee
 JPEG pyramids (levels 1, 4, 16, made by averaging); the 20x sheet is the 40x one averaged 2 × 2. A piece is cut out with
 the glass around it, so that tissue and glass are pixels of the scanner, compressed a second time; the glass in between
 has the source's median colour. What exists already is kept.
-Usage: python benchmarks/make_slides.py SLIDE ... [--out benchmarks/.slides]
+Usage: python benchmarks/make_slides.py [SLIDE ...] [--out benchmarks/.slides]
 """
 
 import argparse
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ ROOT = Path(__file__).resolve().parent
 FOLDER = ROOT / ".slides"
 SHEET_PX = (80_000, 64_000)
 QUALITY = 75
+# Where the tests look for real slides too.
+_DEFAULT = (
+    Path(os.environ.get("XMAG_TEST_DATA", ROOT.parent.parent / "shared" / "data")) / "slides/dev_lusc_he3_40x.svs"
+)
 MPP_40X_MAX = 0.30
 MPP_APART_MAX = 0.02
 TILE_UM = 448
@@ -142,12 +147,20 @@ def slide_path(wanted: Wanted, folder: Path = FOLDER) -> Path:
     return folder / f"{wanted.name}.svs"
 
 
-def make_slides(sources: list[Path], folder: Path = FOLDER) -> None:
-    """All that are missing."""
+def make_slides(named: list[Path], folder: Path = FOLDER) -> list[str]:
+    """All that are missing; names of the slides that they are made of. Ends the program where these cannot be told."""
+    sources = named or [_DEFAULT]
+    record = folder / "made_of"
+    names = [path.name for path in sources]
+    if record.exists() and named and record.read_text().split("\n") != names:
+        sys.exit(f"{folder} holds sheets made of {record.read_text()}: delete it first")
     missing = [wanted for wanted in ALL if not slide_path(wanted, folder).exists()]
     if not missing:
-        return
+        return record.read_text().split("\n")
+    if not all(path.exists() for path in sources):
+        sys.exit(f"{sources[0]} is not there: name a real 40x slide (with make: SLIDES=…)")
     folder.mkdir(exist_ok=True)
+    record.write_text("\n".join(names))
     tissue = find_tissue(sources)
     pieces = Pieces(tissue)
     for wanted in missing:
@@ -157,16 +170,12 @@ def make_slides(sources: list[Path], folder: Path = FOLDER) -> None:
         make(wanted, tissue, pieces, aside)
         aside.replace(path)
         print(f"{path.name}: {path.stat().st_size / 1e6:.0f} MB in {time.perf_counter() - start:.0f} s", flush=True)
-
-
-def real_slides() -> Path:
-    """Where the tests look for real slides too."""
-    return Path(os.environ.get("XMAG_TEST_DATA", ROOT.parent.parent / "shared" / "data")) / "slides"
+    return names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slides", type=Path, nargs="+")
+    parser.add_argument("slides", type=Path, nargs="*", help="40x scans; default: one that the tests use")
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args()
     make_slides(options.slides, options.out)
