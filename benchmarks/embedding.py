@@ -6,6 +6,7 @@ Usage: python benchmarks/embedding.py SLIDE [--rounds 5] [--tiles 64]
 import argparse
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def main() -> None:
 
     for model in models.values():
         model.warm_up()
-    found = in_turn({key: lambda m=model: speed(m) for key, model in models.items()}, options.rounds)
+    found = in_turn({key: partial(speed, model) for key, model in models.items()}, options.rounds)
     reference = models[precisions[0], threads[-1]].embedder.embed(tiles)
     print(
         f"Student, {len(tiles)} real tiles in batches of {next(iter(models.values())).embedder.batch_tiles}; ", end=""

@@ -20,6 +20,7 @@ def by_onnxruntime(file: Path, threads: int) -> Embed:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as the service has it
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     return lambda tiles: session.run(["embedding"], {"tiles": tiles})[0]
 
