@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
@@ -53,18 +54,37 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     A reader that finds result.json finds the others complete. Raises OSError where the disk refuses.
     """
     document = result.document
+    tasks = [prediction.task for prediction in document.predictions]
+    # The heatmaps are half of the work, and most of it is in libraries that leave other threads their turn.
+    with ThreadPoolExecutor(1, thread_name_prefix="heatmap") as beside:
+        heatmaps = [beside.submit(_write_heatmap, result, task, folder) for task in tasks]
+        names = _write_others(result, folder, tasks)
+        names += [heatmap.result() for heatmap in heatmaps]
+    (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    names.append(RESULT_JSON)
+    for name in names:
+        _fsync(folder / name)
+    _fsync(folder)
+    return tuple(names)
+
+
+def _write_heatmap(result: SlideResult, task: str, folder: Path) -> str:
+    name = heatmap_name(result.document, task)
+    _write_png(render_heatmap(result, task), folder / name, heatmap_description(result, task))
+    return name
+
+
+def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[str]:
+    """All but the heatmaps and result.json; their names."""
+    document = result.document
     names = [THUMBNAIL_JPG, TISSUE_MASK_PNG, QC_MASK_PNG, EMBEDDINGS_H5]
     _write_thumbnail(result.thumbnail, folder / THUMBNAIL_JPG)
     _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
     _write_png(render_qc_mask(result.artefacts), folder / QC_MASK_PNG)
     write_embeddings(result, folder / EMBEDDINGS_H5)
-    for prediction in document.predictions:
-        task = prediction.task
-        _write_png(
-            render_heatmap(result, task), folder / heatmap_name(document, task), heatmap_description(result, task)
-        )
-        _write_png(render_overlay_layer(result, task), folder / overlay_name(document, task))
-        names += [heatmap_name(document, task), overlay_name(document, task)]
+    for task in tasks:
+        names.append(overlay_name(document, task))
+        _write_png(render_overlay_layer(result, task), folder / names[-1])
     for top, tile in zip(document.top_tiles, result.top_pictures, strict=True):
         name = top_tile_name(document, top.rank, top.task)
         _write_jpeg(Image.fromarray(tile), folder / name)
@@ -76,12 +96,7 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
             with (folder / name).open("w", encoding="utf-8") as file:
                 file.writelines(geojson_chunks(result, origin))
             names.append(name)
-    (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    names.append(RESULT_JSON)
-    for name in names:
-        _fsync(folder / name)
-    _fsync(folder)
-    return tuple(names)
+    return names
 
 
 def write_tissue_mask(tissue_mask: BoolArray, folder: Path) -> str:

@@ -69,7 +69,7 @@ def tissue_fractions(mask: BoolArray, width: int, height: int, grid: Grid) -> Fl
     slide counts as no tissue.
     """
     integral = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.float64)
-    integral[1:, 1:] = mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    integral[1:, 1:] = mask.cumsum(axis=1, dtype=np.int32).cumsum(axis=0, dtype=np.int32)
     scale_x, scale_y = mask.shape[1] / width, mask.shape[0] / height
     below = _interpolate(integral, (grid.y0 + grid.tile_size0) * scale_y)
     above = _interpolate(integral, grid.y0 * scale_y)
