@@ -81,6 +81,10 @@ bench-runtimes: $(SERVE_STAMP)  ## the student under onnxruntime and OpenVINO (S
 	@$(BIN)/python benchmarks/make_slides.py $(SLIDES)
 	@$(BIN)/python benchmarks/runtimes.py $(BENCH_SLIDES)/sheet_40x_844.svs
 
+bench-view: $(DEV_STAMP)  ## how long until a slide is seen in the viewer (SLIDES=slides; uses Chromium where there is one)
+	@test -n "$(SLIDES)" || { echo "name slides: make bench-view SLIDES=/path/to/slides"; exit 1; }
+	@$(BIN)/python benchmarks/first_tile.py $(SLIDES)
+
 images:  ## build the container images, labelled with the commit
 	@docker/build.sh
 

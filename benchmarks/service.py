@@ -35,7 +35,8 @@ class Served:
 
     def __enter__(self) -> "Served":
         self._start("serve", self._environment)
-        self._http = httpx.Client(base_url=self._wait_for(r"ready: open (\S+)", 1)[0], timeout=60)
+        self.url = self._wait_for(r"ready: open (\S+)", 1)[0]
+        self._http = httpx.Client(base_url=self.url, timeout=60)
         self._wait_for(r"worker ready", 1)
         return self
 

@@ -45,6 +45,11 @@ def picture(page) -> np.ndarray:
     return np.asarray(image, dtype=np.int16)
 
 
+def block_means(pixels: np.ndarray) -> np.ndarray:
+    height, width = (side // 8 * 8 for side in pixels.shape[:2])
+    return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean(axis=(1, 3))
+
+
 def row(page, name: str):
     return page.locator("#rows tr", has_text=name)
 
@@ -111,6 +116,27 @@ def test_the_overlay_shows_and_hides(page, finished: str) -> None:
         page.wait_for_selector(f"[data-drawn*='={value}']")
     page.keyboard.press("t")
     page.wait_for_selector("[data-drawn*='tissue.png']")
+
+
+def test_the_thumbnail_lies_where_the_slide_will_be(page, finished: str) -> None:
+    page.route("**/slide_files/**", lambda route: None)  # tiles that never come
+    page.goto(f"/jobs/{finished}/view")
+    until(lambda: page.evaluate("performance.getEntriesByName('picture').length === 1"), 20)
+    page.locator("#scale-bar").wait_for()
+    page.keyboard.press("o")
+    page.wait_for_timeout(600)
+    thumbnail, place = picture(page), page.locator(".underlay").bounding_box()
+    page.unroute("**/slide_files/**")
+    open_slide(page, finished)
+    assert page.locator(".underlay").count() == 0
+    page.keyboard.press("o")
+    until(lambda: page.locator("[data-drawn*=heatmap]").count() == 0)
+    page.wait_for_timeout(300)
+    x, y = (round(place[side] - page.locator(".stage").bounding_box()[side]) for side in "xy")
+    inside = (slice(y + 4, y + round(place["height"]) - 4), slice(x + 4, x + round(place["width"]) - 4))
+    tiles = picture(page)
+    assert np.abs(block_means(tiles[inside]) - block_means(thumbnail[inside])).mean() < 4
+    assert np.abs(block_means(tiles[inside][:, :-16]) - block_means(thumbnail[inside][:, 16:])).mean() > 4
 
 
 def test_a_top_tile_is_flown_to(page, finished: str) -> None:

@@ -31,6 +31,10 @@ export class LayerCanvas {
     return [from.x, from.y, to.x - from.x, to.y - from.y];
   }
 
+  wholeSlide() {
+    return this.place(0, 0, this.width, this.height);
+  }
+
   draw() {
     const { canvas, context } = this;
     const ratio = devicePixelRatio;
@@ -42,7 +46,7 @@ export class LayerCanvas {
     context.imageSmoothingEnabled = false;
     for (const { image, opacity } of this.shown) {
       context.globalAlpha = opacity;
-      context.drawImage(image, ...this.place(0, 0, this.width, this.height));
+      context.drawImage(image, ...this.wholeSlide());
     }
     context.globalAlpha = 1;
     if (this.mark) this.drawMark();

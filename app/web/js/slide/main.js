@@ -74,6 +74,7 @@ async function main() {
   let job = await getJson(`/jobs/${id}`);
   showHead(job);
   const view = new SlideView(byId("viewer"), say);
+  if ("thumbnail" in job.links) view.underlay.show(job.links.thumbnail);
   view.open(`/jobs/${id}/slide.dzi`);
   if (job.finished_at === null) {
     listenToKeys(view, null, null);

@@ -1,4 +1,4 @@
-/** The tiles with the highest attention, as the model saw them; each flies the slide there. */
+/** The tiles with the highest attention, as the model saw them, loaded after the slide; each flies the slide there. */
 
 import { byId, el } from "../dom.js";
 
@@ -14,7 +14,10 @@ export class TileStrip {
   }
 
   button(tile, index, address, several) {
-    const url = `${address}/${tile.rank}.jpg?task=${encodeURIComponent(tile.task)}`;
+    const picture = el("img", { alt: "", width: 224, height: 224 });
+    this.view.seen.then(() => {
+      picture.src = `${address}/${tile.rank}.jpg?task=${encodeURIComponent(tile.task)}`;
+    });
     const what = [several ? tile.task : null, tile.label].filter(Boolean).join(", ");
     const share = `${(tile.attention * 100).toFixed(1)} %`;
     return el("button", {
@@ -22,7 +25,7 @@ export class TileStrip {
       "aria-label": `Tile ${tile.rank}${what ? ` of ${what}` : ""}, ${share} of the attention: show it on the slide`,
       title: what || `${share} of the attention`,
       onclick: () => this.go(index),
-    }, el("img", { src: url, alt: "", width: 224, height: 224 }), el("span", {}, `${tile.rank} · ${share}`));
+    }, picture, el("span", {}, `${tile.rank} · ${share}`));
   }
 
   go(index) {

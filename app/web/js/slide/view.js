@@ -6,6 +6,7 @@ import { byId } from "../dom.js";
 import { figure } from "../format.js";
 import { LayerCanvas } from "./layer_canvas.js";
 import { magnification, scaleBar } from "./scale.js";
+import { Underlay } from "./underlay.js";
 
 const BAR_PX = 160;
 const ZOOM_STEP = 1.6;
@@ -16,6 +17,11 @@ export class SlideView {
   constructor(element, say) {
     this.say = say;
     this.mpp = null;
+    this.underlay = new Underlay(element.parentElement);
+    /** Resolves when something of the slide is on screen, or will not be. */
+    this.seen = new Promise((resolve) => {
+      this.isSeen = resolve;
+    });
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.osd = OpenSeadragon({
       element,
@@ -56,11 +62,17 @@ export class SlideView {
   open(address) {
     this.address = address;
     performance.mark("slide-asked");
-    this.osd.addOnceHandler("tile-drawn", () => performance.mark("first-tile"));
+    this.osd.addOnceHandler("tile-drawn", () => {
+      performance.mark("first-tile");
+      this.isSeen();
+    });
+    this.osd.addOnceHandler("tile-load-failed", () => this.isSeen());
     this.osd.open(address);
   }
 
   async explainFailure() {
+    this.underlay.remove();
+    this.isSeen();
     const answer = await fetch(this.address);
     const problem = problemOf(answer.status, await answer.text());
     const kept = problem.status === 410 || problem.status === 404 ? " What the model said of it stays here." : "";
@@ -69,9 +81,10 @@ export class SlideView {
 
   opened() {
     byId("note").replaceChildren();
-    const { x, y } = this.osd.world.getItemAt(0).getContentSize();
-    this.size = { width: x, height: y };
+    const item = this.osd.world.getItemAt(0);
+    const { x, y } = item.getContentSize();
     this.layers.open(x, y);
+    item.addOnceHandler("fully-loaded-change", () => this.underlay.remove());
     this.draw();
   }
 
@@ -101,6 +114,7 @@ export class SlideView {
   draw() {
     if (!this.osd.isOpen()) return;
     this.layers.draw();
+    this.underlay.place(this.layers.wholeSlide());
     if (this.mpp === null) return;
     const item = this.osd.world.getItemAt(0);
     const mppOnScreen = this.mpp / item.viewportToImageZoom(this.osd.viewport.getZoom(true));
