@@ -1,0 +1,87 @@
+"""What a 20x teacher would take on the same slide, beside what xmag takes: extrapolated from a few tiles, and said so.
+
+The architectures are those of UNI2-h (ViT-H/14) and of XMAG's student (ViT-B/14), as training/ builds them, with random
+weights, in torch, fp32; their time is embedding alone, nothing for reading. The teacher's tiles are 224 px at
+0.5 µm/px, xmag's and the ViT-B's 224 px at 2.0 µm/px, both kept by the same rule of 10 % tissue.
+Usage: training/.venv/bin/python benchmarks/teacher.py SLIDE START_SLIDE [--rounds 3]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from xmag_train.students.vit import VIT_BASE, VitStudent
+from xmag_train.teachers.registry import build_teacher
+
+from app.slides.opening import open_slide
+from app.slides.survey import survey_slide
+from app.slides.types import ReadingPlan
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 2
+
+
+def tiles_at(slide: Path, mpp: float) -> int:
+    with open_slide(slide) as opened:
+        return len(survey_slide(opened, ReadingPlan(tile_mpp=mpp)).coords)
+
+
+def seconds_per_tile(model: torch.nn.Module) -> float:
+    tiles = torch.randint(0, 256, (BATCH, 224, 224, 3), dtype=torch.uint8)
+    start = time.perf_counter()
+    with torch.inference_mode():
+        model(tiles)
+    return (time.perf_counter() - start) / BATCH
+
+
+def command_s(slide: Path) -> float:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
+    with tempfile.TemporaryDirectory(prefix="xmag-bench-") as out:
+        command = [str(ROOT / ".venv" / "bin" / "xmag"), "analyze", str(slide), "--out", out]
+        start = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("slide", type=Path)
+    parser.add_argument("start_slide", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    at_20x, at_5x = tiles_at(options.slide, 0.5), tiles_at(options.slide, 2.0)
+    torch.manual_seed(0)
+    teachers = {
+        "ViT-H/14 (UNI2-h's architecture) at 20x": (build_teacher("uni2_h", "random"), at_20x),
+        "ViT-B/14 (the paper's student) at 5x": (VitStudent(VIT_BASE).eval(), at_5x),
+    }
+    for model, _ in teachers.values():
+        seconds_per_tile(model)
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {name: [] for name in teachers}
+    for _ in range(options.rounds):
+        ours.append(command_s(options.slide) - command_s(options.start_slide))
+        for name, (model, count) in teachers.items():
+            theirs[name].append(seconds_per_tile(model) * count)
+    print(f"torch {torch.__version__}, timm {version('timm')}, {torch.get_num_threads()} threads; medians of ", end="")
+    print(f"{options.rounds} rounds in turn; tiles at 20x / at 5x: {at_20x} / {at_5x} = {at_20x / at_5x:.1f}\n")
+    print("| | tiles | s for the slide | to xmag |\n|---|---|---|---|")
+    print(f"| xmag analyze, less start-up | {at_5x} | {statistics.median(ours):.1f} | 1 |")
+    for name, (model, count) in teachers.items():
+        millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+        ratio = statistics.median(b / a for a, b in zip(ours, theirs[name], strict=True))
+        print(
+            f"| {name}, {millions:.0f} M weights, random, embedding alone, extrapolated from {BATCH} tiles a round ",
+            end="",
+        )
+        print(f"| {count} | {statistics.median(theirs[name]):.0f} | {ratio:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
