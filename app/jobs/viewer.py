@@ -57,8 +57,9 @@ class Viewer:
         return DeepZoom(info.width, info.height)
 
     def open_ahead(self, request: JobRequest) -> None:
-        """Open the slide for somebody who is about to look at it, unless that would make others wait.
+        """Open the slide for somebody who is about to look at it, and draw the tile that viewers begin with.
 
+        Not where that would make others wait.
         What is wrong with the slide is told to whoever asks for it next.
         """
         if request.id in self._views.names():
@@ -66,7 +67,8 @@ class Viewer:
         try:
             self.check_kept(request)
             with self._views.lease(self._viewed(request), wait=False) as view:
-                self._known(request.id, view)
+                pyramid = DeepZoom(view.info.width, view.info.height)
+                self._drawn(request.id, view, pyramid, (pyramid.last_single, 0, 0))
         except XmagError as error:
             log.info("slide not opened ahead: %s; job %s", error.code, request.id)
 
@@ -89,14 +91,10 @@ class Viewer:
         pyramid = self.pyramid(request)
         if not pyramid.has(level, column, row):
             return None
-        name = f"{level}/{column}_{row}"
-        found = self._cache.get(request.id, name)
+        found = self._cache.get(request.id, _name(level, column, row))
         if found is None:
             with self._views.lease(self._viewed(request)) as view:
-                pixels = view.reader.region(*pyramid.tile(level, column, row))
-                self._known(request.id, view)
-            found = _jpeg(pixels)
-            self._cache.put(request.id, name, found)
+                found = self._drawn(request.id, view, pyramid, (level, column, row))
         return found
 
     def forget(self, job_id: str) -> None:
@@ -115,6 +113,12 @@ class Viewer:
         self._infos[job_id] = view.info
         return view.info
 
+    def _drawn(self, job_id: str, view: OpenSlideView, pyramid: DeepZoom, place: tuple[int, int, int]) -> bytes:
+        picture = _jpeg(view.reader.region(*pyramid.tile(*place)))
+        self._known(job_id, view)
+        self._cache.put(job_id, _name(*place), picture)
+        return picture
+
     def _viewed(self, request: JobRequest) -> Viewed:
         return Viewed(request.id, self._store.slide_path(request), request.mpp)
 
@@ -131,6 +135,10 @@ class Viewer:
             return self._store.slide_path(self._store.request(job_id)).exists()
         except (JobErasedError, JobNotFoundError):
             return False
+
+
+def _name(level: int, column: int, row: int) -> str:
+    return f"{level}/{column}_{row}"
 
 
 def _jpeg(pixels: UInt8Array) -> bytes:

@@ -24,6 +24,11 @@ class DeepZoom:
         """The number of the level that is the image itself."""
         return (max(self.width, self.height) - 1).bit_length()
 
+    @property
+    def last_single(self) -> int:
+        """The largest level that is one tile."""
+        return max(level for level in range(self.top + 1) if self.tiles(level) == (1, 1))
+
     def scale(self, level: int) -> int:
         """Level-0 px of the slide for one px of a Deep Zoom level."""
         return 1 << (self.top - level)

@@ -13,6 +13,7 @@ def test_levels_and_tiles_are_openslides(size):
     theirs = DeepZoomGenerator(ImageSlide(Image.new("RGB", size)), tile_size=254, overlap=1)
     mine = DeepZoom(*size)
     assert mine.top + 1 == theirs.level_count
+    assert mine.last_single == theirs.level_tiles.index((1, 1)) + theirs.level_tiles.count((1, 1)) - 1
     for level in range(theirs.level_count):
         assert mine.size(level) == theirs.level_dimensions[level]
         columns, rows = theirs.level_tiles[level]
