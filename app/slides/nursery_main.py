@@ -15,8 +15,13 @@ from app.slides.channel import Channel, ChannelClosedError
 from app.slides.reader_main import be_reader
 
 
+NICENESS = 10
+"""Decoding gives way to answering; a worker's readers are as nice as the worker."""
+
+
 def main() -> None:
     """Fork a reader whenever asked to, until the parent goes away."""
+    os.nice(max(0, NICENESS - os.nice(0)))
     channel = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
     gc.freeze()  # what is loaded stays shared: no collection in a reader writes to it
     while True:

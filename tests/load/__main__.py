@@ -33,7 +33,9 @@ class Load:
 
     async def run(self, uploads: int, pollers: int, service: Service) -> list[float]:
         """Both at once; the API's memory, MiB, once a second."""
-        clients = [self._upload() for _ in range(uploads)] + [self._poll(i / pollers) for i in range(pollers)]
+        clients = [self._upload(i / uploads) for i in range(uploads)] + [
+            self._poll(i / pollers) for i in range(pollers)
+        ]
         tasks, memory = [asyncio.create_task(client) for client in clients], list[float]()
         while time.monotonic() < self._end:
             memory.append(use_of(service.pid("api")).rss / MIB)
@@ -44,17 +46,20 @@ class Load:
     async def _poll(self, share: float) -> None:
         await asyncio.sleep(share * POLL_EVERY_S)
         reader, writer = await asyncio.open_connection(self._host, self._port)
-        while time.monotonic() < self._end:
+        due = time.monotonic()
+        while due < self._end:
             began = time.perf_counter()
             writer.write(f"GET /jobs/{self._job_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             status, _ = await self._answer(reader)
             self.polls_ms.append((time.perf_counter() - began) * 1000)
             if status != 200:
                 self.findings[f"a poll was answered with {status}"] += 1
-            await asyncio.sleep(POLL_EVERY_S)
+            due += POLL_EVERY_S  # by the clock: slow answers must not bring the pollers into step
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
         writer.close()
 
-    async def _upload(self) -> None:
+    async def _upload(self, share: float) -> None:
+        await asyncio.sleep(share * PIECES * PIECE_PAUSE_S)
         form = b'--x\r\nContent-Disposition: form-data; name="slide"; filename="s.svs"\r\n\r\n%s\r\n--x--\r\n'
         body = form % self._slide
         head = f"Host: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n"
