@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Callable
 
 import app.slides.reader_service  # noqa: F401 (everything is loaded before the first fork)
+from app.process import go_by_name
 from app.slides.channel import Channel, ChannelClosedError
 from app.slides.reader_main import be_reader
-
 
 NICENESS = 10
 """Decoding gives way to answering; a worker's readers are as nice as the worker."""
@@ -21,6 +21,7 @@ NICENESS = 10
 
 def main() -> None:
     """Fork a reader whenever asked to, until the parent goes away."""
+    go_by_name("xmag-nursery")
     os.nice(max(0, NICENESS - os.nice(0)))
     channel = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
     gc.freeze()  # what is loaded stays shared: no collection in a reader writes to it

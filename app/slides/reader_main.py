@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 
+from app.process import go_by_name
 from app.slides.confine import give_up_network
 from app.slides.landlock import shut_in
 
@@ -27,6 +28,7 @@ def main() -> None:
 
 def be_reader(socket_fd: int, memory_bytes: int, cpu_s: int) -> None:
     """Set the limits, then answer until the parent goes away."""
+    go_by_name("xmag-reader")
     _limit(resource.RLIMIT_AS, memory_bytes)
     _limit(resource.RLIMIT_CPU, cpu_s, _LAST_WORDS_S)
     _limit(resource.RLIMIT_CORE, 0)

@@ -47,7 +47,7 @@ def _cancelled(house: House, ledger: Ledger) -> None:
     readers = [child for child in descendants(pid) if is_reader(child)]
     asked = time.monotonic()
     house.service.http.delete(f"/jobs/{ledger.asked[-1].job_id}")
-    until(lambda: not all(map(is_alive, readers)), 30)  # one is the job's, the other stands by for the next
+    until(lambda: not all(map(is_alive, readers)), 30)
     took_s = time.monotonic() - asked
     ledger.notes.append(f"{took_s:.2f} s from cancelling to the end of the decoding (2 wanted)")
     if took_s > CANCEL_MAX_S:

@@ -3,9 +3,8 @@
 import random
 import signal
 import threading
-from pathlib import Path
 
-from tests.chaos.house import House, descendants, is_alive, kill
+from tests.chaos.house import House, descendants, is_alive, kill, name_of
 from tests.chaos.ledger import Ledger
 
 HOUSE = {"workers": 1, "attempts_max": 3, "job_deadline_s": 20}
@@ -66,7 +65,4 @@ class Poison(threading.Thread):
 
 def is_reader(pid: int) -> bool:
     """Whether the process is one that decodes."""
-    try:
-        return b"reader" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return name_of(pid) == "xmag-reader"

@@ -1,65 +1,14 @@
 """What a person does in the browser, on the real service with real slides."""
 
-import base64
-import io
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.service import ROOT, until
-
-AXE = (ROOT / "tests" / "web" / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-SECONDS = 1000
-DROP = """([name, data]) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const files = new DataTransfer();
-  files.items.add(new File([bytes], name));
-  for (const type of ["dragenter", "dragover", "drop"])
-    document.getElementById("drop").dispatchEvent(
-      new DragEvent(type, { dataTransfer: files, bubbles: true, cancelable: true }));
-}"""
-
-
-def drop(page, name: str, data: bytes) -> None:
-    page.evaluate(DROP, [name, base64.b64encode(data).decode()])
-
-
-def open_worklist(page) -> None:
-    page.goto("/")
-    until(lambda: page.locator("#count").inner_text() != "", 20)
-
-
-def open_slide(page, job_id: str) -> None:
-    page.goto(f"/jobs/{job_id}/view")
-    page.wait_for_selector("[data-drawn*='heatmap.png']")
-    until(lambda: page.evaluate("performance.getEntriesByName('first-tile').length === 1"), 20)
-    page.wait_for_timeout(600)
-
-
-def picture(page) -> np.ndarray:
-    image = Image.open(io.BytesIO(page.locator(".stage").screenshot())).convert("RGB")
-    return np.asarray(image, dtype=np.int16)
-
-
-def block_means(pixels: np.ndarray) -> np.ndarray:
-    height, width = (side // 8 * 8 for side in pixels.shape[:2])
-    return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean(axis=(1, 3))
-
-
-def row(page, name: str):
-    return page.locator("#rows tr", has_text=name)
-
-
-def serious(page) -> list[str]:
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run()")
-    return [
-        f"{v['id']}: {v['nodes'][0]['html']}" for v in found["violations"] if v["impact"] in {"serious", "critical"}
-    ]
+from tests.web.browser.acts import SECONDS, block_means, drop, open_slide, open_worklist, picture, row
 
 
 def test_a_slide_is_dropped_watched_and_opened(page, slides_dir: Path) -> None:
@@ -139,6 +88,23 @@ def test_the_thumbnail_lies_where_the_slide_will_be(page, finished: str) -> None
     assert np.abs(block_means(tiles[inside][:, :-16]) - block_means(thumbnail[inside][:, 16:])).mean() > 4
 
 
+def test_each_class_has_a_map_of_its_own(page, finished: str) -> None:
+    open_slide(page, finished)
+    shown, explained = picture(page), page.locator(".legend + .small").inner_text()
+    names = page.locator("#map-which option").all_inner_texts()
+    assert len(names) == 3
+    for name in names[1:]:
+        page.select_option("#map-which", label=name)
+        page.wait_for_selector("[data-drawn*='quantity=tile_scores']")
+        label = "not_malignant" if "not" in name.lower() else "malignant"
+        page.wait_for_selector(f"[data-drawn*='class={label}']")
+        page.wait_for_timeout(200)
+        now = picture(page)
+        assert np.mean(np.abs(now - shown).sum(axis=2) > 30) > 0.02, name
+        assert page.locator(".legend + .small").inner_text() != explained
+        shown, explained = now, page.locator(".legend + .small").inner_text()
+
+
 def test_a_top_tile_is_flown_to(page, finished: str) -> None:
     open_slide(page, finished)
     before, far = picture(page), page.locator("#magnification").inner_text()
@@ -148,28 +114,6 @@ def test_a_top_tile_is_flown_to(page, finished: str) -> None:
     assert np.mean(np.abs(picture(page) - before).sum(axis=2) > 30) > 0.2
     assert page.locator("#tiles button").first.get_attribute("aria-pressed") == "true"
     assert page.locator("#tiles img").first.evaluate("image => image.naturalWidth") == 224
-
-
-def test_the_report_is_printed(page, finished: str, hospital) -> None:
-    open_slide(page, finished)
-    assert page.get_by_role("link", name="Report", exact=True).get_attribute("href") == f"/jobs/{finished}/report.html"
-    page.goto(f"/jobs/{finished}/report.html")
-    printed = page.pdf(prefer_css_page_size=True)
-    assert printed.startswith(b"%PDF-")
-    assert len(printed) > 20_000
-    assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") <= 2
-
-
-@pytest.mark.parametrize("width", [1280, 3840])
-def test_pages_fit_and_are_accessible(page, finished: str, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": width * 9 // 16})
-    open_worklist(page)
-    assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    open_slide(page, finished)
-    assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator("#tiles span").first.evaluate("e => e.getBoundingClientRect().bottom <= innerHeight")
 
 
 @pytest.mark.parametrize("address", ["/", "/jobs/none/view"])
