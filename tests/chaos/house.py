@@ -109,17 +109,27 @@ class House:
         own = [self.service.pid("worker")]
         return [pid for pid in own + [helper.pid for helper in self._helpers] if is_alive(pid)]
 
-    def at_work(self) -> dict[int, str]:
-        """Worker's process id → the job whose attempt it has in hand, by the disk."""
-        found = {}
+    def at_work(self) -> dict[int, set[str]]:
+        """Worker's process id → the jobs whose last attempt it began, by the disk."""
+        found: dict[int, set[str]] = {}
         for attempts in (self.service.data_dir / "jobs").glob("*/attempts"):
             if (attempts.parent / "outcome.json").exists():
                 continue
             lines = attempts.read_text().splitlines()
             worker = re.search(r'"worker": "[^"]*-(\d+)-[0-9a-f]+"', lines[-1]) if lines else None
             if worker and is_alive(int(worker.group(1))):
-                found[int(worker.group(1))] = attempts.parent.name
+                found.setdefault(int(worker.group(1)), set()).add(attempts.parent.name)
         return found
+
+    def once_begun(self, job_id: str) -> int:
+        """Wait until a worker has the job in hand; its process id."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for pid, jobs in self.at_work().items():
+                if job_id in jobs:
+                    return pid
+            time.sleep(0.02)
+        raise AssertionError(f"no worker began {job_id}")
 
     def stage(self, job_id: str) -> str:
         """How far a job said it is."""

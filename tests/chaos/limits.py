@@ -24,8 +24,7 @@ def play(house: House, ledger: Ledger, rng: random.Random) -> None:
 def _begun(house: House, ledger: Ledger, expected: str = SUCCEEDED) -> tuple[str, int]:
     """A job, and the worker that just began it."""
     job_id = house.submit(ledger, "large", expected)
-    until(lambda: job_id in house.at_work().values(), 30)
-    return job_id, next(pid for pid, job in house.at_work().items() if job == job_id)
+    return job_id, house.once_begun(job_id)
 
 
 def _recovery(house: House, ledger: Ledger) -> None:

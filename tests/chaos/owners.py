@@ -14,8 +14,7 @@ def play(house: House, ledger: Ledger, rng: random.Random) -> None:
     """A worker is stopped with a job in hand until another has taken it up, or ended it, and then goes on."""
     for number in range(ROUNDS):
         job_id = house.submit(ledger, "large")
-        until(lambda job=job_id: job in house.at_work().values(), 30)
-        pid = next(pid for pid, job in house.at_work().items() if job == job_id)
+        pid = house.once_begun(job_id)
         kill(pid, signal.SIGSTOP)
         folder = house.service.data_dir / "jobs" / job_id
         wanted = folder / ("outcome.json" if number % 2 else "attempt-2")

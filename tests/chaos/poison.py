@@ -3,6 +3,8 @@
 import random
 import signal
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 from tests.chaos.house import House, descendants, is_alive, kill, name_of
 from tests.chaos.ledger import Ledger
@@ -44,15 +46,14 @@ class Poison(threading.Thread):
     def run(self) -> None:
         """Until told that it is over."""
         while not self.over.wait(0.01):
-            for pid, job_id in self._house.at_work().items():
-                deed = self.deeds.get(job_id)
-                if deed is not None:
-                    self._strike(pid, job_id, deed)
+            for pid, jobs in self._house.at_work().items():
+                for job_id in jobs & self.deeds.keys():
+                    self._strike(pid, job_id, self.deeds[job_id])
 
     def _strike(self, worker: int, job_id: str, deed: str) -> None:
-        targets = [worker] if deed == TAKE_ALONG else [pid for pid in descendants(worker) if is_reader(pid)]
+        targets = [worker] if deed == TAKE_ALONG else [pid for pid in descendants(worker) if reads(pid, job_id)]
         fresh = [pid for pid in targets if pid not in self._struck and is_alive(pid)]
-        if not fresh or self._house.at_work().get(worker) != job_id:  # over meanwhile: another job's reader
+        if not fresh or job_id not in self._house.at_work().get(worker, ()):  # over meanwhile: another job's reader
             return
         number = {CRASH: signal.SIGSEGV, HANG: signal.SIGSTOP, TAKE_ALONG: signal.SIGKILL}[deed]
         for pid in fresh:
@@ -66,3 +67,12 @@ class Poison(threading.Thread):
 def is_reader(pid: int) -> bool:
     """Whether the process is one that decodes."""
     return name_of(pid) == "xmag-reader"
+
+
+def reads(pid: int, job_id: str) -> bool:
+    """Whether the process decodes that job's slide: it has the file open."""
+    if not is_reader(pid):
+        return False
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return any(job_id in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
+    return False

@@ -58,24 +58,25 @@ def _kill_worker(house: House, ledger: Ledger, rng: random.Random, stages: Count
     pid = rng.choice(sorted(working))
     time.sleep(rng.uniform(0, 0.6))
     try:
-        job_id = house.at_work().get(pid)
-        if job_id and pid not in _to_be_killed(house):
+        jobs = house.at_work().get(pid, set())
+        if jobs and pid not in _to_be_killed(house):
             return
-        stage = house.stage(job_id) if job_id else "between two jobs"
+        hit = [house.stage(job_id) for job_id in jobs] or ["between two jobs"]
     except RedisError:
-        stage = "not known: the queue was down"
+        hit = ["not known: the queue was down"]
     if kill(pid):
-        ledger.fault(KILL if job_id else "worker killed between two jobs (SIGKILL)")
-        stages[stage] += bool(job_id)
+        ledger.fault(KILL if jobs else "worker killed between two jobs (SIGKILL)")
+        stages.update(hit if jobs else [])
 
 
-def _to_be_killed(house: House) -> dict[int, str]:
-    """Workers with a job that was not killed too often already."""
-    jobs = house.service.data_dir / "jobs"
-    counts = {
-        job_id: (jobs / job_id / "attempts").read_text().count('"attempt"') for job_id in house.at_work().values()
-    }
-    return {pid: job_id for pid, job_id in house.at_work().items() if counts.get(job_id, 99) <= KILLS_PER_JOB}
+def _to_be_killed(house: House) -> set[int]:
+    """Workers with jobs of which none was killed too often already."""
+    folder = house.service.data_dir / "jobs"
+
+    def attempts(job_id: str) -> int:
+        return (folder / job_id / "attempts").read_text().count('"attempt"')
+
+    return {pid for pid, jobs in house.at_work().items() if all(attempts(job_id) <= KILLS_PER_JOB for job_id in jobs)}
 
 
 def _end_worker(house: House, ledger: Ledger, rng: random.Random) -> None:
