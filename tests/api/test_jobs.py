@@ -77,21 +77,28 @@ def test_a_running_job_is_cancelled_within_two_seconds(service, long_slide):
 
 
 def test_a_waiting_job_is_cancelled_and_never_runs(service, long_slide, tissue):
-    running, waiting = service.submit(long_slide), service.submit(tissue)
-    service.wait(running, "running")
+    running = _all_slots_busy(service, long_slide)
+    waiting = service.submit(tissue)
     assert service.http.delete(f"/jobs/{waiting}").json()["state"] == "cancelled"
-    assert service.wait(running)["state"] == "succeeded"
+    assert [service.wait(job_id)["state"] for job_id in running] == ["succeeded"] * 2
     assert service.wait(service.submit(tissue))["state"] == "succeeded"
     assert not (service.data_dir / "jobs" / waiting / "attempts").exists()
 
 
 def test_an_urgent_job_overtakes(service, long_slide, tissue):
-    first = service.submit(long_slide)
-    service.wait(first, "running")
+    _all_slots_busy(service, long_slide)
     routine = [service.submit(tissue) for _ in range(2)]
     stat = service.submit(tissue, priority="stat")
     finished = {job_id: service.wait(job_id)["finished_at"] for job_id in (stat, *routine)}
     assert finished[stat] < min(finished[job_id] for job_id in routine)
+
+
+def _all_slots_busy(service, slide) -> list[str]:
+    """A worker takes two jobs at a time."""
+    ids = [service.submit(slide) for _ in range(2)]
+    for job_id in ids:
+        service.wait(job_id, "running")
+    return ids
 
 
 def test_a_finished_job_is_erased_and_leaves_a_tombstone_only(service, tissue):
