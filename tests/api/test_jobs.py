@@ -1,7 +1,10 @@
 import json
 import time
+from io import BytesIO
 
+import h5py
 import httpx
+import numpy as np
 import pytest
 
 from tests.api.test_analyze import check_problem
@@ -91,6 +94,23 @@ def test_an_urgent_job_overtakes(service, long_slide, tissue):
     stat = service.submit(tissue, priority="stat")
     finished = {job_id: service.wait(job_id)["finished_at"] for job_id in (stat, *routine)}
     assert finished[stat] < min(finished[job_id] for job_id in routine)
+
+
+def test_of_two_in_hand_one_is_cancelled_and_the_other_has_the_result_it_has_alone(service, long_slide):
+    cancelled, kept = _all_slots_busy(service, long_slide)
+    assert service.http.delete(f"/jobs/{cancelled}").json()["state"] == "cancelled"
+    over = service.wait(kept)
+    assert (over["state"], over["attempt"]) == ("succeeded", 1)
+    alone = service.submit(long_slide)
+    assert service.wait(alone)["state"] == "succeeded"
+    found = [_features(service, job_id) for job_id in (kept, alone)]
+    assert len(found[0]) > 40
+    np.testing.assert_array_equal(*found)
+
+
+def _features(service, job_id) -> np.ndarray:
+    with h5py.File(BytesIO(service.http.get(f"/jobs/{job_id}/embeddings.h5").content)) as file:
+        return file["features"][:]
 
 
 def _all_slots_busy(service, slide) -> list[str]:
