@@ -11,12 +11,11 @@ import statistics
 import tempfile
 import time
 from contextlib import ExitStack
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
-from machine import describe, in_turn, note
+from machine import describe, note
 from service import Served
 
 
@@ -60,16 +59,17 @@ def main() -> None:
         warmed = [usable(one, slides) for one in served.values()]
         good = warmed[0]
         jobs = list(islice(cycle(good), options.jobs))
-        sides = {str(count): partial(slides_per_minute, one, jobs) for count, one in served.items()}
-        found = in_turn(sides, options.rounds)
-    first = statistics.median(found[str(options.at_once[0])])
-    print(f"\n{len(jobs)} jobs of {len(good)} slides, {options.rounds} rounds in turns, {os.cpu_count()} cores\n")
-    print("| jobs at a time | slides/min, median | ratio | round by round |\n|---|---|---|---|")
-    for name, rates in found.items():
-        median = statistics.median(rates)
-        each = ", ".join(f"{rate:.0f}" for rate in rates)
-        print(f"| {name} | {median:.1f} | {median / first:.2f} | {each} |")
-    note(service_throughput_ratio=statistics.median(found[str(options.at_once[-1])]) / first)
+        print(f"\n{len(jobs)} jobs of {len(good)} slides, in turns, {os.cpu_count()} cores; slides/min\n")
+        names = " | ".join(f"{count} at a time" for count in served)
+        print(f"| round | {names} | ratio |\n|---|{'---|' * len(served)}---|")
+        found = []
+        for number in range(1, options.rounds + 1):
+            rates = [slides_per_minute(one, jobs) for one in served.values()]
+            found.append([*rates, rates[-1] / rates[0]])
+            print(f"| {number} | {' | '.join(f'{value:.2f}' for value in found[-1])} |", flush=True)
+    medians = [statistics.median(column) for column in zip(*found, strict=True)]
+    print(f"| median | {' | '.join(f'{value:.2f}' for value in medians)} |")
+    note(service_throughput_ratio=medians[-1])
 
 
 if __name__ == "__main__":
