@@ -5,11 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import TaskNotFoundError
+from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
 from app.pipeline import EmptySlideError, SlideRequest, analyze
@@ -56,13 +57,14 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
         with (
             SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader,
             _slide(request.slide, settings) as slide,
+            closing(Device()) as device,
             _output(request.out) as folder,
         ):
             reader.open(slide, request.mpp)
             model = loading.result()
             wanted = SlideRequest(slide, request.mpp, request.stain, request.organ, request.tasks)
             try:
-                result = analyze(wanted, model, reader, progress)
+                result = analyze(wanted, model, reader, progress, device)
             except EmptySlideError as error:
                 write_tissue_mask(error.tissue_mask, folder)
                 _publish(folder, request.out)

@@ -2,8 +2,9 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from app.document import build_document
 from app.errors import NoTissueError
+from app.inference.device import Claim, Device, Embeddings
 from app.inference.model import Model
 from app.prediction import top_tiles
 from app.results.schema import RequestPart, TopTilePart
@@ -24,11 +26,18 @@ Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise to stop the analysis."""
 
 STAGES = ("open", "survey", "tiles", "aggregate", "write")
+IN_LINE = 2
+"""Batches of a slide at the device: one that is computed, one that waits, so that its place in the line holds."""
+TURN_WAIT_S = 0.1
 
 
 @dataclass(frozen=True)
 class SlideRequest:
-    """What to analyse. ``sha256`` and ``size_bytes``: known from an upload, else found while the slide is read."""
+    """What to analyse.
+
+    ``sha256`` and ``size_bytes``: known from an upload, else found while the slide is read. ``urgency`` among the
+    slides that share a device: 0 is the most urgent.
+    """
 
     path: Path
     mpp: float | None = None
@@ -40,6 +49,7 @@ class SlideRequest:
     context: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
+    urgency: int = 0
 
 
 class EmptySlideError(NoTissueError):
@@ -81,7 +91,9 @@ def reading_plan(model: Model) -> ReadingPlan:
     )
 
 
-def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: Progress) -> SlideResult:
+def analyze(
+    request: SlideRequest, model: Model, reader: SlideReader, progress: Progress, device: Device
+) -> SlideResult:
     """Analyse one slide; typed errors of app.errors, EmptySlideError among them, when it cannot be."""
     watch = Stopwatch()
     start = time.perf_counter()
@@ -94,7 +106,8 @@ def analyze(request: SlideRequest, model: Model, reader: SlideReader, progress: 
             survey = reader.survey(reading_plan(model))
         if len(survey.coords) == 0:
             raise EmptySlideError(survey.tissue_mask)
-        features, qc = _embed(survey, model, reader, progress, watch)
+        features = _embed(_Tiles(survey, reader, request.urgency), model, device, progress, watch)
+        qc = reader.qc_after_tiles()
         progress("aggregate", 0, 1)
         with watch.stage("aggregate"):
             tasks = request.tasks or tuple(model.heads)
@@ -161,23 +174,49 @@ def _hashing(request: SlideRequest) -> Iterator[Future[tuple[str, int]]]:
         beside.shutdown(wait=False, cancel_futures=True)
 
 
-def _embed(
-    survey: Survey, model: Model, reader: SlideReader, progress: Progress, watch: Stopwatch
-) -> tuple[Float32Array, SlideQc]:
-    total = len(survey.coords)
+@dataclass(frozen=True)
+class _Tiles:
+    """Where tiles come from, and how urgent they are."""
+
+    survey: Survey
+    reader: SlideReader
+    urgency: int
+
+
+def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watch: Stopwatch) -> Float32Array:
+    total = len(tiles.survey.coords)
     features = np.empty((total, model.manifest.embedding_dim), np.float32)
     progress("tiles", 0, total)
-    batches = iter(reader.tiles(model.embedder.batch_tiles))
-    while True:
-        with watch.stage("read_wait"):
-            batch = next(batches, None)
-        if batch is None:
-            break
+    batches = iter(tiles.reader.tiles(model.embedder.batch_tiles))
+    in_line: deque[tuple[int, Future[Embeddings]]] = deque()
+
+    def collect() -> None:
+        start, answer = in_line[0]
         with watch.stage("embed"):
-            end = batch.start + len(batch.tiles)
-            features[batch.start : end] = model.embedder.embed(batch.tiles)
-        progress("tiles", end, total)
-    return features, reader.qc_after_tiles()
+            while not (answer.done() or answer.running()):
+                progress("tiles", start, total)  # not wanted any more, it need not wait for its turn
+                wait([answer], TURN_WAIT_S)
+            found = answer.result()
+        in_line.popleft()
+        features[start : start + len(found)] = found
+        progress("tiles", start + len(found), total)
+
+    try:
+        while True:
+            with watch.stage("read_wait"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            claim = Claim(tiles.urgency, total - batch.start)
+            in_line.append((batch.start, device.submit(model.embedder, batch.tiles, claim)))
+            if len(in_line) == IN_LINE:
+                collect()
+        while in_line:
+            collect()
+    finally:
+        for _, answer in in_line:
+            answer.cancel()
+    return features
 
 
 def _pictures(tops: list[TopTilePart], reader: SlideReader, tile_px: int) -> UInt8Array:

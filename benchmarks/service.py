@@ -17,9 +17,13 @@ START_S, JOB_S = 60.0, 300.0
 
 
 class Served:
-    """Runs as long as its block. ``folder``: its data; ``slides``: the folder that jobs name slides in."""
+    """Runs as long as its block. ``folder``: its data; ``slides``: the folder that jobs name slides in.
 
-    def __init__(self, folder: Path, slides: Path) -> None:
+    ``settings``: others, by their names in app.settings.
+    """
+
+    def __init__(self, folder: Path, slides: Path, **settings: str | int) -> None:
+        folder.mkdir(exist_ok=True)
         self._data_dir = folder / "data"
         self._log = folder / "log"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
@@ -30,6 +34,7 @@ class Served:
             "XMAG_SLIDE_ROOTS": str(slides),
             "XMAG_LOG_FORMAT": "json",
             "PYTHONUNBUFFERED": "1",
+            **{f"XMAG_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self._processes: list[subprocess.Popen[bytes]] = []
 

@@ -22,7 +22,6 @@ class Embedder:
         self.tile_px = manifest.tile_px
         self.embedding_dim = manifest.embedding_dim
         self._graph = graph
-        self._slots = 0
         side, dim = self.tile_px, self.embedding_dim
         require_tensor(graph.inputs, INPUT, TensorSpec("tensor(uint8)", (None, side, side, 3)), "student")
         require_tensor(graph.outputs, EMBEDDING, TensorSpec("tensor(float)", (None, dim)), "student")
@@ -40,10 +39,9 @@ class Embedder:
         embeddings, tokens = self._run(tiles, [EMBEDDING, TOKEN_GRID])
         return embeddings, tokens
 
-    def take_slots(self) -> int:
-        """How many tiles the batches run since the last call had room for: says how full they were."""
-        slots, self._slots = self._slots, 0
-        return slots
+    def room(self, tiles: int) -> int:
+        """How many tiles the batches that so many are run in have room for: says how full they are."""
+        return -(-tiles // self.batch_tiles) * self.batch_tiles
 
     def _run(self, tiles: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
         side = self.tile_px
@@ -58,7 +56,6 @@ class Embedder:
             for name, result, found in zip(outputs, results, self._graph.run(outputs, {INPUT: batch}), strict=True):
                 _check(name, found, (len(batch), *shapes[name]))
                 result[start : start + len(batch)] = found
-            self._slots += self.batch_tiles
         return results
 
 

@@ -20,7 +20,8 @@ class Attempts:
 
 def read_attempts(path: Path) -> Attempts:
     """Count the lines; a last line torn by a crash still counts as begun (it was about to)."""
-    begun, back, last = 0, 0, None
+    begun, last = 0, None
+    back: set[int] = set()
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
@@ -31,8 +32,8 @@ def read_attempts(path: Path) -> Attempts:
             if "attempt" in entry:
                 begun, last = begun + 1, datetime.fromisoformat(entry["at"])
             else:
-                back += 1
-    return Attempts(begun, begun - back, last)
+                back.add(entry["handed_back"])
+    return Attempts(begun, begun - len(back), last)
 
 
 def begin(path: Path, worker: str) -> tuple[int, datetime]:

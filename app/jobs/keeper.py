@@ -8,20 +8,18 @@ import enum
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
 from types import TracebackType
 
 import structlog
 
 from app.errors import CancelledError, DeadlineExceededError, QueueUnavailableError
-from app.jobs.queue import JobQueue, Lease
+from app.jobs.in_hand import Held
 from app.jobs.record import JobError, Outcome, now
-from app.jobs.store import Attempt, JobStore
+from app.jobs.shared import Shared
 from app.jobs.tally import count_outcome
-from app.settings import Settings
 from app.slides.reader import SlideReader
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -39,24 +37,13 @@ class Stop(enum.Enum):
     HANDED_BACK = "handed_back"
 
 
-@dataclass(frozen=True)
-class Held:
-    """A job in hand: its lease, the worker that holds it, and the attempt it counts as."""
-
-    lease: Lease
-    worker: str
-    attempt: Attempt
-
-
 class Keeper:
     """Context manager around one attempt. ``stopped`` tells afterwards whether and why it was cut short."""
 
-    def __init__(
-        self, settings: Settings, store: JobStore, queue: JobQueue, held: Held, must_stop: Callable[[], bool]
-    ) -> None:
-        self._settings, self._store, self._queue = settings, store, queue
+    def __init__(self, shared: Shared, held: Held) -> None:
+        self._settings, self._store, self._queue = shared.settings, shared.store, shared.queue
         self._lease, self._worker, self._attempt = held.lease, held.worker, held.attempt
-        self._must_stop = must_stop
+        self._must_stop, self._in_hand, self._held = shared.must_stop, shared.in_hand, held
         self.stopped: Stop | None = None
         self._stopped_at: float | None = None
         self._over = threading.Event()
@@ -156,6 +143,9 @@ class Keeper:
     def _end_process(self) -> None:
         """The work was told to stop and does not: only ending the process is left. Its lease then lapses."""
         log.error("the work does not stop: ending the process", reason=self.stopped.value if self.stopped else None)
-        if self.stopped in {Stop.HANDED_BACK, Stop.LOST}:
-            self._store.hand_back(self._lease.job_id, self._attempt.number)
-        os._exit(EXIT_STUCK)
+        try:
+            self._in_hand.give_back(besides=self._held)
+            if self.stopped in {Stop.HANDED_BACK, Stop.LOST}:
+                self._store.hand_back(self._lease.job_id, self._attempt.number)
+        finally:
+            os._exit(EXIT_STUCK)

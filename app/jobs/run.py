@@ -1,7 +1,10 @@
 """One attempt at one job: check the source, analyse, write the files into the attempt's folder."""
 
+from dataclasses import dataclass
+
+from app.inference.device import Device
 from app.inference.model import Model
-from app.jobs.record import JobRequest, UploadSource
+from app.jobs.record import PRIORITIES, JobRequest, UploadSource
 from app.jobs.source import check_unchanged
 from app.jobs.store import Attempt, JobStore
 from app.pipeline import EmptySlideError, Progress, SlideRequest, analyze
@@ -9,9 +12,16 @@ from app.results.write import write_results, write_tissue_mask
 from app.slides.reader import SlideReader
 
 
-def run_attempt(
-    request: JobRequest, store: JobStore, attempt: Attempt, *, model: Model, reader: SlideReader, progress: Progress
-) -> None:
+@dataclass(frozen=True)
+class Means:
+    """What an analysis works with: the model, the device that it shares with others, a reader of its own."""
+
+    model: Model
+    device: Device
+    reader: SlideReader
+
+
+def run_attempt(request: JobRequest, store: JobStore, attempt: Attempt, means: Means, progress: Progress) -> None:
     """Write the results into ``attempt.folder``. Typed errors when that cannot be."""
     source = request.source
     upload = source if isinstance(source, UploadSource) else None
@@ -27,9 +37,10 @@ def run_attempt(
         context=request.context,
         sha256=upload.sha256 if upload else None,
         size_bytes=upload.size_bytes if upload else None,
+        urgency=PRIORITIES.index(request.priority),
     )
     try:
-        result = analyze(slide, model, reader, progress)
+        result = analyze(slide, means.model, means.reader, progress, means.device)
     except EmptySlideError as error:
         write_tissue_mask(error.tissue_mask, attempt.folder)
         raise

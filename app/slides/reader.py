@@ -29,8 +29,8 @@ from app.slides.shared_memory import SharedMemory
 from app.slides.types import Colour, Extent, ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch, UInt8Array
 
 log = logging.getLogger(__name__)
-RING_SLOTS = 4
-"""Batches in flight: one with the consumer, the others being read ahead."""
+RING_SLOTS = 5
+"""Batches in flight: two with the consumer, the others being read ahead."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class SlideReader(Closing):
         return self._survey
 
     def tiles(self, batch_tiles: int = 16) -> Iterator[TileBatch]:
-        """The survey's tiles in order; a batch's pixels are valid until the next one is asked for."""
+        """The survey's tiles in order; a batch's pixels are valid until the next but one is asked for."""
         if self._survey is None:
             raise InternalError("tiles() before survey()")
         total, slots = len(self._survey.coords), RING_SLOTS
@@ -132,8 +132,9 @@ class SlideReader(Closing):
             self._receive("tiles", self._limits.batch_timeout_s)
             at = start % (slots * batch_tiles)
             yield TileBatch(start, ring[at : at + min(batch_tiles, total - start)])
-            for ahead in starts[number + slots : number + slots + 1]:
-                ask_for(ahead)
+            if number > 0:  # the batch before this one is done with
+                for ahead in starts[number - 1 + slots : number + slots]:
+                    ask_for(ahead)
 
     def again(self, rows: Sequence[int]) -> UInt8Array:
         """The survey's tiles of a few ``rows``, after ``tiles()`` has come to its end: uint8 [n, px, px, 3]."""

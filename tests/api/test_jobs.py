@@ -1,7 +1,10 @@
 import json
 import time
+from io import BytesIO
 
+import h5py
 import httpx
+import numpy as np
 import pytest
 
 from tests.api.test_analyze import check_problem
@@ -77,21 +80,45 @@ def test_a_running_job_is_cancelled_within_two_seconds(service, long_slide):
 
 
 def test_a_waiting_job_is_cancelled_and_never_runs(service, long_slide, tissue):
-    running, waiting = service.submit(long_slide), service.submit(tissue)
-    service.wait(running, "running")
+    running = _all_slots_busy(service, long_slide)
+    waiting = service.submit(tissue)
     assert service.http.delete(f"/jobs/{waiting}").json()["state"] == "cancelled"
-    assert service.wait(running)["state"] == "succeeded"
+    assert [service.wait(job_id)["state"] for job_id in running] == ["succeeded"] * 2
     assert service.wait(service.submit(tissue))["state"] == "succeeded"
     assert not (service.data_dir / "jobs" / waiting / "attempts").exists()
 
 
 def test_an_urgent_job_overtakes(service, long_slide, tissue):
-    first = service.submit(long_slide)
-    service.wait(first, "running")
+    _all_slots_busy(service, long_slide)
     routine = [service.submit(tissue) for _ in range(2)]
     stat = service.submit(tissue, priority="stat")
     finished = {job_id: service.wait(job_id)["finished_at"] for job_id in (stat, *routine)}
     assert finished[stat] < min(finished[job_id] for job_id in routine)
+
+
+def test_of_two_in_hand_one_is_cancelled_and_the_other_has_the_result_it_has_alone(service, long_slide):
+    cancelled, kept = _all_slots_busy(service, long_slide)
+    assert service.http.delete(f"/jobs/{cancelled}").json()["state"] == "cancelled"
+    over = service.wait(kept)
+    assert (over["state"], over["attempt"]) == ("succeeded", 1)
+    alone = service.submit(long_slide)
+    assert service.wait(alone)["state"] == "succeeded"
+    found = [_features(service, job_id) for job_id in (kept, alone)]
+    assert len(found[0]) > 40
+    np.testing.assert_array_equal(*found)
+
+
+def _features(service, job_id) -> np.ndarray:
+    with h5py.File(BytesIO(service.http.get(f"/jobs/{job_id}/embeddings.h5").content)) as file:
+        return file["features"][:]
+
+
+def _all_slots_busy(service, slide) -> list[str]:
+    """A worker takes two jobs at a time."""
+    ids = [service.submit(slide) for _ in range(2)]
+    for job_id in ids:
+        service.wait(job_id, "running")
+    return ids
 
 
 def test_a_finished_job_is_erased_and_leaves_a_tombstone_only(service, tissue):

@@ -31,13 +31,28 @@ def running(service, slide) -> str:
     return job_id
 
 
-def test_a_killed_worker_is_replaced_and_its_job_done(fragile, long_slide):
-    job_id = running(fragile, long_slide)
+def two_in_hand(service, slide) -> list[str]:
+    """One worker has both at a time: neither is over when both have begun."""
+    ids = [service.submit(slide) for _ in range(2)]
+    assert [service.wait(job_id, "running")["state"] for job_id in ids] == ["running"] * 2
+    return ids
+
+
+def attempts_of(service, job_id) -> list[str]:
+    """What the job's file of attempts says, line by line: attempt or handed_back."""
+    lines = (service.data_dir / "jobs" / job_id / "attempts").read_text().splitlines()
+    return [next(iter(json.loads(line))) for line in lines]
+
+
+def test_a_killed_worker_is_replaced_and_its_jobs_done(fragile, long_slide):
+    ids = two_in_hand(fragile, long_slide)
     os.kill(fragile.pid("worker"), signal.SIGKILL)
-    over = fragile.wait(job_id)
-    assert (over["state"], over["attempt"]) == ("succeeded", 2)
-    folder = fragile.data_dir / "jobs" / job_id
-    assert json.loads((folder / "outcome.json").read_text())["folder"] == "attempt-2"
+    for job_id in ids:
+        over = fragile.wait(job_id)
+        assert (over["state"], over["attempt"]) == ("succeeded", 2)
+        folder = fragile.data_dir / "jobs" / job_id
+        assert json.loads((folder / "outcome.json").read_text())["folder"] == "attempt-2"
+        assert attempts_of(fragile, job_id) == ["attempt"] * 2
 
 
 def test_a_killed_api_comes_back_on_the_same_address_and_loses_nothing(fragile, long_slide):
@@ -58,15 +73,15 @@ def test_a_wiped_and_a_killed_queue_lose_no_job(fragile, long_slide):
     assert fragile.wait(last)["state"] == "succeeded"
 
 
-def test_ending_hands_the_job_back_uncounted_and_a_restart_takes_it_up(fragile, long_slide):
-    job_id = running(fragile, long_slide)
+def test_ending_hands_the_jobs_back_uncounted_and_a_restart_takes_them_up(fragile, long_slide):
+    in_hand = two_in_hand(fragile, long_slide)
     waiting = fragile.submit(long_slide)
     assert fragile.stop(signal.SIGINT) == 0
-    attempts = (fragile.data_dir / "jobs" / job_id / "attempts").read_text().splitlines()
-    assert [next(iter(json.loads(line))) for line in attempts] == ["attempt", "handed_back"]
+    assert [attempts_of(fragile, job_id) for job_id in in_hand] == [["attempt", "handed_back"]] * 2
+    assert not (fragile.data_dir / "jobs" / waiting / "attempts").exists()
     again = Service(fragile.data_dir, lease_s=1).start()
-    assert [again.wait(one)["state"] for one in (job_id, waiting)] == ["succeeded"] * 2
-    assert again.job(job_id)["attempt"] == 2
+    assert [again.wait(one)["state"] for one in (*in_hand, waiting)] == ["succeeded"] * 3
+    assert [again.job(job_id)["attempt"] for job_id in in_hand] == [2, 2]
     assert again.stop() == 0
 
 
@@ -90,14 +105,15 @@ def test_a_worker_paused_beyond_its_lease_adds_no_second_outcome(fragile, long_s
 def test_a_job_that_kills_every_worker_fails_after_three_attempts(tmp_path, long_slide):
     service = Service(tmp_path / "data", lease_s=0.5, drain_s=0).start()
     try:
-        job_id = service.submit(long_slide)
+        job_id, beside = two_in_hand(service, long_slide)
         attempts = service.data_dir / "jobs" / job_id / "attempts"
         for number in (1, 2, 3):
-            until(lambda n=number: attempts.exists() and attempts.read_text().count('"attempt"') == n, 30)
+            until(lambda n=number: attempts.read_text().count('"attempt"') == n, 30)
             os.kill(service.pid("worker"), signal.SIGKILL)
         over = service.wait(job_id)
         assert (over["state"], over["error"]["code"], over["attempt"]) == ("failed", "attempts_exhausted", 3)
-        assert service.wait(service.submit(tissue_slide(tmp_path / "next.svs")))["state"] == "succeeded"
+        spared = service.wait(beside)  # from then on it was never in hand beside the other
+        assert (spared["state"], spared["attempt"]) == ("succeeded", 2)
     finally:
         service.stop()
 
