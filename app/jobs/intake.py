@@ -45,7 +45,7 @@ class Intake:
         self.callbacks = Callbacks(settings, store)
         # A reader that a hostile slide took over must not see the next one.
         limits = ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)
-        self._readers = ReaderPool(size=PROBES, recycle_after=1, limits=limits)
+        self._readers = ReaderPool(size=PROBES, limits=limits)
 
     def close(self) -> None:
         """End the probing processes."""

@@ -24,10 +24,8 @@ class Shared:
         self.registry = ModelRegistry(settings.models_dir)
         self.device = Device()
         self.in_hand = InHand(store)
-        # A reader that a hostile slide took over must not see the next one.
         self.readers = ReaderPool(
             size=settings.jobs_per_worker,
-            recycle_after=1,
             limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s),
         )
         self._asked_at: float | None = None

@@ -182,11 +182,6 @@ class SlideReader(Closing):
         finally:
             memory.close()
 
-    def release(self) -> None:
-        """Let go of the slide, so that its file can be erased; the process stays."""
-        self._info = self._survey = None
-        self._ask({"op": "close"}, self._limits.open_timeout_s)
-
     def close(self) -> None:
         """Kill the process at once. May be called twice, and from another thread to end a read that hangs."""
         with self._closing:

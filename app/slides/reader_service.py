@@ -61,7 +61,6 @@ class _Service:
             "tiles": self._tiles,
             "focus": self._report_focus,
             "region": self._region,
-            "close": self._close,
         }
 
     def answer(self, request: Message) -> Message:
@@ -83,7 +82,7 @@ class _Service:
         return type(error)(scrub_paths(error.message, [self._path], "the file"), **error.details)
 
     def _open(self, request: Message) -> Message:
-        self._close(request)
+        self._close()
         self._path = Path(request["path"])
         self._opened = open_slide(self._path, request["mpp"])
         return {"info": info_to_json(self._opened.info)}
@@ -140,14 +139,13 @@ class _Service:
         memory.array(region_part(width, height))[:] = self._display.region(Extent(*request["extent"]), (width, height))
         return {"colour": self._display.colour}
 
-    def _close(self, _: Message) -> Message:
+    def _close(self) -> None:
         self._take_reader(None)
         self._display = None
         if self._opened is not None:
             self._opened.close()
             self._opened = None
         self._ring = np.empty((0, 0, 0, 3), np.uint8)
-        return {}
 
     def _take_reader(self, reader: TileReader | None) -> None:
         if self._reader is not None:

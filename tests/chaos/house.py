@@ -29,8 +29,7 @@ class House:
 
     def __init__(self, folder: Path, slides: dict[str, Path], workers: int = 0, **settings: str | int | float) -> None:
         self.folder, self.slides = folder, slides
-        # One job per worker: `at_work` tells which one it was that a fault met.
-        known = {"lease_s": 1, "drain_s": 0, "attempts_max": 20, "queue_max": 10_000, "jobs_per_worker": 1}
+        known = {"lease_s": 1, "drain_s": 0, "attempts_max": 20, "queue_max": 10_000}
         self.settings = known | settings
         self.besides: dict[str, str] = {}
         self.references: dict[str, dict[str, Any]] = {}

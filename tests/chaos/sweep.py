@@ -6,8 +6,7 @@ import threading
 import time
 from collections import Counter
 
-from redis.exceptions import RedisError
-
+from app.errors import QueueUnavailableError
 from tests.chaos.house import House, kill
 from tests.chaos.ledger import Ledger
 
@@ -62,7 +61,7 @@ def _kill_worker(house: House, ledger: Ledger, rng: random.Random, stages: Count
         if jobs and pid not in _to_be_killed(house):
             return
         hit = [house.stage(job_id) for job_id in jobs] or ["between two jobs"]
-    except RedisError:
+    except QueueUnavailableError:
         hit = ["not known: the queue was down"]
     if kill(pid):
         ledger.fault(KILL if jobs else "worker killed between two jobs (SIGKILL)")

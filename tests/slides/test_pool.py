@@ -18,38 +18,30 @@ def slide(tmp_path_factory):
     return write_svs(tmp_path_factory.mktemp("pool") / "s.svs", np.zeros((300, 300, 3), np.uint8), 0.5)
 
 
-def test_a_reader_is_used_again_until_it_is_recycled(slide):
-    with ReaderPool(size=1, recycle_after=2) as pool:
+def test_every_loan_is_a_process_of_its_own_that_ends_with_it(slide):
+    with ReaderPool(size=1) as pool:
         pids = []
-        for _ in range(4):
+        for _ in range(3):
             with pool.lease() as reader:
                 assert reader.open(slide).width == 300
-                pids.append(reader._process.pid)
-    assert len(set(pids)) >= 2 and max(pids.count(pid) for pid in pids) <= 2
+                pids.append(reader.pid)
+            assert not reader.alive
+    assert len(set(pids)) == 3
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_a_crashed_reader_is_replaced_and_a_refused_slide_is_no_crash(slide, tmp_path):
     (tmp_path / "t.svs").write_text("text")
     with ReaderPool(size=1) as pool:
         with pytest.raises(DecoderCrashedError), pool.lease() as reader:
-            os.kill(reader._process.pid, signal.SIGKILL)
+            os.kill(reader.pid, signal.SIGKILL)
             reader.open(slide)
         for _ in range(2):
             with pytest.raises(NotASlideError), pool.lease() as reader:
                 reader.open(tmp_path / "t.svs")
         with pool.lease() as reader:
-            assert reader.open(slide).width == 300
-
-
-def test_a_reader_that_died_while_idle_is_not_lent(slide):
-    with ReaderPool(size=1) as pool:
-        with pool.lease() as reader:
-            reader.open(slide)
-        ((idle, _),) = pool._idle
-        os.kill(idle.pid, signal.SIGKILL)
-        idle._process._child.wait()
-        with pool.lease() as reader:
-            assert reader is not idle
             assert reader.open(slide).width == 300
 
 
@@ -74,15 +66,14 @@ def test_no_more_than_size_are_lent(slide):
         assert most == [2]
 
 
-def test_closing_ends_every_reader_also_those_on_loan(slide):
+def test_closing_ends_readers_on_loan(slide):
     pool = ReaderPool(size=2)
-    with pool.lease() as reader:
-        pids = [reader._process.pid, *(idle._process.pid for idle, _ in pool._idle)]
+    with pool.lease() as one, pool.lease() as other:
         pool.close()
-        assert not reader.alive
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+        assert not one.alive and not other.alive
+        for reader in (one, other):
+            with pytest.raises(ProcessLookupError):
+                os.kill(reader.pid, 0)
     with pytest.raises(DrainingError), pool.lease():
         pass
 
@@ -109,8 +100,7 @@ def test_a_lease_without_a_process_costs_no_slot(slide, no_process):
                 with pytest.raises(InternalError, match="cannot be started"), pool.lease():
                     pass
             assert pool._lent == {only}
-        assert pool._lent == set() and [reader for reader, _ in pool._idle] == [only]
+        assert pool._lent == set()
         no_process(False)
         with pool.lease() as first, pool.lease() as second:
-            assert first is only and second is not only
-            assert second.open(slide).width == 300
+            assert first.open(slide).width == second.open(slide).width == 300
