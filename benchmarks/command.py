@@ -5,18 +5,16 @@ takes. Stages are those of the result's own timings; "around" is what the comman
 Usage: python benchmarks/command.py SLIDE START_SLIDE [--rounds 3]
 """
 
-import argparse
 import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine import ROOT, in_turn, note
+from machine import analyze_command, in_turn, note, options
 
 PRECISIONS = ("fp32", "auto")
 WORK = ("read_wait", "embed")
@@ -37,9 +35,7 @@ class Run:
 def analyze(slide: Path, precision: str) -> Run:
     """One run; files of earlier runs are in the page cache, as an upload's are."""
     with tempfile.TemporaryDirectory(prefix="xmag-bench-") as out:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
-        environment |= {"XMAG_PRECISION": precision, "XMAG_MODELS_DIR": str(ROOT / "models")}
-        command = [str(Path(sys.executable).parent / "xmag"), "analyze", str(slide), "--out", out]
+        command, environment = analyze_command(slide, Path(out), precision)
         start = time.perf_counter()
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert process.stderr is not None
@@ -61,11 +57,7 @@ def analyze(slide: Path, precision: str) -> Run:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slide", type=Path)
-    parser.add_argument("start_slide", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    given = options(__doc__, "slide", "start_slide", rounds=3)
     runs: dict[str, list[Run]] = {}
 
     def side(name: str, slide: Path, precision: str) -> float:
@@ -75,11 +67,11 @@ def main() -> None:
 
     sides = {}
     for precision in PRECISIONS:
-        sides[f"slide {precision}"] = lambda p=precision: side(f"slide {p}", options.slide, p)
-        sides[f"start {precision}"] = lambda p=precision: side(f"start {p}", options.start_slide, p)
-    walls = in_turn(sides, options.rounds)
+        sides[f"slide {precision}"] = lambda p=precision: side(f"slide {p}", given.slide, p)
+        sides[f"start {precision}"] = lambda p=precision: side(f"start {p}", given.start_slide, p)
+    walls = in_turn(sides, given.rounds)
     tiles, few = runs["slide fp32"][0].tiles, runs["start fp32"][0].tiles
-    print(f"`xmag analyze`, {tiles} tiles, less the same command on {few} tiles; medians of {options.rounds}, s\n")
+    print(f"`xmag analyze`, {tiles} tiles, less the same command on {few} tiles; medians of {given.rounds}, s\n")
     print("| precision | command | start-up | slide less start-up | slides/min | processor s | largest process MiB |")
     print("|---|---|---|---|---|---|---|")
     for precision in PRECISIONS:

@@ -3,14 +3,13 @@
 Usage: python benchmarks/embedding.py SLIDE [--rounds 5] [--tiles 64]
 """
 
-import argparse
 import statistics
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from machine import MODEL, in_turn, note
+from machine import MODEL, in_turn, note, options
 
 from app.inference.cores import available_cores
 from app.inference.model import Model, load_model
@@ -30,11 +29,7 @@ def some_tiles(slide: Path, model: Model, count: int) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slide", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tiles", type=int, default=64)
-    options = parser.parse_args()
+    given = options(__doc__, "slide", rounds=5, tiles=64)
     threads = sorted({1, available_cores()})
     precisions = [variant.precision for variant in load_model(MODEL, device="cpu", precision="fp32").manifest.student]
     models = {
@@ -42,7 +37,7 @@ def main() -> None:
         for precision in precisions
         for count in threads
     }
-    tiles = some_tiles(options.slide, next(iter(models.values())), options.tiles)
+    tiles = some_tiles(given.slide, next(iter(models.values())), given.tiles)
 
     def speed(model: Model) -> float:
         start = time.perf_counter()
@@ -51,12 +46,12 @@ def main() -> None:
 
     for model in models.values():
         model.warm_up()
-    found = in_turn({key: partial(speed, model) for key, model in models.items()}, options.rounds)
+    found = in_turn({key: partial(speed, model) for key, model in models.items()}, given.rounds)
     reference = models[precisions[0], threads[-1]].embedder.embed(tiles)
     print(
         f"Student, {len(tiles)} real tiles in batches of {next(iter(models.values())).embedder.batch_tiles}; ", end=""
     )
-    print(f"tiles/s, medians of {options.rounds}; ratios round by round\n")
+    print(f"tiles/s, medians of {given.rounds}; ratios round by round\n")
     print("| precision | " + " | ".join(f"{count} threads" for count in threads) + " | to fp32 | median cosine |")
     print("|---|" + "---|" * (len(threads) + 2))
     for precision in precisions:

@@ -1,5 +1,6 @@
-"""What a figure was measured on, and where the parts of `make bench` leave their figures for its first table."""
+"""What the parts of `make bench` share: options, the timed command, the machine, and where figures are left for it."""
 
+import argparse
 import json
 import os
 import platform
@@ -19,6 +20,23 @@ Key = TypeVar("Key")
 FIGURES_FILE = "XMAG_BENCH_FIGURES"
 _PACKAGES = ("onnxruntime", "openslide-python", "openslide-bin", "numpy", "pillow", "simplejpeg")
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "sha_ni")
+
+
+def options(doc: str | None, *slides: str, **numbers: int) -> argparse.Namespace:
+    """The command line of a part: ``slides`` by name, and ``numbers`` with their defaults as --options."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in slides:
+        parser.add_argument(name, type=Path)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser.parse_args()
+
+
+def analyze_command(slide: Path, out: Path, precision: str = "auto") -> tuple[list[str], dict[str, str]]:
+    """`xmag analyze` with the committed models and no other setting of its user's: arguments and environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XMAG_")}
+    environment |= {"XMAG_PRECISION": precision, "XMAG_MODELS_DIR": str(ROOT / "models")}
+    return [str(ROOT / ".venv" / "bin" / "xmag"), "analyze", str(slide), "--out", str(out)], environment
 
 
 def describe() -> list[str]:

@@ -6,8 +6,6 @@ weights, in torch, fp32; their time is embedding alone, nothing for reading. The
 Usage: training/.venv/bin/python benchmarks/teacher.py SLIDE START_SLIDE [--rounds 3]
 """
 
-import argparse
-import os
 import statistics
 import subprocess
 import tempfile
@@ -16,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from machine import analyze_command, options
 from xmag_train.students.vit import VIT_BASE, VitStudent
 from xmag_train.teachers.registry import build_teacher
 
@@ -23,7 +22,6 @@ from app.slides.opening import open_slide
 from app.slides.survey import survey_slide
 from app.slides.types import ReadingPlan
 
-ROOT = Path(__file__).resolve().parent.parent
 BATCH = 2
 
 
@@ -41,21 +39,16 @@ def seconds_per_tile(model: torch.nn.Module) -> float:
 
 
 def command_s(slide: Path) -> float:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
     with tempfile.TemporaryDirectory(prefix="xmag-bench-") as out:
-        command = [str(ROOT / ".venv" / "bin" / "xmag"), "analyze", str(slide), "--out", out]
+        command, environment = analyze_command(slide, Path(out))
         start = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - start
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slide", type=Path)
-    parser.add_argument("start_slide", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    at_20x, at_5x = tiles_at(options.slide, 0.5), tiles_at(options.slide, 2.0)
+    given = options(__doc__, "slide", "start_slide", rounds=3)
+    at_20x, at_5x = tiles_at(given.slide, 0.5), tiles_at(given.slide, 2.0)
     torch.manual_seed(0)
     teachers = {
         "ViT-H/14 (UNI2-h's architecture) at 20x": (build_teacher("uni2_h", "random"), at_20x),
@@ -65,12 +58,12 @@ def main() -> None:
         seconds_per_tile(model)
     ours: list[float] = []
     theirs: dict[str, list[float]] = {name: [] for name in teachers}
-    for _ in range(options.rounds):
-        ours.append(command_s(options.slide) - command_s(options.start_slide))
+    for _ in range(given.rounds):
+        ours.append(command_s(given.slide) - command_s(given.start_slide))
         for name, (model, count) in teachers.items():
             theirs[name].append(seconds_per_tile(model) * count)
     print(f"torch {torch.__version__}, timm {version('timm')}, {torch.get_num_threads()} threads; medians of ", end="")
-    print(f"{options.rounds} rounds in turn; tiles at 20x / at 5x: {at_20x} / {at_5x} = {at_20x / at_5x:.1f}\n")
+    print(f"{given.rounds} rounds in turn; tiles at 20x / at 5x: {at_20x} / {at_5x} = {at_20x / at_5x:.1f}\n")
     print("| | tiles | s for the slide | to xmag |\n|---|---|---|---|")
     print(f"| xmag analyze, less start-up | {at_5x} | {statistics.median(ours):.1f} | 1 |")
     for name, (model, count) in teachers.items():

@@ -7,7 +7,6 @@ and two loading processes; WSInfer takes TorchScript only, all others run studen
 Usage: python benchmarks/peers/compare.py SLIDE START_SLIDE [--rounds 2]      (after benchmarks/peers/install.sh)
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -22,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from machine import ROOT, describe, in_turn  # noqa: E402 - the folder above was not on the path
+from machine import analyze_command, describe, in_turn, options  # noqa: E402 - the folder above was not on the path
 
 ENVIRONMENTS = HERE.parent / ".peers"
 TOOLS = ("lazyslide", "slide2vec", "tiatoolbox", "wsinfer")
@@ -44,16 +43,17 @@ class Run:
 def run(tool: str, slide: Path) -> Run:
     """One command, from its start to its end."""
     with tempfile.TemporaryDirectory(prefix="xmag-peers-") as folder:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")} | {"TMPDIR": folder}
         ours = tool in {XMAG, XMAG_INT8}
         if ours:
-            environment |= {"XMAG_PRECISION": tool.rsplit(maxsplit=1)[-1], "XMAG_MODELS_DIR": str(ROOT / "models")}
-            command = [str(Path(sys.executable).parent / "xmag"), "analyze", str(slide), "--out", f"{folder}/out"]
+            command, environment = analyze_command(slide, Path(folder) / "out", tool.rsplit(maxsplit=1)[-1])
         else:
             command = [str(ENVIRONMENTS / tool / "bin" / "python"), str(HERE / f"run_{tool}.py"), str(slide)]
+            environment = dict(os.environ)
         start = time.perf_counter()
         with (Path(folder) / "errors").open("w+") as errors:
-            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+            process = subprocess.Popen(
+                command, env=environment | {"TMPDIR": folder}, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
             peaks: list[float] = [0.0]
             sampling = threading.Thread(target=_sample, args=(process, peaks))
             sampling.start()
@@ -95,11 +95,7 @@ def _pss_mib(pid: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slide", type=Path)
-    parser.add_argument("start_slide", type=Path)
-    parser.add_argument("--rounds", type=int, default=2)
-    options = parser.parse_args()
+    given = options(__doc__, "slide", "start_slide", rounds=2)
     about = describe()
     runs: dict[tuple[str, str], list[Run]] = {}
     failures: dict[str, str] = {}
@@ -116,18 +112,18 @@ def main() -> None:
 
     sides = {}
     for tool in (XMAG, XMAG_INT8, *TOOLS):
-        for which, slide in (("start", options.start_slide.resolve()), ("slide", options.slide.resolve())):
+        for which, slide in (("start", given.start_slide.resolve()), ("slide", given.slide.resolve())):
             sides[tool, which] = lambda t=tool, w=which, s=slide: side(t, w, s)
-    seconds = in_turn(sides, options.rounds)
+    seconds = in_turn(sides, given.rounds)
     lines = [
         "# The same student through other tools",
         "",
         "Written by `benchmarks/peers/compare.py`; its first lines say what is compared and what is not.",
         "",
         *(f"- {line}" for line in about),
-        f"- `python benchmarks/peers/compare.py {options.slide} {options.start_slide} --rounds {options.rounds}`",
+        f"- `python benchmarks/peers/compare.py {given.slide} {given.start_slide} --rounds {given.rounds}`",
         "",
-        f"Medians of {options.rounds} rounds, all tools in turn; s for the slide are less start-up.",
+        f"Medians of {given.rounds} rounds, all tools in turn; s for the slide are less start-up.",
         "",
         "| tool | tiles | start-up s | slide s | slides/min | tiles/s | xmag fp32 to it | peak MiB | versions |",
         "|---|---|---|---|---|---|---|---|---|",
