@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.chaos import api_kills, clock, disk, limits, owners, poison, power, queue_faults
+from tests.chaos import api_kills, clock, disk, limits, order, owners, poison, power, queue_faults
 from tests.chaos.house import House
 from tests.chaos.ledger import Ledger
 
@@ -18,10 +18,16 @@ PLAYS: dict[str, Callable[[House, Ledger, random.Random], None]] = {
     "power": power.play,
     "poison": poison.play,
     "limits": limits.play,
+    "order": order.play,
     "disk": disk.play,
     "clock": clock.play,
 }
-HOUSES: dict[str, dict[str, Any]] = {"poison": poison.HOUSE, "limits": limits.HOUSE, "disk": disk.HOUSE}
+HOUSES: dict[str, dict[str, Any]] = {
+    "poison": poison.HOUSE,
+    "limits": limits.HOUSE,
+    "order": order.HOUSE,
+    "disk": disk.HOUSE,
+}
 
 
 @contextmanager
