@@ -91,7 +91,7 @@ images:  ## build the container images, labelled with the commit
 fuzz: $(DEV_STAMP)  ## thousands of damaged slides and requests against the service (ARGS="--slides 200")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-chaos: $(DEV_STAMP)  ## workers, API, queue, disk and clock broken under load; about ten minutes (ARGS="--jobs 20")
+chaos: $(DEV_STAMP)  ## workers, API, queue, disk and clock broken under load; ten minutes at most (ARGS="--jobs 20")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 load: $(DEV_STAMP)  ## 200 uploads at a time beside 500 pollers: how long a poll takes, and what memory does
