@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from machine import analyze_command, options
+from machine import analyze_command, note, options
 from xmag_train.students.vit import VIT_BASE, VitStudent
 from xmag_train.teachers.registry import build_teacher
 
@@ -74,6 +74,8 @@ def main() -> None:
             end="",
         )
         print(f"| {count} | {statistics.median(theirs[name]):.0f} | {ratio:.0f} |")
+        if count == at_20x:
+            note(teacher_ratio=ratio)
 
 
 if __name__ == "__main__":

@@ -65,16 +65,16 @@ def grid_for(info: SlideInfo, plan: ReadingPlan) -> Grid:
 def tissue_fractions(mask: BoolArray, width: int, height: int, grid: Grid) -> Float32Array:
     """float32 [rows, columns]: share of each tile's area under ``mask`` (bool [h, w] over the whole slide).
 
-    Exact by area: an integral image, interpolated at the tiles' fractional edges. What a tile reaches beyond the
-    slide counts as no tissue.
+    Exact by area: sums down the columns, then along the rows, interpolated at the tiles' fractional edges. What a
+    tile reaches beyond the slide counts as no tissue.
     """
-    integral = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.float64)
-    integral[1:, 1:] = mask.cumsum(axis=1, dtype=np.int32).cumsum(axis=0, dtype=np.int32)
     scale_x, scale_y = mask.shape[1] / width, mask.shape[0] / height
-    below = _interpolate(integral, (grid.y0 + grid.tile_size0) * scale_y)
-    above = _interpolate(integral, grid.y0 * scale_y)
-    strip = (below - above).T
-    area = _interpolate(strip, (grid.x0 + grid.tile_size0) * scale_x) - _interpolate(strip, grid.x0 * scale_x)
+    columns = np.zeros((mask.shape[0] + 1, mask.shape[1]), np.int32)
+    mask.cumsum(axis=0, dtype=np.int32, out=columns[1:])
+    strips = _interpolate(columns, (grid.y0 + grid.tile_size0) * scale_y) - _interpolate(columns, grid.y0 * scale_y)
+    integral = np.zeros((mask.shape[1] + 1, len(strips)))
+    strips.T.cumsum(axis=0, out=integral[1:])
+    area = _interpolate(integral, (grid.x0 + grid.tile_size0) * scale_x) - _interpolate(integral, grid.x0 * scale_x)
     full = grid.tile_size0**2 * scale_x * scale_y
     fractions: Float32Array = np.clip(area.T / full, 0.0, 1.0).astype(np.float32)
     return fractions
@@ -101,7 +101,7 @@ def _starts(extent: int, tile_size0: float) -> Int64Array:
     return inside
 
 
-def _interpolate(table: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _interpolate(table: NDArray[np.float64] | NDArray[np.int32], at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows of ``table`` at fractional positions, linear in between and constant beyond its ends."""
     at = np.clip(at, 0, len(table) - 1)
     low = np.minimum(np.floor(at).astype(np.int64), len(table) - 2)

@@ -7,7 +7,7 @@ from app.slides.opening import OpenedSlide
 from app.slides.qc import stain_is_he
 from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
 from app.slides.tissue import find_tissue
-from app.slides.types import DARK, PEN, ReadingPlan, SlideQc, Survey
+from app.slides.types import DARK, PEN, BoolArray, ReadingPlan, SlideQc, Survey
 
 _MISLABELLED = (
     "The DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
@@ -29,18 +29,22 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
     return Survey(
         thumbnail=thumbnail,
         tissue_mask=masks.tissue,
-        artefacts=np.where(masks.pen, PEN, np.where(masks.dark, DARK, 0)).astype(np.uint8),
+        artefacts=masks.pen * np.uint8(PEN) + masks.dark * np.uint8(DARK),  # disjoint
         coords=grid.coords(chosen.indices),
         tissue_fractions=chosen.fractions,
         tile_size0=grid.tile_size0,
         grid_columns=len(grid.x0),
         grid_rows=len(grid.y0),
-        tissue_area_mm2=float(masks.tissue.mean() * info.width * info.height * info.mpp_x * info.mpp_y * 1e-6),
+        tissue_area_mm2=float(_share(masks.tissue) * info.width * info.height * info.mpp_x * info.mpp_y * 1e-6),
         qc=SlideQc(
-            pen_fraction=float(masks.pen.mean()),
-            dark_fraction=float(masks.dark.mean()),
+            pen_fraction=_share(masks.pen),
+            dark_fraction=_share(masks.dark),
             out_of_focus_fraction=None,
             stain_he=stain_is_he(thumbnail, masks.tissue),
         ),
         warnings=((_MISLABELLED,) if opened.ycbcr else ()) + chosen.warnings,
     )
+
+
+def _share(mask: BoolArray) -> float:
+    return float(np.count_nonzero(mask) / mask.size)
