@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -172,6 +173,17 @@ def test_the_mean_comes_from_training_rows_only() -> None:
     targets[0], targets[1], targets[2] = 1.0, 3.0, 1000.0
     normaliser = fit_normaliser(targets, [0, 1], "centre")
     assert normaliser(torch.tensor([2.0, 4.0])).tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("how", ["standardise", "half_whiten"])
+def test_loud_channels_are_made_quieter(how: Literal["standardise", "half_whiten"]) -> None:
+    spreads = torch.tensor([16.0, 4.0, 1.0])
+    means = torch.randn(4000, 1, 3, generator=torch.Generator().manual_seed(0)) * spreads + 5
+    normaliser = fit_normaliser(means.expand(-1, 16, -1).numpy(), range(4000), how)
+    loudest_first = normaliser(means[:, 0]).std(dim=0)
+    expected = {"standardise": [1.0, 1.0, 1.0], "half_whiten": [16.0, 8.0, 4.0]}[how]  # 16 · √(spread / 16)
+    torch.testing.assert_close(loudest_first, torch.tensor(expected), rtol=0.05, atol=0)
+    torch.testing.assert_close(normaliser(means[:, 0]).mean(dim=0), torch.zeros(3), rtol=0, atol=1e-3)
 
 
 def test_lines_of_lost_work_are_taken_out(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ class TeacherConfig(Config):
     weights: str = "imagenet"
     mode: Literal["cached", "live"] = "cached"
     views: int = Field(default=2, ge=1)
-    normalise: Literal["none", "centre", "standardise"] = "centre"
+    normalise: Literal["none", "centre", "standardise", "half_whiten"] = "centre"
 
 
 class StudentConfig(Config):
