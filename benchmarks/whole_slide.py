@@ -4,19 +4,20 @@ Both run the same student, in fp32, on the same tiles; start-up (imports, model,
 Usage: python benchmarks/whole_slide.py SLIDE [--rounds 5]
 """
 
-import argparse
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import openslide
-from machine import MODEL, in_turn, note
+from machine import MODEL, in_turn, note, options
 from PIL import Image
 
+from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.pipeline import SlideRequest, analyze, reading_plan
 from app.slides.reader import SlideReader
@@ -47,22 +48,19 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slide", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    given = options(__doc__, "slide", rounds=5)
     model = load_model(MODEL, device="cpu", precision="fp32")
     model.warm_up()
-    request = SlideRequest(options.slide)
-    with SlideReader() as reader:
-        first = analyze(request, model, reader, lambda *_: None)
+    request = SlideRequest(given.slide)
+    with SlideReader() as reader, closing(Device()) as device:
+        first = analyze(request, model, reader, lambda *_: None, device)
         coords, mpp = first.coords, first.document.slide.mpp
-        naive = usual_way(options.slide, model, coords, mpp)
+        naive = usual_way(given.slide, model, coords, mpp)
         sides = {
-            "ours": lambda: timed(lambda: analyze(request, model, reader, lambda *_: None)),
-            "usual": lambda: timed(lambda: usual_way(options.slide, model, coords, mpp)),
+            "ours": lambda: timed(lambda: analyze(request, model, reader, lambda *_: None, device)),
+            "usual": lambda: timed(lambda: usual_way(given.slide, model, coords, mpp)),
         }
-        ours, usual = in_turn(sides, options.rounds).values()
+        ours, usual = in_turn(sides, given.rounds).values()
     cosines = (first.features * naive).sum(1) / np.linalg.norm(first.features, axis=1) / np.linalg.norm(naive, axis=1)
     ratios = [b / a for a, b in zip(ours, usual, strict=True)]
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, onnxruntime ", end="")
