@@ -47,13 +47,14 @@ def test_a_crashed_reader_is_replaced_and_a_refused_slide_is_no_crash(slide, tmp
 
 def test_no_more_than_size_are_lent(slide):
     with ReaderPool(size=2) as pool:
-        most, now, lock = [0], [0], threading.Lock()
+        most, now, lock, both = [0], [0], threading.Lock(), threading.Barrier(2)
 
         def probe() -> None:
             with pool.lease() as reader:
                 with lock:
                     now[0] += 1
                     most[0] = max(most[0], now[0])
+                both.wait(20)
                 reader.open(slide)
                 with lock:
                     now[0] -= 1
