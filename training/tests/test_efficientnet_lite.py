@@ -6,9 +6,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
 from PIL import Image
+from torch.nn import functional
 
 from xmag_train.backbones.efficientnet_lite import LITE0, LITE2, EfficientNetLite, scaled_stages
 from xmag_train.imagenet import LITE0_FILE, LITE2_FILE, load_imagenet, read_weights
+from xmag_train.package import export_student
 from xmag_train.students.checkpoint import load_student, save_student
 from xmag_train.students.registry import build_student
 from xmag_train.teachers.registry import build_teacher
@@ -36,6 +38,22 @@ def test_a_palace_is_still_a_palace(scale, file, millions) -> None:
     torch.testing.assert_close(tokens.mean(dim=(1, 2)), embedding, atol=1e-4, rtol=1e-4)
     classifier = source["_fc.weight"].numel() + source["_fc.bias"].numel()
     assert round((sum(p.numel() for p in backbone.parameters()) + classifier) / 1e6, 2) == millions
+
+
+def test_the_student_of_160_px_sees_the_tile_brought_down_to_160_px_and_exports(tmp_path) -> None:
+    student = build_student("efficientnet_lite0_160", "imagenet").eval()
+    whole = build_student("efficientnet_lite0", "imagenet").eval()
+    rows = torch.linspace(20, 230, 224)[:, None, None].expand(224, 224, 3)
+    tile = rows.round().to(torch.uint8)[None]
+    with torch.inference_mode():
+        cells = student.feature_map(tile)
+        embedding, tokens = student(tile)
+        brought_down = functional.interpolate(tile.permute(0, 3, 1, 2).float(), size=(160, 160), mode="bilinear")
+        wanted = whole.act(whole.top(whole.blocks(whole.act(whole.stem((brought_down - 127.0) / 128.0)))))
+    assert cells.shape == (1, 1280, 5, 5) and tokens.shape == (1, 4, 4, 1280)
+    torch.testing.assert_close(cells, wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(tokens.mean(dim=(1, 2)), embedding, atol=1e-4, rtol=1e-4)
+    assert export_student(student, tmp_path / "student.onnx") < 1e-3
 
 
 def test_the_teacher_gives_the_mean_of_its_map_and_does_not_learn() -> None:

@@ -9,10 +9,10 @@ __all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "embedding_dim_of", "parameter
 
 
 class Student(EfficientNetLite):
-    """``EfficientNetLite`` at width and depth 1."""
+    """``EfficientNetLite`` at width and depth 1. ``side_px``: the side that its convolutions see."""
 
-    def __init__(self) -> None:
-        super().__init__(LITE0)
+    def __init__(self, side_px: int = TILE_PX) -> None:
+        super().__init__(LITE0, side_px)
 
 
 def embedding_dim_of(student: nn.Module) -> int:

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from xmag_train.backbones.depthwise import DepthwiseConv2d
 from xmag_train.token_pool import pooling_matrix
@@ -17,7 +18,7 @@ from xmag_train.token_pool import pooling_matrix
 EMBEDDING_DIM = 1280
 STEM_CHANNELS = 32
 TILE_PX = 224
-MAP_CELLS = 7
+MAP_STRIDE = 32
 TOKENS = 4
 # EfficientNet-Lite's own scaling of 0..255 pixels: (x - 127) / 128.
 PIXEL_MEAN = 127.0
@@ -110,13 +111,18 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """uint8 tiles in, embedding and tokens out; pixel scaling is part of the graph."""
+    """uint8 tiles in, embedding and tokens out; pixel scaling is part of the graph.
+
+    ``side_px``: the side to which a tile is brought down, linearly, before the first convolution: the cost goes with
+    its square. A multiple of 32.
+    """
 
     pool: Tensor
     embedding_dim = EMBEDDING_DIM
 
-    def __init__(self, scale: Scale = LITE0) -> None:
+    def __init__(self, scale: Scale = LITE0, side_px: int = TILE_PX) -> None:
         super().__init__()
+        self.side_px = side_px
         self.stem = conv_norm(3, STEM_CHANNELS, kernel=3, stride=2)
         blocks: list[nn.Module] = []
         inputs = STEM_CHANNELS
@@ -128,11 +134,13 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.top = conv_norm(inputs, EMBEDDING_DIM)
         self.act = nn.ReLU6()
-        self.register_buffer("pool", pooling_matrix(MAP_CELLS, TOKENS), persistent=False)
+        self.register_buffer("pool", pooling_matrix(side_px // MAP_STRIDE, TOKENS), persistent=False)
 
     def feature_map(self, tiles: Tensor) -> Tensor:
-        """uint8 [N, 224, 224, 3] RGB → float [N, 1280, 7, 7]."""
+        """uint8 [N, 224, 224, 3] RGB → float [N, 1280, c, c], c the side over 32: 7 where it is the tile's."""
         pixels = tiles.permute(0, 3, 1, 2).to(self.pool.dtype)
+        if self.side_px != TILE_PX:
+            pixels = functional.interpolate(pixels, size=(self.side_px, self.side_px), mode="bilinear")
         x = (pixels - PIXEL_MEAN) * (1.0 / PIXEL_STD)
         return self.act(self.top(self.blocks(self.act(self.stem(x)))))
 
