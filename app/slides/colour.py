@@ -25,8 +25,7 @@ def background_colour(rgb: UInt8Array) -> Float32Array:
     """
     step = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MAX_PIXELS)))
     pixels = rgb[::step, ::step].reshape(-1, 3)
-    padding = pixels.min(axis=1) >= 254
-    scanned = pixels[~padding]
+    scanned = pixels[np.minimum(np.minimum(pixels[:, 0], pixels[:, 1]), pixels[:, 2]) < 254]
     codes = scanned // np.uint8(_BIN)
     index = (codes[:, 0].astype(np.intp) * _SIDE + codes[:, 1]) * _SIDE + codes[:, 2]
     counts = np.bincount(index, minlength=_SIDE**3)
@@ -45,7 +44,8 @@ def background_colour(rgb: UInt8Array) -> Float32Array:
         # Neighbouring bins share one glass: of the brightest ones, the commonest.
         brightest = glass & (light >= light[glass].max() - 3 * _BIN)
         centre = colours[brightest][np.argmax(counts[bins[brightest]])]
-        near = np.abs(scanned - centre.astype(np.float32)).max(axis=1) <= _BIN
+        off = np.abs(scanned - centre.astype(np.float32))
+        near = (off[:, 0] <= _BIN) & (off[:, 1] <= _BIN) & (off[:, 2] <= _BIN)
         colour: Float32Array = np.median(scanned[near], axis=0).astype(np.float32)
         return colour
     if n_padding >= _MIN_SHARE * len(pixels):

@@ -66,8 +66,8 @@ def _read(opened: OpenedSlide, level: int, extent: Extent, margin_px: int) -> tu
     level_width, level_height = opened.info.level_sizes[level]
     left, top = extent.x0 / true, extent.y0 / true
     right, bottom = left + extent.width / true, top + extent.height / true
-    columns = _span(*_widened(left, right, margin_px, level_width), said)
-    rows = _span(*_widened(top, bottom, margin_px, level_height), said)
+    columns = _span(*widened(left, right, margin_px, level_width), said)
+    rows = _span(*widened(top, bottom, margin_px, level_height), said)
     # That rounding would pass the region, which Pillow refuses.
     box = (
         left - columns.position,
@@ -78,8 +78,8 @@ def _read(opened: OpenedSlide, level: int, extent: Extent, margin_px: int) -> tu
     return _read_rgb(opened, level, columns, rows), box
 
 
-def _widened(begin: float, end: float, margin_px: int, level_px: int) -> tuple[float, float]:
-    """Adds the margin, but none of the void beyond the level's edge."""
+def widened(begin: float, end: float, margin_px: int, level_px: int) -> tuple[float, float]:
+    """A span of level px with the margin, but none of the void beyond the level's edge."""
     return max(begin - margin_px, min(begin, 0)), min(end + margin_px, max(end, level_px))
 
 

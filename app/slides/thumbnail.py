@@ -2,21 +2,28 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from app.slides.direct_level import DirectLevel, LevelRect
 from app.slides.level import ENLARGEMENT_MAX, coarsest_level
 from app.slides.opening import OpenedSlide
-from app.slides.render import resample
+from app.slides.render import resample, widened
+from app.slides.self_check import check_patch
 from app.slides.thumbnail_size import thumbnail_size
+from app.slides.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.types import Extent, SlideInfo, UInt8Array
 
 _BLOCK_LEVEL_PX = 2048
 _THREADS = 2
-"""OpenSlide decodes side by side; nothing else of a job can be done before its tissue is found."""
+"""Decoders work side by side; nothing else of a job can be done before its tissue is found."""
+_CHECKED_TILES = 3
+_FILTER = Image.Resampling.HAMMING
+"""As sharp as BOX without its uneven steps at ratios like 1.9."""
 _FOOT = 1
-"""Half-width of the filter in output px. HAMMING: as sharp as BOX without its uneven steps at ratios like 1.9."""
+"""The filter's half-width in output px."""
 
 
 def thumbnail_mpp(info: SlideInfo, size: tuple[int, int]) -> float:
@@ -24,30 +31,100 @@ def thumbnail_mpp(info: SlideInfo, size: tuple[int, int]) -> float:
     return info.mpp * math.sqrt(info.width / size[0] * info.height / size[1])
 
 
+@dataclass(frozen=True)
+class _Block:
+    """A part of the thumbnail: its corners there, what it shows in level-0 px, the filter's margin in level px."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    extent: Extent
+    margin_px: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.right - self.left, self.bottom - self.top
+
+
 def render_thumbnail(opened: OpenedSlide) -> UInt8Array:
-    """uint8 [h, w, 3] RGB of the whole level-0 extent. Raises SlideCorruptError where it cannot be decoded.
+    """uint8 [h, w, 3] RGB of the whole level-0 extent. Raises SlideCorruptError where it cannot be decoded, OSError.
 
     A level up to 6 % too coarse will do: that of a 20x scan has 8.0 to 8.4 µm/px, the next holds 16 times the pixels.
     """
     info = opened.info
     size = thumbnail_size(info.width, info.height, info.mpp)
     level = coarsest_level(info, thumbnail_mpp(info, size) * (1 + ENLARGEMENT_MAX))
+    blocks = _blocks(info, size, level)
+    out: UInt8Array = np.empty((size[1], size[0], 3), np.uint8)
+    try:
+        _draw_directly(out, opened, level, blocks)
+    except NotDirectError:
+        _draw_by_openslide(out, opened, level, blocks)
+    return out
+
+
+def _blocks(info: SlideInfo, size: tuple[int, int], level: int) -> list[_Block]:
+    """Row by row."""
     scale_x, scale_y = info.width / size[0], info.height / size[1]
     ratio = max(scale_x, scale_y) / info.level_downsamples[level]
-    block = max(1, int(_BLOCK_LEVEL_PX / ratio))
-    margin_px = math.ceil(_FOOT * ratio) + 1
-    out = np.empty((size[1], size[0], 3), np.uint8)
+    side, margin_px = max(1, int(_BLOCK_LEVEL_PX / ratio)), math.ceil(_FOOT * ratio) + 1
+    blocks = []
+    for top in range(0, size[1], side):
+        for left in range(0, size[0], side):
+            right, bottom = min(left + side, size[0]), min(top + side, size[1])
+            extent = Extent(left * scale_x, top * scale_y, (right - left) * scale_x, (bottom - top) * scale_y)
+            blocks.append(_Block(left, top, right, bottom, extent, margin_px))
+    return blocks
 
-    def draw(corner: tuple[int, int]) -> None:
-        left, top = corner
-        right, bottom = min(left + block, size[0]), min(top + block, size[1])
-        extent = Extent(left * scale_x, top * scale_y, (right - left) * scale_x, (bottom - top) * scale_y)
-        part_size = (right - left, bottom - top)
-        part = resample(opened, level, extent, part_size, how=Image.Resampling.HAMMING, margin_px=margin_px)
-        out[top:bottom, left:right] = part
 
-    corners = [(left, top) for top in range(0, size[1], block) for left in range(0, size[0], block)]
+def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: list[_Block]) -> None:
+    """Raises NotDirectError where OpenSlide has to be asked."""
+    image = find_tiled_image(opened.entry, opened.info, level)
+    if not image.coding.startswith("jpeg-"):
+        raise NotDirectError(f"{image.coding} in large blocks is no faster")
+    _check(opened, level, image)
+
+    def draw(mine: list[_Block]) -> None:
+        placed = [_placed(opened.info, level, block) for block in mine]
+        with DirectLevel(opened.entry, image, [rect for rect, _ in placed]) as direct:
+            for number, (block, (rect, box)) in enumerate(zip(mine, placed, strict=True)):
+                pixels = Image.fromarray(direct.read(rect, number))
+                drawn = pixels.resize(block.size, _FILTER, box=box)
+                out[block.top : block.bottom, block.left : block.right] = np.asarray(drawn)
+
+    share = -(-len(blocks) // _THREADS)
     with ThreadPoolExecutor(_THREADS) as threads:
-        for _ in threads.map(draw, corners):
+        for _ in threads.map(draw, (blocks[first : first + share] for first in range(0, len(blocks), share))):
             pass
-    return out
+
+
+def _check(opened: OpenedSlide, level: int, image: TiledImage) -> None:
+    """Raises NotDirectError unless the tiles that hold most come out as OpenSlide's."""
+    with DirectLevel(opened.entry, image) as direct:
+        for place in np.argsort(image.byte_counts, axis=None)[-_CHECKED_TILES:]:
+            row, column = divmod(int(place), image.byte_counts.shape[1])
+            near = LevelRect(column * image.tile_width, row * image.tile_height, image.tile_width, image.tile_height)
+            check_patch(opened.slide, level, direct, near)
+
+
+def _placed(info: SlideInfo, level: int, block: _Block) -> tuple[LevelRect, tuple[float, float, float, float]]:
+    """The whole level px under a block and its margin, and where in them the block lies."""
+    downsample, (width, height), extent = info.level_downsamples[level], info.level_sizes[level], block.extent
+    left, top = extent.x0 / downsample, extent.y0 / downsample
+    right, bottom = left + extent.width / downsample, top + extent.height / downsample
+    begin_x, end_x = widened(left, right, block.margin_px, width)
+    begin_y, end_y = widened(top, bottom, block.margin_px, height)
+    x, y = math.floor(begin_x), math.floor(begin_y)
+    rect = LevelRect(x, y, math.ceil(end_x) - x, math.ceil(end_y) - y)
+    return rect, (left - x, top - y, min(right - x, rect.width), min(bottom - y, rect.height))
+
+
+def _draw_by_openslide(out: UInt8Array, opened: OpenedSlide, level: int, blocks: list[_Block]) -> None:
+    def draw(block: _Block) -> None:
+        part = resample(opened, level, block.extent, block.size, how=_FILTER, margin_px=block.margin_px)
+        out[block.top : block.bottom, block.left : block.right] = part
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for _ in threads.map(draw, blocks):
+            pass

@@ -1,11 +1,14 @@
+import struct
+
 import numpy as np
 import pytest
 
-from app.slides import thumbnail
+from app.slides import self_check, thumbnail
 from app.slides.opening import open_slide
 from app.slides.thumbnail_size import thumbnail_size
 
-from .make_slide import write_svs
+from .make_slide import Jpeg, he_like, write_generic_tiff, write_svs
+from .test_tile_reader import tile_places
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,50 @@ def test_edges_of_the_slide_do_not_fade_into_white(tmp_path):
     pixels = np.full((1_504, 2_496, 3), 60, np.uint8)
     with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.25, compression="raw")) as opened:
         assert (thumbnail.render_thumbnail(opened) == 60).all()
+
+
+def by_openslide(monkeypatch, opened) -> np.ndarray:
+    def refuse(*_args: object) -> None:
+        raise thumbnail.NotDirectError("asked for")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(thumbnail, "find_tiled_image", refuse)
+        return thumbnail.render_thumbnail(opened)
+
+
+@pytest.mark.parametrize("block_px", [300, 2048])
+@pytest.mark.parametrize("jpeg", [Jpeg(), Jpeg(subsampling=2, tables=True), Jpeg(rgb=True)])
+@pytest.mark.parametrize("levels", [(1,), (1, 4)])
+def test_read_directly_it_is_openslides(tmp_path, monkeypatch, block_px, jpeg, levels):
+    """At a ratio at which no block ends with a level px. (Where a level's factor is broken, OpenSlide blurs blocks.)"""
+    monkeypatch.setattr(thumbnail, "_BLOCK_LEVEL_PX", block_px)
+    pixels = he_like(1_504, 2_504, 0.99, [(0, 0, 1, 1)])
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.99, levels=levels, jpeg=jpeg)) as opened:
+        expected = by_openslide(monkeypatch, opened)
+        monkeypatch.setattr(thumbnail, "_draw_by_openslide", None)  # not to be called
+        drawn = thumbnail.render_thumbnail(opened)
+    assert expected.std() > 5
+    assert np.array_equal(drawn, expected)
+
+
+def test_where_the_file_leaves_a_tile_out_openslide_draws_it(tmp_path, monkeypatch):
+    path = write_generic_tiff(tmp_path / "s.tiff", he_like(1_501, 2_503, 1.0, [(0, 0, 1, 1)]), levels=(1,))
+    data = bytearray(path.read_bytes())
+    lengths = [length for _, length in tile_places(path)]
+    table = data.index(struct.pack(f"<{len(lengths)}I", *lengths))
+    data[table + 80 : table + 84] = bytes(4)
+    path.write_bytes(data)
+    with open_slide(path, 1.0) as opened:
+        drawn = thumbnail.render_thumbnail(opened)
+        assert np.array_equal(drawn, by_openslide(monkeypatch, opened))
+    assert (drawn > 250).all(axis=2).sum() > 500  # the tile's place
+
+
+def test_where_pixels_come_out_otherwise_openslide_draws_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(self_check, "TOLERANCE", -1)
+    with open_slide(write_svs(tmp_path / "s.svs", he_like(700, 900, 1.0, [(0, 0, 1, 1)]), 1.0, levels=(1,))) as opened:
+        calls = []
+        drawn_by = thumbnail._draw_by_openslide
+        monkeypatch.setattr(thumbnail, "_draw_by_openslide", lambda *args: (calls.append(1), drawn_by(*args)))
+        thumbnail.render_thumbnail(opened)
+    assert calls == [1]
