@@ -40,17 +40,20 @@ def test_a_palace_is_still_a_palace(scale, file, millions) -> None:
     assert round((sum(p.numel() for p in backbone.parameters()) + classifier) / 1e6, 2) == millions
 
 
-def test_the_student_of_160_px_sees_the_tile_brought_down_to_160_px_and_exports(tmp_path) -> None:
-    student = build_student("efficientnet_lite0_160", "imagenet").eval()
+@pytest.mark.parametrize(("side_px", "cells_across"), [(160, 5), (192, 6)])
+def test_a_smaller_student_sees_the_tile_brought_down_and_exports(tmp_path, side_px: int, cells_across: int) -> None:
+    student = build_student(f"efficientnet_lite0_{side_px}", "imagenet").eval()
     whole = build_student("efficientnet_lite0", "imagenet").eval()
     rows = torch.linspace(20, 230, 224)[:, None, None].expand(224, 224, 3)
     tile = rows.round().to(torch.uint8)[None]
     with torch.inference_mode():
         cells = student.feature_map(tile)
         embedding, tokens = student(tile)
-        brought_down = functional.interpolate(tile.permute(0, 3, 1, 2).float(), size=(160, 160), mode="bilinear")
+        brought_down = functional.interpolate(
+            tile.permute(0, 3, 1, 2).float(), size=(side_px, side_px), mode="bilinear"
+        )
         wanted = whole.act(whole.top(whole.blocks(whole.act(whole.stem((brought_down - 127.0) / 128.0)))))
-    assert cells.shape == (1, 1280, 5, 5) and tokens.shape == (1, 4, 4, 1280)
+    assert cells.shape == (1, 1280, cells_across, cells_across) and tokens.shape == (1, 4, 4, 1280)
     torch.testing.assert_close(cells, wanted, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(tokens.mean(dim=(1, 2)), embedding, atol=1e-4, rtol=1e-4)
     assert export_student(student, tmp_path / "student.onnx") < 1e-3

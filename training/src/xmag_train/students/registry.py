@@ -35,6 +35,7 @@ class StudentEntry:
 STUDENTS: dict[str, StudentEntry] = {
     "efficientnet_lite0": StudentEntry(Student, None, None, "Apache-2.0"),
     "efficientnet_lite0_160": StudentEntry(lambda: Student(side_px=160), None, None, "Apache-2.0"),
+    "efficientnet_lite0_192": StudentEntry(lambda: Student(side_px=192), None, None, "Apache-2.0"),
     "efficientvit_m2": StudentEntry(EfficientVitStudent, "net", "timm/efficientvit_m2.r224_in1k", "MIT"),
     "dinov2_vits14": StudentEntry(
         lambda: VitStudent(VIT_SMALL), "vit", "timm/vit_small_patch14_dinov2.lvd142m", "Apache-2.0"
