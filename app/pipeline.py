@@ -16,11 +16,12 @@ from app.errors import NoTissueError
 from app.inference.device import Claim, Device, Embeddings
 from app.inference.model import Model
 from app.prediction import top_tiles
+from app.reading_plan import reading_plan
 from app.results.schema import RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
-from app.slides.types import BoolArray, Float32Array, ReadingPlan, SlideQc, Survey, UInt8Array
+from app.slides.types import BoolArray, Float32Array, SlideQc, Survey, UInt8Array
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise to stop the analysis."""
@@ -79,18 +80,6 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def reading_plan(model: Model) -> ReadingPlan:
-    """The manifest's wishes in the slides room's words."""
-    manifest = model.manifest
-    return ReadingPlan(
-        tile_px=manifest.tile_px,
-        tile_mpp=manifest.mpp,
-        tissue_min=manifest.tissue_min,
-        resample_filter=manifest.reading.resample_filter,
-        level_tolerance=manifest.reading.level_tolerance,
-    )
-
-
 def analyze(
     request: SlideRequest, model: Model, reader: SlideReader, progress: Progress, device: Device
 ) -> SlideResult:
@@ -103,7 +92,7 @@ def analyze(
             info = reader.open(request.path, request.mpp)
         progress("survey", 0, 1)
         with watch.stage("survey"):
-            survey = reader.survey(reading_plan(model))
+            survey = reader.survey(reading_plan(model.manifest))
         if len(survey.coords) == 0:
             raise EmptySlideError(survey.tissue_mask)
         features = _embed(_Tiles(survey, reader, request.urgency), model, device, progress, watch)

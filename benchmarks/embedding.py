@@ -13,7 +13,7 @@ from machine import MODEL, in_turn, note, options
 
 from app.inference.cores import available_cores
 from app.inference.model import Model, load_model
-from app.pipeline import reading_plan
+from app.reading_plan import reading_plan
 from app.slides.opening import open_slide
 from app.slides.survey import survey_slide
 from app.slides.tile_reader import TileReader
@@ -22,9 +22,9 @@ from app.slides.tile_reader import TileReader
 def some_tiles(slide: Path, model: Model, count: int) -> np.ndarray:
     """Spread over the slide: uint8 [count, 224, 224, 3]."""
     with open_slide(slide) as opened:
-        coords = survey_slide(opened, reading_plan(model)).coords
+        coords = survey_slide(opened, reading_plan(model.manifest)).coords
         chosen = coords[np.linspace(0, len(coords) - 1, min(count, len(coords))).astype(int)]
-        with TileReader(opened, reading_plan(model), chosen) as reader:
+        with TileReader(opened, reading_plan(model.manifest), chosen) as reader:
             return np.stack([reader.tile(index) for index in range(len(chosen))])
 
 

@@ -1,10 +1,11 @@
 """Reading 5x tiles on one core, three ways in turn: the service's reader, OpenSlide tile by tile, bare decoding.
 
 The usual way is OpenSlide's read_region, RGB, and Pillow's LANCZOS; bare decoding is that of the compressed tiles under
-the same 5x tiles, each once. Processor time of the process, so that a busy machine distorts little; opening and the
-check against OpenSlide count for the service's reader. The difference is to tiles read through OpenSlide at the same
-places: more than 2 grey levels where it interpolates. Slides that say no resolution are taken for 0.5 µm/px.
-The pixels are read as the shipped model's manifest wants them. Last, what one core's speed would come to on 16.
+the same 5x tiles, each once and whole. Processor time of the process, so that a busy machine distorts little; opening
+and the check against OpenSlide count for the service's reader, which reads as the shipped model wants it. The
+difference, to tiles read through OpenSlide at the same places, is that of whole tiles, also where the manifest has the
+decoder halve them: more than 2 grey levels where OpenSlide interpolates. Slides that say no resolution are taken for
+0.5 µm/px. Last, what one core's speed would come to on 16.
 Usage: python benchmarks/reading.py SLIDE_OR_FOLDER ... [--rounds 3] [--tiles 24]
 """
 
@@ -17,7 +18,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from PIL import Image
 
 from app.errors import MppImplausibleError, MppMissingError
 from app.inference.manifest import read_manifest
+from app.reading_plan import reading_plan
 from app.slides.direct_level import DirectLevel
 from app.slides.level import choose_level
 from app.slides.opening import OpenedSlide, open_slide
@@ -39,14 +41,7 @@ from app.slides.tile_reader import TileReader
 from app.slides.tiled_image import NotDirectError, find_tiled_image
 from app.slides.types import ReadingPlan
 
-MANIFEST = read_manifest(MODEL)[0]
-PLAN = ReadingPlan(
-    tile_px=MANIFEST.tile_px,
-    tile_mpp=MANIFEST.mpp,
-    tissue_min=MANIFEST.tissue_min,
-    resample_filter=MANIFEST.reading.resample_filter,
-    level_tolerance=MANIFEST.reading.level_tolerance,
-)
+PLAN = reading_plan(read_manifest(MODEL)[0])
 CORES_EXTRAPOLATED = 16
 MPP_ASSUMED = 0.5
 
@@ -98,15 +93,15 @@ def measure(path: Path, rounds: int, tiles_most: int) -> Row:
         side = round(PLAN.tile_px * PLAN.tile_mpp / slide.info.mpp / slide.info.level_downsamples[level])
         why = ""
 
-        def service() -> np.ndarray:
+        def service(plan: ReadingPlan = PLAN) -> np.ndarray:
             nonlocal why
-            with TileReader(slide, PLAN, coords) as reader:
+            with TileReader(slide, plan, coords) as reader:
                 why = reader.why_openslide
                 return np.stack([reader.tile(index) for index in range(len(coords))])
 
         bare = bare_decoding(slide, level, coords)
         same_places = np.stack([render_tile(slide, PLAN, level, x0, y0) for x0, y0 in coords.tolist()])
-        difference = np.abs(service().astype(int) - same_places)
+        difference = np.abs(service(replace(PLAN, decoder_scaling="none")).astype(int) - same_places)
         times = [
             (seconds(service), seconds(lambda: usual_way(slide.entry, level, side, coords)), seconds(bare))
             for _ in range(rounds)
@@ -155,7 +150,11 @@ def main() -> None:
         end="",
     )
     print(f"OpenSlide {openslide.__library_version__}, Pillow {PIL.__version__}, numpy {np.__version__}, ", end="")
-    print(f"simplejpeg {simplejpeg.__version__}; processor ms per 5x tile, LANCZOS, medians of {options.rounds}")
+    print(
+        f"simplejpeg {simplejpeg.__version__}; processor ms per 5x tile, decoder scaling {PLAN.decoder_scaling}",
+        end="",
+    )
+    print(f", LANCZOS, medians of {options.rounds}")
     print(
         "| slide | tiles | service | OpenSlide + Pillow | ratio | bare decoding | its share | difference max, mean | |"
     )

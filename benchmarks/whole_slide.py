@@ -19,7 +19,8 @@ from PIL import Image
 
 from app.inference.device import Device
 from app.inference.model import Model, load_model
-from app.pipeline import SlideRequest, analyze, reading_plan
+from app.pipeline import SlideRequest, analyze
+from app.reading_plan import reading_plan
 from app.slides.reader import SlideReader
 
 BATCH_TILES = 16
@@ -27,7 +28,7 @@ BATCH_TILES = 16
 
 def usual_way(slide: Path, model: Model, coords: np.ndarray, mpp: float) -> np.ndarray:
     """OpenSlide's read_region and a LANCZOS resize for each tile, then the student: float32 [N, D]."""
-    plan = reading_plan(model)
+    plan = reading_plan(model.manifest)
     with openslide.OpenSlide(str(slide)) as opened:
         level = opened.get_best_level_for_downsample(plan.tile_mpp / mpp)
         side = round(plan.tile_px * plan.tile_mpp / mpp / opened.level_downsamples[level])

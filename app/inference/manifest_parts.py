@@ -34,12 +34,14 @@ class Reading(Part):
 
     ``reader_cosine``: for every way other than the default, the median cosine to level-0 LANCZOS, measured on the
     real slide where it is lowest. Keys: ``box`` (that filter), ``coarse_level`` (a level within the tolerance),
-    ``dct`` (scaling inside the JPEG decoder). What the manifest asks for must have reached 0.98.
+    ``dct`` (``decoder_scaling``: the JPEG decoder halves what is twice as fine as wanted). What the manifest asks for
+    must have reached 0.98.
     """
 
     level_rule: Literal["coarsest_at_or_below"] = "coarsest_at_or_below"
     level_tolerance: float = Field(default=0.0, ge=0.0, le=0.06)
     resample_filter: Literal["lanczos", "box"] = "lanczos"
+    decoder_scaling: Literal["none", "dct"] = "none"
     icc_transform: Literal["none"] = "none"
     transparent: Literal["slide_background"] = "slide_background"
     reader_cosine: dict[str, Cosine] = {}
@@ -50,6 +52,8 @@ class Reading(Part):
             raise ValueError("level_tolerance above 0 needs reader_cosine coarse_level of at least 0.98")
         if self.resample_filter == "box" and not self.allows("box"):
             raise ValueError("resample_filter box needs reader_cosine box of at least 0.98")
+        if self.decoder_scaling == "dct" and not self.allows("dct"):
+            raise ValueError("decoder_scaling dct needs reader_cosine dct of at least 0.98")
         return self
 
     def allows(self, way: str) -> bool:

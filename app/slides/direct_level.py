@@ -95,7 +95,8 @@ class DirectLevel(Closing):
         count = int(self.image.byte_counts[row, column])
         if count == 0:
             raise NotDirectError("a tile that is missing from the file")
-        if count > _SWELL * 3 * self.image.tile_width * self.image.tile_height:
+        pixels = self.image.tile_width * self.image.tile_height * self.image.shrink**2
+        if count > _SWELL * 3 * pixels:
             raise NotDirectError(f"a tile of {count} bytes")
         data = os.pread(self._fd, count, int(self.image.offsets[row, column]))
         if len(data) < count:

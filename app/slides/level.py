@@ -30,8 +30,12 @@ def choose_level(info: SlideInfo, target_mpp: float, tolerance: float = 0.0) -> 
         raise ResolutionTooLowError(
             f"The scan has {info.mpp:g} µm/px, the model needs {target_mpp:g}: scan at a higher magnification."
         )
-    limit = target_mpp * (1 + tolerance) * (1 + _ROUNDING)
-    return coarsest_level(info, limit)
+    return coarsest_level(info, coarsest_mpp(target_mpp, tolerance))
+
+
+def coarsest_mpp(target_mpp: float, tolerance: float) -> float:
+    """The µm/px up to which a level will do, with what rounding adds."""
+    return target_mpp * (1 + tolerance) * (1 + _ROUNDING)
 
 
 def coarsest_level(info: SlideInfo, limit_mpp: float) -> int:

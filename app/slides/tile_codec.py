@@ -40,9 +40,10 @@ def _decode_jpeg(data: bytes, image: TiledImage) -> UInt8Array:
             data = _SOI + _ADOBE + transform + tables + data.removeprefix(_SOI)
             height, width, said, _ = simplejpeg.decode_jpeg_header(data)
         # Asked before decoding, which takes the memory that the header wishes for.
-        if (height, width) != (image.tile_height, image.tile_width) or said != space:
+        if (height, width) != (image.tile_height * image.shrink, image.tile_width * image.shrink) or said != space:
             raise NotDirectError(f"a JPEG tile of {width} × {height} px in {said}")
-        pixels: UInt8Array = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+        least = {} if image.shrink == 1 else {"min_height": image.tile_height, "min_width": image.tile_width}
+        pixels: UInt8Array = simplejpeg.decode_jpeg(data, "RGB", strict=True, **least)
     except ValueError as error:
         raise NotDirectError(f"a JPEG tile that is not whole ({error})") from error
     return pixels

@@ -8,7 +8,7 @@ import math
 
 from app.slides.closing import Closing
 from app.slides.direct_level import DirectLevel, LevelRect
-from app.slides.level import choose_level
+from app.slides.level import choose_level, coarsest_mpp
 from app.slides.opening import OpenedSlide
 from app.slides.render import render_tile, tile_extent
 from app.slides.resampling import resize_tile
@@ -31,6 +31,7 @@ class TileReader(Closing):
         self._opened, self._plan, self._coords = opened, plan, coords
         self._level = choose_level(opened.info, plan.tile_mpp, plan.level_tolerance)
         self._downsample = opened.info.level_downsamples[self._level]
+        """Level-0 px that make one px of what is read directly."""
         self._direct: DirectLevel | None = None
         self.why_openslide = ""
         self.by_openslide = 0
@@ -60,7 +61,7 @@ class TileReader(Closing):
 
     def _tile_directly(self, direct: DirectLevel, index: int, extent: Extent) -> UInt8Array:
         rect = self._rect(extent)
-        level_size = self._opened.info.level_sizes[self._level]
+        level_size = tuple(side // direct.image.shrink for side in self._opened.info.level_sizes[self._level])
         beyond = rect.x + rect.width > level_size[0] or rect.y + rect.height > level_size[1]
         if beyond and level_size != (direct.image.width, direct.image.height):
             raise NotDirectError("a tile at the edge of a level whose size is not sure")
@@ -79,20 +80,25 @@ class TileReader(Closing):
 
     def _open_directly(self) -> DirectLevel:
         image = find_tiled_image(self._opened.entry, self._opened.info, self._level)
-        rects = [
-            self._rect(tile_extent(self._opened, self._plan, int(x0), int(y0))) for x0, y0 in self._coords.tolist()
-        ]
-        direct = DirectLevel(self._opened.entry, image, rects)
-        try:
-            self._check(direct, rects)
-        except BaseException:
-            direct.close()
-            raise
-        return direct
+        with DirectLevel(self._opened.entry, image) as whole:
+            self._check(whole)
+        if self._plan.decoder_scaling == "dct":
+            factor = image.shrinks_by(self._shrink_limit())
+            image = image.shrunk(factor)
+            self._downsample *= factor
+        return DirectLevel(self._opened.entry, image, [self._rect_of(row) for row in range(len(self._coords))])
 
-    def _check(self, direct: DirectLevel, rects: list[LevelRect]) -> None:
+    def _rect_of(self, row: int) -> LevelRect:
+        x0, y0 = (int(value) for value in self._coords[row])
+        return self._rect(tile_extent(self._opened, self._plan, x0, y0))
+
+    def _shrink_limit(self) -> float:
+        """How often the level's px goes into one that is as coarse as the plan allows."""
+        limit_mpp = coarsest_mpp(self._plan.tile_mpp, self._plan.level_tolerance)
+        return limit_mpp / (self._opened.info.mpp * self._downsample)
+
+    def _check(self, direct: DirectLevel) -> None:
         """Raises NotDirectError unless a few tiles, first to last, come out as OpenSlide's."""
-        if not rects:
-            return
-        for number in {0, len(rects) // 2, len(rects) - 1}:
-            check_patch(self._opened.slide, self._level, direct, rects[number])
+        count = len(self._coords)
+        for row in {0, count // 2, count - 1} if count else ():
+            check_patch(self._opened.slide, self._level, direct, self._rect_of(row))

@@ -4,7 +4,7 @@ Sources: TIFF 6.0, section 15; TIFF Technical Note 2 (JPEG); Aperio's compressio
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,7 @@ class TiledImage:
     """One level: its size and its tiles' in px; offsets and byte counts: int64 [rows, columns] (0 bytes: missing).
 
     ``jpeg_tables``: a JPEG stream of tables alone that the tiles leave out; empty where they hold their own.
+    ``shrink``: by how much the decoder makes tiles smaller; all sizes are those after it.
     """
 
     width: int
@@ -49,6 +50,32 @@ class TiledImage:
     byte_counts: NDArray[np.int64]
     coding: Coding
     jpeg_tables: bytes
+    shrink: int = 1
+
+    def shrunk(self, factor: int) -> "TiledImage":
+        """The same tiles, smaller by ``factor`` (see ``shrinks_by``); a rest of the last row and column is lost."""
+        return replace(
+            self,
+            width=self.width // factor,
+            height=self.height // factor,
+            tile_width=self.tile_width // factor,
+            tile_height=self.tile_height // factor,
+            shrink=self.shrink * factor,
+        )
+
+    def shrinks_by(self, most: float) -> int:
+        """The largest factor, at most ``most``, by which the decoder can make tiles smaller: 1, 2, 4 or 8.
+
+        JPEG is coded in blocks of 8 × 8 frequencies, of which the lowest alone give a smaller picture.
+        """
+        if not self.coding.startswith("jpeg-"):
+            return 1
+        fitting = [
+            factor
+            for factor in (1, 2, 4, 8)
+            if factor <= most and self.tile_width % factor == 0 and self.tile_height % factor == 0
+        ]
+        return max(fitting, default=1)
 
 
 def find_tiled_image(path: Path, info: SlideInfo, level: int) -> TiledImage:

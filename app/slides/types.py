@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 MppSource = Literal["request", "file", "objective_power"]
 ResampleFilter = Literal["lanczos", "box"]
+DecoderScaling = Literal["none", "dct"]
 Colour = Literal["profile", "none", "unusable"]
 """The slide's ICC profile was applied, there is none, or it cannot be used."""
 COLOURS: tuple[Colour, ...] = ("profile", "none", "unusable")
@@ -27,6 +28,8 @@ class ReadingPlan:
     """How a model wants its tiles read (the manifest's ``reading``, ``tile_px``, ``mpp``, ``tissue_min``).
 
     ``level_tolerance``: how much coarser than ``tile_mpp`` the chosen level may be (0.0 = never, 0.06 = 6 %).
+    ``decoder_scaling`` "dct": where that level is at least twice as fine as wanted, its JPEG tiles are halved (or
+    quartered, or more) in the decoder; the filter does the rest.
     """
 
     tile_px: int = 224
@@ -34,6 +37,7 @@ class ReadingPlan:
     tissue_min: float = 0.10
     resample_filter: ResampleFilter = "lanczos"
     level_tolerance: float = 0.0
+    decoder_scaling: DecoderScaling = "none"
 
 
 @dataclass(frozen=True)

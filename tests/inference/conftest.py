@@ -42,7 +42,7 @@ def document(model_folder: Path) -> dict[str, Any]:
 
 def plain(document: dict[str, Any]) -> None:
     """One precision, untrained heads and no measured reading, whatever the committed model has."""
-    document["reading"].update(level_tolerance=0.0, reader_cosine={})
+    document["reading"].update(level_tolerance=0.0, decoder_scaling="none", reader_cosine={})
     document["student"] = [variant for variant in document["student"] if variant["precision"] == "fp32"]
     for head in document["heads"]:
         uncalibrated = {"status": "none", "temperature": 1.0, "threshold": None, "n_cases": 0}

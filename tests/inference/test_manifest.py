@@ -85,6 +85,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "coarse_level",
     ),
     "box unmeasured": (lambda d: d["reading"].update(resample_filter="box"), "reader_cosine box"),
+    "dct unmeasured": (lambda d: d["reading"].update(decoder_scaling="dct", reader_cosine={}), "reader_cosine dct"),
     "golden beyond its norm": (lambda d: d["student"][0]["golden"].update(norm=1.0), "golden values exceed"),
     "no golden": (lambda d: d["student"][0].pop("golden"), "key student.0.golden"),
 }

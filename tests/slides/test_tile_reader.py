@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from app.errors import SlideCorruptError
 from app.slides import direct_level, self_check
@@ -19,6 +20,7 @@ from .make_slide import Jpeg, he_like, write_generic_tiff, write_svs
 from .test_render import edge_errors_px, ruler_slide
 
 PLAN = ReadingPlan()
+HALVING = ReadingPlan(level_tolerance=0.06, decoder_scaling="dct")
 CODINGS = {
     "4:4:4": {"jpeg": Jpeg()},
     "4:2:2": {"jpeg": Jpeg(subsampling=1)},
@@ -46,8 +48,8 @@ def by_openslide(opened, coords, level: int = 0) -> np.ndarray:
     return np.stack([render_tile(opened, PLAN, level, int(x0), int(y0)) for x0, y0 in coords])
 
 
-def read_all(opened, coords) -> tuple[np.ndarray, TileReader]:
-    with TileReader(opened, PLAN, coords) as reader:
+def read_all(opened, coords, plan: ReadingPlan = PLAN) -> tuple[np.ndarray, TileReader]:
+    with TileReader(opened, plan, coords) as reader:
         return np.stack([reader.tile(index) for index in range(len(coords))]), reader
 
 
@@ -88,6 +90,57 @@ def test_ruler_edges_land_where_they_belong(tmp_path, mpp, axis):
         for start, tile in zip(starts[:-2], tiles[:-2], strict=True):
             errors += edge_errors_px(tile, int(start), mpp, axis)
     assert len(errors) >= 8 and np.abs(errors).max() < 0.05
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["x", "y"])
+@pytest.mark.parametrize(("mpp", "levels", "shrink"), [(0.25, (1, 4), 2), (0.2630, (1, 4), 2), (0.2630, (1,), 8)])
+def test_ruler_edges_stay_where_the_decoder_shrinks(tmp_path, mpp, levels, shrink, axis):
+    """Halved by the decoder, an edge keeps its place; so it does on the level that ends within a coarser px."""
+    errors = []
+    jpeg = Jpeg(quality=99)
+    with open_slide(ruler_slide(tmp_path / "ruler.svs", 9_007, mpp, axis, levels=levels, jpeg=jpeg)) as opened:
+        grid = grid_for(opened.info, HALVING)
+        starts = grid.x0 if axis == 0 else grid.y0
+        coords = np.stack([starts, np.zeros_like(starts)], axis=1)[:, :: 1 if axis == 0 else -1]
+        with TileReader(opened, HALVING, coords) as reader:
+            assert reader.why_openslide == "" and reader._direct is not None
+            assert reader._direct.image.shrink == shrink
+            for number, start in enumerate(starts[:-2]):
+                errors += edge_errors_px(reader.tile(number), int(start), mpp, axis)
+            assert reader.by_openslide == 0
+    assert len(errors) >= 8 and np.abs(errors).max() < 0.1
+
+
+def test_a_tile_of_many_bytes_is_not_too_large_because_the_decoder_shrinks_it(tmp_path, pixels):
+    """Its bytes are those of the whole tile: noise of 256 px in 98 % quality takes more than 2 · 3 · 32² of them."""
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.25, levels=(1,), jpeg=Jpeg(quality=98))) as opened:
+        assert min(length for _, length in tile_places(tmp_path / "s.svs")) > 2 * 3 * 32 * 32
+        with TileReader(opened, HALVING, all_coords(opened)) as reader:
+            reader.tile(0)
+            assert reader._direct is not None and reader._direct.image.shrink == 8
+            assert (reader.why_openslide, reader.by_openslide) == ("", 0)
+
+
+@pytest.mark.parametrize("how", [CODINGS["4:4:4"], CODINGS["4:2:0"], CODINGS["RGB, tables in the directory"]])
+def test_what_the_decoder_halves_is_nearly_what_the_filter_halves(tmp_path, pixels, how):
+    smooth = np.asarray(Image.fromarray(pixels).filter(ImageFilter.BoxBlur(2)))
+    with open_slide(write_svs(tmp_path / "s.svs", smooth, 1.0, levels=(1,), **how)) as opened:
+        coords = all_coords(opened)
+        halved, reader = read_all(opened, coords, HALVING)
+        assert (reader.why_openslide, reader.by_openslide) == ("", 0)
+        filtered, _ = read_all(opened, coords)
+    difference = np.abs(halved.astype(int) - filtered)
+    assert 0 < difference.mean() < 1.5
+    assert np.array_equal((halved == 255).all(axis=(1, 2, 3)), (filtered == 255).all(axis=(1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("mpp", "how"), [(1.07, {}), (1.0, {"compression": "jpeg2000"}), (2.0, {})], ids=["too coarse", "JPEG 2000", "5x"]
+)
+def test_nothing_is_halved_that_would_be_too_coarse_or_is_no_jpeg(tmp_path, pixels, mpp, how):
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, mpp, levels=(1,), **how)) as opened:
+        coords = all_coords(opened)
+        assert np.array_equal(read_all(opened, coords, HALVING)[0], read_all(opened, coords)[0])
 
 
 def test_each_compressed_tile_is_decoded_once_and_none_is_kept(tmp_path, pixels):

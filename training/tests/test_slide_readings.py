@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory) -> Path:
-    """A 20x scan of 0.526 µm/px (4x level at 2.104) and one of 0.5 (4x level at 2.0), and a file that is no slide."""
+    """20x scans of 0.526 µm/px (4x level at 2.104) and 0.5 (at 2.0), one of 40x (at 1.05), and a file that is none."""
     spec = importlib.util.spec_from_file_location("make_slide", REPOSITORY / "tests" / "slides" / "make_slide.py")
     painter = importlib.util.module_from_spec(spec)
     sys.modules["make_slide"] = painter
@@ -38,6 +38,7 @@ def slides(tmp_path_factory) -> Path:
     pixels[512:1536, 512:1536] = (np.array([170, 90, 160]) + texture).clip(0, 255).astype(np.uint8)
     painter.write_svs(folder / "coarse.svs", pixels, mpp=0.526)
     painter.write_svs(folder / "exact.svs", pixels, mpp=0.5)
+    painter.write_svs(folder / "fine.svs", pixels, mpp=0.263)
     (folder / "none.svs").write_bytes(b"II*\0not a slide")
     return folder
 
@@ -49,15 +50,18 @@ class Means(nn.Module):
         return tiles.float().reshape(len(tiles), 28, 8, 28, 8, 3).mean(dim=(2, 4)).flatten(1), None
 
 
-def test_the_coarse_level_is_a_way_of_its_own_only_where_it_is_another_level(slides: Path) -> None:
+def test_a_way_is_one_of_its_own_only_where_it_reads_something_else(slides: Path) -> None:
     reader = SlideReader()
     try:
         coarse = slide_readings(slides / "coarse.svs", reader, ReadingPlan())
         exact = slide_readings(slides / "exact.svs", reader, ReadingPlan())
+        fine = slide_readings(slides / "fine.svs", reader, ReadingPlan())
     finally:
         reader.close()
     assert set(coarse) == {"lanczos", "box", "coarse_level"}
     assert set(exact) == {"lanczos", "box"}
+    assert set(fine) == {"lanczos", "box", "dct"}
+    assert 0.05 < np.abs(fine["dct"].astype(int) - fine["lanczos"]).mean() < 6
     assert len({tiles.shape for tiles in coarse.values()}) == 1
     differences = {way: np.abs(tiles.astype(int) - coarse["lanczos"]).mean() for way, tiles in coarse.items()}
     assert differences["lanczos"] == 0
@@ -67,8 +71,9 @@ def test_the_coarse_level_is_a_way_of_its_own_only_where_it_is_another_level(sli
 
 def test_cosines_of_each_slide_that_can_be_read(slides: Path, capsys) -> None:
     found = slide_cosines(Means(), slides)
-    assert set(found) == {"coarse.svs", "exact.svs"}
+    assert set(found) == {"coarse.svs", "exact.svs", "fine.svs"}
     assert set(found["coarse.svs"]) == {"box", "coarse_level"}
+    assert set(found["fine.svs"]) == {"box", "dct"}
     print(found)
     assert all(0.99 < value <= 1.000001 for ways in found.values() for value in ways.values())
     assert "none.svs" in capsys.readouterr().err

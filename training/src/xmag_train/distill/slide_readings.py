@@ -20,8 +20,9 @@ BATCH_TILES = 16
 
 
 def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[str, NDArray[np.uint8]]:
-    """Way → uint8 [tiles, 224, 224, 3], always with ``lanczos``; ``coarse_level`` only where that is another level.
+    """Way → uint8 [tiles, 224, 224, 3], always with ``lanczos``; the others only where they read something else.
 
+    ``dct`` is read with the level's tolerance, as a model that asks for both has it read.
     SlideError's kinds where the slide cannot be read.
     """
     info = reader.open(path)
@@ -29,6 +30,7 @@ def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[s
         "lanczos": plan,
         "box": replace(plan, resample_filter="box"),
         "coarse_level": replace(plan, level_tolerance=LEVEL_TOLERANCE),
+        "dct": replace(plan, level_tolerance=LEVEL_TOLERANCE, decoder_scaling="dct"),
     }
     if choose_level(info, plan.tile_mpp, LEVEL_TOLERANCE) == choose_level(info, plan.tile_mpp):
         del plans["coarse_level"]
@@ -36,6 +38,8 @@ def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[s
     for way, wanted in plans.items():
         reader.survey(wanted)
         read[way] = np.concatenate([batch.tiles.copy() for batch in reader.tiles(BATCH_TILES)])
+    if np.array_equal(read["dct"], read.get("coarse_level", read["lanczos"])):
+        del read["dct"]  # no level that the decoder could halve
     return read
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NoTissueError
-from app.inference.manifest import Manifest
 from app.inference.model import Model
+from app.reading_plan import reading_plan
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
-from app.slides.types import ReadingPlan, SlideInfo, Survey
+from app.slides.types import SlideInfo, Survey
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,6 @@ class SlideBag:
     coords: NDArray[np.int64]
     tissue_fractions: NDArray[np.float32]
     attributes: dict[str, int | float | str]
-
-
-def reading_plan(manifest: Manifest) -> ReadingPlan:
-    """How the model wants its tiles read."""
-    return ReadingPlan(
-        tile_px=manifest.tile_px,
-        tile_mpp=manifest.mpp,
-        tissue_min=manifest.tissue_min,
-        resample_filter=manifest.reading.resample_filter,
-        level_tolerance=manifest.reading.level_tolerance,
-    )
 
 
 def embed_slide(path: Path, model: Model, reader: SlideReader, batch_tiles: int) -> SlideBag:

@@ -62,6 +62,7 @@ def export_model(config: ExportConfig) -> Written:
         reading=Reading(
             resample_filter=config.reading.resample_filter,
             level_tolerance=config.reading.level_tolerance,
+            decoder_scaling=config.reading.decoder_scaling,
             reader_cosine=readings,
         ),
         domain=Domain(**{name: list(values) for name, values in config.domain}),

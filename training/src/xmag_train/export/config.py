@@ -39,6 +39,7 @@ class ReadingConfig(Config):
     """What the model asks of the reader. Each other way must have reached 0.98, else the manifest refuses it."""
 
     resample_filter: Literal["lanczos", "box"] = "lanczos"
+    decoder_scaling: Literal["none", "dct"] = "none"
     level_tolerance: float = Field(default=0.0, ge=0.0, le=0.06)
 
 
