@@ -62,4 +62,5 @@ def _laplacian_energy(grey: Float32Array) -> float:
     inner -= grey[2:, 1:-1]
     inner -= grey[1:-1, :-2]
     inner -= grey[1:-1, 2:]
-    return float(np.vdot(inner, inner)) / max(inner.size, 1)
+    # Not by a BLAS, whose sums differ with its number of threads: a reader and its parent must find the same.
+    return float(np.square(inner, out=inner).sum(dtype=np.float64)) / max(inner.size, 1)

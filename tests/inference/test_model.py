@@ -11,6 +11,7 @@ import pytest
 from app.errors import InferenceFailedError, ModelFileChangedError, ProviderUnavailableError, SetupError
 from app.inference.manifest import read_manifest
 from app.inference.model import Model, load_model
+from app.inference.processor import int8_is_exact
 from app.inference.providers import CPU, CUDA
 from app.inference.runtime import onnxruntime
 from tests.inference.conftest import rewrite
@@ -91,6 +92,14 @@ def test_cuda_is_refused_where_there_is_none(model_folder: Path) -> None:
 def test_a_precision_that_the_model_lacks_is_refused(copied: Path) -> None:
     with pytest.raises(SetupError, match="it has fp32"):
         load_model(copied, device="cpu", precision="int8")
+
+
+def test_int8_answers_the_golden_tile_where_it_is_exact_and_is_refused_elsewhere(model_folder: Path) -> None:
+    if int8_is_exact():
+        assert load_model(model_folder, device="cpu", precision="int8").precision == "int8"
+    else:
+        with pytest.raises(SetupError, match="no VNNI"):
+            load_model(model_folder, device="cpu", precision="int8")
 
 
 def test_one_thread_gives_the_same_numbers(model: Model, model_folder: Path) -> None:

@@ -45,11 +45,22 @@ def with_variants(document: dict[str, Any], **cosines: float) -> Manifest:
 def test_auto_takes_the_fast_one_where_it_is_faithful(
     document: dict[str, Any], provider: Provider, cosines: dict[str, float], chosen: str
 ) -> None:
-    assert choose_variant(with_variants(document, **cosines), provider, "auto").precision == chosen
+    assert choose_variant(with_variants(document, **cosines), provider, "auto", exact_int8=True).precision == chosen
+
+
+def test_auto_leaves_int8_to_processors_that_compute_it_exactly(document: dict[str, Any]) -> None:
+    manifest = with_variants(document, int8=0.999, fp16=0.9999)
+    assert choose_variant(manifest, ON_CPU, "auto", exact_int8=False).precision == "fp32"
+    assert choose_variant(manifest, ON_CUDA, "auto", exact_int8=False).precision == "fp16"
+
+
+def test_int8_by_name_is_refused_where_it_would_be_wrong(document: dict[str, Any]) -> None:
+    with pytest.raises(SetupError, match="no VNNI"):
+        choose_variant(with_variants(document, int8=0.999), ON_CPU, "int8", exact_int8=False)
 
 
 def test_asked_for_by_name_it_is_given_whatever_its_fidelity(document: dict[str, Any]) -> None:
-    assert choose_variant(with_variants(document, int8=0.9), ON_CPU, "int8").precision == "int8"
+    assert choose_variant(with_variants(document, int8=0.9), ON_CPU, "int8", exact_int8=True).precision == "int8"
 
 
 @pytest.mark.parametrize("precision", ["int8", "bf16", ""])
