@@ -1,0 +1,48 @@
+# What atlas.sh and ablations.sh share: folders, and the steps that both take. Sourced from the root of the repository.
+RUNS=${RUNS:-runs/atlas} SLIDES=${SLIDES:-../shared/data/slides}
+CONFIGS=${CONFIGS:-training/configs/atlas} BIN=${BIN:-training/.venv/bin}
+FOLDS=$(tail -n +2 "$CONFIGS/folds.csv" | cut -d, -f2 | sort -nu | xargs)
+export ORT_DISABLE_TELEMETRY=1
+
+say() { echo "$(date +%H:%M:%S) $*"; }
+
+# render NAME AS [sed expression …]: $CONFIGS/NAME.yaml with this run's folders, as $RUNS/configs/AS.yaml; its path.
+render() {
+  local name=$1 as=$2 edits=() edit
+  shift 2
+  for edit in "$@"; do edits+=(-e "$edit"); done
+  mkdir -p "$RUNS/configs"
+  sed "${edits[@]}" -e "s|runs/atlas|$RUNS|g" -e "s|training/configs/atlas|$CONFIGS|g" -e "s|data/slides|$SLIDES|g" \
+    -e "s|^regions: data/atlas|regions: $RUNS/shards|" -e "s|^cache: runs/distill-cache|cache: $RUNS/targets|" \
+    "$CONFIGS/$name.yaml" >"$RUNS/configs/$as.yaml"
+  echo "$RUNS/configs/$as.yaml"
+}
+
+# distil CONFIG OUT FOLD|all [sed expression …]
+distil() {
+  local config=$1 out=$2 fold=$3 leave_out=()
+  shift 3
+  [ "$fold" = all ] || leave_out=(--leave-out-fold "$fold")
+  local options=(--config "$(render "$config" "distill-${out//\//-}" "$@")" --out "$RUNS/distill/$out" "${leave_out[@]}")
+  if [ ! -f "$RUNS/distill/$out/student.pt" ]; then
+    say "distil $out"
+    "$BIN/xmag-train" distill "${options[@]}"
+  elif [ "$fold" != all ] && [ ! -f "$RUNS/distill/$out/fidelity.json" ]; then
+    say "measure $out"
+    "$BIN/xmag-train" distill-check "${options[@]}"
+  fi
+}
+
+# bags CONFIG AS [sed expression …]
+bags() {
+  say "bags $2"
+  "$BIN/xmag-train" bags --config "$(render "$@")"
+}
+
+make_shards() {
+  if ! ls "$RUNS"/shards/*.tar >/dev/null 2>&1; then
+    : "${ATLAS:?name the folder of the region corpus: make train-atlas ATLAS=/path/to/atlas}"
+    say "shards of $ATLAS"
+    "$BIN/xmag-train" curate --atlas "$ATLAS" --out "$RUNS/shards"
+  fi
+}
