@@ -20,6 +20,11 @@ from xmag_train.mil.config import MilConfig
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 KINDS: dict[str, type[Config]] = {
+    "atlas/ablations/bags.yaml": BagsConfig,
+    "atlas/ablations/bags-imagenet.yaml": BagsConfig,
+    "atlas/ablations/distill.yaml": DistillConfig,
+    "atlas/ablations/evaluate.yaml": EvaluateConfig,
+    "atlas/ablations/finetune.yaml": FinetuneConfig,
     "atlas/bags-imagenet.yaml": BagsConfig,
     "atlas/bags-student.yaml": BagsConfig,
     "atlas/bags-teacher.yaml": BagsConfig,
@@ -51,7 +56,7 @@ def test_a_committed_config_is_valid_and_an_unknown_key_is_refused(name: str, tm
 
 def test_the_tables_that_configs_name_are_there() -> None:
     root = CONFIGS.parents[1]
-    for name in ("atlas/mil.yaml", "atlas/finetune.yaml"):
+    for name in ("atlas/mil.yaml", "atlas/finetune.yaml", "atlas/ablations/finetune.yaml"):
         content = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
         assert (root / content["labels_csv"]).is_file() and (root / content["folds_csv"]).is_file()
 
