@@ -58,8 +58,11 @@ class QueueCollector(Collector):
         tiles = CounterMetricFamily("xmag_tiles", "tiles embedded by succeeded jobs")
         tiles.add_metric([], tally.tiles)
         yield tiles
-        slots = CounterMetricFamily("xmag_batch_slots", "tiles that the batches of succeeded jobs had room for")
-        slots.add_metric([], tally.slots)
+        filled = CounterMetricFamily("xmag_batch_tiles", "tiles in the batches computed, also of jobs that failed")
+        filled.add_metric([], tally.batch_tiles)
+        yield filled
+        slots = CounterMetricFamily("xmag_batch_slots", "tiles that the batches computed had room for")
+        slots.add_metric([], tally.batch_room)
         yield slots
         attempts = CounterMetricFamily(
             "xmag_attempts", "attempts begun; repeated: after one that ended without an outcome", labels=["repeated"]

@@ -1,7 +1,8 @@
-"""One device for all slides in hand: their batches are computed one at a time, and this says whose is next.
+"""One device for all slides in hand: what they ask for is computed a batch at a time, filled across slides.
 
-Batches are not filled across slides. On a CPU a tile costs the same in a batch of 4 as in one of 16 and has the same
-bits in either (tests/inference/test_device.py), so that nothing is gained; and a result never depends on what else ran.
+Nobody waits for a batch to fill: what came in while the last one was computed goes into the next, as much as it holds.
+A result does not depend on what else ran: on a CPU a tile has the same bits in any batch
+(tests/inference/test_device.py), and a failure is the slide's own.
 """
 
 import threading
@@ -27,6 +28,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """Batches computed: the tiles in them, and the tiles that they had room for."""
+
+    tiles: int
+    room: int
+
+
+@dataclass(frozen=True, eq=False)
 class _Order:
     claim: Claim
     embedder: Embedder
@@ -38,15 +47,16 @@ class Device:
     """One thread that computes. Thread-safe; the thread starts with the first batch and ends with ``close``.
 
     Next is the most urgent, among equals the slide with the fewest tiles left: a biopsy does not wait for a resection,
-    and of two slides alike one is done early instead of both late. Every eighth batch is the one that has waited
+    and of two slides alike one is done early instead of both late. Every eighth batch begins with what has waited
     longest, so that none waits for ever. Who submits holds the line short: see app.pipeline.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._line: list[_Order] = []
-        self._given = 0
+        self._begun = 0
         self._closed = False
+        self._tiles = self._room = 0
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
 
     def submit(self, embedder: Embedder, tiles: NDArray[np.uint8], claim: Claim) -> "Future[Embeddings]":
@@ -72,25 +82,54 @@ class Device:
         if self._thread.is_alive():
             self._thread.join(END_WAIT_S)
 
-    def _run(self) -> None:
-        while (order := self._next()) is not None:
-            if not order.answer.set_running_or_notify_cancel():
-                continue
-            try:
-                found = order.embedder.embed(order.tiles)
-            except Exception as error:  # noqa: BLE001 - not hidden: raised where the slide is analysed
-                order.answer.set_exception(error)
-            else:
-                order.answer.set_result(found)
-            del order  # and with it the reader's memory, before the next batch is waited for
+    def filled(self) -> Filled:
+        """What was computed since this was last asked."""
+        with self._changed:
+            filled = Filled(self._tiles, self._room)
+            self._tiles = self._room = 0
+            return filled
 
-    def _next(self) -> _Order | None:
+    def _run(self) -> None:
+        while orders := self._next():
+            self._compute([order for order in orders if order.answer.set_running_or_notify_cancel()])
+            del orders  # and with them the readers' memory, before the next batch is waited for
+
+    def _compute(self, orders: list[_Order]) -> None:
+        """Answer the orders, which are one embedder's, by one batch; each by its own where that fails."""
+        if not orders:
+            return
+        embedder = orders[0].embedder
+        tiles = orders[0].tiles if len(orders) == 1 else np.concatenate([order.tiles for order in orders])
+        try:
+            found = embedder.embed(tiles)
+        except Exception as error:  # noqa: BLE001 - not hidden: raised where the slide is analysed
+            if len(orders) == 1:
+                orders[0].answer.set_exception(error)
+                return
+            for order in orders:
+                self._compute([order])
+            return
+        with self._changed:
+            self._tiles += len(tiles)
+            self._room += embedder.room(len(tiles))
+        start = 0
+        for order in orders:
+            order.answer.set_result(found[start : start + len(order.tiles)])
+            start += len(order.tiles)
+
+    def _next(self) -> list[_Order]:
+        """What goes into the next batch, first its head; empty once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._line or self._closed)
             if not self._line:
-                return None
-            self._given += 1
-            is_fair_turn = self._given % FAIR_EVERY == 0
-            order = self._line[0] if is_fair_turn else min(self._line, key=lambda waiting: waiting.claim)
-            self._line.remove(order)
-            return order
+                return []
+            self._begun += 1
+            ranked = sorted(self._line, key=lambda waiting: waiting.claim)
+            head = self._line[0] if self._begun % FAIR_EVERY == 0 else ranked[0]
+            chosen, room = [head], head.embedder.batch_tiles - len(head.tiles)
+            for order in ranked:
+                if order is not head and order.embedder is head.embedder and len(order.tiles) <= room:
+                    chosen.append(order)
+                    room -= len(order.tiles)
+            self._line = [order for order in self._line if order not in chosen]
+            return chosen

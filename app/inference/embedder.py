@@ -16,9 +16,14 @@ TOKEN_GRID = "tokens"  # noqa: S105 - the name of an output, not a secret
 class Embedder:
     """The student. ``batch_tiles``: how many tiles to give at once for the best speed."""
 
-    def __init__(self, graph: Graph, manifest: Manifest, batch_tiles: int) -> None:
-        """InferenceFailedError if the graph's inputs and outputs are not those of the contract."""
-        self.batch_tiles = batch_tiles
+    def __init__(self, graph: Graph, manifest: Manifest, batch_sizes: tuple[int, ...], *, is_padded: bool) -> None:
+        """``batch_sizes``: ascending; ``is_padded``: a batch is one of these sizes, else any up to the last.
+
+        InferenceFailedError if the graph's inputs and outputs are not those of the contract.
+        """
+        self.batch_sizes = batch_sizes
+        self.batch_tiles = batch_sizes[-1]
+        self._is_padded = is_padded
         self.tile_px = manifest.tile_px
         self.embedding_dim = manifest.embedding_dim
         self._graph = graph
@@ -41,7 +46,11 @@ class Embedder:
 
     def room(self, tiles: int) -> int:
         """How many tiles the batches that so many are run in have room for: says how full they are."""
-        return -(-tiles // self.batch_tiles) * self.batch_tiles
+        full, rest = divmod(tiles, self.batch_tiles)
+        return full * self.batch_tiles + (self._size(rest) if rest else 0)
+
+    def _size(self, tiles: int) -> int:
+        return next(size for size in self.batch_sizes if size >= tiles)
 
     def _run(self, tiles: NDArray[np.uint8], outputs: list[str]) -> list[NDArray[np.float32]]:
         side = self.tile_px
@@ -53,9 +62,12 @@ class Embedder:
         results = [np.empty((len(tiles), *shapes[name]), dtype=np.float32) for name in outputs]
         for start in range(0, len(tiles), self.batch_tiles):
             batch = tiles[start : start + self.batch_tiles]
+            count = len(batch)
+            if self._is_padded and (missing := self._size(count) - count):
+                batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.uint8)])
             for name, result, found in zip(outputs, results, self._graph.run(outputs, {INPUT: batch}), strict=True):
                 _check(name, found, (len(batch), *shapes[name]))
-                result[start : start + len(batch)] = found
+                result[start : start + count] = found[:count]
         return results
 
 

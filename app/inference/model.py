@@ -14,9 +14,10 @@ from app.inference.providers import choose_provider
 from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
 
-# A CPU gains nothing above 16, and each further tile costs about 14 MB; a GPU wants to be filled.
-BATCH_TILES_CPU = 16
-BATCH_TILES_CUDA = 256
+# A CPU gains nothing above 16, and each further tile costs about 14 MB. A GPU wants to be filled, but a biopsy of 20
+# tiles must not cost a batch of 256; each size is searched for its kernels and warmed once, and there are no others.
+BATCH_SIZES_CPU = (16,)
+BATCH_SIZES_CUDA = (16, 64, 256)
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ class Model:
             head.run(embedding)
 
     def warm_up(self) -> None:
-        """``check``, then one full batch, so that the first slide finds memory and kernels ready."""
+        """``check``, then a batch of each size, so that the first slide finds memory and kernels ready."""
         self.check()
         tile = golden_tile(self.manifest.tile_px)[None]
-        self.embedder.embed(tile.repeat(self.embedder.batch_tiles, axis=0))
+        for size in self.embedder.batch_sizes:
+            self.embedder.embed(tile.repeat(size, axis=0))
 
 
 def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Model:
@@ -60,7 +62,7 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
     variant = choose_variant(manifest, provider, precision)
     cores = threads if threads is not None else available_cores()
     student = OnnxGraph(read_verified(folder, variant.file), variant.file.name, provider, cores)
-    batch_tiles = BATCH_TILES_CUDA if provider.is_cuda else BATCH_TILES_CPU
+    sizes = BATCH_SIZES_CUDA if provider.is_cuda else BATCH_SIZES_CPU
     heads = {
         head.task: MilHead(
             OnnxGraph(read_verified(folder, head.file), head.file.name, provider, cores), head, manifest.embedding_dim
@@ -72,7 +74,7 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
         manifest_sha256=manifest_sha256,
         precision=variant.precision,
         provider=provider.name,
-        embedder=Embedder(student, manifest, batch_tiles),
+        embedder=Embedder(student, manifest, sizes, is_padded=provider.is_cuda),
         heads=heads,
         golden=variant.golden,
     )

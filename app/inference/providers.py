@@ -26,7 +26,7 @@ class Provider:
 
 
 # TF32 would round fp32 convolutions to 10 bits and part the GPU's numbers from the CPU's. The heuristic search
-# spares a costly one for every new batch size, of which a slide's last batch is always one.
+# spares a costly one for every batch size at each start.
 _CUDA_PROVIDER = Provider(CUDA, (("use_tf32", "0"), ("cudnn_conv_algo_search", "HEURISTIC")))
 _CPU_PROVIDER = Provider(CPU)
 

@@ -29,7 +29,7 @@ from app.jobs.record import JobError, JobRequest, Outcome, now
 from app.jobs.run import Means, run_attempt
 from app.jobs.shared import Shared
 from app.jobs.store import Attempt
-from app.jobs.tally import count_attempt, count_outcome, count_wait, count_work
+from app.jobs.tally import count_attempt, count_batches, count_outcome, count_wait, count_work
 from app.results.write import read_document
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -228,8 +228,9 @@ class Slot:
         count_outcome(self._queue, outcome.state, outcome.error.code if outcome.error else None)
         if outcome.state == "succeeded":
             document = read_document(attempt.folder)
-            room = self._shared.model(document.model.name).embedder.room(document.tiling.tissue_tiles)
-            count_work(self._queue, document.timings_s, document.tiling.tissue_tiles, room)
+            count_work(self._queue, document.timings_s, document.tiling.tissue_tiles)
+        filled = self._shared.device.filled()
+        count_batches(self._queue, filled.tiles, filled.room)
 
     def _give_up(self, lease: Lease, attempts: int) -> None:
         error = AttemptsExhaustedError(

@@ -26,8 +26,8 @@ class Tally:
     """The counts so far.
 
     ``outcomes``: (state, error code or "") → jobs. ``attempts``: is it a repetition → attempts. ``waits``: from
-    acceptance to the first attempt. Of succeeded jobs: seconds by stage, tiles, and ``slots``, the tiles that their
-    batches had room for.
+    acceptance to the first attempt. Of succeeded jobs: seconds by stage, and tiles. ``batch_tiles`` in the
+    batches computed, for whichever job, and ``batch_room``, the tiles that they had room for.
     """
 
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -35,7 +35,8 @@ class Tally:
     waits: dict[Priority, Waits] = field(default_factory=lambda: {priority: Waits() for priority in PRIORITIES})
     stage_seconds: dict[str, float] = field(default_factory=dict)
     tiles: int = 0
-    slots: int = 0
+    batch_tiles: int = 0
+    batch_room: int = 0
 
 
 def count_outcome(queue: JobQueue, state: FinalState, code: str | None) -> None:
@@ -56,20 +57,28 @@ def count_wait(queue: JobQueue, priority: Priority, wait_s: float) -> None:
     queue.call(pipeline.execute)
 
 
-def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int, slots: int) -> None:
+def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int) -> None:
     """What a succeeded job cost."""
     pipeline = queue.client.pipeline(transaction=False)
     for stage, seconds in timings_s.items():
         pipeline.hincrbyfloat(KEY, f"seconds:{stage}", seconds)
     pipeline.hincrby(KEY, "tiles", tiles)
-    pipeline.hincrby(KEY, "slots", slots)
+    queue.call(pipeline.execute)
+
+
+def count_batches(queue: JobQueue, tiles: int, room: int) -> None:
+    """Batches computed: the tiles in them, and those that they had room for."""
+    pipeline = queue.client.pipeline(transaction=False)
+    pipeline.hincrby(KEY, "batch_tiles", tiles)
+    pipeline.hincrby(KEY, "batch_room", room)
     queue.call(pipeline.execute)
 
 
 def read_tally(queue: JobQueue) -> Tally:
     """The counts so far; from zero again after Redis lost its memory."""
     found = cast("dict[str, str]", queue.call(queue.client.hgetall, KEY))
-    tally = Tally(tiles=int(found.get("tiles", 0)), slots=int(found.get("slots", 0)))
+    tiles, batch_tiles, batch_room = (int(found.get(name, 0)) for name in ("tiles", "batch_tiles", "batch_room"))
+    tally = Tally(tiles=tiles, batch_tiles=batch_tiles, batch_room=batch_room)
     for name, value in found.items():
         match name.split(":"):
             case ["outcome", state, code]:

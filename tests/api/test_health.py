@@ -29,13 +29,13 @@ def test_metrics_count_jobs_and_never_name_them(service, tissue):
     job_id = service.submit(tissue, case_id="SECRET-CASE")
     service.wait(job_id)
     done = r'xmag_jobs_over_total\{code="",state="succeeded"\} [1-9]'
-    for counted in (done, r"xmag_tiles_total [1-9]"):
+    for counted in (done, r"xmag_tiles_total [1-9]", r"xmag_batch_tiles_total [1-9]"):
         until(lambda pattern=counted: re.search(pattern, service.http.get("/metrics").text) is not None)
     text = service.http.get("/metrics").text
     assert 'xmag_queue_jobs{priority="stat"}' in text
     assert re.search(r"xmag_workers 1\.0", text)
     counts = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert 0 < float(counts["xmag_tiles_total"]) <= float(counts["xmag_batch_slots_total"])
+    assert 0 < float(counts["xmag_batch_tiles_total"]) <= float(counts["xmag_batch_slots_total"])
     assert float(counts["xmag_batch_slots_total"]) % 16 == 0
     assert float(counts['xmag_attempts_total{repeated="true"}']) >= 0
     waited = [float(counts[f'xmag_wait_seconds_bucket{{le="{le}",priority="routine"}}']) for le in ("1.0", "+Inf")]

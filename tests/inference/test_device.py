@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.errors import InferenceFailedError
-from app.inference.device import FAIR_EVERY, Claim, Device
+from app.inference.device import FAIR_EVERY, Claim, Device, Filled
 from app.inference.model import Model
 from tests.inference.test_embedder import noise
 
@@ -19,15 +19,23 @@ class Recorder:
     The first call waits until ``opened``, so that a line forms behind it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, batch_tiles: int = 1) -> None:
         self.began, self.opened = threading.Event(), threading.Event()
-        self.seen: list[int] = []
+        self.batch_tiles = batch_tiles
+        self.batches: list[list[int]] = []
+
+    @property
+    def seen(self) -> list[int]:
+        return [tile for batch in self.batches for tile in batch]
+
+    def room(self, tiles: int) -> int:
+        return -(-tiles // self.batch_tiles) * self.batch_tiles
 
     def embed(self, tiles: np.ndarray) -> np.ndarray:
         self.began.set()
         assert self.opened.wait(10)
-        self.seen.append(int(tiles[0]))
-        if tiles[0] < 0:
+        self.batches.append(tiles.tolist())
+        if (tiles < 0).any():
             raise InferenceFailedError("broken")
         return tiles.astype(np.float32)
 
@@ -90,6 +98,53 @@ def test_closing_cancels_the_line_and_ends_the_thread(device: Device, busy: Reco
     assert not any(thread.name == "device" for thread in threading.enumerate())
     with pytest.raises(RuntimeError, match="closed"):
         device.submit(busy, np.array([1]), Claim(0, 1))
+
+
+@pytest.fixture
+def roomy(device: Device) -> Recorder:
+    """As ``busy``, with batches of eight."""
+    recorder = Recorder(batch_tiles=8)
+    device.submit(recorder, np.array([0]), Claim(0, 1))
+    assert recorder.began.wait(10)
+    return recorder
+
+
+def test_a_batch_is_filled_across_slides_by_their_turn(device: Device, roomy: Recorder) -> None:
+    line = [([1, 2, 3], Claim(3, 30)), ([4, 5, 6, 7], Claim(3, 20)), ([8, 9], Claim(0, 99)), ([10, 11], Claim(3, 40))]
+    answers = [device.submit(roomy, np.array(tiles), claim) for tiles, claim in line]
+    roomy.opened.set()
+    assert [answer.result(10).tolist() for answer in answers] == [tiles for tiles, _ in line]
+    assert roomy.batches == [[0], [8, 9, 4, 5, 6, 7, 10, 11], [1, 2, 3]]  # three tiles no longer fit beside six, two do
+    assert (device.filled(), device.filled()) == (Filled(tiles=12, room=24), Filled(0, 0))
+
+
+def test_batches_of_two_models_are_not_mixed(device: Device, roomy: Recorder) -> None:
+    other = Recorder(batch_tiles=8)
+    other.opened.set()
+    line = [(roomy, [1]), (other, [2]), (roomy, [3]), (other, [4])]
+    answers = [device.submit(model, np.array(tiles), Claim(0, tiles[0])) for model, tiles in line]
+    roomy.opened.set()
+    assert [answer.result(10).tolist() for answer in answers] == [tiles for _, tiles in line]
+    assert (roomy.batches, other.batches) == ([[0], [1, 3]], [[2, 4]])
+
+
+def test_a_batch_that_fails_is_computed_slide_by_slide(device: Device, roomy: Recorder) -> None:
+    line = [[1, 2], [3, -4], [5]]
+    answers = [device.submit(roomy, np.array(tiles), Claim(0, row)) for row, tiles in enumerate(line)]
+    roomy.opened.set()
+    assert [answer.result(10).tolist() for answer in (answers[0], answers[2])] == [[1, 2], [5]]
+    assert isinstance(answers[1].exception(10), InferenceFailedError)
+    assert roomy.batches == [[0], [1, 2, 3, -4, 5], [1, 2], [3, -4], [5]]
+    assert device.filled() == Filled(tiles=4, room=24)
+
+
+def test_what_is_cancelled_is_left_out_of_its_batch(device: Device, roomy: Recorder) -> None:
+    unwanted = device.submit(roomy, np.array([7, 8]), Claim(0, 2))
+    wanted = [device.submit(roomy, np.array([tile]), Claim(0, tile)) for tile in (1, 9)]
+    assert unwanted.cancel()
+    roomy.opened.set()
+    assert [answer.result(10).item() for answer in wanted] == [1, 9]
+    assert roomy.batches == [[0], [1, 9]]
 
 
 def test_a_tile_has_the_same_bits_in_any_batch_and_whoever_else_is_embedded(device: Device, model: Model) -> None:

@@ -38,6 +38,18 @@ def test_batches_say_how_much_room_they_had(model: Model) -> None:
     assert [model.embedder.room(tiles) for tiles in (0, 1, 16, 19)] == [0, 16, 16, 32]
 
 
+def test_where_sizes_are_fixed_a_batch_is_padded_to_the_next(model: Model, manifest: Manifest) -> None:
+    graph = FakeGraph(INPUTS, OUTPUTS, lambda feeds: {"embedding": model.embedder.embed(feeds["tiles"])})
+    embedder = Embedder(graph, manifest, batch_sizes=(2, 4, 8), is_padded=True)
+    tiles = noise(11)
+    np.testing.assert_array_equal(embedder.embed(tiles), model.embedder.embed(tiles))
+    assert graph.rows == [8, 4]
+    for count, sizes in ((0, []), (1, [2]), (2, [2]), (5, [8]), (8, [8]), (10, [8, 2])):
+        graph.rows.clear()
+        assert embedder.embed(tiles[:count]).shape == (count, 1280)
+        assert (graph.rows, embedder.room(count)) == (sizes, sum(sizes))
+
+
 def test_a_tile_has_the_same_embedding_alone_and_in_any_batch(model: Model) -> None:
     tiles = noise(16)
     together = model.embedder.embed(tiles)
@@ -86,7 +98,7 @@ def test_more_tiles_than_a_batch_go_in_batches_and_stay_in_order(manifest: Manif
     graph = FakeGraph(INPUTS, OUTPUTS, answer)
     tiles = np.zeros((10, 224, 224, 3), dtype=np.uint8)
     tiles[:, 0, 0, 0] = np.arange(10)
-    embeddings = Embedder(graph, manifest, batch_tiles=4).embed(tiles)
+    embeddings = Embedder(graph, manifest, batch_sizes=(4,), is_padded=False).embed(tiles)
     assert graph.rows == [4, 4, 2]
     np.testing.assert_array_equal(embeddings[:, 5], np.arange(10, dtype=np.float32))
 
@@ -104,7 +116,7 @@ def test_more_tiles_than_a_batch_go_in_batches_and_stay_in_order(manifest: Manif
 def test_outputs_that_break_the_contract_are_refused(embedding: np.ndarray, told: str, manifest: Manifest) -> None:
     graph = FakeGraph(INPUTS, OUTPUTS, lambda _: {"embedding": embedding})
     with pytest.raises(InferenceFailedError, match=told):
-        Embedder(graph, manifest, batch_tiles=4).embed(np.zeros((1, 224, 224, 3), dtype=np.uint8))
+        Embedder(graph, manifest, batch_sizes=(4,), is_padded=False).embed(np.zeros((1, 224, 224, 3), dtype=np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -121,4 +133,4 @@ def test_a_graph_of_another_form_is_refused_at_once(
     inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec], told: str, manifest: Manifest
 ) -> None:
     with pytest.raises(InferenceFailedError, match=told):
-        Embedder(FakeGraph(inputs, outputs, lambda _: {}), manifest, batch_tiles=4)
+        Embedder(FakeGraph(inputs, outputs, lambda _: {}), manifest, batch_sizes=(4,), is_padded=False)

@@ -7,6 +7,7 @@ from app.jobs.tally import (
     WAIT_BOUNDS_S,
     Tally,
     count_attempt,
+    count_batches,
     count_outcome,
     count_wait,
     count_work,
@@ -26,14 +27,15 @@ def test_counts_add_up(queue):
     count_outcome(queue, "succeeded", None)
     for _ in range(2):
         count_outcome(queue, "failed", "slide_corrupt")
-        count_work(queue, {"embed": 1.5, "survey": 0.25}, tiles=40, slots=48)
+        count_work(queue, {"embed": 1.5, "survey": 0.25}, tiles=40)
+        count_batches(queue, tiles=41, room=48)
     for is_repeated in (False, False, True):
         count_attempt(queue, is_repeated=is_repeated)
     tally = read_tally(queue)
     assert tally.outcomes == {("succeeded", ""): 1, ("failed", "slide_corrupt"): 2}
     assert tally.attempts == {False: 2, True: 1}
     assert tally.stage_seconds == {"embed": 3.0, "survey": 0.5}
-    assert (tally.tiles, tally.slots) == (80, 96)
+    assert (tally.tiles, tally.batch_tiles, tally.batch_room) == (80, 82, 96)
 
 
 def test_waits_are_counted_under_the_first_bound_that_they_do_not_exceed(queue):
