@@ -1,7 +1,8 @@
 """`xmag analyze` as a user runs it: a whole slide, less what starting costs, and where the time goes.
 
-The same command on a slide of three tiles stands for start-up; both in turn, for fp32 and for the precision that `auto`
-takes. Stages are those of the result's own timings; "around" is what the command takes beyond them and start-up.
+The same command on a slide of three tiles stands for start-up; both in turn, for fp32 and, where the processor computes
+it exactly, for int8. Stages are those of the result's own timings; "around" is what the command takes beyond them and
+start-up.
 Usage: python benchmarks/command.py SLIDE START_SLIDE [--rounds 3]
 """
 
@@ -16,19 +17,20 @@ from pathlib import Path
 
 from machine import analyze_command, in_turn, note, options
 
-PRECISIONS = ("fp32", "auto")
+from app.inference.processor import int8_is_exact
+
+PRECISIONS = ("fp32", "int8") if int8_is_exact() else ("fp32",)
 WORK = ("read_wait", "embed")
 
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of wall clock and processor, MiB of the largest process, and the result's timings and precision."""
+    """Seconds of wall clock and processor, MiB of the largest process, and the result's timings."""
 
     wall_s: float
     cpu_s: float
     peak_mib: float
     stages_s: dict[str, float]
-    precision: str
     tiles: int
 
 
@@ -51,7 +53,6 @@ def analyze(slide: Path, precision: str) -> Run:
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss / 1024,
         document["timings_s"],
-        document["model"]["precision"],
         document["tiling"]["tissue_tiles"],
     )
 
@@ -80,7 +81,7 @@ def main() -> None:
         done = runs[f"slide {precision}"]
         cpu_s, peak = (statistics.median(getattr(run, name) for run in done) for name in ("cpu_s", "peak_mib"))
         print(
-            f"| {precision} ({done[0].precision}) | {statistics.median(big):.2f} | {statistics.median(small):.2f} | "
+            f"| {precision} | {statistics.median(big):.2f} | {statistics.median(small):.2f} | "
             f"{net:.2f} | {60 / net:.1f} | {cpu_s:.1f} | {peak:.0f} |"
         )
         note(**{f"net_s_{precision}": net, f"start_s_{precision}": statistics.median(small), f"peak_{precision}": peak})
@@ -97,7 +98,7 @@ def main() -> None:
         whole = seconds["total"] + files_s
         rest = 1 - sum(seconds[name] for name in WORK) / whole
         cells = " | ".join(f"{seconds[name]:.2f}" for name in names)
-        print(f"| {precision} ({done[0].precision}) | {cells} | {files_s:.2f} | {rest:.0%} |")
+        print(f"| {precision} | {cells} | {files_s:.2f} | {rest:.0%} |")
         note(**{f"rest_{precision}": rest})
 
 
