@@ -53,16 +53,21 @@ types: $(DEV_STAMP)  ## mypy, strict on app/
 	@$(BIN)/mypy
 
 train-types: $(DEV_STAMP)  ## mypy, strict on training/, in its own environment
-	@$(MAKE) --no-print-directory -C training setup
+	@$(MAKE) --no-print-directory train-setup
 	@$(BIN)/mypy --config-file training/pyproject.toml --python-executable training/.venv/bin/python
 
 unit: $(DEV_STAMP)  ## the service's tests alone (ARGS= for pytest)
 	@$(PYTEST) $(ARGS)
 
+train-setup:  ## the environment of training/
+	@$(MAKE) --no-print-directory -C training setup
+
 train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
 	@$(MAKE) --no-print-directory -C training test
 
-test: lint types unit train-types train-test  ## lint, types and all tests
+test: lint types  ## lint, types and all tests; training's environment is set up beside the service's tests
+	@$(MAKE) --no-print-directory -j2 unit train-setup
+	@$(MAKE) --no-print-directory train-types train-test
 
 bench: $(SERVE_STAMP)  ## speed against the usual way, where time goes, scale; ten minutes; writes benchmarks/RESULTS.md (SLIDES= 40x slides)
 	@$(BIN)/python benchmarks/bench.py $(SLIDES)
@@ -111,7 +116,7 @@ test-web: $(DEV_STAMP)  ## the pages in the system's Chromium, which reaches loo
 	@XMAG_TEST_WEB=1 $(PYTEST) -rs tests/web $(ARGS)
 
 train-atlas:  ## distil, evaluate and export the shipped model (ATLAS=folder; hours; goes on where it stopped)
-	@$(MAKE) -C training setup
+	@$(MAKE) --no-print-directory train-setup
 	@ATLAS="$(ATLAS)" training/atlas.sh
 
 lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
@@ -125,4 +130,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes fuzz chaos load soak audit images test-compose test-web train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes fuzz chaos load soak audit images test-compose test-web train-setup train-test train-atlas lock clean
