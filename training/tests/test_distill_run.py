@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,11 +25,14 @@ from xmag_train.distill.ema import WeightAverage
 from xmag_train.distill.metrics_file import MetricsFile
 from xmag_train.distill.normalise import fit_normaliser
 from xmag_train.distill.objective import objective
+from xmag_train.distill.processes import launch, make_fabric
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
 
 DIM, TEACHER_DIM = 12, 8
+ALL_LOSSES = LossConfig(relational_weight=0.7, consistency_weight=0.3)
 RUN = Path(__file__).with_name("tiny_distill.py")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 class TinyStudent(nn.Module):
@@ -77,28 +81,71 @@ def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def torchrun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gradients of two processes on two machines, both of them this one, as `torchrun` starts them."""
+    folder = tmp_path_factory.mktemp("torchrun")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    launch += ["--master-addr=127.0.0.1", f"--master-port={port}"]
+    program = [str(RUN), "gradients", str(folder)]
+    nodes = [subprocess.Popen([*launch, f"--node-rank={rank}", *program], env=ENVIRONMENT) for rank in (0, 1)]
+    try:
+        assert [node.wait(timeout=120) for node in nodes] == [0, 0]
+    finally:
+        for node in nodes:
+            node.kill()
+    return folder
+
+
+@pytest.mark.parametrize("losses", ["default", "all"])
+def test_two_processes_give_the_gradients_of_one(losses: str, torchrun: Path) -> None:
     """Norms by their running statistics: a batch's own differ between processes, except as SyncBatchNorm on GPUs."""
-    tiles, targets = tiny_batch(4)
+    shared = torch.load(torchrun / f"{losses}.pt", weights_only=True)
+    tiles, targets = tiny_batch(8)
     model = tiny_distiller().eval()
-    objective(model(tiles), targets, LossConfig())["loss"].backward()
+    config = {"default": LossConfig(), "all": ALL_LOSSES}[losses]
+    objective(model(tiles), targets, config, per_region=2)["loss"].backward()
     whole = gradients(model)
-    command = [sys.executable, "-W", "ignore", str(RUN), "gradients", str(tmp_path / "gradients.pt")]
-    subprocess.run(command, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    shared = torch.load(tmp_path / "gradients.pt", weights_only=True)
     assert shared.keys() == whole.keys()
     for name, gradient in whole.items():
         torch.testing.assert_close(shared[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> None:
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+def test_machines_are_the_configs_or_those_that_torchrun_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def config(**more: object) -> DistillConfig:
+        paths = {"regions": "r", "out": "o", "cache": "c"}
+        return DistillConfig.model_validate({**paths, "accelerator": "cpu", "precision": "32-true", **more})
 
+    alone = make_fabric(config())
+    assert (alone.world_size, alone.strategy.__class__.__name__) == (1, "SingleDeviceStrategy")
+    named = make_fabric(config(devices=2, num_nodes=3)).strategy
+    assert (named.num_nodes, named.num_processes) == (3, 2)
+    started = {"TORCHELASTIC_RUN_ID": "a", "GROUP_WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
+    for name, value in {**started, "RANK": "5", "LOCAL_RANK": "1", "GROUP_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    fabric = make_fabric(config())
+    assert (fabric.strategy.num_nodes, fabric.strategy.num_processes) == (2, 4)
+    assert (fabric.world_size, fabric.global_rank, fabric.local_rank) == (8, 5, 1)
+    with pytest.raises(ValueError, match="leave num_nodes out"):
+        make_fabric(config(num_nodes=3))
+
+
+def test_a_batch_must_be_shared_evenly() -> None:
+    paths = {"regions": "r", "out": "o", "cache": "c"}
+    config = DistillConfig.model_validate({**paths, "accelerator": "cpu", "devices": 5, "precision": "32-true"})
+    with pytest.raises(ValueError, match="batch_regions 16 cannot be shared by 5"):
+        launch(config)
+
+
+def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> None:
     def command(out: str) -> list[str]:
         return [sys.executable, "-W", "ignore", str(RUN), "train", str(tmp_path / "shared"), str(tmp_path / out)]
 
-    subprocess.run(command("whole"), check=True, timeout=120, env=env)
-    broken = subprocess.Popen([*command("broken"), "slowly"], env=env)
+    subprocess.run(command("whole"), check=True, timeout=120, env=ENVIRONMENT)
+    broken = subprocess.Popen([*command("broken"), "slowly"], env=ENVIRONMENT)
     checkpoint = tmp_path / "broken" / "checkpoint.pt"
     deadline = time.monotonic() + 100
     while not checkpoint.exists() and time.monotonic() < deadline:
@@ -107,7 +154,7 @@ def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> 
     broken.send_signal(signal.SIGKILL)
     broken.wait()
     assert not (tmp_path / "broken" / "student.pt").exists()
-    subprocess.run(command("broken"), check=True, timeout=120, env=env)
+    subprocess.run(command("broken"), check=True, timeout=120, env=ENVIRONMENT)
     whole = (tmp_path / "whole" / "metrics.jsonl").read_text()
     assert len(whole.splitlines()) == 8
     assert (tmp_path / "broken" / "metrics.jsonl").read_text() == whole

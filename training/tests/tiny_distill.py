@@ -1,4 +1,4 @@
-"""What test_distill_run.py starts as processes of their own: a tiny distillation, and gradients of two processes."""
+"""What test_distill_run.py starts as processes of their own: a tiny distillation, and one of two that share a batch."""
 
 import sys
 import time
@@ -6,8 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from lightning_fabric import Fabric
-from test_distill_run import TEACHER_DIM, TinyStudent, gradients, tiny_batch, tiny_distiller
+from test_distill_run import ALL_LOSSES, TEACHER_DIM, TinyStudent, gradients, tiny_batch, tiny_distiller
 from test_shards import region
 from torch import nn
 
@@ -16,6 +15,7 @@ from xmag_train.distill import data, train
 from xmag_train.distill.batches import BatchMaker
 from xmag_train.distill.config import DistillConfig, LossConfig, OptimConfig, StudentConfig
 from xmag_train.distill.objective import objective
+from xmag_train.distill.processes import make_fabric
 
 REGIONS = 8
 
@@ -66,16 +66,20 @@ def run(shared: Path, out: Path, slowly: bool) -> None:
     )
 
 
-def share_gradients(path: Path) -> None:
-    """The gradients that two processes agree on, each with every second row of the batch."""
-    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
+def share_gradients(folder: Path) -> None:
+    """The gradients that two processes agree on, each with every second region of the batch, two rows each."""
+    fabric = make_fabric(
+        DistillConfig(regions=folder, out=folder, cache=folder, accelerator="cpu", precision="32-true")
+    )
     fabric.launch()
-    model = fabric.setup(tiny_distiller().eval())
-    tiles, targets = tiny_batch(4)
-    mine = slice(fabric.global_rank, None, 2)
-    fabric.backward(objective(model(tiles[mine]), targets[mine], LossConfig())["loss"])
-    if fabric.is_global_zero:
-        torch.save(gradients(model.module), path)
+    assert fabric.world_size == 2
+    tiles, targets = tiny_batch(8)
+    mine = [row for region in range(fabric.global_rank, 4, 2) for row in (2 * region, 2 * region + 1)]
+    for name, loss in (("default", LossConfig()), ("all", ALL_LOSSES)):
+        model = fabric.setup(tiny_distiller().eval())
+        fabric.backward(objective(model(tiles[mine]), targets[mine], loss, per_region=2)["loss"])
+        if fabric.is_global_zero:
+            torch.save(gradients(model.module), folder / f"{name}.pt")
     fabric.barrier()
 
 

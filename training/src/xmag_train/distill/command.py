@@ -11,6 +11,7 @@ from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import left_out
 from xmag_train.distill.fidelity import Learnt, fidelity
+from xmag_train.distill.processes import is_first_process
 from xmag_train.distill.readings import READINGS
 from xmag_train.distill.slide_readings import slide_cosines
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
@@ -39,6 +40,8 @@ def read_config(config: Path, out: Path | None, leave_out_fold: int | None) -> D
 def run_distill(config: DistillConfig) -> None:
     """Train, or go on where a run was broken off; then measure on the cases left out, if any."""
     train(config)
+    if not is_first_process():
+        return
     typer.echo(config.out / STUDENT_FILE)
     if left_out(config):
         run_check(config, imagenet=False)

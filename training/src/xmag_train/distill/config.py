@@ -62,8 +62,9 @@ class OptimConfig(Config):
 class DistillConfig(Config):
     """All of a run. ``regions``: folder of shards. ``leave_out_cases`` and the fold are never looked at in training.
 
-    ``devices`` and ``precision`` are Lightning Fabric's. ``extra_symmetry``: a further mirroring or turn of the 5x
-    tile, with the targets' grid moved along; it asks the student not to care for orientation, at no teacher's cost.
+    ``devices`` (of a machine), ``num_nodes`` (machines) and ``precision`` are Lightning Fabric's; what `torchrun` was
+    told holds in place of the first two. ``extra_symmetry``: a further mirroring or turn of the 5x tile, with the
+    targets' grid moved along; it asks the student not to care for orientation, at no teacher's cost.
     ``paired_readings``: both draws of a region (``views_per_region`` is 2) are the same view and symmetry, one in the
     first of ``readings``, the other in one of the rest; a reading named twice is drawn twice as often.
     ``disturb_probability``: that a tile's sharpness and compression are changed (of a pair the second one's).
@@ -87,6 +88,7 @@ class DistillConfig(Config):
     optim: OptimConfig = OptimConfig()
     accelerator: Literal["cpu", "cuda", "auto"] = "auto"
     devices: int | Literal["auto"] = 1
+    num_nodes: int | None = Field(default=None, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     threads: int = Field(default=2, ge=1)
     checkpoint_steps: int = Field(default=50, ge=1)
@@ -103,5 +105,5 @@ class DistillConfig(Config):
 
     def learning_json(self) -> str:
         """All that decides what is learned: a run may be moved, and go on with other threads or more logging."""
-        rest = {"regions", "out", "cache", "folds", "threads", "checkpoint_steps", "log_steps"}
+        rest = {"regions", "out", "cache", "folds", "num_nodes", "threads", "checkpoint_steps", "log_steps"}
         return self.model_dump_json(exclude=rest)

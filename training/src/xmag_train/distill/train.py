@@ -6,7 +6,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
@@ -20,6 +19,7 @@ from xmag_train.distill.ema import WeightAverage
 from xmag_train.distill.metrics_file import MetricsFile
 from xmag_train.distill.normalise import Normaliser
 from xmag_train.distill.objective import objective
+from xmag_train.distill.processes import launch
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
 from xmag_train.distill.weights import weights_of
@@ -36,8 +36,7 @@ PREFETCHED = 2
 
 def train(config: DistillConfig) -> nn.Module:
     """Run (or go on with) the distillation; the averaged student, which also lies in `student.pt`."""
-    fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
-    fabric.launch()
+    fabric = launch(config)
     torch.set_num_threads(config.threads)
     if fabric.device.type == "cpu":
         keep_freed_memory()
@@ -58,7 +57,7 @@ def train(config: DistillConfig) -> nn.Module:
     model = _build(config, data.teacher_dim)
     average = WeightAverage(model, optim.ema_decay)
     optimizer = _optimizer(model, optim)
-    identity = hashlib.sha256((config.learning_json() + data.regions_sha256).encode()).hexdigest()
+    identity = run_identity(config, data.regions_sha256, fabric.world_size)
     done = load_checkpoint(config.out, model=model, average=average, optimizer=optimizer, identity=identity)
     average.module.to(fabric.device)
     if fabric.world_size > 1 and fabric.device.type == "cuda":
@@ -113,6 +112,15 @@ def train(config: DistillConfig) -> nn.Module:
         save_student(config.out / STUDENT_FILE, config.student.name, student.state_dict(), plain, data.regions_sha256)
     fabric.barrier()
     return student
+
+
+def run_identity(config: DistillConfig, regions_sha256: str, processes: int) -> str:
+    """Of all that decides what is learned: what goes on from a checkpoint must be the same run.
+
+    ``processes`` count where there are several: each has its own collages, and on a CPU its own batch norms.
+    """
+    several = f" {processes} processes" if processes > 1 else ""
+    return hashlib.sha256((config.learning_json() + regions_sha256 + several).encode()).hexdigest()
 
 
 def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normaliser, device: torch.device) -> Tensor:

@@ -21,7 +21,7 @@ def relational(
 ) -> Tensor:
     """Mean over regions of KL(teacher's neighbours ‖ student's) in nats.
 
-    embeddings [N, d]: the student's, no head between. targets [N, 16, D], of which the mean over the 16 is taken.
+    embeddings [N, d]: the student's, no head between. targets [N, tiles, D], of which the mean over the tiles is taken.
     Rows: ``per_region`` pictures of each region side by side; a region is not its own neighbour.
     Neighbours: softmax over the others of cosine / temperature, each side centred on the batch's mean; the student
     only with ``centre_student``, for retrieval is by plain cosines.
