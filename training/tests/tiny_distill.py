@@ -38,7 +38,6 @@ def run(shared: Path, out: Path, slowly: bool) -> None:
     if not (shared / "regions").exists():
         write_shards([region(number) for number in range(REGIONS)], shared / "regions", "tiny")
     data.build_teacher = lambda *_: TinyTeacher()
-    data.OnnxTeacher = lambda teacher, _: teacher
     train.build_student = lambda *_: TinyStudent()
     if slowly:
         made = BatchMaker.make

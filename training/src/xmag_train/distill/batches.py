@@ -63,9 +63,10 @@ class BatchMaker:
         return move_tokens(torch.from_numpy(np.array(targets[draw.view][draw.region])), draw.symmetry)
 
     def _teacher_tiles(self, draw: Draw) -> Tensor:
+        """The view's tiles, in the places to which the draw's own symmetry moves them: each tile stays as it is."""
         region = self._regions[draw.region]
-        view = draw_view(region.key, draw.view, self._augment)
-        return teacher_tiles(np.array(draw.symmetry.apply(torch.from_numpy(region.pixels()))), view)
+        tiles = teacher_tiles(region.pixels(), draw_view(region.key, draw.view, self._augment))
+        return tiles[move_tokens(torch.arange(len(tiles)), draw.symmetry).flatten()]
 
 
 def move_tokens(tokens: Tensor, symmetry: Symmetry) -> Tensor:

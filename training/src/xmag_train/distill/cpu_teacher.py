@@ -13,6 +13,12 @@ from xmag_train.onnx_export import export_onnx
 TILE_PX = 224
 
 
+def fast_on_cpu(network: nn.Module, threads: int) -> nn.Module:
+    """Convolutional networks are run by onnxruntime; a ViT gains nothing there, and may pass ONNX's 2 GiB."""
+    convolutional = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    return OnnxTeacher(network, threads) if convolutional else network
+
+
 class OnnxTeacher(nn.Module):
     """The same function as ``teacher`` (up to rounding, some 1e-5): uint8 [N, 224, 224, 3] → float32 [N, dim]."""
 

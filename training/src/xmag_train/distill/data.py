@@ -11,7 +11,7 @@ from torch import nn
 
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.cpu_teacher import OnnxTeacher
+from xmag_train.distill.cpu_teacher import fast_on_cpu
 from xmag_train.distill.normalise import Normaliser, fit_normaliser
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
@@ -85,7 +85,7 @@ def _targets(
     folder = cache_folder(config.cache, regions, config.teacher.name, sha256, config.augment)
     runner: nn.Module = teacher.to(fabric.device)
     if fabric.device.type == "cpu":
-        runner = OnnxTeacher(teacher, config.threads)
+        runner = fast_on_cpu(teacher, config.threads)
     return cached_targets(folder, regions, runner, dim=teacher.spec.dim, views=views, config=config.augment)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from xmag_train.config import Config
 from xmag_train.data.shards import Region
-from xmag_train.distill.cpu_teacher import OnnxTeacher
+from xmag_train.distill.cpu_teacher import fast_on_cpu
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.views import AugmentConfig
 from xmag_train.students.checkpoint import load_student
@@ -81,7 +81,7 @@ def load_encoder(
     else:
         network = EmbeddingOnly(build_student(config.name, weights))
     network = network.eval()
-    ready = _fast_on_cpu(network) if compiled and device == "cpu" else network.to(device)
+    ready = fast_on_cpu(network, torch.get_num_threads()) if compiled and device == "cpu" else network.to(device)
     return ready, (tiles_20x if config.kind == "teacher" else _one_tile_5x)
 
 
@@ -107,18 +107,11 @@ def cached_regions(
     """As ``encode_regions``, for a teacher whose 16 embeddings of each region of ``corpus`` lie in ``cache``."""
     teacher = build_teacher(config.name, config.weights_or_file())
     folder = cache_folder(cache, corpus, config.name, module_sha256(teacher), AugmentConfig())
-    (plain,) = cached_targets(
-        folder, corpus, _fast_on_cpu(teacher), dim=teacher.spec.dim, views=1, config=AugmentConfig()
-    )
+    runner = fast_on_cpu(teacher, torch.get_num_threads())
+    (plain,) = cached_targets(folder, corpus, runner, dim=teacher.spec.dim, views=1, config=AugmentConfig())
     row = {region.key: at for at, region in enumerate(corpus)}
     for region in regions:
         yield region, plain[row[region.key]].astype(np.float32).mean(axis=0)
-
-
-def _fast_on_cpu(network: nn.Module) -> nn.Module:
-    """Convolutional networks are run by onnxruntime; a ViT gains nothing there, and may pass ONNX's 2 GiB."""
-    convolutional = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    return OnnxTeacher(network, threads=torch.get_num_threads()) if convolutional else network
 
 
 def encode_regions(
