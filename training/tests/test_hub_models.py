@@ -1,5 +1,6 @@
 """Published encoders: the sizes their authors state, weights that arrive where they belong, terms told first."""
 
+import dataclasses
 import importlib.util
 
 import pytest
@@ -13,11 +14,13 @@ from torch import nn
 
 from xmag_train.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from xmag_train.backbones.timm_import import import_timm
+from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.students.registry import STUDENTS, build_student, fill_student
 from xmag_train.students.vit import VIT_SMALL, VitStudent
 from xmag_train.teachers.catalogue import TEACHERS
 from xmag_train.teachers.networks import pooled
 from xmag_train.teachers.registry import build_teacher
+from xmag_train.teachers.spec import TeacherSpec
 
 # Millions of parameters as published: model cards, and arXiv 2408.00738 for Virchow2.
 PUBLISHED_MILLIONS = {
@@ -29,6 +32,20 @@ PUBLISHED_MILLIONS = {
     "phikon_v2": 303,
     "dinov2_vitb14": 86,
 }
+# As their cards state them: width of the embedding, tile in px, µm/px (None: photographs), pooling, mean, std.
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OPTIMUS = ((0.707223, 0.578729, 0.703617), (0.211883, 0.230117, 0.177517))
+LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
+PUBLISHED = {
+    "efficientnet_lite2": (1280, 224, None, "map_mean", *LITE),
+    "uni2_h": (1536, 224, 0.5, "cls", *IMAGENET),
+    "uni": (1024, 224, 0.5, "cls", *IMAGENET),
+    "virchow2": (2560, 224, 0.5, "cls_and_patch_mean", *IMAGENET),
+    "h_optimus_1": (1536, 224, 0.5, "cls", *OPTIMUS),
+    "gigapath": (1536, 224, 0.5, "cls", *IMAGENET),
+    "phikon_v2": (1024, 224, 0.5, "cls", *IMAGENET),
+    "dinov2_vitb14": (768, 224, None, "cls", *IMAGENET),
+}
 TILES = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
@@ -39,6 +56,23 @@ def small(name: str) -> dict[str, int]:
             pytest.skip("transformers is not installed: it comes with the extra `hub`")
         return {"num_hidden_layers": 1}
     return {"depth": 1}
+
+
+@pytest.mark.parametrize("name", sorted(TEACHERS))
+def test_a_teacher_states_what_its_card_does(name) -> None:
+    spec = TEACHERS[name]
+    assert (spec.dim, spec.tile_px, spec.mpp, spec.pooling, spec.mean, spec.std) == PUBLISHED[name]
+
+
+def test_no_fact_of_a_card_has_a_default() -> None:
+    stated = {"dim", "tile_px", "mpp", "pooling", "mean", "std"}
+    fields = {field.name: field for field in dataclasses.fields(TeacherSpec)}
+    assert all(fields[name].default is dataclasses.MISSING for name in stated)
+
+
+def test_sixteen_tiles_of_every_teacher_are_a_region() -> None:
+    assert {spec.tile_px * 4 for spec in TEACHERS.values()} == {REGION_PX}
+    assert {spec.mpp for spec in TEACHERS.values()} == {REGION_MPP, None}
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED_MILLIONS))

@@ -1,4 +1,8 @@
-"""The teachers and their published facts (model cards and configuration files of the named repositories, read 2026)."""
+"""The teachers and their published facts (model cards and configuration files of the named repositories, read 2026).
+
+GigaPath's card takes 224 px from the middle of a tile of 256; here the tiles are of 224 px, side by side.
+EfficientNet-Lite2 learnt from 260 px, DINOv2 from 518; both take 224.
+"""
 
 from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
 from xmag_train.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
@@ -14,6 +18,8 @@ _SPECS = (
         name="efficientnet_lite2",
         family="efficientnet_lite",
         dim=1280,
+        tile_px=224,
+        mpp=None,
         pooling="map_mean",
         mean=_LITE_MEAN,
         std=_LITE_STD,
@@ -26,6 +32,8 @@ _SPECS = (
         name="uni2_h",
         family="timm_vit",
         dim=1536,
+        tile_px=224,
+        mpp=0.5,
         pooling="cls",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
@@ -52,6 +60,8 @@ _SPECS = (
         name="uni",
         family="timm_vit",
         dim=1024,
+        tile_px=224,
+        mpp=0.5,
         pooling="cls",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
@@ -66,6 +76,8 @@ _SPECS = (
         name="virchow2",
         family="timm_vit",
         dim=2560,
+        tile_px=224,
+        mpp=0.5,
         pooling="cls_and_patch_mean",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
@@ -88,6 +100,8 @@ _SPECS = (
         name="h_optimus_1",
         family="timm_vit",
         dim=1536,
+        tile_px=224,
+        mpp=0.5,
         pooling="cls",
         mean=(0.707223, 0.578729, 0.703617),
         std=(0.211883, 0.230117, 0.177517),
@@ -102,6 +116,8 @@ _SPECS = (
         name="gigapath",
         family="timm_vit",
         dim=1536,
+        tile_px=224,
+        mpp=0.5,
         pooling="cls",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
@@ -124,6 +140,8 @@ _SPECS = (
         name="phikon_v2",
         family="transformers_dinov2",
         dim=1024,
+        tile_px=224,
+        mpp=0.5,
         pooling="cls",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
@@ -146,6 +164,8 @@ _SPECS = (
         name="dinov2_vitb14",
         family="timm_vit",
         dim=768,
+        tile_px=224,
+        mpp=None,
         pooling="cls",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,

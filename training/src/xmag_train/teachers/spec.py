@@ -12,9 +12,10 @@ Family = Literal["efficientnet_lite", "timm_vit", "transformers_dinov2"]
 class TeacherSpec:
     """Facts of a published encoder.
 
-    ``dim``: of its embedding. ``tile_px`` at ``mpp`` µm/px: the tile it takes. ``mean`` and ``std``: of pixels scaled
-    to 0..1, RGB. ``pooling``: how tokens become the embedding; ``map_mean`` is the mean of a convolutional map,
-    ``cls`` the class token, ``cls_and_patch_mean`` that token followed by the mean of the patch tokens.
+    ``dim``: of its embedding. ``tile_px`` at ``mpp`` µm/px: the tile it takes; it learnt from photographs where ``mpp``
+    is None. ``mean`` and ``std``: of pixels scaled to 0..1, RGB. ``pooling``: how tokens become the embedding;
+    ``map_mean`` is the mean of a convolutional map, ``cls`` the class token, ``cls_and_patch_mean`` that token followed
+    by the mean of the patch tokens.
     ``gated``: the weights' owner must grant access. ``commercial``: whether the terms allow commercial use.
     ``family``, ``architecture``, ``arguments``: how it is built. ``source``: where its weights are, a hub repository
     unless the family says otherwise.
@@ -23,6 +24,8 @@ class TeacherSpec:
     name: str
     family: Family
     dim: int
+    tile_px: int
+    mpp: float | None
     pooling: Pooling
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -33,8 +36,6 @@ class TeacherSpec:
     architecture: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     swiglu: bool = False
-    tile_px: int = 224
-    mpp: float = 0.5
 
     def notice(self) -> str | None:
         """What a user must read before using the weights; None where nothing restricts them."""
