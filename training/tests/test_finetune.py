@@ -1,5 +1,7 @@
 """End to end: the loss goes down, batch norms stand still, the distillation is held on to, the run is whole."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,28 @@ def test_run_makes_a_model_of_its_own(study: FinetuneConfig) -> None:
     assert facts.encoder == "student:tiny"
     seen = {path.name: read_checkpoint(path)["regions_sha256"] for path in (study.out / "folds").glob("student-*.pt")}
     assert len(set(seen.values())) == 3  # each fold's student was tuned on other regions
+
+
+def test_each_folds_head_goes_with_its_own_student_alone(study: FinetuneConfig) -> None:
+    command.train_end_to_end(study.model_copy(update={"fit_all": False}))
+    folds = study.out / "folds"
+    digests = [hashlib.sha256((folds / f"student-{fold}.pt").read_bytes()).hexdigest() for fold in range(3)]
+    cohort = read_cohort(study.labels_csv, "grade", LABELS)
+    slides = load_slides(read_shards(shards_in(study.shards)), cohort.rows, study.teacher_bags)
+    for fold in range(3):
+        head, facts = load_head(folds / f"head-{fold}.pt", digests[fold])
+        assert facts.bag_size_max == 2
+        student = tiny_student()
+        student.load_state_dict(read_checkpoint(folds / f"student-{fold}.pt")["state_dict"])
+        result = json.loads((folds / f"fold-{fold}.json").read_text())
+        for slide, logits in zip(result["slides"], result["logits"], strict=True):
+            found = head(embed_slide(student, slides[slide].tiles)).logits
+            torch.testing.assert_close(found.double(), torch.tensor(logits, dtype=torch.float64))
+        with pytest.raises(ValueError, match="another encoder"):
+            load_head(folds / f"head-{fold}.pt", digests[fold - 1])
+    (folds / "head-1.pt").unlink()  # as a run left it that kept no heads
+    command.train_end_to_end(study.model_copy(update={"fit_all": False}))
+    load_head(folds / "head-1.pt", digests[1])
 
 
 def test_targets_follow_their_regions_by_place(study: FinetuneConfig) -> None:

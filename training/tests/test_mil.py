@@ -50,6 +50,9 @@ def test_run_writes_head_and_figures(tmp_path: Path) -> None:
     assert head(torch.zeros((3, 8))).logits.shape == (2,)
     oof = read_rows(tmp_path / "run" / "oof.csv", ["slide", "logit_malignant", "p_malignant"])
     assert [row["slide"] for row in oof] == [row[0] for row in rows]
+    load_head(tmp_path / "run" / "folds" / "head-0.pt", "bags")
+    with pytest.raises(ValueError, match="another encoder"):
+        load_head(tmp_path / "run" / "folds" / "head-0.pt", "others")
 
 
 def test_no_head_learns_from_a_case_that_it_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
-"""`xmag-train finetune`: cross-validate end to end, then tune on all; `student.pt`, `head.pt`, `oof.csv`."""
+"""`xmag-train finetune`: cross-validate end to end, then tune on all; `student.pt`, `head.pt`, `oof.csv`.
+
+Each fold's pair is `folds/student-<fold>.pt` and `folds/head-<fold>.pt`.
+"""
 
 import hashlib
 import json
@@ -14,8 +17,9 @@ from xmag_train.data.shards import read_shards, regions_sha256, shards_in
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.crossval import choose_tune_epochs, judge, student_of, tune
 from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows, slides_stamp
-from xmag_train.mil.checkpoint import HeadFacts, save_head
+from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.crossval import fold_numbers, out_of_fold, read_fold, split
+from xmag_train.mil.heads import StandardizedHead
 from xmag_train.mil.keep import KeptFits
 from xmag_train.mil.task import FoldResult, describe, tell, write_oof
 from xmag_train.progress import track
@@ -56,8 +60,9 @@ def _run_fold(  # noqa: PLR0917 (one caller, just above)
     path = config.out / "folds" / f"fold-{fold}.json"
     name, student, file = student_of(config.student, fold)
     key = json.dumps([_settings(config), sorted(folds.items()), _sha256(file), stamp])
+    student_file, head_file = (path.with_name(f"{what}-{fold}.pt") for what in ("student", "head"))
     found = read_fold(path, key)
-    if found is not None:
+    if found is not None and student_file.is_file() and head_file.is_file():
         return found
     kept = KeptFits(path.parent, path.stem, key, config.keep_s)
     learning, test = (of_rows(slides, rows) for rows in split(cohort, folds, fold))
@@ -70,10 +75,10 @@ def _run_fold(  # noqa: PLR0917 (one caller, just above)
         slides=[slide.slide for slide in test],
         logits=judge(model, test).tolist(),
     )
-    # Each fold's student is kept: embeddings of its test cases are what fidelity may be measured on.
-    _save_student(
-        config, config.out / "folds" / f"student-{fold}.pt", name, model.student, origin=file, learning=learning
-    )
+    # Each fold's student and head are kept: on its test cases fidelity may be measured.
+    model = model.cpu()
+    _save_student(config, student_file, name, model.student, origin=file, learning=learning)
+    _save_head(config, head_file, name, model.head, student_file, learning, epochs)
     write_json(path, {"fingerprint": key, **result.model_dump()})
     kept.erase()
     return result
@@ -91,23 +96,7 @@ def _fit_all(
     model, curve = tune(config, learning, student, epochs, kept)
     model = model.cpu()
     _save_student(config, config.out / "student.pt", name, model.student, origin=file, learning=learning)
-    sizes = [len(slide.tiles) for slide in learning]
-    facts = HeadFacts(
-        head=config.head,
-        task=config.task,
-        labels=config.labels,
-        positive_class=config.positive_class,
-        embedding_dim=len(model.head.mean),
-        hidden=config.head_fit.hidden,
-        encoder=f"student:{name}",
-        encoder_sha256=_sha256(config.out / "student.pt"),
-        instance=config.instance,
-        bag_size_min=min(sizes),
-        bag_size_max=max(sizes),
-        epochs=epochs,
-        config=config.model_dump(mode="json"),
-    )
-    save_head(config.out / "head.pt", model.head, facts)
+    _save_head(config, config.out / "head.pt", name, model.head, config.out / "student.pt", learning, epochs)
     return curve
 
 
@@ -133,6 +122,22 @@ def _save_student(
         tuned_from_sha256=_sha256(origin),
         tuned_for=config.task,
     )
+
+
+def _save_head(  # noqa: PLR0917 (two callers, above)
+    config: FinetuneConfig,
+    path: Path,
+    name: str,
+    head: StandardizedHead,
+    student: Path,
+    learning: Sequence[TunedSlide],
+    epochs: int,
+) -> None:
+    """Bound to the tuned ``student``, a file: neither is of use with another."""
+    encoder = (f"student:{name}", _sha256(student))
+    sizes = [len(slide.tiles) for slide in learning]
+    hidden = config.head_fit.hidden
+    save_head(path, head, facts_of(config, head, encoder, hidden=hidden, bag_sizes=sizes, epochs=epochs))
 
 
 def _sha256(path: Path) -> str:

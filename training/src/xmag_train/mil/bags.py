@@ -85,6 +85,15 @@ def bag_stamps(folder: Path, slides: Iterable[str]) -> list[str]:
     return stamps
 
 
+def common_encoder(folder: Path, slides: Iterable[str]) -> tuple[str, str]:
+    """(name, sha256) of what made all of these bags; two empty words where they do not say, or not the same."""
+    found = set()
+    for path in _existing(folder, list(slides)):
+        with h5py.File(path, "r") as file:
+            found.add((str(file.attrs.get("encoder", "")), str(file.attrs.get("encoder_sha256", ""))))
+    return found.pop() if len(found) == 1 else ("", "")
+
+
 def _existing(folder: Path, slides: Sequence[str]) -> list[Path]:
     missing = [slide for slide in slides if not (folder / f"{slide}.h5").is_file()]
     if missing:

@@ -1,6 +1,6 @@
-"""A trained head on disk: `head.pt`."""
+"""A trained head on disk: `head.pt`, and a fold's `folds/head-<fold>.pt`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,13 @@ import torch
 
 from xmag_train.config import Config
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
+from xmag_train.mil.task import TaskConfig
 from xmag_train.write import save_torch
 
 
 class HeadFacts(Config):
-    """What a head is and what it learnt from. ``encoder_sha256``: of the `student.pt` whose embeddings it judges.
+    """What a head is and what it learnt from. ``encoder_sha256``: of the `student.pt` whose embeddings it judges; empty
+    where the bags do not say.
 
     ``bag_size_min`` and ``bag_size_max``: tiles in the bags it learnt from. ``fingerprint``: all that decided it.
     """
@@ -33,9 +35,38 @@ class HeadFacts(Config):
     config: dict[str, Any]
 
 
+def facts_of(
+    config: TaskConfig,
+    head: StandardizedHead,
+    encoder: tuple[str, str],
+    *,
+    hidden: int,
+    bag_sizes: Sequence[int],
+    epochs: int,
+    fingerprint: str = "",
+) -> HeadFacts:
+    """Of a head that ``config`` asked for. ``encoder``: (name, sha256); ``bag_sizes``: of what it learnt from."""
+    return HeadFacts(
+        head=config.head,
+        task=config.task,
+        labels=config.labels,
+        positive_class=config.positive_class,
+        embedding_dim=len(head.mean),
+        hidden=hidden,
+        encoder=encoder[0],
+        encoder_sha256=encoder[1],
+        instance=config.instance,
+        bag_size_min=min(bag_sizes),
+        bag_size_max=max(bag_sizes),
+        epochs=epochs,
+        fingerprint=fingerprint,
+        config=config.model_dump(mode="json"),
+    )
+
+
 def save_head(path: Path, head: StandardizedHead, facts: HeadFacts) -> None:
     """Write ``path``, whole or not at all."""
-    save_torch(path, {"facts": facts.model_dump(mode="json"), "state_dict": head.state_dict()})
+    save_torch(path, {"head": facts.head, "facts": facts.model_dump(mode="json"), "state_dict": head.state_dict()})
 
 
 def load_head(path: Path, encoder_sha256: str | None = None) -> tuple[StandardizedHead, HeadFacts]:

@@ -8,7 +8,7 @@ import typer
 
 from xmag_train.cohort.table import Cohort
 from xmag_train.mil.bags import bag_folder, bag_stamps, read_bag
-from xmag_train.mil.checkpoint import HeadFacts, load_head, save_head
+from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.crossval import examples_of, fingerprint, fold_numbers, out_of_fold, run_fold
 from xmag_train.mil.fit import fit_head
@@ -60,22 +60,14 @@ def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> None:
         seed=config.seed,
         kept=kept.part("whole"),
     )
-    sizes = [len(example.features) for example in examples]
-    facts = HeadFacts(
-        head=config.head,
-        task=config.task,
-        labels=config.labels,
-        positive_class=config.positive_class,
-        embedding_dim=examples[0].features.shape[1],
+    facts = facts_of(
+        config,
+        head,
+        (encoder, sha256),
         hidden=config.fit.hidden,
-        encoder=encoder,
-        encoder_sha256=sha256,
-        instance=config.instance,
-        bag_size_min=min(sizes),
-        bag_size_max=max(sizes),
+        bag_sizes=[len(example.features) for example in examples],
         epochs=epochs,
         fingerprint=key,
-        config=config.model_dump(mode="json"),
     )
     save_head(path, head, facts)
     kept.erase()

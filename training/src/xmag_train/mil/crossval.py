@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from xmag_train.cohort.table import Cohort, SlideRow
-from xmag_train.mil.bags import bag_folder, bag_stamps, read_features
+from xmag_train.mil.bags import bag_folder, bag_stamps, common_encoder, read_features
+from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.fit import Example, choose_epochs, fit_head, logits_of
 from xmag_train.mil.keep import KeptFits
 from xmag_train.mil.task import FoldResult
-from xmag_train.write import save_torch, write_json
+from xmag_train.write import write_json
 
 
 def examples_of(rows: Sequence[SlideRow], folder: Path) -> list[Example]:
@@ -52,7 +53,15 @@ def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: 
         slides=[example.slide for example in test],
         logits=logits_of(head, test).tolist(),
     )
-    save_torch(config.out / "folds" / f"head-{fold}.pt", {"head": config.head, "state_dict": head.state_dict()})
+    facts = facts_of(
+        config,
+        head,
+        common_encoder(folder, [row.slide for row in cohort.rows]),
+        hidden=config.fit.hidden,
+        bag_sizes=[len(example.features) for example in learning],
+        epochs=epochs,
+    )
+    save_head(path.with_name(f"head-{fold}.pt"), head, facts)
     write_json(path, {"fingerprint": key, **result.model_dump()})
     kept.erase()
     return result
