@@ -11,9 +11,10 @@ from pathlib import Path
 
 from app.errors import TaskNotFoundError
 from app.inference.device import Device
+from app.inference.manifest import Manifest
 from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
-from app.pipeline import EmptySlideError, SlideRequest, analyze
+from app.pipeline import EmptySlideError, Means, SlideRequest, analyze
 from app.results.schema import ResultDocument
 from app.results.write import write_results, write_tissue_mask
 from app.settings import Settings
@@ -52,19 +53,22 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
 
     Typed errors when that cannot be; a slide without tissue leaves its tissue_mask.png there.
     """
+    registry = ModelRegistry(settings.models_dir)
+    name = registry.default(request.model or settings.model)
+    manifest = registry.manifest(name)
+    _check_tasks(request.tasks, manifest)
     with ThreadPoolExecutor(1) as beside:
-        loading = beside.submit(_load, request, settings)
+        loading = beside.submit(_load, registry.folder(name), settings)
         with (
             SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader,
             _slide(request.slide, settings) as slide,
             closing(Device()) as device,
             _output(request.out) as folder,
         ):
-            reader.open(slide, request.mpp)
-            model = loading.result()
+            means = Means(manifest, loading.result, reader, device)
             wanted = SlideRequest(slide, request.mpp, request.stain, request.organ, request.tasks)
             try:
-                result = analyze(wanted, model, reader, progress, device)
+                result = analyze(wanted, means, progress)
             except EmptySlideError as error:
                 write_tissue_mask(error.tissue_mask, folder)
                 _publish(folder, request.out)
@@ -76,16 +80,15 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
             return result.document
 
 
-def _load(request: LocalRequest, settings: Settings) -> Model:
-    registry = ModelRegistry(settings.models_dir)
-    name = registry.default(request.model or settings.model)
-    known = [head.task for head in registry.manifest(name).heads]
-    for task in request.tasks:
+def _check_tasks(tasks: tuple[str, ...], manifest: Manifest) -> None:
+    known = [head.task for head in manifest.heads]
+    for task in tasks:
         if task not in known:
-            raise TaskNotFoundError(f"Model {name} has no task {task}. It has: {', '.join(known)}.")
-    return load_model(
-        registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
-    )
+            raise TaskNotFoundError(f"Model {manifest.name} has no task {task}. It has: {', '.join(known)}.")
+
+
+def _load(folder: Path, settings: Settings) -> Model:
+    return load_model(folder, device=settings.device, precision=settings.precision, threads=settings.threads)
 
 
 @contextmanager

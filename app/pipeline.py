@@ -14,6 +14,7 @@ import numpy as np
 from app.document import build_document
 from app.errors import NoTissueError
 from app.inference.device import Claim, Device, Embeddings
+from app.inference.manifest import Manifest
 from app.inference.model import Model
 from app.prediction import top_tiles
 from app.reading_plan import reading_plan
@@ -64,6 +65,20 @@ class EmptySlideError(NoTissueError):
         self.tissue_mask = tissue_mask
 
 
+@dataclass(frozen=True)
+class Means:
+    """What an analysis works with.
+
+    ``manifest`` of the model, and ``model``, asked for, and waited for, once the slide is surveyed; a reader of the
+    slide's own; the device, which it shares with others.
+    """
+
+    manifest: Manifest
+    model: Callable[[], Model]
+    reader: SlideReader
+    device: Device
+
+
 class Stopwatch:
     """Seconds by stage."""
 
@@ -80,10 +95,9 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def analyze(
-    request: SlideRequest, model: Model, reader: SlideReader, progress: Progress, device: Device
-) -> SlideResult:
+def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideResult:
     """Analyse one slide; typed errors of app.errors, EmptySlideError among them, when it cannot be."""
+    reader = means.reader
     watch = Stopwatch()
     start = time.perf_counter()
     with _hashing(request) as digest:
@@ -92,10 +106,11 @@ def analyze(
             info = reader.open(request.path, request.mpp)
         progress("survey", 0, 1)
         with watch.stage("survey"):
-            survey = reader.survey(reading_plan(model.manifest))
+            survey = reader.survey(reading_plan(means.manifest))
         if len(survey.coords) == 0:
             raise EmptySlideError(survey.tissue_mask)
-        features = _embed(_Tiles(survey, reader, request.urgency), model, device, progress, watch)
+        model = means.model()
+        features = _embed(_Tiles(survey, reader, request.urgency), model, means.device, progress, watch)
         qc = reader.qc_after_tiles()
         progress("aggregate", 0, 1)
         with watch.stage("aggregate"):

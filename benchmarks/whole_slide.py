@@ -19,7 +19,7 @@ from PIL import Image
 
 from app.inference.device import Device
 from app.inference.model import Model, load_model
-from app.pipeline import SlideRequest, analyze
+from app.pipeline import Means, SlideRequest, analyze
 from app.reading_plan import reading_plan
 from app.slides.reader import SlideReader
 
@@ -54,11 +54,12 @@ def main() -> None:
     model.warm_up()
     request = SlideRequest(given.slide)
     with SlideReader() as reader, closing(Device()) as device:
-        first = analyze(request, model, reader, lambda *_: None, device)
+        means = Means(model.manifest, lambda: model, reader, device)
+        first = analyze(request, means, lambda *_: None)
         coords, mpp = first.coords, first.document.slide.mpp
         naive = usual_way(given.slide, model, coords, mpp)
         sides = {
-            "ours": lambda: timed(lambda: analyze(request, model, reader, lambda *_: None, device)),
+            "ours": lambda: timed(lambda: analyze(request, means, lambda *_: None)),
             "usual": lambda: timed(lambda: usual_way(given.slide, model, coords, mpp)),
         }
         ours, usual = in_turn(sides, given.rounds).values()

@@ -1,24 +1,10 @@
 """One attempt at one job: check the source, analyse, write the files into the attempt's folder."""
 
-from dataclasses import dataclass
-
-from app.inference.device import Device
-from app.inference.model import Model
 from app.jobs.record import PRIORITIES, JobRequest, UploadSource
 from app.jobs.source import check_unchanged
 from app.jobs.store import Attempt, JobStore
-from app.pipeline import EmptySlideError, Progress, SlideRequest, analyze
+from app.pipeline import EmptySlideError, Means, Progress, SlideRequest, analyze
 from app.results.write import write_results, write_tissue_mask
-from app.slides.reader import SlideReader
-
-
-@dataclass(frozen=True)
-class Means:
-    """What an analysis works with: the model, the device that it shares with others, a reader of its own."""
-
-    model: Model
-    device: Device
-    reader: SlideReader
 
 
 def run_attempt(request: JobRequest, store: JobStore, attempt: Attempt, means: Means, progress: Progress) -> None:
@@ -40,7 +26,7 @@ def run_attempt(request: JobRequest, store: JobStore, attempt: Attempt, means: M
         urgency=PRIORITIES.index(request.priority),
     )
     try:
-        result = analyze(slide, means.model, means.reader, progress, means.device)
+        result = analyze(slide, means, progress)
     except EmptySlideError as error:
         write_tissue_mask(error.tissue_mask, attempt.folder)
         raise

@@ -26,10 +26,11 @@ from app.jobs.in_hand import Held
 from app.jobs.keeper import Keeper, Stop
 from app.jobs.queue import Lease
 from app.jobs.record import JobError, JobRequest, Outcome, now
-from app.jobs.run import Means, run_attempt
+from app.jobs.run import run_attempt
 from app.jobs.shared import Shared
 from app.jobs.store import Attempt
 from app.jobs.tally import count_attempt, count_batches, count_outcome, count_wait, count_work
+from app.pipeline import Means
 from app.results.write import read_document
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -155,7 +156,7 @@ class Slot:
         try:
             model = self._shared.model(request.model)
             with self._shared.readers.lease() as reader, keeper.aborting(reader):
-                means = Means(model, self._shared.device, reader)
+                means = Means(model.manifest, lambda: model, reader, self._shared.device)
                 run_attempt(request, self._store, attempt, means, keeper.progress)
         except XmagError as error:
             return error
