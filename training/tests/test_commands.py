@@ -35,6 +35,7 @@ KINDS: dict[str, type[Config]] = {
     "atlas/finetune.yaml": FinetuneConfig,
     "atlas/mil.yaml": MilConfig,
     "curate.yaml": CurateConfig,
+    "embed-teacher.yaml": EmbedConfig,
     "embed.yaml": EmbedConfig,
 }
 COMMANDS = ("curate", "distill", "embed", "bags", "mil", "finetune", "evaluate", "export")

@@ -139,10 +139,10 @@ def evaluate(
 
 @app.command()
 def embed(
-    config: Annotated[Path, typer.Option(help="YAML: slides, exported model, folder of bags.")],
+    config: Annotated[Path, typer.Option(help="YAML: slides, exported model or teacher, folder of bags.")],
     out: Annotated[Path | None, typer.Option(help="Folder of bags, in place of the config's.")] = None,
 ) -> None:
-    """Whole slides → HDF5 bags, with the service's own reader and model runner."""
+    """Whole slides → HDF5 bags, with the service's own reader: by an exported model at 5x, or by a teacher at 20x."""
     from xmag_train.embed.command import run_embed
 
     run_embed(config, out)

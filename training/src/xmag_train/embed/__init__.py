@@ -1,1 +1,1 @@
-"""Whole slides to bags, with the service's own reader and model runner."""
+"""Whole slides to bags, with the service's own reader, by its model runner or by a network of training."""

@@ -1,19 +1,18 @@
-"""One slide through the service's reader and the student: a bag with the attributes that the service writes."""
+"""One slide through the service's reader and a network: a bag with the attributes that the service writes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NoTissueError
-from app.inference.model import Model
-from app.reading_plan import reading_plan
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
 from app.slides.types import SlideInfo, Survey
+from xmag_train.embed.source import Source
 
 
 @dataclass(frozen=True)
@@ -29,46 +28,36 @@ class SlideBag:
     attributes: dict[str, int | float | str]
 
 
-def embed_slide(path: Path, model: Model, reader: SlideReader, batch_tiles: int) -> SlideBag:
+def embed_slide(path: Path, source: Source, reader: SlideReader) -> SlideBag:
     """Read and embed every tile. SlideError's kinds, NoTissueError among them, where the slide cannot be used."""
     info = reader.open(path)
-    survey = reader.survey(reading_plan(model.manifest))
+    survey = reader.survey(source.plan)
     if len(survey.coords) == 0:
         raise NoTissueError("No tissue was found on the slide.")
-    features = np.empty((len(survey.coords), model.manifest.embedding_dim), dtype=np.float32)
-    for batch in reader.tiles(batch_tiles):
-        features[batch.start : batch.start + len(batch.tiles)] = model.embedder.embed(batch.tiles)
+    features = np.concatenate([source.embed(batch.tiles) for batch in reader.tiles(source.batch_tiles)])
     sha256, _ = hash_slide(path)
-    return SlideBag(features, survey.coords, survey.tissue_fractions, attributes(info, survey, model, sha256))
+    return SlideBag(features, survey.coords, survey.tissue_fractions, attributes(info, survey, source, sha256))
 
 
-def attributes(info: SlideInfo, survey: Survey, model: Model, sha256: str) -> dict[str, int | float | str]:
+def attributes(info: SlideInfo, survey: Survey, source: Source, sha256: str) -> dict[str, int | float | str]:
     """What the service's embeddings.h5 says of ``coords``."""
-    manifest = model.manifest
     return {
-        "patch_size": manifest.tile_px,
+        "patch_size": source.plan.tile_px,
         "patch_size_level0": round(survey.tile_size0),
         "level0_magnification": 10.0 / info.mpp,
-        "target_magnification": 10.0 / manifest.mpp,
+        "target_magnification": 10.0 / source.plan.tile_mpp,
         "overlap": 0,
         "name": sha256[:16],
         "savetodir": "",
         "level0_width": info.width,
         "level0_height": info.height,
         "mpp": info.mpp,
-        "model": f"{manifest.name} {manifest.version}",
-        "model_manifest_sha256": model.manifest_sha256,
-        "student_sha256": student_sha256(model),
+        **source.about,
         "sha256": sha256,
     }
 
 
-def student_sha256(model: Model) -> str:
-    """Of the variant that ran."""
-    return model.manifest.variant(model.precision).file.sha256
-
-
-def write_slide_bag(path: Path, bag: SlideBag, encoder: dict[str, Any]) -> None:
+def write_slide_bag(path: Path, bag: SlideBag, encoder: Mapping[str, str]) -> None:
     """Write ``path`` whole or not at all. ``encoder``: file attributes that bind heads to what made the features."""
     draft = path.with_name(f".{path.name}.part")
     with h5py.File(draft, "w", libver="v110") as file:
@@ -84,9 +73,10 @@ def write_slide_bag(path: Path, bag: SlideBag, encoder: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def made_by(path: Path) -> str | None:
-    """sha256 of the student that made the bag at ``path``; None if there is none."""
+def is_made(path: Path, source: Source) -> bool:
+    """Whether ``source`` made the bag at ``path``."""
     if not path.is_file():
-        return None
+        return False
     with h5py.File(path, "r") as file:
-        return str(file["coords"].attrs["student_sha256"])
+        said = file["coords"].attrs
+        return all(said.get(name) == source.about[name] for name in source.stamp)

@@ -5,10 +5,10 @@ from pathlib import Path
 import typer
 
 from app.errors import SlideError
-from app.inference.model import Model, load_model
 from app.slides.reader import SlideReader
-from xmag_train.embed.bag import embed_slide, made_by, student_sha256, write_slide_bag
+from xmag_train.embed.bag import embed_slide, is_made, write_slide_bag
 from xmag_train.embed.config import EmbedConfig
+from xmag_train.embed.source import open_source
 from xmag_train.progress import track
 from xmag_train.write import write_json
 
@@ -28,43 +28,25 @@ def run_embed(path: Path, out: Path | None) -> None:
 def embed_all(config: EmbedConfig) -> tuple[int, int, list[dict[str, str]]]:
     """(bags made, bags kept from an earlier run, slides skipped with the reason)."""
     slides = config.paths()
-    model = load_model(config.model, device=config.device, precision=config.precision, threads=config.threads)
+    source = open_source(config)
     config.out.mkdir(parents=True, exist_ok=True)
     made, kept, skipped = 0, 0, list[dict[str, str]]()
     reader = SlideReader()
     try:
         for slide in track(slides, "slides"):
             target = config.out / f"{slide.stem}.h5"
-            if made_by(target) == student_sha256(model):
+            if is_made(target, source):
                 kept += 1
                 continue
             if not reader.alive:
                 reader = SlideReader()
             try:
-                write_slide_bag(target, embed_slide(slide, model, reader, config.batch_tiles), encoder(model))
+                write_slide_bag(target, embed_slide(slide, source, reader), source.encoder)
                 made += 1
             except SlideError as error:
                 skipped.append({"slide": slide.name, "code": error.code, "message": str(error)})
                 typer.echo(f"{slide.name}: {error} ({error.code}); skipped", err=True)
     finally:
         reader.close()
-    write_json(config.out / METRICS_FILE, {"bags_made": made, "bags_kept": kept, "skipped": skipped, **encoder(model)})
+    write_json(config.out / METRICS_FILE, {"bags_made": made, "bags_kept": kept, "skipped": skipped, **source.encoder})
     return made, kept, skipped
-
-
-def encoder(model: Model) -> dict[str, str]:
-    """What a head trained on these bags is bound to.
-
-    The `student.pt` that the model was exported from, where its provenance says so, else the exported file.
-    """
-    checkpoint = checkpoint_of(model.manifest.provenance.config)
-    return {
-        "encoder": f"student:{model.manifest.name}",
-        "encoder_sha256": checkpoint or student_sha256(model),
-    }
-
-
-def checkpoint_of(config: str) -> str | None:
-    """The sha256 after `student.pt ` in the manifest's ``provenance.config``."""
-    _, found, rest = config.partition("student.pt ")
-    return rest[:64] if found and len(rest) >= 64 else None

@@ -5,16 +5,19 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from xmag_train.config import Config
+from xmag_train.mil.encode import EncoderConfig
 
 
 class EmbedConfig(Config):
     """``folder``: every file in it is tried; ``slides``: a list of files. Exactly one of them.
 
-    ``model``: an exported model's folder. ``out``: gets `<slide>.h5`. ``device``: cpu, cuda or auto.
-    ``batch_tiles``: tiles per turn of the reader.
+    ``model``: an exported model's folder. ``encoder``: a teacher of the registry, or a student, in its place; ``model``
+    then only says how much of a tile must be tissue (0.10 without it). ``out``: gets `<slide>.h5`. ``device``: cpu,
+    cuda or auto. ``precision``: of a model. ``batch_tiles``: 5x tiles per turn of the reader.
     """
 
-    model: Path
+    model: Path | None = None
+    encoder: EncoderConfig | None = None
     out: Path
     folder: Path | None = None
     slides: tuple[Path, ...] = ()
@@ -27,6 +30,10 @@ class EmbedConfig(Config):
     def _one_source(self) -> "EmbedConfig":
         if (self.folder is None) == (not self.slides):
             raise ValueError("give either folder or slides")
+        if self.model is None and self.encoder is None:
+            raise ValueError("give a model or an encoder")
+        if self.encoder is not None and self.precision != "fp32":
+            raise ValueError("precision is of an exported model: an encoder runs in fp32")
         return self
 
     def paths(self) -> list[Path]:

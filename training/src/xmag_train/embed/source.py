@@ -1,0 +1,115 @@
+"""What makes a bag's features: an exported model by the service's runner, or a network of training by torch.
+
+Both lay the same grid of 448 µm over a slide and keep the same tiles, so that the bags of a 20x teacher and of a 5x
+student hold the same places row by row. A teacher's row is the mean of its 16 embeddings of the place: what the student
+was taught to give there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.inference.manifest import load_manifest
+from app.inference.model import Model, load_model
+from app.reading_plan import reading_plan
+from app.slides.types import ReadingPlan
+from xmag_train.data.shards import REGION_MPP, REGION_PX
+from xmag_train.embed.config import EmbedConfig
+from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, tiles_20x
+
+TEACHER_FIELDS = 4
+"""Fields of 896 px that the reader hands over at a time: 64 teacher tiles."""
+INSTANCES = {"teacher": "mean of 16 tiles of 224 px at 0.5 um/px", "student": "224 px tile at 2.0 um/px"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """``embed``: uint8 [n, px, px, 3], as ``plan`` reads them, → float32 [n, D]; ``batch_tiles``: n, at most.
+
+    ``about``: attributes of ``coords``; a bag is this source's if it says the same of ``stamp``, some of them.
+    ``encoder``: attributes of the file, which bind heads to what made the features.
+    """
+
+    plan: ReadingPlan
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    batch_tiles: int
+    about: Mapping[str, str | float]
+    stamp: tuple[str, ...]
+    encoder: Mapping[str, str]
+
+
+def open_source(config: EmbedConfig) -> Source:
+    """The encoder that ``config`` names, or its model's student."""
+    if config.encoder is not None:
+        return encoder_source(config, config.encoder)
+    if config.model is None:
+        raise ValueError("neither a model nor an encoder is named")
+    model = load_model(config.model, device=config.device, precision=config.precision, threads=config.threads)
+    return model_source(model, config.batch_tiles)
+
+
+def model_source(model: Model, batch_tiles: int) -> Source:
+    """The student of an exported model, with what the service's embeddings.h5 says."""
+    manifest = model.manifest
+    student = manifest.variant(model.precision).file.sha256  # the variant that runs
+    return Source(
+        plan=reading_plan(manifest),
+        embed=model.embedder.embed,
+        batch_tiles=batch_tiles,
+        about={
+            "model": f"{manifest.name} {manifest.version}",
+            "model_manifest_sha256": model.manifest_sha256,
+            "student_sha256": student,
+        },
+        stamp=("student_sha256",),
+        encoder={
+            "encoder": f"student:{manifest.name}",
+            "encoder_sha256": checkpoint_of(manifest.provenance.config) or student,
+        },
+    )
+
+
+def encoder_source(config: EmbedConfig, encoder: EncoderConfig) -> Source:
+    """A teacher on the 4×4 tiles of each 5x tile's field at 20x, or a student that was not exported, at 5x."""
+    torch.set_num_threads(config.threads)
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    tissue_min = ReadingPlan().tissue_min if config.model is None else load_manifest(config.model).tissue_min
+    if encoder.kind == "teacher":
+        plan = ReadingPlan(tile_px=REGION_PX, tile_mpp=REGION_MPP, tissue_min=tissue_min)
+    else:
+        plan = ReadingPlan(tissue_min=tissue_min)
+    identity = encoder.identity()
+    return Source(
+        plan=plan,
+        embed=_embedding_of(load_encoder(encoder, device, compiled=True)[0], encoder.kind, device),
+        batch_tiles=TEACHER_FIELDS if encoder.kind == "teacher" else config.batch_tiles,
+        about={
+            "model": identity["encoder"],
+            "encoder_sha256": identity["encoder_sha256"],
+            "tissue_min": tissue_min,
+        },
+        stamp=("encoder_sha256", "tissue_min"),
+        encoder={**identity, "instance": INSTANCES[encoder.kind]},
+    )
+
+
+def checkpoint_of(config: str) -> str | None:
+    """The sha256 after `student.pt ` in a manifest's ``provenance.config``: what its heads are bound to."""
+    _, found, rest = config.partition("student.pt ")
+    return rest[:64] if found and len(rest) >= 64 else None
+
+
+def _embedding_of(network: Encode, kind: str, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    @torch.inference_mode()
+    def embed(fields: NDArray[np.uint8]) -> NDArray[np.float32]:
+        tiles = np.concatenate([tiles_20x(field) for field in fields]) if kind == "teacher" else fields.copy()
+        found = network(torch.from_numpy(tiles).to(device)).float()
+        rows: NDArray[np.float32] = found.unflatten(0, (len(fields), -1)).mean(dim=1).cpu().numpy()
+        return rows
+
+    return embed
