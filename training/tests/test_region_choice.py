@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.curate import REPORT_FILE, curate
@@ -44,3 +45,19 @@ def test_bad_slides_are_reported_skipped_and_not_read_again(tmp_path: Path) -> N
     (tmp_path / "bad.svs").unlink()  # read again, its error would be another
     assert curate(config, tmp_path / "out") == outcomes
     assert (tmp_path / "out" / REPORT_FILE).read_bytes() == before
+
+
+def test_a_folder_begun_with_another_config_or_order_is_refused(tmp_path: Path) -> None:
+    header = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"
+
+    def table(*names: str) -> CurateConfig:
+        rows = [f"{name}.svs\t{name}\tc\ts\tliver\tl\tH&E\tA" for name in names]
+        (tmp_path / "slides.tsv").write_text("\n".join([header, *rows]) + "\n")
+        return CurateConfig(slides=tmp_path / "slides.tsv")
+
+    curate(table("one"), tmp_path / "out")
+    with pytest.raises(ValueError, match=r"cut by another config \(per_slide 500, now 9\): choose another"):
+        curate(table("one").model_copy(update={"per_slide": 9}), tmp_path / "out")
+    with pytest.raises(ValueError, match="must stay first"):
+        curate(table("new", "one"), tmp_path / "out")
+    assert [outcome.slide for outcome in curate(table("one", "new"), tmp_path / "out")] == ["one", "new"]

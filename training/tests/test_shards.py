@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from xmag_train.data.atlas import import_atlas
+from xmag_train.data.claim import CLAIM_FILE
 from xmag_train.data.shards import Region, RegionMeta, read_shards, regions_sha256, shards_in, write_shards
 
 
@@ -58,14 +59,45 @@ def test_no_shards_says_what_to_do(tmp_path: Path) -> None:
         shards_in(tmp_path)
 
 
+def make_atlas(folder: Path, cases: list[str], pictures: list[int]) -> None:
+    """A corpus of one slide per case; picture i is of the last case that is named up to it."""
+    (folder / "regions").mkdir(parents=True)
+    columns = "slide\tcase\torgan\tlabel\tstain\tscanner\tmpp"
+    rows = [f"{case}__HE\t{case}\tliver\tmalignant\tH&E\tAperio\t0.25" for case in dict.fromkeys(cases)]
+    (folder / "slides.tsv").write_text("\n".join([columns, *rows]) + "\n")
+    lines = ["file\tslide\tx0\ty0\tside0\ttissue_fraction"]
+    for number, (case, picture) in enumerate(zip(cases, pictures, strict=True)):
+        (folder / f"regions/{number}.jpg").write_bytes(region(picture).jpeg)
+        lines.append(f"regions/{number}.jpg\t{case}__HE\t{7 + number}\t8\t1792\t0.7")
+    (folder / "regions.tsv").write_text("\n".join(lines) + "\n")
+
+
 def test_the_atlas_is_imported_with_case_and_collection(tmp_path: Path) -> None:
-    (tmp_path / "regions").mkdir()
-    (tmp_path / "regions/a.jpg").write_bytes(region(1).jpeg)
-    slide_columns = "slide\tcase\torgan\tlabel\tstain\tscanner\tmpp"
-    (tmp_path / "slides.tsv").write_text(f"{slide_columns}\nBS3__HE\tBS3\tliver\tmalignant\tH&E\tAperio\t0.25\n")
-    (tmp_path / "regions.tsv").write_text(
-        "file\tslide\tx0\ty0\tside0\ttissue_fraction\nregions/a.jpg\tBS3__HE\t7\t8\t1792\t0.7\n"
-    )
-    (found,) = read_shards(import_atlas(tmp_path, tmp_path / "out"))
+    make_atlas(tmp_path, ["BS3"], [1])
+    (found,) = read_shards(import_atlas(tmp_path, tmp_path / "out").shards)
     assert (found.key, found.meta.case, found.meta.site) == ("BS3__HE_7_8", "BS3", "saka")
     assert found.jpeg == region(1).jpeg
+
+
+def test_of_two_regions_of_a_case_that_are_the_same_the_first_is_imported(tmp_path: Path) -> None:
+    make_atlas(tmp_path, ["BS3", "BS3", "BS3", "BS4"], [1, 2, 1, 1])
+    imported = import_atlas(tmp_path, tmp_path / "out")
+    assert imported.duplicates == ["BS3__HE_9_8"]
+    kept = [found.key for found in read_shards(imported.shards)]
+    assert kept == ["BS3__HE_7_8", "BS3__HE_8_8", "BS4__HE_10_8"]  # another case may look the same
+
+
+def test_shards_of_another_corpus_or_import_are_not_overwritten(tmp_path: Path) -> None:
+    make_atlas(tmp_path / "one", ["BS3"], [1])
+    make_atlas(tmp_path / "two", ["BS3", "BS3"], [1, 2])
+    (before,) = import_atlas(tmp_path / "one", tmp_path / "out").shards
+    content = before.read_bytes()
+    assert import_atlas(tmp_path / "one", tmp_path / "out").shards == [before]
+    with pytest.raises(ValueError, match=r"regions\.tsv .*choose another folder"):
+        import_atlas(tmp_path / "two", tmp_path / "out")
+    with pytest.raises(ValueError, match=r"duplicate_correlation 0\.97, now 0\.5"):
+        import_atlas(tmp_path / "one", tmp_path / "out", duplicate_correlation=0.5)
+    assert before.read_bytes() == content
+    (tmp_path / "out" / CLAIM_FILE).unlink()
+    with pytest.raises(ValueError, match="do not say by which config"):
+        import_atlas(tmp_path / "one", tmp_path / "out")

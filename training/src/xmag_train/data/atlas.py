@@ -1,9 +1,17 @@
 """Import of the Pathology Atlas region corpus: a folder with slides.tsv, regions.tsv and the pictures."""
 
 import csv
+import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xmag_train.data.claim import claim
+from xmag_train.data.select import DUPLICATE_CORRELATION, is_duplicate, signature
 from xmag_train.data.shards import Region, RegionMeta, write_shards
 
 SHARD_NAME = "atlas"
@@ -40,9 +48,34 @@ def atlas_regions(folder: Path) -> Iterator[Region]:
         yield Region((folder / row["file"]).read_bytes(), meta)
 
 
-def import_atlas(folder: Path, out: Path) -> list[Path]:
-    """Write the corpus as shards into ``out``; the same input gives the same bytes."""
-    return write_shards(atlas_regions(folder), out, SHARD_NAME)
+@dataclass(frozen=True)
+class Imported:
+    """``shards`` written; ``duplicates``: keys of the regions left out, each too like an earlier one of its case."""
+
+    shards: list[Path]
+    duplicates: list[str]
+
+
+def import_atlas(folder: Path, out: Path, duplicate_correlation: float = DUPLICATE_CORRELATION) -> Imported:
+    """Write the corpus as shards into ``out``; the same input gives the same bytes.
+
+    ValueError where ``out`` holds shards of another corpus, or imported in another way.
+    """
+    tables = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("slides.tsv", "regions.tsv")}
+    claim(out, {"source": "atlas", "duplicate_correlation": duplicate_correlation, **tables})
+    seen: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    duplicates: list[str] = []
+
+    def distinct() -> Iterator[Region]:
+        for region in atlas_regions(folder):
+            mark, kept = signature(region.pixels()), seen[region.meta.case]
+            if is_duplicate(mark, kept, duplicate_correlation):
+                duplicates.append(region.key)
+                continue
+            kept.append(mark)
+            yield region
+
+    return Imported(write_shards(distinct(), out, SHARD_NAME), duplicates)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

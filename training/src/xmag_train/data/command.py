@@ -17,8 +17,11 @@ def run_curate(out: Path, atlas: Path | None, config: Path | None) -> None:
     if (atlas is None) == (config is None):
         raise typer.BadParameter("give either --atlas or --config")
     if atlas is not None:
-        for path in import_atlas(atlas, out):
+        imported = import_atlas(atlas, out)
+        for path in imported.shards:
             typer.echo(path)
+        for key in imported.duplicates:
+            typer.echo(f"left out {key}: too like another region of its case", err=True)
     if config is not None:
         outcomes = curate(CurateConfig.read(config), out)
         for outcome in outcomes:

@@ -1,10 +1,12 @@
 """The YAML of `xmag-train curate`."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from xmag_train.config import Config
+from xmag_train.data.select import DUPLICATE_CORRELATION
 
 
 class CurateConfig(Config):
@@ -18,6 +20,10 @@ class CurateConfig(Config):
     name: str = Field(default="regions", pattern=r"^[a-z0-9][a-z0-9-]*$")
     tissue_min: float = Field(default=0.6, gt=0.0, le=1.0)
     per_slide: int = Field(default=500, ge=1)
-    duplicate_correlation: float = Field(default=0.97, gt=0.0, le=1.0)
+    duplicate_correlation: float = Field(default=DUPLICATE_CORRELATION, gt=0.0, le=1.0)
     jpeg_quality: int = Field(default=90, ge=50, le=100)
     seed: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides what is cut from a slide; the table may be moved, and grow at its end."""
+        return {"source": "slides", **self.model_dump(mode="json", exclude={"slides"})}

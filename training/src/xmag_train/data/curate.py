@@ -14,6 +14,7 @@ from PIL import Image
 from app.errors import SlideError
 from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
+from xmag_train.data.claim import claim
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.select import farthest_first, is_duplicate, signature
 from xmag_train.data.shards import REGION_MPP, REGION_PX, Region, RegionMeta, read_shards, write_shards
@@ -63,11 +64,18 @@ def read_slides(table: Path) -> list[SlideRow]:
 
 
 def curate(config: CurateConfig, out: Path) -> list[Outcome]:
-    """Shards and `curate.jsonl` in ``out``. Slides that the report knows are not read again, bad ones included."""
+    """Shards and `curate.jsonl` in ``out``. Slides that the report knows are not read again, bad ones included.
+
+    ValueError where ``out`` was begun with another config, or with slides in another order: a shard is named by its
+    slide's place in the table.
+    """
     slides = read_slides(config.slides)
     out.mkdir(parents=True, exist_ok=True)
+    claim(out, config.settings())
     report = out / REPORT_FILE
     known = _read_report(report)
+    if list(known) != [slide.slide for slide in slides][: len(known)]:
+        raise ValueError(f"{config.slides.name}: slides that were cut before must stay first, and in their order")
     seen: dict[str, Signatures] = defaultdict(list)
     outcomes: list[Outcome] = []
     for number, slide in enumerate(track(slides, "slides")):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIGNATURE_PX = 16
+DUPLICATE_CORRELATION = 0.97
 
 
 def farthest_first(coords: NDArray[np.int64], seed: int = 0) -> list[int]:
