@@ -154,10 +154,18 @@ def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> 
     broken.send_signal(signal.SIGKILL)
     broken.wait()
     assert not (tmp_path / "broken" / "student.pt").exists()
+    stopped_at = torch.load(checkpoint, weights_only=True)
     subprocess.run(command("broken"), check=True, timeout=120, env=ENVIRONMENT)
-    whole = (tmp_path / "whole" / "metrics.jsonl").read_text()
-    assert len(whole.splitlines()) == 8
-    assert (tmp_path / "broken" / "metrics.jsonl").read_text() == whole
+    whole, resumed = (
+        [json.loads(line) for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
+        for run in ("whole", "broken")
+    )
+    spent = [[line.pop("wall_s") for line in lines] for lines in (whole, resumed)]
+    assert [line["step"] for line in whole] == list(range(1, 9))
+    assert resumed == whole
+    # Time before the kill is not forgotten.
+    assert all(times == sorted(times) for times in spent)
+    assert spent[1][-1] >= stopped_at["wall_s"] > 0
     first, second = (
         torch.load(tmp_path / run / "student.pt", weights_only=True)["state_dict"] for run in ("whole", "broken")
     )

@@ -55,6 +55,24 @@ def test_run_writes_head_and_figures(tmp_path: Path) -> None:
         load_head(tmp_path / "run" / "folds" / "head-0.pt", "others")
 
 
+def test_steps_and_seconds_of_all_fits_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = make_cohort(tmp_path, cases=12)
+    steps, real = [0], torch.optim.AdamW.step
+
+    def counted(*arguments, **more):
+        steps[0] += 1
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", counted)
+    run = config(tmp_path, make_bags(tmp_path, "bags", rows, 3.0))
+    training = train_mil(run)["training"]
+    assert training["steps"] == steps[0] > 100
+    assert training["wall_s"] > 0
+    path = run.out / "folds" / "fold-0.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "effort": None}))  # as made before it was counted
+    assert train_mil(run)["training"] is None
+
+
 def test_no_head_learns_from_a_case_that_it_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_cohort(tmp_path)
     seen: list[set[str]] = []

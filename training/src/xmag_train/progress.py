@@ -1,4 +1,4 @@
-"""Progress: on a terminal a bar, in a log a line now and then."""
+"""Progress: on a terminal a bar, in a log a line now and then; and the time that work has taken."""
 
 import sys
 import time
@@ -25,3 +25,14 @@ def track(items: Sequence[T] | Iterable[T], what: str, total: int | None = None)
             told = time.monotonic()
             print(f"{what}: {done} of {'?' if count is None else count}", file=sys.stderr, flush=True)  # noqa: T201 (a log's line)
         yield item
+
+
+class Clock:
+    """Seconds of work by the clock on the wall, with ``before_s`` that an earlier process worked; None: not known."""
+
+    def __init__(self, before_s: float | None) -> None:
+        self._before_s, self._started = before_s, time.monotonic()
+
+    def seconds(self) -> float | None:
+        """So far, to a tenth."""
+        return None if self._before_s is None else round(self._before_s + time.monotonic() - self._started, 1)

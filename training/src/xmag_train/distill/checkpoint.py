@@ -1,7 +1,7 @@
 """All of a run at one step: what is needed to go on as if nothing had happened."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,18 +12,26 @@ from xmag_train.write import save_torch
 CHECKPOINT = "checkpoint.pt"
 
 
+class Done(NamedTuple):
+    """``steps`` done, and the seconds that they took; None where the checkpoint does not say."""
+
+    steps: int
+    wall_s: float | None
+
+
 def save_checkpoint(
     folder: Path,
-    step: int,
+    done: Done,
     *,
     model: nn.Module,
     average: WeightAverage,
     optimizer: torch.optim.Optimizer,
     identity: str,
 ) -> None:
-    """Write `checkpoint.pt`. ``step``: steps done; ``identity``: of the run's config and regions."""
+    """Write `checkpoint.pt`. ``identity``: of the run's config and regions."""
     content = {
-        "step": step,
+        "step": done.steps,
+        "wall_s": done.wall_s,
         "identity": identity,
         "model": model.state_dict(),
         "average": average.module.state_dict(),
@@ -36,14 +44,14 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, *, model: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer, identity: str
-) -> int:
-    """Fill all from `checkpoint.pt`; the number of steps done, 0 without a file.
+) -> Done:
+    """Fill all from `checkpoint.pt`; what was done, nothing without a file.
 
     ValueError where the file belongs to a run of another config: mixing two would be neither.
     """
     path = folder / CHECKPOINT
     if not path.exists():
-        return 0
+        return Done(0, 0.0)
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if content["identity"] != identity:
         raise ValueError(f"{path} was written by another config or other regions: choose another folder, or erase it")
@@ -52,4 +60,4 @@ def load_checkpoint(
     average.steps = content["average_steps"]
     optimizer.load_state_dict(content["optimizer"])
     torch.set_rng_state(content["torch_random"])
-    return int(content["step"])
+    return Done(int(content["step"]), content.get("wall_s"))

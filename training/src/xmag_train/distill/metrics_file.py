@@ -16,7 +16,7 @@ class MetricsFile:
         write_text(path, "".join(f"{line}\n" for line in kept))
 
     def add(self, step: int, **values: float | str | None) -> None:
-        """One line; ``step`` counts steps done."""
+        """One line; ``step`` counts steps done, ``wall_s`` the seconds that they took."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
 from xmag_train.distill.batches import Batch, BatchMaker
-from xmag_train.distill.checkpoint import load_checkpoint, save_checkpoint
+from xmag_train.distill.checkpoint import Done, load_checkpoint, save_checkpoint
 from xmag_train.distill.collage import collage
 from xmag_train.distill.config import DistillConfig, OptimConfig
 from xmag_train.distill.data import prepare
@@ -23,7 +23,7 @@ from xmag_train.distill.processes import launch
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
 from xmag_train.distill.weights import weights_of
-from xmag_train.progress import track
+from xmag_train.progress import Clock, track
 from xmag_train.student import embedding_dim_of
 from xmag_train.students.checkpoint import save_student
 from xmag_train.students.registry import build_student
@@ -63,14 +63,15 @@ def train(config: DistillConfig) -> nn.Module:
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model, optimizer = fabric.setup(model, optimizer)
-    metrics = MetricsFile(config.out / METRICS_FILE, done) if fabric.is_global_zero else None
+    metrics = MetricsFile(config.out / METRICS_FILE, done.steps) if fabric.is_global_zero else None
 
     steps = optim.epochs * sampler.steps_per_epoch
     warmup_steps = round(optim.warmup_epochs * sampler.steps_per_epoch)
     maker = BatchMaker(data.regions, data.tiles, data.targets, config)
+    clock = Clock(done.wall_s)
     with ThreadPoolExecutor(PREFETCHED) as pool:
         waiting: dict[int, Future[Batch]] = {}
-        for step in track(range(done, steps), "distilling"):
+        for step in track(range(done.steps, steps), "distilling"):
             for ahead in range(step, min(step + PREFETCHED, steps)):
                 if ahead not in waiting:
                     draws = sampler.batch(ahead, fabric.global_rank, fabric.world_size)
@@ -96,11 +97,17 @@ def train(config: DistillConfig) -> nn.Module:
             average.update(model.module)
             if metrics is not None and ((step + 1) % config.log_steps == 0 or step + 1 == steps):
                 values = {name: round(float(value.detach()), 6) for name, value in parts.items()}
-                metrics.add(step + 1, learning_rate=rate, gradient_norm=round(norm.item(), 6), **values)
+                metrics.add(
+                    step + 1,
+                    wall_s=clock.seconds(),
+                    learning_rate=rate,
+                    gradient_norm=round(norm.item(), 6),
+                    **values,
+                )
             if fabric.is_global_zero and ((step + 1) % config.checkpoint_steps == 0 or step + 1 == steps):
                 save_checkpoint(
                     config.out,
-                    step + 1,
+                    Done(step + 1, clock.seconds()),
                     model=model.module,
                     average=average,
                     optimizer=optimizer.optimizer,

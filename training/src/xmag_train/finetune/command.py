@@ -20,7 +20,7 @@ from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows, slides_
 from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.crossval import fold_numbers, out_of_fold, read_fold, split
 from xmag_train.mil.heads import StandardizedHead
-from xmag_train.mil.keep import KeptFits
+from xmag_train.mil.keep import Effort, KeptFits, total
 from xmag_train.mil.task import FoldResult, describe, tell, write_oof
 from xmag_train.progress import track
 from xmag_train.students.checkpoint import save_student
@@ -43,8 +43,11 @@ def train_end_to_end(config: FinetuneConfig) -> dict[str, Any]:
     logits = out_of_fold(cohort, results)
     metrics = describe(config, cohort, results, logits)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
+    efforts = [result.effort for result in results]
     if config.fit_all:
-        metrics["curve"] = _fit_all(config, cohort, slides, metrics["epochs"]["median"], stamp)
+        metrics["curve"], effort = _fit_all(config, cohort, slides, metrics["epochs"]["median"], stamp)
+        efforts.append(effort)
+    metrics["training"] = total(efforts)
     write_json(config.out / "metrics.json", metrics)
     return metrics
 
@@ -74,6 +77,7 @@ def _run_fold(  # noqa: PLR0917 (one caller, just above)
         losses=losses,
         slides=[slide.slide for slide in test],
         logits=judge(model, test).tolist(),
+        effort=kept.effort(),
     )
     # Each fold's student and head are kept: on its test cases fidelity may be measured.
     model = model.cpu()
@@ -86,8 +90,8 @@ def _run_fold(  # noqa: PLR0917 (one caller, just above)
 
 def _fit_all(
     config: FinetuneConfig, cohort: Cohort, slides: Mapping[str, TunedSlide], epochs: int, stamp: str
-) -> list[dict[str, float]]:
-    """Write `student.pt` and `head.pt`, tuned on every slide; the mean losses by epoch."""
+) -> tuple[list[dict[str, float]], Effort]:
+    """Write `student.pt` and `head.pt`, tuned on every slide; the mean losses by epoch, and what it took."""
     name, student, file = student_of(config.student, None)
     learning = of_rows(slides, cohort.rows)
     key = json.dumps([_settings(config), epochs, _sha256(file), stamp])
@@ -97,7 +101,7 @@ def _fit_all(
     model = model.cpu()
     _save_student(config, config.out / "student.pt", name, model.student, origin=file, learning=learning)
     _save_head(config, config.out / "head.pt", name, model.head, config.out / "student.pt", learning, epochs)
-    return curve
+    return curve, kept.effort()
 
 
 def _settings(config: FinetuneConfig) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Batch norms stay as they are, statistics and scale: a step sees regions of a few
 what the student will meet.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -88,7 +89,7 @@ def tune_epochs(
         if judge is not None:
             judged.append(judge(model.eval()))
         now = {"curve": curve, "judged": judged, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-        kept.save(now, last=epoch + 1 == epochs)
+        kept.save(now, last=epoch + 1 == epochs, steps=math.ceil(len(slides) / settings.bags_per_step))
     model.eval()
     return curve, judged
 

@@ -8,6 +8,7 @@ import torch
 
 from xmag_train.config import Config
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
+from xmag_train.mil.keep import Effort
 from xmag_train.mil.task import TaskConfig
 from xmag_train.write import save_torch
 
@@ -17,6 +18,7 @@ class HeadFacts(Config):
     where the bags do not say.
 
     ``bag_size_min`` and ``bag_size_max``: tiles in the bags it learnt from. ``fingerprint``: all that decided it.
+    ``effort``: of teaching it; None where that was not counted.
     """
 
     head: HeadName
@@ -32,6 +34,7 @@ class HeadFacts(Config):
     bag_size_max: int
     epochs: int
     fingerprint: str = ""
+    effort: Effort | None = None
     config: dict[str, Any]
 
 
@@ -44,6 +47,7 @@ def facts_of(
     bag_sizes: Sequence[int],
     epochs: int,
     fingerprint: str = "",
+    effort: Effort | None = None,
 ) -> HeadFacts:
     """Of a head that ``config`` asked for. ``encoder``: (name, sha256); ``bag_sizes``: of what it learnt from."""
     return HeadFacts(
@@ -60,6 +64,7 @@ def facts_of(
         bag_size_max=max(bag_sizes),
         epochs=epochs,
         fingerprint=fingerprint,
+        effort=effort,
         config=config.model_dump(mode="json"),
     )
 

@@ -12,7 +12,7 @@ from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.crossval import examples_of, fingerprint, fold_numbers, out_of_fold, run_fold
 from xmag_train.mil.fit import fit_head
-from xmag_train.mil.keep import KeptFits
+from xmag_train.mil.keep import Effort, KeptFits, total
 from xmag_train.mil.task import describe, tell, write_oof
 from xmag_train.progress import track
 from xmag_train.write import write_json
@@ -32,19 +32,21 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
     logits = out_of_fold(cohort, results)
     metrics = describe(config, cohort, results, logits)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
+    efforts = [result.effort for result in results]
     if config.fit_all:
-        fit_all(config, cohort, metrics["epochs"]["median"])
+        efforts.append(fit_all(config, cohort, metrics["epochs"]["median"]))
+    metrics["training"] = total(efforts)
     write_json(config.out / "metrics.json", metrics)
     return metrics
 
 
-def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> None:
-    """Write `head.pt`, taught on every slide. ValueError for bags of more than one encoder."""
+def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> Effort | None:
+    """Write `head.pt`, taught on every slide, and say what it took. ValueError for bags of more than one encoder."""
     folder, path = bag_folder(config.bags, None), config.out / "head.pt"
     stamps = bag_stamps(folder, [row.slide for row in cohort.rows])
     key = json.dumps([fingerprint(config, {}, stamps), epochs])
-    if path.is_file() and load_head(path)[1].fingerprint == key:
-        return
+    if path.is_file() and (found := load_head(path)[1]).fingerprint == key:
+        return found.effort
     examples = examples_of(cohort.rows, folder)
     encoders = {read_bag(folder / f"{row.slide}.h5").encoder() for row in cohort.rows}
     if len(encoders) != 1:
@@ -68,6 +70,8 @@ def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> None:
         bag_sizes=[len(example.features) for example in examples],
         epochs=epochs,
         fingerprint=key,
+        effort=kept.effort(),
     )
     save_head(path, head, facts)
     kept.erase()
+    return facts.effort

@@ -52,6 +52,7 @@ def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: 
         losses=losses,
         slides=[example.slide for example in test],
         logits=logits_of(head, test).tolist(),
+        effort=kept.effort(),
     )
     facts = facts_of(
         config,

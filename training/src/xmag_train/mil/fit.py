@@ -1,5 +1,6 @@
 """Teach one head from bags: class-weighted cross-entropy, a few bags per step."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -63,7 +64,7 @@ def fit_epochs(
         if judge is not None:
             judged.append(judge(head))
         now = {"epochs": epoch + 1, "judged": judged, "head": head.state_dict(), "optimizer": optimizer.state_dict()}
-        kept.save(now, last=epoch + 1 == epochs)
+        kept.save(now, last=epoch + 1 == epochs, steps=math.ceil(len(examples) / settings.bags_per_step))
     return head.eval(), judged
 
 

@@ -1,14 +1,35 @@
-"""A fit on disk, epoch by epoch: a killed one goes on where it was, to the very weights it would have come to."""
+"""A fit on disk, epoch by epoch: a killed one goes on where it was, to the very weights it would have come to.
+
+It counts its steps and seconds, those before the kill included.
+"""
 
 import hashlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from xmag_train.config import Config
 from xmag_train.write import save_torch
+
+
+class Effort(Config):
+    """``steps`` of an optimiser, and the seconds by the clock on the wall that they took."""
+
+    steps: int
+    wall_s: float
+
+
+def total(efforts: Iterable[Effort | None]) -> dict[str, float] | None:
+    """Of all; None where one is not known, as of a result from before they were counted."""
+    known = list(efforts)
+    parts = [effort for effort in known if effort is not None]
+    if len(parts) < len(known):
+        return None
+    return {"steps": sum(part.steps for part in parts), "wall_s": round(sum(part.wall_s for part in parts), 1)}
 
 
 class KeptFits:
@@ -21,10 +42,17 @@ class KeptFits:
     def __init__(self, folder: Path, stem: str, identity: str, every_s: float) -> None:
         self._folder, self._stem, self._every_s = folder, stem, every_s
         self._identity = hashlib.sha256(identity.encode()).hexdigest()
+        self._parts: list[KeptFit] = []
 
     def part(self, name: str) -> "KeptFit":
         """One of the fits that make the result."""
-        return KeptFit(self._folder / f"{self._stem}.{name}.part.pt", self._identity, self._every_s)
+        self._parts.append(KeptFit(self._folder / f"{self._stem}.{name}.part.pt", self._identity, self._every_s))
+        return self._parts[-1]
+
+    def effort(self) -> Effort:
+        """Of all parts so far."""
+        efforts = [part.effort for part in self._parts]
+        return Effort(steps=sum(one.steps for one in efforts), wall_s=sum(one.wall_s for one in efforts))
 
     def erase(self) -> None:
         """To be called when the result is on disk."""
@@ -37,20 +65,30 @@ class KeptFit:
 
     def __init__(self, path: Path, identity: str, every_s: float) -> None:
         self._path, self._identity, self._every_s = path, identity, every_s
-        self._kept_at = time.monotonic()
+        self._kept_at = self._counted_at = time.monotonic()
+        self.effort = Effort(steps=0, wall_s=0.0)
 
     def load(self) -> dict[str, Any] | None:
         """What ``save`` was given last; None if that was never, or for another identity."""
         if not self._path.is_file():
             return None
         content = torch.load(self._path, map_location="cpu", weights_only=True)
-        return dict(content["state"]) if content["identity"] == self._identity else None
+        if content["identity"] != self._identity or "effort" not in content:
+            return None
+        self.effort = Effort.model_validate(content["effort"])
+        return dict(content["state"])
 
-    def save(self, state: dict[str, Any], last: bool) -> None:
-        """Keep ``state`` if it is time, or if it is the ``last`` of this fit. Tensors and plain values only."""
+    def save(self, state: dict[str, Any], last: bool, steps: int) -> None:
+        """Keep ``state`` if it is time, or if it is the ``last`` of this fit. Tensors and plain values only.
+
+        ``steps``: of the optimiser, since the last call.
+        """
         now = time.monotonic()
+        self.effort = Effort(steps=self.effort.steps + steps, wall_s=self.effort.wall_s + now - self._counted_at)
+        self._counted_at = now
         if last or now - self._kept_at >= self._every_s:
-            save_torch(self._path, {"identity": self._identity, "state": state})
+            content = {"identity": self._identity, "state": state, "effort": self.effort.model_dump()}
+            save_torch(self._path, content)
             self._kept_at = now
 
 

@@ -16,6 +16,7 @@ from xmag_train.metrics.classification import softmax
 from xmag_train.metrics.slides import slide_metrics
 from xmag_train.mil.calibration import calibrate, count_cases
 from xmag_train.mil.heads import HeadName
+from xmag_train.mil.keep import Effort
 
 PROCEDURE = (
     "{folds}-fold cross-validation by case, logits of all folds pooled; epochs chosen by inner folds of the training "
@@ -63,6 +64,7 @@ class FoldResult(Config):
     losses: list[float]
     slides: list[str]
     logits: list[list[float]]
+    effort: Effort | None = None
 
 
 def describe(config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], logits: np.ndarray) -> dict[str, Any]:
