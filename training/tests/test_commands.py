@@ -1,5 +1,7 @@
 """Every command tells what it wants, every committed config is one, and none takes a key that it does not know."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from xmag_train.config import Config
 from xmag_train.data.config import CurateConfig
 from xmag_train.distill.config import DistillConfig
 from xmag_train.embed.config import EmbedConfig
-from xmag_train.evaluate.config import EvaluateConfig
+from xmag_train.evaluate.config import EvaluateConfig, MilTask
 from xmag_train.export.config import ExportConfig
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.mil.bags_command import BagsConfig
@@ -37,6 +39,7 @@ KINDS: dict[str, type[Config]] = {
     "curate.yaml": CurateConfig,
     "embed-teacher.yaml": EmbedConfig,
     "embed.yaml": EmbedConfig,
+    "six-tasks.yaml": EvaluateConfig,
 }
 COMMANDS = ("curate", "distill", "embed", "bags", "mil", "finetune", "evaluate", "export")
 
@@ -60,6 +63,31 @@ def test_the_tables_that_configs_name_are_there() -> None:
     for name in ("atlas/mil.yaml", "atlas/finetune.yaml", "atlas/ablations/finetune.yaml"):
         content = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
         assert (root / content["labels_csv"]).is_file() and (root / content["folds_csv"]).is_file()
+
+
+def test_six_cohorts_are_embedded_by_both_arms_and_judged_by_one_command(tmp_path: Path) -> None:
+    """The program is a stand-in that writes down what it is asked for; every config that it is given is read."""
+    tasks = EvaluateConfig.read(CONFIGS / "six-tasks.yaml").tasks
+    assert [task.kind for task in tasks] == ["mil"] * 4 + ["tile"] * 2
+    cohorts, runs, asked = tmp_path / "cohorts", tmp_path / "runs", tmp_path / "asked"
+    for task in tasks:
+        (cohorts / task.name / ("slides" if task.kind == "mil" else "benign")).mkdir(parents=True)
+    (tmp_path / "xmag-train").write_text(f'#!/bin/sh\necho "$1 $3" >> {asked}\n')
+    (tmp_path / "xmag-train").chmod(0o755)
+    environment = {**os.environ, "COHORTS": str(cohorts), "RUNS": str(runs), "BIN": str(tmp_path)}
+    subprocess.run([CONFIGS.parent / "cohorts.sh"], env=environment, check=True, capture_output=True, timeout=60)
+    *embedded, (last, report) = [line.split() for line in asked.read_text().splitlines()]
+    assert last == "evaluate" and {command for command, _ in embedded} == {"embed"}
+    made = [EmbedConfig.read(Path(path)) for _, path in embedded]
+    judged = EvaluateConfig.read(Path(report))
+    slide_level = [task for task in judged.tasks if isinstance(task, MilTask)]
+    wanted = {
+        (arm.bags, cohorts / task.name / "slides", arm is task.teacher)
+        for task in slide_level
+        for arm in (task.teacher, task.student)
+    }
+    assert {(str(one.out), one.folder, one.encoder is not None) for one in made} == wanted
+    assert judged.out == runs / "report"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
