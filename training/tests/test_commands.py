@@ -32,6 +32,7 @@ KINDS: dict[str, type[Config]] = {
     "atlas/bags-teacher.yaml": BagsConfig,
     "atlas/distill-first.yaml": DistillConfig,
     "atlas/distill.yaml": DistillConfig,
+    "atlas/embed-whole.yaml": EmbedConfig,
     "atlas/evaluate.yaml": EvaluateConfig,
     "atlas/export.yaml": ExportConfig,
     "atlas/finetune.yaml": FinetuneConfig,

@@ -14,12 +14,12 @@ from xmag_train.evaluate.arms import read_oof
 from xmag_train.evaluate.command import evaluate_all
 from xmag_train.evaluate.config import EvaluateConfig, TileTask
 from xmag_train.evaluate.fidelity import mapped_cosine, mean_interval
+from xmag_train.evaluate.gain import in_words, verdict_of
 from xmag_train.evaluate.probe import field_of, probe
 from xmag_train.evaluate.report import speed_table
-from xmag_train.evaluate.scanner import scanner_shift
 from xmag_train.evaluate.sites import site_folds
 from xmag_train.evaluate.speed import SlideSpeed
-from xmag_train.mil.bags import Bag, write_bag
+from xmag_train.metrics.bootstrap import Interval
 
 FIT = {"hidden": 8, "learning_rate": 0.03, "epochs": 10, "bags_per_step": 4}
 ENCODER = {"kind": "student", "name": "efficientnet_lite0"}
@@ -44,9 +44,14 @@ def study(root: Path, **more: object) -> EvaluateConfig:
     return EvaluateConfig.model_validate({"title": "Small", "tasks": [task], "out": root / "report"})
 
 
-def test_report_is_written_with_every_section(tmp_path: Path) -> None:
+def test_report_is_written_with_every_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("xmag_train.progress.LOG_EVERY_S", 0.0)
     blind = {"name": "blind", "bags": make_bags(tmp_path, "blind", make_cohort(tmp_path, cases=24), 0.0)}
     report = evaluate_all(study(tmp_path, arms=[blind])).read_text(encoding="utf-8")
+    log = capsys.readouterr().err
+    assert "folds: 2 of 3" in log and "fidelity and retrieval: 8 of 9" in log and "drift: 24 of 25" in log
     for title in ("Leave one site out", "Fidelity and retrieval", "Scanner shift", "From a sampled bag to the whole"):
         assert f"### {title}" in report
     assert "Not measured (nor across institutions)" in report
@@ -57,9 +62,69 @@ def test_report_is_written_with_every_section(tmp_path: Path) -> None:
     assert figures["5x student", "auroc"]["value"]["value"] > 0.9
     assert figures["blind", "auroc"]["verdict"] == "missed"
     assert {row["arm"] for row in data["sites"]} == {"20x teacher", "5x student"}
-    assert [row["tiles"] for row in data["drift"]] == [2]  # no bag is larger than 50
+    assert [(row["whole"], row["tiles"]) for row in data["drift"]] == [("corpus bag", 2)]  # no bag is larger than 50
+    assert "Against whole slides: not measured, no bag of one is named." in report
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["wall_s"] > 0
     assert (tmp_path / "report" / "grade" / "differences.png").stat().st_size > 1000
     assert (tmp_path / "report" / "grade" / "roc.png").stat().st_size > 1000
+
+
+def test_what_distilling_was_worth_is_said_in_words(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path, cases=24)
+    before = {"name": "before", "bags": make_bags(tmp_path, "before", rows, 9.0), "undistilled": True}
+    blind = {"name": "blind", "bags": make_bags(tmp_path, "blind", rows, 0.0)}
+    report = evaluate_all(study(tmp_path, student=blind, arms=[before], leave_one_site_out=False)).read_text(
+        encoding="utf-8"
+    )
+    assert "Distilling harmed the head: it does worse on blind than on before." in report
+    gain = json.loads((tmp_path / "report" / "report.json").read_text())["tasks"]["grade"]["head_gain"]
+    assert gain["verdict"] == "harmed" and gain["difference"]["ci_high"] < 0 and gain["words"] in report
+    assert set(gain["auroc"]) == {"blind", "before", "20x teacher"}
+    with pytest.raises(ValidationError, match="undistilled is for one of the further arms"):
+        study(tmp_path, student={**blind, "undistilled": True})
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "words"),
+    [
+        (0.01, 0.1, 0.2, "Distilling helped the head."),
+        (-0.1, 0.1, 0.2, "Distilling did not help the head as far as 40 cases can tell"),
+        (-0.2, -0.1, 0.1, "Distilling did not help the head: its AUROC is no higher with it than without."),
+        (-0.2, -0.1, -0.01, "Distilling harmed the head"),
+    ],
+)
+def test_a_gain_is_one_only_if_the_whole_interval_says_so(low: float, value: float, high: float, words: str) -> None:
+    difference, arms = Interval(value, low, high, 40, 2000), ("5x", "ImageNet", "20x")
+    auroc = dict.fromkeys(arms, Interval(0.8, 0.7, 0.9, 40, 2000))
+    told = in_words(auroc, difference, verdict_of(difference), arms)
+    assert told.startswith(words) and "0.800 (95 %: 0.700 to 0.900) on ImageNet" in told
+    assert in_words(auroc, None, verdict_of(None), arms).startswith("Whether distilling helped the head is not known")
+
+
+def test_folds_that_were_looked_at_are_also_left_out(tmp_path: Path) -> None:
+    report = evaluate_all(study(tmp_path, chosen_on=[1], leave_one_site_out=False)).read_text(encoding="utf-8")
+    assert "| same case | same case, without fold 1 |" in report
+    data = json.loads((tmp_path / "report" / "report.json").read_text())["tasks"]["grade"]
+    student = next(row for row in data["spaces"] if row["arm"] == "5x student")
+    assert data["chosen_on"] == [1]
+    assert student["same_case"]["n_cases"] == 24 and student["same_case_unseen"]["n_cases"] == 16
+    with pytest.raises(ValueError, match=r"chosen_on names the folds \[7\]; folds.csv has \[0, 1, 2\]"):
+        evaluate_all(study(tmp_path, chosen_on=[1, 7]))
+
+
+def test_an_organ_that_is_not_stated_is_none(tmp_path: Path) -> None:
+    """Of the 24 cases 12 are of the lung: called unknown, they neither count nor stand in the way of the others."""
+    config = study(tmp_path, leave_one_site_out=False)
+    before = evaluate_all(config).read_text(encoding="utf-8")
+    assert "rests on 150 of 150 regions, 24 cases and 2 organs" in before
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("lung", "site not stated"))
+    report = evaluate_all(config).read_text(encoding="utf-8")
+    assert "rests on 78 of 150 regions, 12 cases and 1 organ:" in report
+    assert "No organ, and left out on either side: “site not stated”." in report
+    data = json.loads((tmp_path / "report" / "report.json").read_text())["tasks"]["grade"]
+    assert {row["same_organ"]["value"] for row in data["spaces"]} == {1.0}  # the liver is all that is left
+    assert {row["same_organ"]["n_cases"] for row in data["spaces"]} == {12}
 
 
 def test_a_run_is_an_arm_if_it_judged_the_same_slides(tmp_path: Path) -> None:
@@ -104,18 +169,6 @@ def test_the_mean_of_rows_and_its_interval_by_case() -> None:
     assert found.value == pytest.approx(0.6)
     assert 0.0 <= found.ci_low < 0.6 < found.ci_high <= 1.0 and found.n_cases == 4
     assert mean_interval(np.full(2, np.nan), ["a", "b"]) is None
-
-
-def test_scanner_shift_of_glass_that_does_not_move(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for index in range(4):
-        features = rng.normal(size=(3, 16)).astype(np.float32)
-        for scanner in "ab":
-            write_bag(tmp_path / f"{index}{scanner}.h5", Bag(features, np.zeros((3, 2), np.int64)))
-    write_rows(tmp_path / "pairs.csv", ["slide_a", "slide_b"], [(f"{i}a", f"{i}b") for i in range(4)])
-    found = scanner_shift("arm", tmp_path, tmp_path / "pairs.csv")
-    assert found.same_glass == pytest.approx(1.0, abs=1e-6)
-    assert found.other_glass < 0.5
 
 
 def tile_task(folder: Path, **more: object) -> TileTask:

@@ -38,6 +38,14 @@ def test_same_organ_looks_at_other_cases_only() -> None:
     assert math.isnan(same_organ_other_case(points, ["w", "w", "y", "z"], cases))
 
 
+def test_an_organ_that_is_not_stated_is_neither_asked_for_nor_found() -> None:
+    points = at_degrees(0, 20, 21, 90)
+    cases = ["a", "b", "c", "d"]
+    assert same_organ_other_case(points, ["liver", "liver", "site not stated", "colon"], cases) == pytest.approx(0.5)
+    assert same_organ_other_case(points, ["liver", "liver", "", "colon"], cases) == 1.0
+    assert math.isnan(same_organ_other_case(points, ["", "", "liver", "colon"], cases))
+
+
 def test_one_region_is_too_few() -> None:
     with pytest.raises(ValueError, match="two regions"):
         same_case_nearest(at_degrees(0), ["a"])

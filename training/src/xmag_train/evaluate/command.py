@@ -14,6 +14,7 @@ from xmag_train.evaluate.config import EvaluateConfig, MilTask, SpeedConfig, Til
 from xmag_train.evaluate.mil_task import evaluate_mil
 from xmag_train.evaluate.probe import probe
 from xmag_train.evaluate.report import LEGEND, retention_table, speed_table
+from xmag_train.progress import Clock
 from xmag_train.write import write_json, write_text
 
 
@@ -26,6 +27,7 @@ def run_evaluate(path: Path, out: Path | None) -> None:
 def evaluate_all(config: EvaluateConfig) -> Path:
     """Run every task and write the report; its path."""
     config.out.mkdir(parents=True, exist_ok=True)
+    clock = Clock(0.0)
     parts = [f"# {config.title}", f"Source {source_commit()}.", LEGEND]
     data: dict[str, Any] = {"config": config.model_dump(mode="json"), "tasks": {}}
     for task in config.tasks:
@@ -41,6 +43,7 @@ def evaluate_all(config: EvaluateConfig) -> Path:
         data["speed"] = found
     else:
         parts.append("## Tiles and seconds per slide\n\nNot measured: the config names no slides.")
+    data["wall_s"] = clock.seconds()
     write_json(config.out / "report.json", _finite(data))
     path = config.out / "report.md"
     write_text(path, "\n\n".join(parts) + "\n")

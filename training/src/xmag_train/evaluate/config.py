@@ -17,6 +17,7 @@ class Arm(Config):
     ``bags``: `{fold}` stands for the fold. ``site_bags``: the same for folds that are sites, numbered by name: needed
     for leave-one-site-out where ``bags`` depend on the fold, since those encoders saw the other sites' cases.
     ``optional``: of further arms, left out with a word in the report where the folder is not there.
+    ``undistilled``: of further arms, the student before distillation, to tell what distilling was worth.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Arm(Config):
     site_bags: str | None = None
     run: Path | None = None
     optional: bool = False
+    undistilled: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "Arm":
@@ -40,11 +42,31 @@ class Arm(Config):
         return Path(self.source().partition("{fold}")[0]).is_dir()
 
 
+class WholeSlides(Config):
+    """Bags of `xmag-train embed`, by the very encoders of the student's ``bags``: every tile of a slide.
+
+    ``bags``: their folder; `{fold}` stands for the fold. ``cases``: name of the bag → case; without it, every slide of
+    the task, its bag named as in labels.csv. A case that is in no fold is judged by the lowest fold's student and head,
+    which never saw it either. ``optional``: left out with a word in the report where it is not there.
+    """
+
+    bags: str
+    cases: dict[str, str] = Field(default_factory=dict)
+    optional: bool = False
+
+    def is_there(self) -> bool:
+        """Whether the folder is there; where it depends on the fold, the one that holds the folds'."""
+        return Path(self.bags.partition("{fold}")[0]).is_dir()
+
+
 class MilTask(Config):
     """A cohort. ``arms``: further rows beside teacher and student, such as ablations.
 
-    ``organ_column``: of labels.csv, for retrieval by organ. ``scanner_pairs``: CSV (slide_a, slide_b) of the same
-    glass on two scanners; without it scanner shift is not measured. ``sampled_tiles``: bag sizes for logit drift.
+    ``organ_column``: of labels.csv, for retrieval by organ; ``no_organ``: what in it says that none is known.
+    ``scanner_pairs``: CSV (slide_a, slide_b) of the same glass on two scanners, with a column ``case`` for slides that
+    labels.csv has not; without it scanner shift is not measured. ``sampled_tiles``: bag sizes for logit drift, which is
+    measured against the task's own bags and against ``whole_slides``. ``chosen_on``: folds that were looked at to
+    choose the recipe: their figures are no longer those of unseen cases, and same-case retrieval is told without too.
     """
 
     kind: Literal["mil"]
@@ -61,10 +83,19 @@ class MilTask(Config):
     student: Arm
     arms: tuple[Arm, ...] = ()
     organ_column: str | None = None
+    no_organ: tuple[str, ...] = ("", "unknown", "not stated", "site not stated")
     scanner_pairs: Path | None = None
     leave_one_site_out: bool = True
     sampled_tiles: tuple[int, ...] = (4, 8)
+    whole_slides: WholeSlides | None = None
+    chosen_on: tuple[int, ...] = ()
     note: str = ""
+
+    @model_validator(mode="after")
+    def _one_undistilled(self) -> "MilTask":
+        if self.teacher.undistilled or self.student.undistilled or sum(arm.undistilled for arm in self.arms) > 1:
+            raise ValueError("undistilled is for one of the further arms: the student before distillation")
+        return self
 
 
 class TileTask(Config):

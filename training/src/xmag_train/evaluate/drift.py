@@ -1,50 +1,122 @@
-"""How far a slide's score moves when the head sees a sample of its tiles and not all."""
+"""How far a slide's score moves when the head sees a sample of its tiles and not all.
+
+What "all" is, the bag says: one of `xmag-train embed` or of the service holds every tile of the slide, one of
+`xmag-train bags` the few regions of the slide that the corpus has.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 
 from xmag_train.cohort.table import Cohort
-from xmag_train.evaluate.config import MilTask
-from xmag_train.mil.bags import bag_folder, read_features
-from xmag_train.mil.heads import build_head
+from xmag_train.evaluate.config import MilTask, WholeSlides
+from xmag_train.evaluate.unseen import fold_of_cases
+from xmag_train.mil.bags import bag_folder, read_bag
+from xmag_train.mil.heads import StandardizedHead, build_head
+from xmag_train.progress import track
 
 DRAWS = 20
+WHOLE_SLIDE, CORPUS_BAG = "whole slide", "corpus bag"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A bag, and the fold whose head judges it: one that never saw the bag's case.
+
+    ``named``: by the config as a whole slide, and not one of those that the heads were cross-validated on.
+    """
+
+    path: Path
+    fold: int
+    named: bool = False
 
 
 @dataclass(frozen=True)
 class Drift:
-    """``tiles`` drawn at random from larger bags: absolute change of a class's logit, and of its probability."""
+    """``tiles`` drawn at random from larger bags: absolute change of a class's logit, and of its probability.
 
+    ``whole``: what the larger bag is; ``whole_tiles``: its median size.
+    """
+
+    whole: str
     tiles: int
     bags: int
+    whole_tiles: float
     logit_median: float
     logit_p95: float
     probability_p95: float
 
 
-def drift(task: MilTask, pattern: str, cohort: Cohort, folds: Mapping[str, int], run: Path) -> list[Drift]:
-    """Each fold's head (`<run>/folds/head-<fold>.pt`) on its own unseen bags. Sizes no bag exceeds are left out."""
+def corpus_bags(pattern: str, cohort: Cohort, folds: Mapping[str, int]) -> list[Judged]:
+    """The task's own bags, each judged by its case's fold."""
+    return [
+        Judged(bag_folder(pattern, folds[row.case]) / f"{row.slide}.h5", folds[row.case])
+        for row in sorted(cohort.rows, key=lambda row: folds[row.case])
+    ]
+
+
+def whole_bags(named: WholeSlides, cohort: Cohort, folds_csv: Path) -> list[Judged]:
+    """Those of whole slides. A case that is in no fold was seen by no fold's student: the lowest fold's judges it.
+
+    FileNotFoundError names bags that are missing; ValueError where one does not hold a whole slide.
+    """
+    fold_of = fold_of_cases(folds_csv)
+    cases = named.cases or {row.slide: row.case for row in cohort.rows}
+    found = []
+    for name, case in cases.items():
+        fold = fold_of.get(case, min(fold_of.values()))
+        found.append(Judged(bag_folder(named.bags, fold) / f"{name}.h5", fold, named=True))
+    missing = [str(judged.path) for judged in found if not judged.path.is_file()]
+    if missing:
+        raise FileNotFoundError(f"{len(missing)} bags of whole slides are missing, such as {missing[:3]}: `embed` them")
+    for judged in found:
+        if what_is_whole(judged.path) != WHOLE_SLIDE:
+            raise ValueError(f"{judged.path} does not say that it holds a whole slide: make it by `xmag-train embed`")
+    return found
+
+
+def what_is_whole(path: Path) -> str:
+    """A bag that knows the slide's extent, as `embed` and the service write it, holds all of its tiles."""
+    with h5py.File(path, "r") as file:
+        return WHOLE_SLIDE if {"level0_width", "level0_height"} <= set(file["coords"].attrs) else CORPUS_BAG
+
+
+def drift(task: MilTask, bags: Sequence[Judged], run: Path) -> list[Drift]:
+    """By the heads `<run>/folds/head-<fold>.pt`; a row for each kind of whole and size that some bag exceeds.
+
+    ValueError where a whole slide's bag was made by another encoder than the head's.
+    """
     generator = torch.Generator().manual_seed(task.seed)
-    changes: dict[int, list[np.ndarray]] = {size: [] for size in task.sampled_tiles}
-    bags: dict[int, int] = dict.fromkeys(task.sampled_tiles, 0)
-    for fold in sorted(set(folds.values())):
-        slides = [row.slide for row in cohort.rows if folds[row.case] == fold]
-        features = read_features(bag_folder(pattern, fold), slides)
-        content = torch.load(run / "folds" / f"head-{fold}.pt", map_location="cpu", weights_only=True)
-        width = next(iter(features.values())).shape[1]
-        head = build_head(content["head"], width, len(cohort.labels), task.fit.hidden, seed=0)
-        head.load_state_dict(content["state_dict"])
-        head.eval()
-        for bag in features.values():
-            for size in task.sampled_tiles:
-                if len(bag) > size:
-                    bags[size] += 1
-                    changes[size].append(_changes(head, bag, size, generator))
-    return [_summary(size, bags[size], changes[size]) for size in task.sampled_tiles if bags[size]]
+    changes: dict[tuple[str, int], list[np.ndarray]] = {}
+    sizes: dict[tuple[str, int], list[int]] = {}
+    heads = {fold: _load_head(run / "folds" / f"head-{fold}.pt", task) for fold in {bag.fold for bag in bags}}
+    for judged in track(bags, "drift"):
+        bag, kind = read_bag(judged.path), what_is_whole(judged.path)
+        head, encoder = heads[judged.fold]
+        if judged.named and bag.attributes.get("encoder_sha256", "") != encoder:
+            raise ValueError(
+                f"{judged.path} was made by another encoder than what head-{judged.fold}.pt learnt from: embed it by "
+                f"that one; if it was, an older version wrote {run}: remove that folder and run again"
+            )
+        features = torch.from_numpy(bag.features)
+        for size in task.sampled_tiles:
+            if len(features) > size:
+                sizes.setdefault((kind, size), []).append(len(features))
+                changes.setdefault((kind, size), []).append(_changes(head, features, size, generator))
+    return [_summary(kind, size, sizes[kind, size], changes[kind, size]) for kind, size in sorted(changes)]
+
+
+def _load_head(path: Path, task: MilTask) -> tuple[StandardizedHead, str]:
+    """(head in eval form, sha256 of the encoder whose bags it learnt from; empty where it does not say)."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    state = content["state_dict"]
+    head = build_head(content["head"], len(state["mean"]), len(task.labels), task.fit.hidden, seed=0)
+    head.load_state_dict(state, strict=True)
+    return head.eval(), content.get("facts", {}).get("encoder_sha256", "")
 
 
 @torch.inference_mode()
@@ -60,7 +132,15 @@ def _changes(head: torch.nn.Module, bag: torch.Tensor, size: int, generator: tor
     return np.asarray(rows)
 
 
-def _summary(size: int, bags: int, changes: Sequence[np.ndarray]) -> Drift:
+def _summary(kind: str, size: int, wholes: Sequence[int], changes: Sequence[np.ndarray]) -> Drift:
     both = np.concatenate(changes)
     p95 = np.quantile(both, 0.95, axis=0)
-    return Drift(size, bags, float(np.median(both[:, 0])), float(p95[0]), float(p95[1]))
+    return Drift(
+        whole=kind,
+        tiles=size,
+        bags=len(wholes),
+        whole_tiles=float(np.median(wholes)),
+        logit_median=float(np.median(both[:, 0])),
+        logit_p95=float(p95[0]),
+        probability_p95=float(p95[1]),
+    )

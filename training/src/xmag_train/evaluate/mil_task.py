@@ -1,5 +1,6 @@
-"""One cohort's section of the report: retention, ablations, sites, spaces, scanner shift, drift."""
+"""One cohort's section of the report: retention, ablations, gain, sites, spaces, scanner shift, drift."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,26 @@ import numpy as np
 from xmag_train.cohort.table import Cohort, read_cohort, read_folds, read_rows
 from xmag_train.evaluate.arms import arm_logits, folder_name
 from xmag_train.evaluate.config import Arm, MilTask
-from xmag_train.evaluate.drift import drift
+from xmag_train.evaluate.drift import WHOLE_SLIDE, corpus_bags, drift, whole_bags
 from xmag_train.evaluate.fidelity import spaces
+from xmag_train.evaluate.gain import head_gain
 from xmag_train.evaluate.plots import plot_differences, plot_roc
-from xmag_train.evaluate.report import drift_table, retention_table, scanner_table, space_table
+from xmag_train.evaluate.report import drift_table, organ_basis, retention_table, scanner_table, space_table
 from xmag_train.evaluate.retention import retention
-from xmag_train.evaluate.scanner import scanner_shift
+from xmag_train.evaluate.scanner import read_pairs, scanner_shift
 from xmag_train.evaluate.sites import site_folds, site_logits
-from xmag_train.mil.bags import bag_folder
+from xmag_train.evaluate.unseen import check_folds
+from xmag_train.progress import track
+
+WHOLES = (
+    "A corpus bag is the regions that the corpus has of the slide; a whole slide is every tile with tissue, as "
+    "`xmag-train embed` and the service read it."
+)
 
 
 def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
     """(Markdown, data for report.json); plots go to `<out>/<task>/`."""
+    check_folds(task.chosen_on, task.folds_csv)
     absent = [arm for arm in task.arms if arm.optional and not arm.is_there()]
     task = task.model_copy(update={"arms": tuple(arm for arm in task.arms if arm not in absent)})
     folder = out / task.name
@@ -36,6 +45,7 @@ def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
     plot_differences(rows, folder / "differences.png")
     index = 1 if task.positive_class is None else task.labels.index(task.positive_class)
     plot_roc(logits, labels == index, index, folder / "roc.png")
+    gain, found_gain = _gain(task, logits, labels, cases)
     text = [
         f"## {task.name}",
         f"{len(cases)} slides, {len(set(cases))} cases, {len(set(folds.values()))} folds by case; head {task.head}, "
@@ -43,8 +53,9 @@ def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
         retention_table(rows),
         *[f"Not measured: {arm.name} ({arm.source()} is not there)." for arm in absent],
         f"![Differences to the teacher]({task.name}/differences.png)\n\n![ROC curves]({task.name}/roc.png)",
+        gain,
     ]
-    data: dict[str, Any] = {"retention": [asdict(row) for row in rows]}
+    data: dict[str, Any] = {"retention": [asdict(row) for row in rows], **found_gain}
     for section in (_sites, _spaces, _scanner, _drift):
         told, found = section(task, cohort, folds, folder)
         text.append(told)
@@ -81,26 +92,59 @@ def _spaces(task: MilTask, cohort: Cohort, folds: dict[str, int], _folder: Path)
     title = "### Fidelity and retrieval"
     if task.teacher.bags is None:
         return f"{title}\n\nNot measured: the teacher's bags are not given.", {}
-    organs = None
+    organs, no_organ = None, list[str]()
     if task.organ_column is not None:
-        organs = {row["slide"]: row[task.organ_column] for row in read_rows(task.labels_csv, [task.organ_column])}
-    rows = spaces(_bags(task), task.teacher.name, cohort, folds, organs)
+        said = {row["slide"]: row[task.organ_column] for row in read_rows(task.labels_csv, [task.organ_column])}
+        organs = {slide: "" if organ in task.no_organ else organ for slide, organ in said.items()}
+        no_organ = sorted({said[row.slide] for row in cohort.rows} & set(task.no_organ))
+    rows, basis = spaces(
+        _bags(task), task.teacher.name, cohort, folds, organs=organs, chosen_on=frozenset(task.chosen_on)
+    )
     told = [
         title,
         "Within each fold's cases, which the fold's student never saw; means over regions, 95 % intervals by case. "
         "Mapped cosine: teacher's embedding against a ridge regression on the arm's, fitted on the other folds' cases, "
         "both centred.",
-        space_table(rows),
+        space_table(rows, task.chosen_on),
+        organ_basis(basis, no_organ),
     ]
-    return "\n\n".join(told), {"spaces": [asdict(row) for row in rows]}
+    found = {
+        "spaces": [asdict(row) for row in rows],
+        "chosen_on": sorted(task.chosen_on),
+        "same_organ_basis": None if basis is None else {**asdict(basis), "no_organ": no_organ},
+    }
+    return "\n\n".join(told), found
+
+
+def _gain(
+    task: MilTask, logits: Mapping[str, np.ndarray], labels: np.ndarray, cases: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    title = "### What distilling was worth to the head"
+    before = [arm.name for arm in task.arms if arm.undistilled]
+    if not before:
+        return f"{title}\n\nNot measured: no arm is the student before distillation (`undistilled`).", {}
+    found = head_gain(logits, (task.student.name, before[0], task.teacher.name), labels, cases)
+    return f"{title}\n\n{found.words}", {"head_gain": asdict(found)}
 
 
 def _scanner(task: MilTask, _cohort: Cohort, _folds: dict[str, int], _folder: Path) -> tuple[str, dict[str, Any]]:
     title = "### Scanner shift"
     if task.scanner_pairs is None:
         return f"{title}\n\nNot measured (nor across institutions): no cohort with the same glass on two scanners.", {}
-    rows = [scanner_shift(name, bag_folder(bags, None), task.scanner_pairs) for name, bags in _bags(task).items()]
-    return f"{title}\n\n{scanner_table(rows)}", {"scanner_shift": [asdict(row) for row in rows]}
+    pairs = read_pairs(task.scanner_pairs, task.labels_csv, task.folds_csv)
+    arms = list(_bags(task).items())
+    rows = [scanner_shift(name, bags, pairs) for name, bags in track(arms, "scanner shift")]
+    by_refit = [f"{pair.slide_a} and {pair.slide_b}" for pair in pairs if pair.fold is None]
+    told = [
+        title,
+        "Cosines of slides' mean embeddings, less the mean of all pairs' by the same encoder. Where an arm has a "
+        "student for each fold, a pair is judged by the one that never saw its case, and other glass is that of pairs "
+        "which the same student never saw either."
+        + (f" In no fold, hence judged by the student refit on all: {'; '.join(by_refit)}." if by_refit else ""),
+        scanner_table(rows),
+    ]
+    found = {"scanner_shift": [asdict(row) for row in rows], "scanner_pairs": [asdict(pair) for pair in pairs]}
+    return "\n\n".join(told), found
 
 
 def _drift(task: MilTask, cohort: Cohort, folds: dict[str, int], folder: Path) -> tuple[str, dict[str, Any]]:
@@ -108,9 +152,14 @@ def _drift(task: MilTask, cohort: Cohort, folds: dict[str, int], folder: Path) -
     student: Arm = task.student
     if student.bags is None:
         return f"{title}\n\nNot measured: the student's bags are not given.", {}
-    rows = drift(task, student.bags, cohort, folds, folder / folder_name(student))
-    if not rows:
-        return f"{title}\n\nNot measured: no bag is larger than {task.sampled_tiles} tiles.", {}
-    return f"{title}\n\n{student.name}, unseen cases, absolute changes.\n\n{drift_table(rows)}", {
-        "drift": [asdict(row) for row in rows]
-    }
+    bags, wholes = corpus_bags(student.bags, cohort, folds), task.whole_slides
+    absent = wholes is not None and wholes.optional and not wholes.is_there()
+    if wholes is not None and not absent:
+        bags += whole_bags(wholes, cohort, task.folds_csv)
+    rows = drift(task, bags, folder / folder_name(student))
+    told = [title, f"{student.name}, unseen cases, absolute changes. {WHOLES}"]
+    told.append(drift_table(rows) if rows else f"Not measured: no bag is larger than {task.sampled_tiles} tiles.")
+    if not any(row.whole == WHOLE_SLIDE for row in rows):
+        reason = f"{wholes.bags} is not there" if wholes is not None and absent else "no bag of one is named"
+        told.append(f"Against whole slides: not measured, {reason}.")
+    return "\n\n".join(told), {"drift": [asdict(row) for row in rows]}

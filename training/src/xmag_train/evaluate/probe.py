@@ -17,6 +17,7 @@ from xmag_train.evaluate.config import TileTask
 from xmag_train.evaluate.retention import Retention, retention
 from xmag_train.mil.encode import EncoderConfig, load_encoder
 from xmag_train.mil.fit import class_weights
+from xmag_train.progress import track
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RIDGE = 1e-2
@@ -74,7 +75,8 @@ def embed_pictures(pictures: Pictures, mpp: float, encoder: EncoderConfig, devic
     """float32 [n, D]: one field each, the mean over its tiles."""
     encode, cut = load_encoder(encoder, device)
     rows = [
-        encode(torch.from_numpy(cut(field_of(path, mpp))).to(device)).float().mean(dim=0) for path in pictures.files
+        encode(torch.from_numpy(cut(field_of(path, mpp))).to(device)).float().mean(dim=0)
+        for path in track(pictures.files, f"pictures by the {encoder.kind}")
     ]
     return torch.stack(rows).cpu()
 

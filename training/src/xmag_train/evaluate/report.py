@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from xmag_train.evaluate.drift import Drift
-from xmag_train.evaluate.fidelity import Space
+from xmag_train.evaluate.fidelity import Basis, Space
 from xmag_train.evaluate.retention import Retention
 from xmag_train.evaluate.scanner import ScannerShift
 from xmag_train.evaluate.speed import SlideSpeed
@@ -51,36 +51,76 @@ def retention_table(rows: Sequence[Retention]) -> str:
     return table(["arm", "figure", "value (95 %)", "minus teacher (95 %)", "verdict"], told)
 
 
-def space_table(rows: Sequence[Space]) -> str:
-    """Fidelity and retrieval."""
-    header = ["arm", "10-neighbour agreement", "same organ, other case", "same case", "mapped cosine", "instances"]
+def space_table(rows: Sequence[Space], chosen_on: Sequence[int]) -> str:
+    """Fidelity and retrieval; same case also without the folds ``chosen_on``, where there are any."""
+    without = [f"same case, without {folds_in_words(chosen_on)}"] if chosen_on else []
+    header = ["arm", "10-neighbour agreement", "same organ, other case", "same case", *without, "mapped cosine"]
     told = [
         (
             row.arm,
             "" if row.agreement is None else with_interval(row.agreement),
             NOT_MEASURED if row.same_organ is None else with_interval(row.same_organ),
             with_interval(row.same_case),
+            *([with_interval(row.same_case_unseen)] if chosen_on else []),
             "" if row.mapped_cosine is None else with_interval(row.mapped_cosine),
             str(row.instances),
         )
         for row in rows
     ]
-    return table(header, told)
+    return table([*header, "instances"], told)
+
+
+def folds_in_words(folds: Sequence[int]) -> str:
+    """`fold 0`, `folds 0, 2`."""
+    return f"fold{'' if len(folds) == 1 else 's'} {', '.join(map(str, sorted(folds)))}"
+
+
+def organ_basis(basis: Basis | None, left_out: Sequence[str]) -> str:
+    """How little the same-organ figure may rest on. ``left_out``: the words of the table for no organ, as found."""
+    if basis is None:
+        return "Same organ: not measured, the config names no column of organs."
+    words = ", ".join(f"“{word}”" if word else "an empty cell" for word in left_out)
+    return (
+        f"Same organ, other case, rests on {basis.instances} of {basis.of} regions, {basis.cases} cases and "
+        f"{basis.organs} {'organ' if basis.organs == 1 else 'organs'}: those of which the fold has another case."
+        + (f" No organ, and left out on either side: {words}." if words else "")
+    )
 
 
 def drift_table(rows: Sequence[Drift]) -> str:
-    """Sampled bag against whole bag."""
+    """Sampled bag against the whole, whatever that is."""
     told = [
-        (str(r.tiles), str(r.bags), figure(r.logit_median), figure(r.logit_p95), figure(r.probability_p95))
+        (
+            f"{r.whole} (median {r.whole_tiles:.0f} tiles)",
+            str(r.tiles),
+            str(r.bags),
+            figure(r.logit_median),
+            figure(r.logit_p95),
+            figure(r.probability_p95),
+        )
         for r in rows
     ]
-    return table(["tiles drawn", "bags", "logit, median", "logit, 95th percentile", "score, 95th percentile"], told)
+    header = [
+        "the whole is",
+        "tiles drawn",
+        "bags",
+        "logit, median",
+        "logit, 95th percentile",
+        "score, 95th percentile",
+    ]
+    return table(header, told)
 
 
 def scanner_table(rows: Sequence[ScannerShift]) -> str:
     """Same glass, two scanners."""
-    told = [(r.arm, str(r.pairs), figure(r.same_glass), figure(r.other_glass)) for r in rows]
-    return table(["arm", "pairs", "same glass", "other glass"], told)
+    told = [(r.arm, str(r.pairs), _judges(r), figure(r.same_glass), figure(r.other_glass)) for r in rows]
+    return table(["arm", "pairs", "judged by", "same glass", "other glass"], told)
+
+
+def _judges(row: ScannerShift) -> str:
+    if row.by_fold + row.by_refit == 0:
+        return "one encoder for all"
+    return f"{row.by_fold} by their fold's, {row.by_refit} by the refit on all"
 
 
 def speed_table(rows: Sequence[SlideSpeed]) -> str:

@@ -14,6 +14,7 @@ from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.evaluate.config import SpeedConfig
 from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder
+from xmag_train.progress import track
 
 BATCH_TILES = 16
 MPP = {"student": 2.0, "teacher": 0.5}
@@ -38,7 +39,7 @@ def measure_speed(config: SpeedConfig) -> list[SlideSpeed]:
     rows = []
     for encoder in (config.student, config.teacher):
         network = load_encoder(encoder, config.device, compiled=True)[0]
-        for path in config.slides:
+        for path in track(config.slides, f"speed of the {encoder.kind}, slides"):
             rows.append(_slide(path, encoder, network, config))
     return sorted(rows, key=lambda row: (row.slide, row.kind))
 

@@ -31,10 +31,10 @@ def agreement_rows(student: Floats, teacher: Floats, neighbours: int = 10) -> ND
 def same_organ_rows(embeddings: Floats, organs: Sequence[str], cases: Sequence[str]) -> NDArray[np.float64]:
     """[N]: 1 where a region's nearest neighbour from another case is of the same organ, 0 where not.
 
-    NaN where no other case is of that organ.
+    NaN where no other case is of that organ. An empty organ is not stated: such a region is nobody's neighbour.
     """
     organ, case = np.asarray(organs), np.asarray(cases)
-    other = case[:, None] != case[None, :]
+    other = (case[:, None] != case[None, :]) & (organ != "")[None, :]
     cosines = np.where(other, _cosines(embeddings), -np.inf)
     able = ((organ[:, None] == organ[None, :]) & other).any(axis=1)
     return np.where(able, organ[cosines.argmax(axis=1)] == organ, np.nan)

@@ -1,0 +1,24 @@
+"""Which fold's student never saw a slide: told by the whole tables, slides without a label of the task included."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from xmag_train.cohort.table import read_rows
+
+
+def case_of_slides(labels_csv: Path) -> dict[str, str]:
+    """Slide → case, of every row of labels.csv."""
+    return {row["slide"]: row["case"] for row in read_rows(labels_csv, ["slide", "case"])}
+
+
+def fold_of_cases(folds_csv: Path) -> dict[str, int]:
+    """Case → fold, of every row of folds.csv."""
+    return {row["case"]: int(row["fold"]) for row in read_rows(folds_csv, ["case", "fold"])}
+
+
+def check_folds(chosen_on: Iterable[int], folds_csv: Path) -> None:
+    """ValueError for a fold that folds.csv has not."""
+    known = set(fold_of_cases(folds_csv).values())
+    unknown = sorted(set(chosen_on) - known)
+    if unknown:
+        raise ValueError(f"chosen_on names the folds {unknown}; {folds_csv.name} has {sorted(known)}")
