@@ -55,7 +55,12 @@ def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
         f"![Differences to the teacher]({task.name}/differences.png)\n\n![ROC curves]({task.name}/roc.png)",
         gain,
     ]
-    data: dict[str, Any] = {"retention": [asdict(row) for row in rows], **found_gain}
+    data: dict[str, Any] = {
+        "student": task.student.name,
+        "teacher": task.teacher.name,
+        "retention": [asdict(row) for row in rows],
+        **found_gain,
+    }
     for section in (_sites, _spaces, _scanner, _drift):
         told, found = section(task, cohort, folds, folder)
         text.append(told)
@@ -68,13 +73,10 @@ def _sites(task: MilTask, cohort: Cohort, _folds: dict[str, int], folder: Path) 
     sites = site_folds(cohort, folder / "sites.csv")
     if not task.leave_one_site_out or sites.unusable is not None:
         return f"{title}\n\nNot measured: {sites.unusable or 'the config asks for none'}.", {}
-    logits = {
-        arm.name: found
-        for arm in (task.teacher, task.student)
-        if (found := site_logits(task, arm, cohort, sites, folder)) is not None
-    }
-    absent = [arm.name for arm in (task.teacher, task.student) if arm.name not in logits]
-    reason = f"Not measured for {', '.join(absent)}: its encoders may have seen the site left out (no site_bags)."
+    arms = (task.teacher, task.student, *task.arms)
+    logits = {arm.name: found for arm in arms if (found := site_logits(task, arm, cohort, sites, folder)) is not None}
+    absent = [arm.name for arm in arms if arm.name not in logits]
+    reason = f"Not measured for {', '.join(absent)}: encoders that may have seen the site left out (no site_bags)."
     if task.teacher.name not in logits:
         return f"{title}\n\n{reason}", {}
     labels, cases = np.asarray([row.label for row in cohort.rows]), [row.case for row in cohort.rows]
