@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ START_S, JOB_S = 60.0, 300.0
 class Served:
     """Runs as long as its block. ``folder``: its data; ``slides``: the folder that jobs name slides in.
 
-    ``settings``: others, by their names in app.settings.
+    ``prefix``: what its command line begins with, such as taskset; ``settings``: others, as app.settings names them.
     """
 
-    def __init__(self, folder: Path, slides: Path, **settings: str | int) -> None:
+    def __init__(self, folder: Path, slides: Path, prefix: Sequence[str] = (), **settings: str | int) -> None:
         folder.mkdir(exist_ok=True)
+        self._prefix = prefix
         self._data_dir = folder / "data"
         self._log = folder / "log"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
@@ -39,7 +41,7 @@ class Served:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> "Served":
-        self._start("serve", self._environment)
+        self._start("serve", self._environment, self._prefix)
         self.url = self._wait_for(r"ready: open (\S+)", 1)[0]
         self._http = httpx.Client(base_url=self.url, timeout=60)
         self._wait_for(r"worker ready", 1)
@@ -47,16 +49,20 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._processes):
-            process.terminate()
-            process.wait(timeout=60)
+            _end(process)
         if hasattr(self, "_http"):
             self._http.close()
 
-    def add_worker(self) -> None:
+    def add_worker(self, prefix: Sequence[str] = ()) -> None:
         """One more; returns when it is ready."""
         count = len(re.findall("worker ready", self._log.read_text()))
-        self._start("worker", self._environment | {"XMAG_REDIS_URL": f"unix://{socket_path(self._data_dir)}"})
+        url = self._environment.get("XMAG_REDIS_URL") or f"unix://{socket_path(self._data_dir)}"
+        self._start("worker", self._environment | {"XMAG_REDIS_URL": url}, prefix)
         self._wait_for("worker ready", count + 1)
+
+    def end_worker(self) -> None:
+        """The last one added ends."""
+        _end(self._processes.pop())
 
     def submit(self, slide: Path) -> str:
         """The accepted job's id."""
@@ -76,11 +82,10 @@ class Served:
             time.sleep(0.1)
         raise TimeoutError(f"job {job_id} took more than {JOB_S:.0f} s")
 
-    def _start(self, command: str, environment: dict[str, str]) -> None:
+    def _start(self, command: str, environment: dict[str, str], prefix: Sequence[str]) -> None:
+        full = [*prefix, sys.executable, "-m", "app.cli", command]
         with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", command], cwd=ROOT, env=environment, stdout=log, stderr=log
-            )
+            process = subprocess.Popen(full, cwd=ROOT, env=environment, stdout=log, stderr=log)
         self._processes.append(process)
 
     def _wait_for(self, pattern: str, count: int) -> list[str]:
@@ -91,3 +96,8 @@ class Served:
                 return found
             time.sleep(0.1)
         raise TimeoutError(f"the service did not say {pattern!r}; its log ends:\n{self._log.read_text()[-3000:]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=60)

