@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     )
     oidc_leeway_s: float = Field(default=30, ge=0, le=300, description="how far the provider's clock may be off")
     lease_s: float = Field(default=6.0, ge=0.5, le=600, description="a silent worker loses its job after this")
-    jobs_per_worker: int = Field(default=2, ge=1, le=16, description="jobs that a worker works on at a time")
+    jobs_per_worker: int | None = Field(
+        default=None, ge=1, le=16, description="jobs that a worker works on at a time (default: half the cores, 2 to 8)"
+    )
     attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails for good")
     job_deadline_s: float = Field(default=1800, gt=0, description="longest a single attempt may take")
     drain_s: float = Field(default=20, ge=0, description="time to finish a job after SIGTERM before it is handed back")

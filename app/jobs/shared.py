@@ -4,6 +4,7 @@ import math
 import threading
 import time
 
+from app.inference.cores import available_cores
 from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
@@ -14,6 +15,13 @@ from app.settings import Settings
 from app.slides.pool import ReaderPool
 from app.slides.reader import ReaderLimits
 
+JOBS_LEAST, JOBS_MOST = 2, 8
+
+
+def jobs_for(cores: int) -> int:
+    """How many jobs at a time keep so many cores reading: each reads on one, and as many are left to what embeds."""
+    return min(max(cores // 2, JOBS_LEAST), JOBS_MOST)
+
 
 class Shared:
     """Thread-safe."""
@@ -22,10 +30,11 @@ class Shared:
         self.settings, self.store, self.queue = settings, store, queue
         self.stopping = threading.Event()
         self.registry = ModelRegistry(settings.models_dir)
+        self.jobs_at_once = settings.jobs_per_worker or jobs_for(available_cores())
         self.device = Device()
         self.in_hand = InHand(store)
         self.readers = ReaderPool(
-            size=settings.jobs_per_worker,
+            size=self.jobs_at_once,
             limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s),
         )
         self._asked_at: float | None = None

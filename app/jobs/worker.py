@@ -24,7 +24,7 @@ class Worker:
         self.name = new_name()
         self._settings, self._queue = settings, queue
         self._shared = Shared(settings, store, queue)
-        self._slots = [Slot(self._shared) for _ in range(settings.jobs_per_worker)]
+        self._slots = [Slot(self._shared) for _ in range(self._shared.jobs_at_once)]
 
     def stop(self) -> None:
         """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
