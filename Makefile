@@ -65,9 +65,13 @@ train-setup:  ## the environment of training/
 train-test:  ## the tests of training/, in its own environment (wants a CPU build of torch)
 	@$(MAKE) --no-print-directory -C training test
 
-test: lint types  ## lint, types and all tests; training's environment is set up beside the service's tests
-	@$(MAKE) --no-print-directory -j2 unit train-setup
-	@$(MAKE) --no-print-directory train-types train-test
+# The service's tests mostly wait for processes: what training needs is done beside them, and gives way to them.
+test: lint types  ## lint, types and all tests
+	@$(MAKE) --no-print-directory -j2 unit train-beside
+
+train-beside:
+	@nice -n 19 $(MAKE) --no-print-directory train-types
+	@nice -n 19 $(MAKE) --no-print-directory train-test
 
 bench: $(SERVE_STAMP)  ## speed against the usual way, where time goes, scale; ten minutes; writes benchmarks/RESULTS.md (SLIDES= 40x slides)
 	@$(BIN)/python benchmarks/bench.py $(SLIDES)
@@ -130,4 +134,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes fuzz chaos load soak audit images test-compose test-web train-setup train-test train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas lock clean
