@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from app.inference.manifest import Fidelity
-from xmag_train.export.figures import report_section
+from xmag_train.export.figures import gain_in_words, report_section, same_case_in_words
 from xmag_train.export.int8 import worse_of
 
 
@@ -16,14 +16,31 @@ def test_the_reports_figures_stand_on_the_card_with_intervals(tmp_path: Path) ->
     teacher = {"arm": "20x", "figure": "auroc", "value": interval(0.81, 0.7, 0.9), "difference": None, "verdict": None}
     student = {**teacher, "arm": "5x", "difference": interval(-0.02, -0.1, 0.05), "verdict": "inconclusive"}
     space = {"arm": "5x", "agreement": None, "same_case": interval(0.9, 0.85, 0.95), "same_organ": None}
-    task = {"retention": [teacher, student], "spaces": [{**space, "mapped_cosine": None, "instances": 685}]}
+    space |= {"same_case_unseen": interval(0.88, 0.8, 0.94), "mapped_cosine": None, "instances": 685}
+    gain = {"words": "Distilling did not help the head: …"}
+    task = {"student": "5x", "retention": [teacher, student], "spaces": [space], "chosen_on": [0], "head_gain": gain}
     (tmp_path / "report.json").write_text(json.dumps({"tasks": {"atlas": task}}))
     lines = report_section(tmp_path / "report.json").splitlines()
     assert lines[0] == "### atlas"
     assert "| 20x | auroc | 0.810 (0.700 to 0.900) |  |  |" in lines
     assert "| 5x | auroc | 0.810 (0.700 to 0.900) | -0.020 (-0.100 to +0.050) | inconclusive |" in lines
     assert "| 5x | same case | 0.900 (0.850 to 0.950) | | |" in lines
+    assert "| 5x | same case, without fold 0 | 0.880 (0.800 to 0.940) | | |" in lines
     assert not any("agreement" in line for line in lines)  # what was not measured is no line
+    assert (
+        "Same-case retrieval of 5x over all folds: 0.900 (0.850 to 0.950). Without fold 0, looked at to choose the "
+        "recipe: 0.880 (0.800 to 0.940)."
+    ) in lines
+    assert lines[-1] == gain["words"]
+
+
+def test_what_the_report_does_not_say_the_card_says_is_missing() -> None:
+    space = {"arm": "5x", "same_case": interval(0.9, 0.85, 0.95), "same_case_unseen": interval(0.9, 0.85, 0.95)}
+    assert same_case_in_words({"student": "5x", "spaces": [space]}).endswith(
+        "The report names no fold that was looked at to choose the recipe."
+    )
+    assert same_case_in_words({"student": "run"}) == "Same-case retrieval: the report has none of the student."
+    assert gain_in_words({}).startswith("What distilling was worth to the head: not measured")
 
 
 def test_of_two_students_each_figure_is_the_worse() -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from app.inference.manifest import load_manifest
 from xmag_train.cli import app
+from xmag_train.evaluate.drift import CORPUS_BAG, WHOLE_SLIDE, what_is_whole
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MPP = 0.5
@@ -58,6 +59,21 @@ def yaml(path: Path, content: dict) -> Path:
     return path
 
 
+def assert_measured_on_held_out_tiles(model: Path) -> None:
+    """The metrics file and the card name the very tiles, and how near the graphs are to torch on them."""
+    measured = json.loads(model.with_name(f"{model.name}.export.json").read_text())
+    card = (model / "MODEL_CARD.md").read_text(encoding="utf-8")
+    held_out = measured["held_out"]
+    assert held_out["cases"] == ["c", "d"] and held_out["tiles"] == len(held_out["keys"]) == 4
+    assert not set(measured["calibration"]["cases"]) & set(held_out["cases"])
+    assert set(measured["parity"]) == {"student.onnx", "measuring student", "colour.onnx"}
+    assert all(found["largest"] < 1e-3 for found in measured["parity"].values())
+    assert measured["parity"]["student.onnx"]["inputs"] == 4 and measured["wall_s"] > 0
+    assert "4 tiles of 2 slides, the regions of fold 1 of `folds.csv`" in card and "Cases: c, d." in card
+    assert held_out["sha256"] in card and "against torch on these 4 tiles: largest difference of any value" in card
+    assert "The teacher was not adapted to tissue: no time in a test." in card
+
+
 @pytest.mark.timeout(150)
 def test_from_slides_to_an_analysis(tmp_path) -> None:
     slides, regions = tmp_path / "slides", tmp_path / "regions"
@@ -75,6 +91,8 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
         "out": tmp_path / "distill",
         "cache": tmp_path / "cache",
         "teacher": {"views": 1},
+        "folds": folds,
+        "leave_out_fold": 1,
         "student": {"projector_hidden": 32},
         "optim": {"epochs": 1, "batch_regions": 4, "views_per_region": 1},
         "accelerator": "cpu",
@@ -107,7 +125,9 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
         "version": "0.0.1",
         "out": models / "xmag-tiny",
         "student": student,
+        "measuring_student": student,
         "heads": [head],
+        "teacher_not_adapted": "no time in a test.",
         "regions": regions,
         "folds": folds,
         "held_out_fold": 1,
@@ -117,6 +137,7 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
     }
     run("export", "--config", yaml(tmp_path / "export.yaml", export))
     manifest = load_manifest(models / "xmag-tiny")
+    assert_measured_on_held_out_tiles(models / "xmag-tiny")
     int8 = manifest.variant("int8").fidelity
     assert int8.n_tiles == 4 and int8.cosine_median > 0.95 and int8.score_change_max is not None
     assert set(manifest.reading.reader_cosine) == {"box", "coarse_level", "dct"}
@@ -126,6 +147,8 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
     config = yaml(tmp_path / "embed.yaml", embed)
     assert "4 bags made, 0 kept, 2 slides skipped" in run("embed", "--config", config)
     assert "0 bags made, 4 kept, 2 slides skipped" in run("embed", "--config", config)
+    assert what_is_whole(tmp_path / "wsi" / "a.h5") == WHOLE_SLIDE
+    assert what_is_whole(tmp_path / "bags" / "a.h5") == CORPUS_BAG
     out = tmp_path / "analysis"
     command = [sys.executable, "-m", "app.cli", "analyze", str(slides / "a.svs"), "--out", str(out)]
     environment = {**os.environ, "XMAG_MODELS_DIR": str(models), "XMAG_PRECISION": "fp32"}

@@ -1,5 +1,6 @@
 """The written folder: the same as torch, the same each time, and accepted by the service."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from torch import nn
 
 from app.inference.manifest import load_manifest, verify_files
 from app.inference.model import Model, load_model
+from xmag_train.export.fidelity import open_graph
+from xmag_train.export.parity import head_parity, student_parity
 from xmag_train.fold import fold_batch_norms
 from xmag_train.imagenet import load_imagenet
 from xmag_train.package import write_model
@@ -90,6 +93,26 @@ def test_the_head_equals_torch(model: Model) -> None:
     np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-5)
     np.testing.assert_allclose(found.attention, wanted.attention, atol=1e-6)
     np.testing.assert_allclose(found.tile_scores, wanted.tile_scores, atol=1e-5)
+
+
+def test_parity_on_given_tiles_is_of_every_output_and_refuses_another_network(folder: Path, student: Student) -> None:
+    tiles = np.random.default_rng(3).integers(0, 256, (5, TILE_PX, TILE_PX, 3), dtype=np.uint8)
+    session = open_graph((folder / "student.onnx").read_bytes(), 1)
+    found = student_parity(session, student, tiles)
+    assert found.inputs == 5 and 0.0 < found.largest < 1e-4 and found.cosine_min > 0.999999
+    other = copy.deepcopy(student)
+    with torch.no_grad():
+        next(other.parameters()).mul_(1.01)
+    with pytest.raises(ValueError, match=r"the student.s graph differs from torch by .* on held-out tiles"):
+        student_parity(session, other, tiles)
+
+    head, other_head = (untrained_spec(seed=seed, commit="test").heads[0].module for seed in (0, 1))
+    graph = open_graph((folder / "malignancy.onnx").read_bytes(), 1)
+    bags = [np.random.default_rng(size).random((size, 1280)) for size in (3, 7)]
+    of_head = head_parity(graph, head, bags)
+    assert of_head.inputs == 2 and of_head.largest < 1e-5 and of_head.cosine_min is None
+    with pytest.raises(ValueError, match="a head's graph differs"):
+        head_parity(graph, other_head, bags)
 
 
 def test_a_second_export_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.distill.slide_readings import slide_cosines, slide_readings
 from xmag_train.export.config import SlideReadingConfig
-from xmag_train.export.reading import slides_cosine
+from xmag_train.export.reading import lowest
+from xmag_train.export.reading import slide_cosines as by_way
 from xmag_train.students.checkpoint import save_student
 from xmag_train.students.registry import build_student
 
@@ -79,14 +80,20 @@ def test_cosines_of_each_slide_that_can_be_read(slides: Path, capsys) -> None:
     assert "none.svs" in capsys.readouterr().err
 
 
-def test_of_slides_the_lowest_figure_counts(slides: Path, tmp_path: Path) -> None:
+def test_of_slides_and_regions_the_lowest_figure_counts(slides: Path, tmp_path: Path) -> None:
     student = build_student("efficientnet_lite0", "random").eval()
     save_student(tmp_path / "student.pt", "efficientnet_lite0", student.state_dict(), {}, "0" * 64)
     both = [
         SlideReadingConfig(slide=slides / name, student=tmp_path / "student.pt") for name in ("coarse.svs", "exact.svs")
     ]
-    alone = [slides_cosine([entry]) for entry in both]
-    assert set(alone[0]) == {"box", "coarse_level"}
-    assert set(alone[1]) == {"box"}
-    lowest = slides_cosine(both)
-    assert lowest == {"box": min(found["box"] for found in alone), "coarse_level": alone[0]["coarse_level"]}
+    found = by_way(both)
+    assert {way: set(of_slides) for way, of_slides in found.items()} == {
+        "box": {"coarse.svs", "exact.svs"},
+        "coarse_level": {"coarse.svs"},
+    }
+    higher = {"coarse_level": {"region": 1.0}, "dct": {"region": 0.99567}}
+    told = lowest(higher, found)
+    assert told["box"] == pytest.approx(min(found["box"].values()), abs=1e-4)
+    assert told["coarse_level"] == pytest.approx(found["coarse_level"]["coarse.svs"], abs=1e-4)
+    assert told["dct"] == 0.9956  # never rounded up
+    assert lowest({"coarse_level": {"region": 0.5, "other": 0.9}}, found)["coarse_level"] == 0.5  # nor replaced

@@ -1,12 +1,12 @@
 """MODEL_CARD.md: what the model is, and everything that was measured of it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
-from app.inference.manifest import Fidelity
 from xmag_train.export.config import ExportConfig
-from xmag_train.export.fidelity import Speed
 from xmag_train.export.figures import report_section
-from xmag_train.package import HeadSpec
+from xmag_train.export.measure import MEASURING, Measured
+from xmag_train.package import STUDENT_FILE, HeadSpec
 
 CAUTION = (
     "Both at their own magnification, with the same head and folds; every student judged by cases that it was not "
@@ -21,10 +21,9 @@ def model_card(
     parameters: int,
     *,
     heads: Sequence[HeadSpec],
-    readings: Mapping[str, float],
-    int8: tuple[Fidelity, Speed] | None,
+    measured: Measured,
 ) -> str:
-    """The whole page. ``readings``: way → lowest slide's median cosine to level-0 LANCZOS."""
+    """The whole page."""
     provenance = config.provenance
     teacher = provenance.teacher or "none"
     parts = [
@@ -35,13 +34,14 @@ def model_card(
         "## Student",
         f"`student.onnx`: {student}, {parameters / 1e6:.2f} M parameters; 224 px at 2.0 µm/px → an embedding and 4×4 "
         f"tokens. Teacher: {teacher}. Data: {provenance.data}",
+        *([f"The teacher was not adapted to tissue: {why}"] if (why := config.teacher_not_adapted.strip()) else []),
         "## Heads",
         *[_head(head) for head in heads],
         *([] if config.report is None else ["## Student against teacher", CAUTION, report_section(config.report)]),
         "## Reading",
-        _readings(config, readings),
+        _readings(config, measured),
         "## Precision",
-        _int8(config, int8),
+        *_precision(config, measured),
         "## Domain and licence",
         f"Stain {', '.join(config.domain.stain)}; {', '.join(config.domain.preparation)}; organs: "
         f"{', '.join(config.domain.organs) or 'none singled out'}. Other material is outside what was looked at.",
@@ -85,43 +85,83 @@ def _calibration(head: HeadSpec) -> str:
     return f"Temperature {found.temperature:.3f}, threshold {found.threshold}, from {found.n_cases} cases."
 
 
-def _readings(config: ExportConfig, readings: Mapping[str, float]) -> str:
+def _readings(config: ExportConfig, measured: Measured) -> str:
     of = (
         "a student that never saw the held-out cases: the figures describe the procedure"
         if config.measuring_student is not None
-        else "the shipped student on the held-out cases"
+        else "the shipped student"
     )
-    material = [f"regions of fold {config.held_out_fold}"]
-    if config.reading_slides:
-        material.append(f"{len(config.reading_slides)} whole slides, each by a student that never saw its case")
+    regions = f"{len(set(measured.held_out.slides))} slides' held-out tiles ({of})"
+    wholes = len({slide for ways in measured.slides.values() for slide in ways})
+    more = f", and of {wholes} whole slides, each by a student that never saw its case" if wholes else ""
     lines = [
-        "Median cosine of embeddings to level-0 LANCZOS, on the slide where it is lowest "
-        f"({', '.join(material)}; {of}). From 0.98 on the service may read so.",
+        f"Median cosine of a slide's embeddings to level-0 LANCZOS, of {regions}{more}; of all of them the slide where "
+        "it is lowest. From 0.98 on the service may read so.",
         "",
-        "| way | cosine |",
-        "|---|---|",
-        *[f"| {way} | {value:.4f} |" for way, value in readings.items()],
+        "| way | lowest of all | regions | whole slides |",
+        "|---|---|---|---|",
     ]
+    for way, value in measured.readings.items():
+        both = " | ".join(_lowest_of(found.get(way, {})) for found in (measured.regions, measured.slides))
+        lines.append(f"| {way} | {value:.4f} | {both} |")
     return "\n".join(lines)
 
 
-def _int8(config: ExportConfig, measured: tuple[Fidelity, Speed] | None) -> str:
-    if measured is None:
-        return "fp32 only."
-    fidelity, speed = measured
+def _lowest_of(by_slide: Mapping[str, float]) -> str:
+    if not by_slide:
+        return "none reads otherwise"
+    slide = min(by_slide, key=lambda name: by_slide[name])
+    return f"{by_slide[slide]:.4f} ({slide}; {len(by_slide)} slides)"
+
+
+def _precision(config: ExportConfig, measured: Measured) -> list[str]:
+    which = measured.held_out.which()
     by = (
-        "the worse of two students: this one, and one that never saw these cases"
+        "the worse of two students: the shipped one, and one that never saw these cases"
         if config.measuring_student is not None
-        else "this student"
+        else "the shipped student"
     )
+    return [
+        f"Measured on held-out tiles: {which['tiles']} tiles of {which['slides']} slides, the regions of fold "
+        f"{config.held_out_fold} of `{config.folds.name}` ({by}). Cases: {', '.join(which['cases'])}. sha256 of the "
+        f"regions: `{which['sha256']}`.",
+        _parity(measured),
+        _int8(measured),
+    ]
+
+
+def _parity(measured: Measured) -> str:
+    students = [found for name, found in measured.parity.items() if name in (STUDENT_FILE, MEASURING)]
+    heads = {name: found for name, found in measured.parity.items() if name not in (STUDENT_FILE, MEASURING)}
+    cosine = min(found.cosine_min for found in students if found.cosine_min is not None)
+    told = [
+        f"`{STUDENT_FILE}` against torch on these {students[0].inputs} tiles: largest difference of any value "
+        f"{max(found.largest for found in students):.1e}, lowest cosine of an embedding {_floor(cosine):.6f}."
+    ]
+    told += [
+        f"`{name}` against torch on the bags of their {found.inputs} slides: largest difference {found.largest:.1e}."
+        for name, found in heads.items()
+    ]
+    return " ".join(told)
+
+
+def _int8(measured: Measured) -> str:
+    if measured.int8 is None or measured.calibration is None:
+        return "fp32 only."
+    fidelity, speed, from_ = measured.int8.variant.fidelity, measured.int8.speed, measured.calibration.which()
     change = "no head to compare by" if fidelity.score_change_max is None else f"{fidelity.score_change_max:.4f}"
     return (
-        f"`student.int8.onnx` against fp32 on {fidelity.n_tiles} tiles of {fidelity.n_slides} slides of cases that "
-        f"calibration never saw ({by}): cosine of embeddings {fidelity.cosine_median:.4f} (median), "
-        f"{fidelity.cosine_min:.4f} (lowest); largest change of a slide's score {change}. Speed on the exporting "
-        f"machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} "
-        "tiles/s)."
+        f"`student.int8.onnx` against fp32 on these {fidelity.n_tiles} tiles: cosine of embeddings "
+        f"{fidelity.cosine_median:.4f} (median), {fidelity.cosine_min:.4f} (lowest); largest change of a slide's score "
+        f"{change}. Calibrated on {from_['tiles']} tiles of {from_['slides']} slides of other cases. Speed on the "
+        f"exporting machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against "
+        f"{speed.fp32:.0f} tiles/s)."
     )
+
+
+def _floor(value: float) -> float:
+    """To 6 digits: 1 is told for nothing less."""
+    return math.floor(value * 1e6) / 1e6
 
 
 def _span(low: float | None, high: float | None) -> str:

@@ -71,12 +71,14 @@ class ExportConfig(Config):
     """All of a model.
 
     ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases; it
-    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; int8 is told by
-    the worse of both students' figures. ``reading_slides``: whole slides on which reading is measured too; what they
-    say of a level that is a little too coarse stands in place of what a level made from regions does.
+    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; int8 and the
+    graphs' parity are told by the worse of both students' figures. ``reading_slides``: whole slides on which reading is
+    measured too; the lowest figure of all slides counts, whether read whole or as regions.
     ``report``: `report.json` of `evaluate`, whose figures go on the card.
     ``regions``: folder of shards. ``folds`` and ``held_out_fold``: int8 is calibrated on the other folds' cases, and
-    measured, like reading, on this one's. ``out``: the model's folder, named as the model. ``card_notes``: paragraphs.
+    measured, like reading and parity, on this one's. ``out``: the model's folder, named as the model.
+    ``metrics``: file for all that was measured, on which tiles, and how long it took; `<out>.export.json` without it.
+    ``card_notes``: paragraphs. ``teacher_not_adapted``: why the teacher was not adapted to tissue, for the card.
     """
 
     name: str = Field(pattern=NAME_PATTERN)
@@ -95,4 +97,10 @@ class ExportConfig(Config):
     domain: DomainConfig = DomainConfig()
     provenance: ProvenanceConfig
     card_notes: str = ""
+    teacher_not_adapted: str = ""
+    metrics: Path | None = None
     threads: int = Field(default=2, ge=1)
+
+    def metrics_file(self) -> Path:
+        """Beside the model's folder where the config names none: the folder holds what the service reads."""
+        return self.out.with_name(f"{self.out.name}.export.json") if self.metrics is None else self.metrics

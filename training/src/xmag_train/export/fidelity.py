@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xmag_train.export.tiles import batches
+from xmag_train.progress import track
 
 FloatArray = NDArray[np.float64]
 TIMED_TILES = 16
@@ -38,9 +39,11 @@ def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def embed(session: onnxruntime.InferenceSession, tiles: NDArray[np.uint8]) -> FloatArray:
-    """[n, D]."""
-    found = [session.run(["embedding"], {"tiles": batch})[0] for batch in batches(tiles)]
+def embed(session: onnxruntime.InferenceSession, tiles: NDArray[np.uint8], what: str = "embedding") -> FloatArray:
+    """[n, D]; progress is told of ``what``."""
+    found = [
+        session.run(["embedding"], {"tiles": batch})[0] for batch in track(list(batches(tiles)), f"{what}, batches")
+    ]
     return np.concatenate(found).astype(np.float64)
 
 

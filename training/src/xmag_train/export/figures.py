@@ -1,7 +1,7 @@
 """The report's figures for the card: what the 5x student keeps of its 20x teacher, task by task."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,42 @@ def _task(name: str, found: Mapping[str, Any]) -> str:
             f"| {row['arm']} | {figure} | {_interval(row['value'])} | {_interval(row['difference'], '+', '')} | "
             f"{row['verdict'] or ''} |"
         )
+    chosen_on = found.get("chosen_on", [])
+    unseen = {"same_case_unseen": f"same case, without {_folds(chosen_on)}"} if chosen_on else {}
     for row in found.get("spaces", []):
         lines += [
             f"| {row['arm']} | {words} | {_interval(row[key])} | | |"
-            for key, words in RETRIEVAL.items()
+            for key, words in (RETRIEVAL | unseen).items()
             if row[key] is not None
         ]
+    if "spaces" in found or "student" in found:  # a cohort, not a probe of tiles
+        lines += ["", same_case_in_words(found), "", gain_in_words(found)]
     return "\n".join(lines)
+
+
+def same_case_in_words(found: Mapping[str, Any]) -> str:
+    """The student's same-case retrieval with and without the folds that were looked at to choose the recipe."""
+    row = next((row for row in found.get("spaces", []) if row["arm"] == found.get("student")), None)
+    if row is None:
+        return "Same-case retrieval: the report has none of the student."
+    told = f"Same-case retrieval of {row['arm']} over all folds: {_interval(row['same_case'])}."
+    chosen_on = found.get("chosen_on", [])
+    if not chosen_on:
+        return f"{told} The report names no fold that was looked at to choose the recipe."
+    without = _interval(row["same_case_unseen"], missing="undefined, for no other fold is left")
+    return f"{told} Without {_folds(chosen_on)}, looked at to choose the recipe: {without}."
+
+
+def gain_in_words(found: Mapping[str, Any]) -> str:
+    """What distilling was worth to the head, as the report says it."""
+    gain = found.get("head_gain")
+    if gain is None:
+        return "What distilling was worth to the head: not measured, the report has no head on the undistilled student."
+    return str(gain["words"])
+
+
+def _folds(numbers: Sequence[int]) -> str:
+    return f"fold{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
 
 
 def _interval(found: Mapping[str, float] | None, sign: str = "", missing: str = "undefined") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,6 +26,10 @@ class MeasuredInt8:
     variant: Int8Variant
     speed: Speed
 
+    def as_dict(self) -> dict[str, Any]:
+        """For `export.json`."""
+        return {"fidelity": self.variant.fidelity.model_dump(), "tiles_per_s": self.speed._asdict()}
+
 
 def make_int8(
     fp32: bytes,
@@ -39,7 +44,9 @@ def make_int8(
     graph = onnx.load_from_string(fp32)
     int8 = quantise_student(graph, calibration.tiles(), config).SerializeToString(deterministic=True)
     tiles = held_out.tiles()
-    wanted, found = (embed(open_graph(each, threads), tiles) for each in (fp32, int8))
+    wanted, found = (
+        embed(open_graph(each, threads), tiles, what) for each, what in ((fp32, "by fp32"), (int8, "by int8"))
+    )
     near = cosines(wanted, found)
     fidelity = Fidelity(
         cosine_median=_floor(float(np.median(near))),

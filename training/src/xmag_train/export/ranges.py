@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from xmag_train.progress import track
+
 BINS = 2048
 LEVELS = 255
 # Values per tensor and batch that go into the histogram, evenly spaced.
@@ -35,12 +37,12 @@ def measure_ranges(
     tiles = list(batches)
     low = np.zeros(len(tensors))
     high = np.zeros(len(tensors))
-    for batch in tiles:
+    for batch in track(tiles, "int8 ranges: extremes, batches"):
         for index, found in enumerate(session.run(tensors, {"tiles": batch})):
             low[index] = min(low[index], float(found.min()))
             high[index] = max(high[index], float(found.max()), low[index] + 1e-6)
     counts = np.zeros((len(tensors), BINS))
-    for batch in tiles:
+    for batch in track(tiles, "int8 ranges: histograms, batches"):
         for index, found in enumerate(session.run(tensors, {"tiles": batch})):
             sample = found.ravel()[:: found.size // SAMPLE + 1]
             counts[index] += np.histogram(sample, bins=BINS, range=(low[index], high[index]))[0]

@@ -1,6 +1,6 @@
 """How near each other way of reading comes to level-0 LANCZOS, as the manifest wants it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -16,39 +16,47 @@ from xmag_train.distill.slide_readings import slide_readings
 from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.fidelity import FloatArray, cosines, median_by_slide
 from xmag_train.export.tiles import TileSet
+from xmag_train.progress import track
 from xmag_train.students.checkpoint import load_student
 
+# Way → slide → median cosine of its tiles to LANCZOS.
+ByWay = Mapping[str, Mapping[str, float]]
 # The manifest's word for each way.
 WAYS: dict[str, Reading] = {"box": "area", "coarse_level": "pyramid", "dct": "dct"}
 
 
-def reader_cosine(embed: Callable[[NDArray[np.uint8]], FloatArray], held_out: TileSet) -> dict[str, float]:
-    """Way → median cosine to LANCZOS of a slide's tiles, on the slide where it is lowest; rounded down to 4 digits.
-
-    embed: uint8 [n, 224, 224, 3] → [n, D].
-    """
+def region_cosines(embed: Callable[[NDArray[np.uint8]], FloatArray], held_out: TileSet) -> ByWay:
+    """Of regions read in each way: median over a slide's regions. embed: uint8 [n, 224, 224, 3] → [n, D]."""
     plain = embed(held_out.tiles("lanczos"))
     return {
-        way: _floor(min(median_by_slide(cosines(plain, embed(held_out.tiles(reading))), held_out.slides).values()))
+        way: median_by_slide(cosines(plain, embed(held_out.tiles(reading))), held_out.slides)
         for way, reading in WAYS.items()
     }
 
 
 @torch.inference_mode()
-def slides_cosine(slides: Sequence[SlideReadingConfig]) -> dict[str, float]:
-    """The same of whole slides read by the service's reader, each by a student that never saw its case.
+def slide_cosines(slides: Sequence[SlideReadingConfig]) -> ByWay:
+    """Of whole slides read by the service's reader, each by a student that never saw its case; by the file's name.
 
-    ``coarse_level`` only where a slide has such a level. SlideError's kinds where one cannot be read.
+    A way is there only where some slide reads differently in it. SlideError's kinds where one cannot be read.
     """
-    lowest: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {}
     with closing(SlideReader()) as reader:
-        for entry in slides:
+        for entry in track(slides, "readings of whole slides"):
             student = load_student(entry.student).module.eval()
             read = slide_readings(entry.slide, reader, ReadingPlan())
-            found = reading_cosines({way: embed_tiles(student, tiles) for way, tiles in read.items()})
-            for way, value in found.items():
-                lowest[way] = min(lowest.get(way, 1.0), _floor(value))
-    return lowest
+            for way, value in reading_cosines(
+                {way: embed_tiles(student, tiles) for way, tiles in read.items()}
+            ).items():
+                of_way = found.setdefault(way, {})
+                of_way[entry.slide.name] = min(value, of_way.get(entry.slide.name, value))
+    return found
+
+
+def lowest(*parts: ByWay) -> dict[str, float]:
+    """Way → the lowest slide's figure in any of ``parts``, rounded down to 4 digits: what the manifest states."""
+    ways = dict.fromkeys(way for part in parts for way in part)
+    return {way: _floor(min(min(part[way].values()) for part in parts if way in part)) for way in ways}
 
 
 def _floor(value: float) -> float:

@@ -5,12 +5,13 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xmag_train.data.shards import Region, read_shards, shards_in
+from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.readings import Reading, read_at_5x
 
 BATCH_TILES = 16
@@ -27,27 +28,47 @@ class TileSet:
         """Slide of each region."""
         return [region.meta.slide for region in self.regions]
 
+    @property
+    def cases(self) -> list[str]:
+        """Every case once, by name."""
+        return sorted({region.meta.case for region in self.regions})
+
+    def which(self) -> dict[str, Any]:
+        """For the record: how many, of what, the key of each, and a digest of keys and pixels."""
+        return {
+            "tiles": len(self.regions),
+            "slides": len(set(self.slides)),
+            "cases": self.cases,
+            "keys": [region.key for region in self.regions],
+            "sha256": regions_sha256(self.regions),
+        }
+
     def tiles(self, reading: Reading = "lanczos") -> NDArray[np.uint8]:
         """uint8 [n, 224, 224, 3] at 2.0 µm/px, read in that way."""
         return np.stack([read_at_5x(image_of(region), reading) for region in self.regions])
 
 
-def split_regions(folder: Path, folds: Path, held_out: int, first: int, second: int) -> tuple[TileSet, TileSet]:
-    """(at most ``first`` regions of the other folds, at most ``second`` of the fold ``held_out``), spread over slides.
+@dataclass(frozen=True)
+class Split:
+    """All regions by whether their case is in the fold that is held out."""
 
-    ValueError if one of them is empty, or a case has no fold.
-    """
+    inside: tuple[Region, ...]
+    outside: tuple[Region, ...]
+
+
+def split_regions(folder: Path, folds: Path, held_out: int) -> Split:
+    """ValueError if one part is empty, or a case has no fold."""
     with folds.open(encoding="utf-8", newline="") as file:
         fold_of = {row["case"]: int(row["fold"]) for row in csv.DictReader(file)}
     every = list(read_shards(shards_in(folder)))
     unknown = sorted({region.meta.case for region in every} - fold_of.keys())
     if unknown:
         raise ValueError(f"{folds.name} has no fold for {unknown[:5]}")
-    inside = [region for region in every if fold_of[region.meta.case] == held_out]
-    outside = [region for region in every if fold_of[region.meta.case] != held_out]
+    inside = tuple(region for region in every if fold_of[region.meta.case] == held_out)
+    outside = tuple(region for region in every if fold_of[region.meta.case] != held_out)
     if not inside or not outside:
         raise ValueError(f"fold {held_out} holds {len(inside)} of {len(every)} regions: one part is empty")
-    return TileSet(spread(outside, first)), TileSet(spread(inside, second))
+    return Split(inside, outside)
 
 
 def spread(regions: Sequence[Region], count: int) -> tuple[Region, ...]:

@@ -1,0 +1,163 @@
+"""All that an export measures, on which tiles, and by which student.
+
+The shipped student may have been refit on all cases. So where a measuring student is named, which never saw the
+held-out cases, parity and int8 are told by the worse of the two, and reading by the measuring one alone.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from xmag_train.export.config import ExportConfig
+from xmag_train.export.fidelity import FloatArray, embed, open_graph
+from xmag_train.export.heads import measuring_head
+from xmag_train.export.int8 import MeasuredInt8, make_int8, worse_of
+from xmag_train.export.parity import Parity, head_parity, student_parity
+from xmag_train.export.reading import ByWay, lowest, region_cosines, slide_cosines
+from xmag_train.export.seen import refuse_one_that_saw
+from xmag_train.export.tiles import TileSet, split_regions, spread
+from xmag_train.package import STUDENT_FILE, HeadSpec, Int8Variant, export_head, export_student
+from xmag_train.student import embedding_dim_of
+from xmag_train.students.checkpoint import load_student
+
+MEASURING = "measuring student"
+MEASURED_TILES = 256
+
+
+class Exported(NamedTuple):
+    """A student, and its fp32 graph as ``write_model`` writes it."""
+
+    module: nn.Module
+    graph: bytes
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``graph``: of the shipped student in fp32, which all of it was measured on.
+
+    ``parity``: file → how near its graph is to torch on ``held_out``, with the measuring student's under its name.
+    ``regions`` and ``slides``: other readings, of regions of ``held_out`` and of whole slides.
+    """
+
+    graph: bytes
+    held_out: TileSet
+    calibration: TileSet | None
+    parity: Mapping[str, Parity]
+    regions: ByWay
+    slides: ByWay
+    int8: MeasuredInt8 | None
+
+    @property
+    def readings(self) -> dict[str, float]:
+        """Way → lowest figure of all slides, whether read whole or as regions."""
+        return lowest(self.regions, self.slides)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `export.json`."""
+        return {
+            "held_out": self.held_out.which(),
+            "calibration": None if self.calibration is None else self.calibration.which(),
+            "parity": {name: asdict(found) for name, found in self.parity.items()},
+            "reading": {"lowest": self.readings, "regions": self.regions, "slides": self.slides},
+            "int8": None if self.int8 is None else self.int8.as_dict(),
+        }
+
+
+def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec]) -> Measured:
+    """ValueError where a graph differs from torch, or the measuring student saw the cases that it shall measure on."""
+    split = split_regions(config.regions, config.folds, config.held_out_fold)
+    shipped, measuring = exported(student), None
+    if config.measuring_student is not None:
+        refuse_one_that_saw(config.measuring_student, split, config.held_out_fold)
+        measuring = exported(load_student(config.measuring_student).module)
+    held_out = TileSet(spread(split.inside, MEASURED_TILES if config.int8 is None else config.int8.measured_tiles))
+    session = open_graph((measuring or shipped).graph, config.threads)
+
+    def embedded(tiles: NDArray[np.uint8]) -> FloatArray:
+        return embed(session, tiles, "readings of regions")
+
+    calibration, int8 = None, None
+    if config.int8 is not None:
+        calibration = TileSet(spread(split.outside, config.int8.calibration_tiles))
+        int8 = measure_int8(config, shipped, measuring, calibration, held_out, heads=heads)
+    return Measured(
+        graph=shipped.graph,
+        held_out=held_out,
+        calibration=calibration,
+        parity=measure_parity(shipped, measuring, held_out, heads, config.threads),
+        regions=region_cosines(embedded, held_out),
+        slides=slide_cosines(config.reading_slides),
+        int8=int8,
+    )
+
+
+def measure_parity(
+    shipped: Exported, measuring: Exported | None, held_out: TileSet, heads: Sequence[HeadSpec], threads: int
+) -> dict[str, Parity]:
+    """Of every graph that is written, and of the measuring student's; heads on the held-out slides' bags."""
+    tiles = held_out.tiles()
+    session = open_graph(shipped.graph, threads)
+    parity = {STUDENT_FILE: student_parity(session, shipped.module, tiles)}
+    if measuring is not None:
+        parity[MEASURING] = student_parity(open_graph(measuring.graph, threads), measuring.module, tiles)
+    rows, owners = embed(session, tiles, "bags of held-out slides"), np.asarray(held_out.slides)
+    bags = [rows[owners == slide] for slide in dict.fromkeys(held_out.slides)]
+    for head in heads:
+        parity[f"{head.task}.onnx"] = head_parity(
+            open_graph(_head_graph(head, embedding_dim_of(shipped.module)), threads), head.module, bags
+        )
+    return parity
+
+
+def measure_int8(
+    config: ExportConfig,
+    shipped: Exported,
+    measuring: Exported | None,
+    calibration: TileSet,
+    held_out: TileSet,
+    *,
+    heads: Sequence[HeadSpec],
+) -> MeasuredInt8 | None:
+    """The shipped graph in int8; None where the config wants none.
+
+    With a measuring student its fidelity is the worse of two: the shipped graph's own, and that of the same procedure
+    on the student and the heads that never saw the held-out cases.
+    """
+    if config.int8 is None:
+        return None
+    trained = {head.task: head.module for head in heads if head.trained}
+    own = make_int8(shipped.graph, calibration, held_out, heads=trained, config=config.int8, threads=config.threads)
+    if measuring is None:
+        return own
+    procedure = make_int8(
+        measuring.graph,
+        calibration,
+        held_out,
+        heads={str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None},
+        config=config.int8,
+        threads=config.threads,
+    )
+    fidelity = worse_of(own.variant.fidelity, procedure.variant.fidelity)
+    return MeasuredInt8(Int8Variant(own.variant.graph, fidelity), own.speed)
+
+
+def exported(student: nn.Module) -> Exported:
+    """ValueError where the graph differs from torch."""
+    return Exported(student, _written(lambda path: export_student(student, path)))
+
+
+def _head_graph(head: HeadSpec, embedding_dim: int) -> bytes:
+    return _written(lambda path: export_head(head.module, path, head.task, embedding_dim))
+
+
+def _written(write: Callable[[Path], float]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        write(path)
+        return path.read_bytes()
