@@ -11,7 +11,7 @@
 #   distill/{0..4,all}/        each goes on from its own first one, with more views; "all" is shipped;
 #                              skipped where student.pt is there (then only measured, where fidelity.json is missing)
 #   bags/student/{0..4,all}/   every slide's bag by each of the six students
-#   bags/teacher/, bags/imagenet/
+#   bags/teacher/, bags/imagenet/, bags/whole/{0..4}/
 #   mil/                       head cross-validated by case, then refit on all: head.pt, metrics.json, oof.csv
 #   report/                    report.md with plots, report.json
 #   $MODEL                     student fp32 and int8, head, manifest, card
@@ -39,12 +39,15 @@ bags bags-teacher bags-teacher
 bags bags-imagenet bags-imagenet
 say "head"
 "$BIN/xmag-train" mil --config "$(render mil mil)"
-say "report"
 without_slides=()
-if [ ! -d "$SLIDES" ]; then
-  say "no slides in $SLIDES: neither speed nor reading is measured on whole slides"
+if [ -d "$SLIDES" ]; then
+  say "bags of whole slides"
+  for fold in $FOLDS; do "$BIN/xmag-train" embed --config "$(render embed-whole "embed-whole-$fold" "s|/0|/$fold|")"; done
+else
+  say "no slides in $SLIDES: neither speed, reading nor drift is measured on whole slides"
   without_slides=('/^speed:/,$d; /^reading_slides:/,$d')
 fi
+say "report"
 "$BIN/xmag-train" evaluate --config "$(render evaluate evaluate "${without_slides[@]}")"
 say "export"
 "$BIN/xmag-train" export --config "$(render export export "${without_slides[@]}")" --out "$MODEL"
