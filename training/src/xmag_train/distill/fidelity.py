@@ -1,6 +1,5 @@
 """How well a distilled student does on cases that it never saw."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from xmag_train.data.shards import RegionMeta
 from xmag_train.distill.readings import READINGS
-from xmag_train.metrics.retrieval import neighbour_agreement, same_case_nearest, same_organ_other_case
+from xmag_train.metrics.retrieval import neighbour_agreement, same_case_nearest
 from xmag_train.metrics.whitening import fit_whitening
 
 BATCH = 32
@@ -60,7 +59,7 @@ def fidelity(
     }
     mine = by_reading["lanczos"]
     whiten, whiten_teacher = fit_whitening(embed(student, learnt.tiles)), fit_whitening(learnt.teacher)
-    cases, organs = [meta.case for meta in metas], [meta.organ for meta in metas]
+    cases = [meta.case for meta in metas]
     return {
         "regions": len(metas),
         "cases": len(set(cases)),
@@ -69,12 +68,5 @@ def fidelity(
         "same_case_whitened": same_case_nearest(whiten(mine), cases),
         "same_case_teacher_whitened": same_case_nearest(whiten_teacher(teacher), cases),
         "agreement_10": neighbour_agreement(mine, teacher),
-        "same_organ": _or_none(same_organ_other_case(mine, organs, cases)),
-        "same_organ_teacher": _or_none(same_organ_other_case(teacher, organs, cases)),
         "reading_cosine": reading_cosines(by_reading),
     }
-
-
-def _or_none(figure: float) -> float | None:
-    """A figure that could not be measured (no organ with two cases) is null in the file, not a number."""
-    return None if math.isnan(figure) else figure
