@@ -74,6 +74,24 @@ def assert_measured_on_held_out_tiles(model: Path) -> None:
     assert "The teacher was not adapted to tissue: no time in a test." in card
 
 
+def assert_whole_slides_are_embedded_as_the_service_does(tmp_path: Path, slides: Path, models: Path) -> None:
+    embed = {"model": models / "xmag-tiny", "folder": slides, "out": tmp_path / "wsi", "threads": 1}
+    config = yaml(tmp_path / "embed.yaml", embed)
+    assert "4 bags made, 0 kept, 2 slides skipped" in run("embed", "--config", config)
+    assert "0 bags made, 4 kept, 2 slides skipped" in run("embed", "--config", config)
+    assert what_is_whole(tmp_path / "wsi" / "a.h5") == WHOLE_SLIDE
+    assert what_is_whole(tmp_path / "bags" / "a.h5") == CORPUS_BAG
+    out = tmp_path / "analysis"
+    command = [sys.executable, "-m", "app.cli", "analyze", str(slides / "a.svs"), "--out", str(out)]
+    environment = {**os.environ, "XMAG_MODELS_DIR": str(models), "XMAG_PRECISION": "fp32"}
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(out / "embeddings.h5") as served, h5py.File(tmp_path / "wsi" / "a.h5") as ours:
+        assert np.array_equal(served["coords"], ours["coords"])
+        np.testing.assert_allclose(served["features"], ours["features"], atol=1e-4)
+        assert {**ours["coords"].attrs} == {**served["coords"].attrs}
+
+
 @pytest.mark.timeout(150)
 def test_from_slides_to_an_analysis(tmp_path) -> None:
     slides, regions = tmp_path / "slides", tmp_path / "regions"
@@ -143,18 +161,4 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
     assert set(manifest.reading.reader_cosine) == {"box", "coarse_level", "dct"}
     assert manifest.head("colour").trained and not manifest.head("colour").validated
 
-    embed = {"model": models / "xmag-tiny", "folder": slides, "out": tmp_path / "wsi", "threads": 1}
-    config = yaml(tmp_path / "embed.yaml", embed)
-    assert "4 bags made, 0 kept, 2 slides skipped" in run("embed", "--config", config)
-    assert "0 bags made, 4 kept, 2 slides skipped" in run("embed", "--config", config)
-    assert what_is_whole(tmp_path / "wsi" / "a.h5") == WHOLE_SLIDE
-    assert what_is_whole(tmp_path / "bags" / "a.h5") == CORPUS_BAG
-    out = tmp_path / "analysis"
-    command = [sys.executable, "-m", "app.cli", "analyze", str(slides / "a.svs"), "--out", str(out)]
-    environment = {**os.environ, "XMAG_MODELS_DIR": str(models), "XMAG_PRECISION": "fp32"}
-    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with h5py.File(out / "embeddings.h5") as served, h5py.File(tmp_path / "wsi" / "a.h5") as ours:
-        assert np.array_equal(served["coords"], ours["coords"])
-        np.testing.assert_allclose(served["features"], ours["features"], atol=1e-4)
-        assert {**ours["coords"].attrs} == {**served["coords"].attrs}
+    assert_whole_slides_are_embedded_as_the_service_does(tmp_path, slides, models)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from xmag_train.metrics.retrieval import cosine_ranking, neighbour_agreement, same_case_nearest, same_organ_other_case
+from xmag_train.metrics.retrieval import cosine_ranking, neighbour_agreement, same_case_nearest, same_organ_rows
 
 
 def at_degrees(*angles: float) -> np.ndarray:
@@ -34,16 +34,19 @@ def test_agreement_is_the_share_of_common_neighbours() -> None:
 def test_same_organ_looks_at_other_cases_only() -> None:
     points = at_degrees(0, 1, 20, 60)
     cases, organs = ["a", "a", "b", "c"], ["liver", "liver", "liver", "colon"]
-    assert same_organ_other_case(points, organs, cases) == 1.0  # colon has no other case: not counted
-    assert math.isnan(same_organ_other_case(points, ["w", "w", "y", "z"], cases))
+    np.testing.assert_array_equal(same_organ_rows(points, organs, cases), [1, 1, 1, np.nan])  # colon: no other case
+    assert np.isnan(same_organ_rows(points, ["w", "w", "y", "z"], cases)).all()
 
 
 def test_an_organ_that_is_not_stated_is_neither_asked_for_nor_found() -> None:
     points = at_degrees(0, 20, 21, 90)
     cases = ["a", "b", "c", "d"]
-    assert same_organ_other_case(points, ["liver", "liver", "site not stated", "colon"], cases) == pytest.approx(0.5)
-    assert same_organ_other_case(points, ["liver", "liver", "", "colon"], cases) == 1.0
-    assert math.isnan(same_organ_other_case(points, ["", "", "liver", "colon"], cases))
+    stated = same_organ_rows(points, ["liver", "liver", "site not stated", "colon"], cases)
+    np.testing.assert_array_equal(stated, [1, 0, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        same_organ_rows(points, ["liver", "liver", "", "colon"], cases), [1, 1, np.nan, np.nan]
+    )
+    assert np.isnan(same_organ_rows(points, ["", "", "liver", "colon"], cases)).all()
 
 
 def test_one_region_is_too_few() -> None:

@@ -1,7 +1,9 @@
 """The distillation loop, top to bottom. The same code on a CPU, on one GPU, and on many under `torchrun`."""
 
 import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import cast
 
 import numpy as np
@@ -43,17 +45,7 @@ def train(config: DistillConfig) -> nn.Module:
     fabric.seed_everything(config.seed)
     data = prepare(config, fabric)
     optim = config.optim
-    sampler = BatchSampler(
-        len(data.regions),
-        batch_regions=optim.batch_regions,
-        views=config.teacher.views,
-        views_per_region=optim.views_per_region,
-        readings=len(config.readings),
-        extra_symmetry=config.extra_symmetry,
-        seed=config.seed,
-        paired_readings=config.paired_readings,
-        disturb_probability=config.disturb_probability,
-    )
+    sampler = _sampler(config, len(data.regions))
     model = _build(config, data.teacher_dim)
     average = WeightAverage(model, optim.ema_decay)
     optimizer = _optimizer(model, optim)
@@ -69,14 +61,13 @@ def train(config: DistillConfig) -> nn.Module:
     warmup_steps = round(optim.warmup_epochs * sampler.steps_per_epoch)
     maker = BatchMaker(data.regions, data.tiles, data.targets, config)
     clock = Clock(done.wall_s)
+
+    def make(step: int) -> Batch:
+        return maker.make(sampler.batch(step, fabric.global_rank, fabric.world_size))
+
     with ThreadPoolExecutor(PREFETCHED) as pool:
-        waiting: dict[int, Future[Batch]] = {}
-        for step in track(range(done.steps, steps), "distilling"):
-            for ahead in range(step, min(step + PREFETCHED, steps)):
-                if ahead not in waiting:
-                    draws = sampler.batch(ahead, fabric.global_rank, fabric.world_size)
-                    waiting[ahead] = pool.submit(maker.make, draws)
-            batch = waiting.pop(step).result()
+        batches = _ahead(make, range(done.steps, steps), pool)
+        for step, batch in zip(track(range(done.steps, steps), "distilling"), batches, strict=True):
             rate = learning_rate(step, steps, optim.learning_rate, warmup_steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -139,6 +130,31 @@ def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normalise
     with torch.no_grad():
         embeddings = teacher(batch.teacher_tiles.flatten(0, 1).to(device))
     return normaliser(embeddings.reshape(len(batch.tiles), -1, embeddings.shape[-1]))
+
+
+def _ahead(make: Callable[[int], Batch], steps: range, pool: Executor) -> Iterator[Batch]:
+    """The batches of ``steps``, the next ones made while one is learned from."""
+    waiting: deque[Future[Batch]] = deque()
+    for step in steps:
+        waiting.append(pool.submit(make, step))
+        if len(waiting) == PREFETCHED:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _sampler(config: DistillConfig, regions: int) -> BatchSampler:
+    return BatchSampler(
+        regions,
+        batch_regions=config.optim.batch_regions,
+        views=config.teacher.views,
+        views_per_region=config.optim.views_per_region,
+        readings=len(config.readings),
+        extra_symmetry=config.extra_symmetry,
+        seed=config.seed,
+        paired_readings=config.paired_readings,
+        disturb_probability=config.disturb_probability,
+    )
 
 
 def _build(config: DistillConfig, teacher_dim: int) -> Distiller:

@@ -50,11 +50,6 @@ def neighbour_agreement(student: Floats, teacher: Floats, neighbours: int = 10) 
     return _mean(agreement_rows(student, teacher, neighbours))
 
 
-def same_organ_other_case(embeddings: Floats, organs: Sequence[str], cases: Sequence[str]) -> float:
-    """Mean of ``same_organ_rows`` over the regions that count; nan if none does."""
-    return _mean(same_organ_rows(embeddings, organs, cases))
-
-
 def cosine_ranking(embeddings: Floats) -> NDArray[np.int64]:
     """int64 [N, N − 1]: for each row the others, nearest first; ties in order of row."""
     cosines = _cosines(embeddings)
