@@ -108,6 +108,7 @@ def worker() -> None:
     import structlog
 
     from app.audit import AuditLog
+    from app.jobs.copies import Copies
     from app.jobs.embedded import ensure_embedded
     from app.jobs.erase import Eraser
     from app.jobs.idempotency import Claims
@@ -135,7 +136,7 @@ def worker() -> None:
         signal.signal(number, lambda *_: next(asked, work.hurry)())
     audit = AuditLog(settings.data_dir)
     eraser = Eraser(store, Claims(settings.data_dir / "idempotency"), audit)
-    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
+    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
     reconciler.start()
     try:
         work.run()

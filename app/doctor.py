@@ -1,5 +1,6 @@
 """`xmag doctor`: each part of a set-up examined by using it, and what to do where it fails."""
 
+import asyncio
 import os
 import shutil
 import sys
@@ -13,12 +14,14 @@ from urllib.parse import urlsplit
 import onnxruntime
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from app.errors import SetupError, XmagError
+from app.errors import ObjectNotAllowedError, SetupError, SlideMissingError, XmagError
 from app.inference.gpu import probe_gpus
 from app.inference.model import load_model
 from app.inference.registry import ModelRegistry
 from app.jobs.embedded import ensure_embedded
 from app.jobs.queue import connect
+from app.objects.address import ObjectAddress
+from app.objects.store import ObjectStore
 from app.settings import GIB, Settings
 from app.slides.reader import ReaderLimits, SlideReader
 
@@ -43,6 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("python", _python),
         ("data", _data),
         ("slides", _slides),
+        ("objects", _objects),
         ("reader", _reader),
         ("queue", _queue),
         ("runtime", _runtime),
@@ -108,6 +112,25 @@ def _slides(settings: Settings) -> str:
         if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
             raise SetupError(f"The slide folder {root} (XMAG_SLIDE_ROOTS) is not a readable folder.")
     return f"{len(settings.slide_roots)} slide folders" if settings.slide_roots else "no slide folder: uploads only"
+
+
+def _objects(settings: Settings) -> str:
+    """Asks each bucket for an object that nobody has: the answer that there is none is a good one."""
+    if not settings.object_roots:
+        return "no object store"
+    store, said = ObjectStore(settings), []
+    for root in settings.object_roots:
+        try:
+            asyncio.run(store.state(ObjectAddress.parse(f"{root}/xmag-doctor")))
+        except SlideMissingError:
+            said.append(f"{root} answers")
+        except ObjectNotAllowedError:
+            said.append(
+                f"{root} answers that we may not ask what is not there: if slides are refused too, check credentials"
+            )
+        else:
+            said.append(f"{root} answers")
+    return ", ".join(said)
 
 
 def _reader(settings: Settings) -> str:

@@ -24,6 +24,7 @@ from app.api.sessions import SessionStore
 from app.audit import AuditLog
 from app.inference.registry import ModelRegistry
 from app.jobs.callbacks import CallbackThread
+from app.jobs.copies import Copies
 from app.jobs.embedded import ensure_embedded
 from app.jobs.erase import Eraser
 from app.jobs.idempotency import Claims
@@ -36,6 +37,7 @@ from app.jobs.uploads import UploadStore
 from app.jobs.viewer import Viewer
 from app.keys import KeyStore
 from app.logs import configure_logs
+from app.objects.store import ObjectStore
 from app.settings import Settings, load_settings, prepare_data_dir
 
 DESCRIPTION = """
@@ -83,10 +85,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             viewer,
             Looks(audit),
             JobFeed(store, queue),
+            ObjectStore(settings),
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
-        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
+        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
         reconciler.start()
         callbacks = CallbackThread(services.intake.callbacks)
         callbacks.start()

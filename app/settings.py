@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, FilePath, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import SetupError
+from app.objects.address import ObjectAddress
 
 GIB = 1024**3
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -39,6 +40,17 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1, description="CPU threads for inference (default: cores given)")
     slide_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders that slides may be named in by path, separated by ':'"
+    )
+    object_roots: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="buckets or prefixes, s3://bucket/prefix, that slides may be named in; by commas"
+    )
+    object_endpoint: str | None = Field(default=None, description="address of the object store (default: Amazon's)")
+    object_region: str | None = Field(default=None, description="its region (default: AWS_REGION, else us-east-1)")
+    object_ca_file: FilePath | None = Field(
+        default=None, description="PEM of an authority that is believed of the object store, beside the system's"
+    )
+    object_patience_s: float = Field(
+        default=30, gt=0, le=240, description="how long an attempt waits for an object store that does not answer"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"), description="addresses or networks whose X-Forwarded-For is believed"
@@ -106,7 +118,7 @@ class Settings(BaseSettings):
     def _hosts(cls, value: object) -> object:
         return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies", "oidc_algorithms", mode="before")
+    @field_validator("trusted_proxies", "oidc_algorithms", "object_roots", mode="before")
     @classmethod
     def _commas(cls, value: object) -> object:
         return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
@@ -116,6 +128,21 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for entry in value:
             ip_network(entry)  # its ValueError says what is wrong
+        return value
+
+    @field_validator("object_roots")
+    @classmethod
+    def _object_roots(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ObjectAddress.parse(root.rstrip("/"))) for root in value)
+
+    @field_validator("object_endpoint")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is not None and not (parts.scheme in {"http", "https"} and parts.hostname):
+            raise ValueError("must begin with https:// or http://")
+        if parts.username is not None or parts.query:
+            raise ValueError("must be an address alone: keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         return value
 
     @field_validator("oidc_issuer", "oidc_jwks_url")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.object_store import ObjectServer
 from tests.service import Service
 from tests.tissue import blank_slide, tissue_slide
 
@@ -33,3 +34,11 @@ def service(tmp_path_factory: pytest.TempPathFactory, slide_root: Path) -> Itera
 def tissue(slide_root: Path) -> Path:
     """A small slide with tissue."""
     return slide_root / "tissue.svs"
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """A running object store, shared: tests use keys of their own."""
+    started = ObjectServer().start()
+    yield started
+    started.stop()

@@ -8,9 +8,11 @@ import sys
 import pytest
 
 from app.results.schema import ResultDocument
+from tests.object_store import KEYS
 from tests.service import ROOT
 from tests.tissue import blank_slide
 
+NOBODY = "http://127.0.0.1:1"
 FILES = {
     "result.json", "heatmap.png", "overlay.png", "attention.geojson", "embeddings.h5", "tissue_mask.png",
     "qc_mask.png", "thumbnail.jpg", *(f"top_tile_{rank:02}.jpg" for rank in range(1, 11)),
@@ -123,12 +125,14 @@ def test_what_cannot_run_says_why_in_one_line_of_its_log(xmag, tmp_path, command
     assert last["reason"].endswith(".")
 
 
-def test_doctor_tries_every_part(xmag, tmp_path):
-    found = xmag("doctor")
+def test_doctor_tries_every_part(xmag, tmp_path, object_server):
+    found = xmag("doctor", XMAG_OBJECT_ROOTS="s3://slides/a", XMAG_OBJECT_ENDPOINT=object_server.url, **KEYS)
     assert found.returncode == 0, found.stdout
-    for part in ("settings", "data", "reader", "queue", "runtime", "gpu", "models"):
+    for part in ("settings", "data", "objects", "reader", "queue", "runtime", "gpu", "models"):
         assert f"ok   {part}" in found.stdout
     assert "NOT validated" in found.stdout
+    assert "s3://slides/a answers" in found.stdout
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in found.stdout
 
 
 @pytest.mark.parametrize(
@@ -137,6 +141,7 @@ def test_doctor_tries_every_part(xmag, tmp_path):
         ({"XMAG_REDIS_URL": "redis://127.0.0.1:1"}, "queue", "XMAG_REDIS_URL"),
         ({"XMAG_MODELS_DIR": "empty"}, "models", "model"),
         ({"XMAG_SLIDE_ROOTS": "/none"}, "slides", "/none"),
+        ({"XMAG_OBJECT_ROOTS": "s3://lab", "XMAG_OBJECT_ENDPOINT": NOBODY, **KEYS}, "objects", "XMAG_OBJECT_ENDPOINT"),
         ({"XMAG_DISK_FREE_MIN_BYTES": str(10**18)}, "data", "503"),
         ({"XMAG_PRECISION": "fp16"}, "models", "fp16"),
         ({"XMAG_PROT": "9"}, "settings", "XMAG_PROT"),
@@ -144,7 +149,7 @@ def test_doctor_tries_every_part(xmag, tmp_path):
 )
 def test_doctor_says_what_is_wrong(xmag, tmp_path, settings, part, word):
     (tmp_path / "empty").mkdir()
-    found = xmag("doctor", **settings)
+    found = xmag("doctor", **({"XMAG_OBJECT_PATIENCE_S": "1"} | settings))
     assert found.returncode == 1
     (line,) = [line for line in found.stdout.splitlines() if line.startswith(f"FAIL {part}")]
     assert word in line

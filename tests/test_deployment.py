@@ -9,11 +9,22 @@ import yaml
 from app.settings import Settings
 from tests.service import ROOT
 
-COMPOSE = [ROOT / "compose.yaml", ROOT / "docker" / "share-redis.yaml", ROOT / "docker" / "worker-host.yaml"]
+OVERLAYS = ("share-redis", "worker-host", "object-store")
+COMPOSE = [ROOT / "compose.yaml", *(ROOT / "docker" / f"{name}.yaml" for name in OVERLAYS)]
 EXAMPLE = (ROOT / ".env.example").read_text()
 FIXED = {
     f"XMAG_{name}"
-    for name in ("HOST", "PORT", "DATA_DIR", "HEARTBEAT_DIR", "MODELS_DIR", "SLIDE_ROOTS", "DEVICE", "LOG_FORMAT")
+    for name in (
+        "HOST",
+        "PORT",
+        "DATA_DIR",
+        "HEARTBEAT_DIR",
+        "MODELS_DIR",
+        "SLIDE_ROOTS",
+        "OBJECT_CA_FILE",
+        "DEVICE",
+        "LOG_FORMAT",
+    )
 }
 
 

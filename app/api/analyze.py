@@ -13,15 +13,15 @@ from starlette.requests import ClientDisconnect
 
 from app.api.auth import Analyst, Caller
 from app.api.problems import responses
-from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, UploadReference, job_view
+from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, ObjectReference, UploadReference, job_view
 from app.api.services import Services, ServicesDep
 from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, timed_body, too_large
-from app.errors import RequestInvalidError, TaskNotFoundError, TooLargeError, UploadNotFoundError
+from app.errors import EmptyUploadError, RequestInvalidError, TaskNotFoundError, TooLargeError, UploadNotFoundError
 from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
 from app.jobs.intake import fingerprint_of
-from app.jobs.record import JobRequest, Source, now
-from app.jobs.source import resolve_source
+from app.jobs.record import JobRequest, ObjectSource, Source, now
+from app.jobs.source import resolve_object, resolve_source
 from app.jobs.status import job_status
 from app.jobs.upload_folder import UploadFolder
 from app.jobs.uploads import Upload
@@ -131,14 +131,29 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
     _check(services, fields)
     if isinstance(fields.source, UploadReference):
         return await _by_reference(request, services, caller, idempotency, fields)
-    path = await services.in_intake(resolve_source, fields.source.path, services.settings)
-    source = await services.in_intake(services.intake.by_path, path, fields.mpp)
+    if isinstance(fields.source, ObjectReference):
+        source: Source = await _object(services, fields.source.object)
+    else:
+        path = await services.in_intake(resolve_source, fields.source.path, services.settings)
+        source = await services.in_intake(services.intake.by_path, path, fields.mpp)
     job = _job(request, new_job_id(), fields, source, services, caller)
     (services.store.root / job.id).mkdir(mode=0o700)
     accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
     if accepted.id != job.id:
         (services.store.root / job.id).rmdir()
     return accepted.id
+
+
+async def _object(services: Services, text: str) -> ObjectSource:
+    """An object as it is now. It is opened when it is analysed: until then the store has all of it."""
+    address, limit = resolve_object(text, services.settings), services.settings.upload_max_bytes
+    state = await services.objects.state(address)
+    if state.size_bytes > limit:
+        raise too_large(limit)
+    if state.size_bytes == 0:
+        raise EmptyUploadError("The object is empty. Send its address again when it is complete.")
+    services.check_disk(state.size_bytes)
+    return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
 
 async def _by_reference(

@@ -27,6 +27,19 @@ class PathReference(BaseModel):
     )
 
 
+class ObjectReference(BaseModel):
+    """A slide in an S3-compatible store that the server may read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["object"]
+    object: Annotated[str, StringConstraints(min_length=1, max_length=4096)] = Field(
+        description="s3://bucket/key, the key as it is, below one of the server's buckets (XMAG_OBJECT_ROOTS); a .zip "
+        "for a slide of several files",
+        examples=["s3://slides/2026/S26-001234-A1.svs"],
+    )
+
+
 class UploadReference(BaseModel):
     """An upload in pieces (tus) that is complete."""
 
@@ -78,9 +91,12 @@ class AnalyzeFields(BaseModel):
 
 
 class AnalyzeBySource(AnalyzeFields):
-    """Analyse a slide that the server can read itself (in place, never copied or changed), or a finished upload."""
+    """Analyse a slide that the server can read itself (never changed), or a finished upload.
 
-    source: Annotated[PathReference | UploadReference, Field(discriminator="type")]
+    By path it is read in place; an object is fetched for the analysis, and that copy removed when it ends.
+    """
+
+    source: Annotated[PathReference | ObjectReference | UploadReference, Field(discriminator="type")]
 
 
 class JobQuery(BaseModel):

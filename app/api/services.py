@@ -26,6 +26,7 @@ from app.jobs.store import JobStore
 from app.jobs.uploads import UploadStore
 from app.jobs.viewer import Viewer
 from app.keys import KeyStore
+from app.objects.store import ObjectStore
 from app.settings import Settings
 
 P = ParamSpec("P")
@@ -52,6 +53,7 @@ class Services:
     viewer: Viewer
     looks: Looks
     feed: JobFeed
+    objects: ObjectStore
     turns: Turns = field(default_factory=Turns)
     draining: threading.Event = field(default_factory=threading.Event)
     _expected_bytes: int = 0
@@ -82,9 +84,7 @@ class Services:
         """
         if self._uploads >= self.settings.uploads_max:
             raise QueueFullError(f"{self.settings.uploads_max} slides are being uploaded already. Try again later.")
-        free = shutil.disk_usage(self.settings.data_dir).free
-        if free - self._expected_bytes - upload_bytes < self.settings.disk_free_min_bytes:
-            raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
+        self.check_disk(upload_bytes)
         self._expected_bytes += upload_bytes
         self._uploads += 1
         try:
@@ -92,6 +92,12 @@ class Services:
         finally:
             self._expected_bytes -= upload_bytes
             self._uploads -= 1
+
+    def check_disk(self, slide_bytes: int) -> None:
+        """DiskLowError where a slide of that size would not fit beside the uploads that come in."""
+        free = shutil.disk_usage(self.settings.data_dir).free
+        if free - self._expected_bytes - slide_bytes < self.settings.disk_free_min_bytes:
+            raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
 
     def _waiting(self) -> int:
         try:

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from app.api.auth import Analyst
 from app.api.problems import logged_response, responses
 from app.api.services import Services, ServicesDep
-from app.api.upload import buffered_body, slide_suffix, too_large
+from app.api.upload import buffered_body, too_large
 from app.errors import (
     DrainingError,
     EmptyUploadError,
@@ -29,6 +29,7 @@ from app.errors import (
     XmagError,
 )
 from app.jobs.uploads import Upload
+from app.slides.suffix import slide_suffix
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"

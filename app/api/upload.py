@@ -4,10 +4,9 @@ import asyncio
 import errno
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO
 
 from fastapi import Request
@@ -25,21 +24,14 @@ from app.errors import (
     UploadBrokenError,
     UploadStalledError,
 )
-from app.jobs.intake import ReceivedFile
+from app.jobs.unpack import ReceivedFile
 from app.settings import Settings
+from app.slides.suffix import slide_suffix
 
 BUFFER_BYTES = 1 << 20
 DISK_LOOK_BYTES = 16 << 20
 FIELD_BYTES = 8 * 1024
 FORM_OVERHEAD_BYTES = 1 << 20
-# A format that OpenSlide tells by name keeps its ending; nothing else of the client's file name is ever used.
-_SUFFIX = re.compile(r"\.(svs|svslide|tif|tiff|ndpi|vms|vmu|scn|mrxs|bif|czi|dcm|zip)$", re.IGNORECASE)
-
-
-def slide_suffix(file_name: str) -> str:
-    """The ending of a client's file name, with its dot, if a slide or zip may have it; else empty."""
-    found = _SUFFIX.search(PurePath(file_name).name)
-    return found.group(0).lower() if found else ""
 
 
 class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types

@@ -3,20 +3,20 @@
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.client.display import Display
 from app.client.retry import OutOfPatienceError
 from app.client.service import Job, NotAllowedError, RefusedError, Service
+from app.client.slide import ObjectName, Slide
 from app.client.table import Row
-from app.client.upload import content_key, submit
+from app.client.upload import address_key, content_key, submit, submit_object
 
 
 @dataclass(frozen=True)
 class Order:
     """What is asked for. ``fields``: those of POST /analyze; ``again``: a new job even for what was sent before."""
 
-    slides: tuple[Path, ...]
+    slides: tuple[Slide, ...]
     fields: dict[str, str]
     wait: bool
     again: bool
@@ -46,7 +46,12 @@ def run_batch(service: Service, order: Order, display: Display) -> list[Row]:
     return [rows[number] for number in range(len(order.slides))]
 
 
-def _send(service: Service, slide: Path, order: Order, display: Display) -> Job:
+def _send(service: Service, slide: Slide, order: Order, display: Display) -> Job:
+    if isinstance(slide, ObjectName):
+        key = str(uuid.uuid4()) if order.again else address_key(slide.address, order.fields)
+        job = submit_object(service, slide.address, order.fields, key)
+        display.following(slide, job)
+        return job
     total = slide.stat().st_size
     display.sending(slide, 0, total)
     key = str(uuid.uuid4()) if order.again else content_key(slide, order.fields)

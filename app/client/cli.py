@@ -1,15 +1,29 @@
 """The command `xmag submit` as it is typed."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from app.client.slide import ObjectName, Slide
+
+
+def _slide(text: str) -> Slide:
+    """A file that can be sent, or an object's address, which is the server's to look up."""
+    if text.startswith(ObjectName.SCHEME):
+        return ObjectName(text)
+    path = Path(text)
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise typer.BadParameter(f"{text} is not a file that can be read.", param_hint="SLIDES")
+    return path
+
 
 def submit(  # noqa: PLR0917 (a command's options are its arguments)
     slides: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="slide files; a .zip for several")
+        list[str],
+        typer.Argument(help="slide files, a .zip for several; or s3://bucket/key, of a store that the server may read"),
     ],
     server: Annotated[str, typer.Option(envvar="XMAG_SERVER", help="address")] = "http://127.0.0.1:8000",
     key: Annotated[
@@ -35,6 +49,8 @@ def submit(  # noqa: PLR0917 (a command's options are its arguments)
     said = {"model": model, "priority": priority, "mpp": mpp, "stain": stain, "organ": organ}
     fields = {name: f"{value}" for name, value in said.items() if value is not None}
     fields |= {"tasks": ",".join(task)} if task else {}
-    command = Command(tuple(slides), fields, server, key, patience_s, wait=wait, again=again, csv_file=csv_file)
+    command = Command(
+        tuple(map(_slide, slides)), fields, server, key, patience_s, wait=wait, again=again, csv_file=csv_file
+    )
     if not run(command, Console(), Console(stderr=True)):
         raise typer.Exit(1)

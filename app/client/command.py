@@ -14,6 +14,7 @@ from app.client.batch import Order, run_batch
 from app.client.display import Display
 from app.client.retry import OutOfPatienceError
 from app.client.service import NotAllowedError, Service
+from app.client.slide import Slide
 from app.client.table import Row, said, write_csv
 from app.errors import RequestInvalidError, SetupError
 from app.settings import is_loopback
@@ -23,7 +24,7 @@ from app.settings import is_loopback
 class Command:
     """What was typed. ``fields``: those of POST /analyze; ``patience_s``: how long the server may fail to answer."""
 
-    slides: tuple[Path, ...]
+    slides: tuple[Slide, ...]
     fields: dict[str, str]
     server: str
     key: str | None

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.client.service import Job
+from app.client.slide import Slide
 from app.client.table import Row, said
 
 _NAME_MAX = 40
@@ -38,12 +39,12 @@ class Display:
     ) -> None:
         self._bars.stop()
 
-    def sending(self, slide: Path, sent: int, total: int) -> None:
+    def sending(self, slide: Slide, sent: int, total: int) -> None:
         """``sent`` of ``total`` bytes."""
         what = f"{sent / 1e6:.0f}/{total / 1e6:.0f} MB sent"
         self._bars.update(self._task(slide), completed=sent, total=max(total, 1), what=what)
 
-    def following(self, slide: Path, job: Job) -> None:
+    def following(self, slide: Slide, job: Job) -> None:
         """A job's state: those that wait in the queue have no bar."""
         if job.state == "running":
             self._bars.update(self._task(slide), completed=job.fraction, total=1.0, what=job.stage)
@@ -60,7 +61,7 @@ class Display:
                 f"{row.state:<10} {Path(row.file).name}  {said(row)}", markup=False, highlight=False
             )
 
-    def _task(self, slide: Path) -> TaskID:
+    def _task(self, slide: Slide) -> TaskID:
         if str(slide) not in self._tasks:
             self._tasks[str(slide)] = self._bars.add_task(_short(slide.name), total=1.0, what="")
         return self._tasks[str(slide)]

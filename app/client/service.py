@@ -11,6 +11,8 @@ from app.client.retry import Backoff, OutOfPatienceError
 PASSING: Final = frozenset({408, 423, 429, 502, 503, 504})
 """Statuses that another try may change: stalled, still locked, full, behind a proxy, draining, too slow."""
 _NOT_ALLOWED: Final = frozenset({401, 403})
+_OF_THE_SLIDE: Final = frozenset({"object_not_allowed"})
+"""What is refused with such a status for where a slide lies: the next one may be taken."""
 TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 
 
@@ -95,6 +97,8 @@ def checked(answer: httpx.Response) -> httpx.Response:
     kind = NotAllowedError if answer.status_code in _NOT_ALLOWED else RefusedError
     try:
         problem = answer.json()
+        if problem["code"] in _OF_THE_SLIDE:
+            kind = RefusedError
         raise kind(answer.status_code, str(problem["code"]), str(problem["detail"]))
     except (ValueError, KeyError, TypeError):
         said = f"The service answers {answer.status_code} {answer.reason_phrase}."

@@ -33,7 +33,7 @@ def submit(service: Service, slide: Path, fields: dict[str, str], key: str, sent
         place = _create(service, slide)
         try:
             _send(service, slide, place, sent)
-            return _ask(service, place, fields, key)
+            return _ask(service, {"type": "upload", "id": place.rpartition("/")[2]}, fields, key)
         except RefusedError as error:
             if error.status not in {404, 410}:  # forgotten there, or another try took it: send it afresh
                 _give_up(service, place)
@@ -42,8 +42,13 @@ def submit(service: Service, slide: Path, fields: dict[str, str], key: str, sent
     raise lost
 
 
-def _ask(service: Service, place: str, fields: dict[str, str], key: str) -> Job:
-    body = {"source": {"type": "upload", "id": place.rpartition("/")[2]}, **_as_json(fields)}
+def submit_object(service: Service, address: str, fields: dict[str, str], key: str) -> Job:
+    """Ask for the analysis of an object that the service can read itself. As ``submit`` otherwise."""
+    return _ask(service, {"type": "object", "object": address}, fields, key)
+
+
+def _ask(service: Service, source: dict[str, str], fields: dict[str, str], key: str) -> Job:
+    body = {"source": source, **_as_json(fields)}
     return as_job(service.insist(lambda: service.http.post("/analyze", json=body, headers={"Idempotency-Key": key})))
 
 
@@ -51,7 +56,16 @@ def content_key(slide: Path, fields: dict[str, str]) -> str:
     """The same for the same bytes and fields, so that a batch can be sent twice and makes each job once."""
     with slide.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return "submit-" + hashlib.sha256(json.dumps([digest, sorted(fields.items())]).encode()).hexdigest()
+    return _key([digest, sorted(fields.items())])
+
+
+def address_key(address: str, fields: dict[str, str]) -> str:
+    """The same for the same address and fields."""
+    return _key([address, sorted(fields.items())])
+
+
+def _key(what: list[object]) -> str:
+    return "submit-" + hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
 def _create(service: Service, slide: Path) -> str:

@@ -25,7 +25,7 @@ class SlideCorruptError(SlideError):
 
 
 class SlideMissingError(SlideError):
-    """No file at the given path."""
+    """No file at the given path, no object at the given address."""
 
     code = "slide_missing"
 
@@ -158,7 +158,7 @@ class SlideTooManyFilesError(SlideError):
 
 
 class StorageUnavailableError(XmagError):
-    """The disk or share that the slide lies on does not give its bytes: the slide itself may be in order."""
+    """The disk, share or object store that the slide lies on does not give its bytes: it may itself be in order."""
 
     code = "storage_unavailable"
     status = 503
@@ -192,7 +192,7 @@ class UploadStalledError(XmagError):
 
 
 class SourceChangedError(SlideError):
-    """A slide given by path changed between request and analysis."""
+    """A slide given by path, or an object, changed between request and analysis."""
 
     code = "source_changed"
     status = 409
@@ -202,5 +202,13 @@ class PathNotAllowedError(XmagError):
     """A path outside the configured roots."""
 
     code = "path_not_allowed"
+    status = 403
+    origin = "user"
+
+
+class ObjectNotAllowedError(XmagError):
+    """An object outside the configured roots, or one that the store does not show to the server."""
+
+    code = "object_not_allowed"
     status = 403
     origin = "user"

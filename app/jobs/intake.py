@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -13,27 +12,17 @@ from app.errors import PathNotAllowedError, QueueUnavailableError, SourceChanged
 from app.jobs.callbacks import Callbacks
 from app.jobs.idempotency import Claims
 from app.jobs.queue import JobQueue
-from app.jobs.record import JobRequest, PathSource, UploadSource
+from app.jobs.record import JobRequest, PathSource, Source, UploadSource
 from app.jobs.source import source_state
 from app.jobs.store import JobStore
+from app.jobs.unpack import ReceivedFile, unpacked
 from app.settings import Settings
-from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
-from app.slides.hashing import hash_slide
 from app.slides.pool import ReaderPool
 from app.slides.reader import ReaderLimits
 from app.slides.types import SlideInfo
 
 PROBES = 2
 log = structlog.stdlib.get_logger("xmag.intake")
-
-
-@dataclass(frozen=True)
-class ReceivedFile:
-    """An upload on its final place."""
-
-    path: Path
-    size_bytes: int
-    sha256: str
 
 
 class Intake:
@@ -53,16 +42,11 @@ class Intake:
 
     def uploaded(self, file: ReceivedFile, mpp: float | None) -> UploadSource:
         """Unpack if it is a zip, and probe. The slide's typed errors."""
-        folder, entry, size_bytes, sha256 = file.path.parent, file.path, file.size_bytes, file.sha256
-        if is_zip(file.path):
-            unpacked = folder / "unpacked"
-            limits = ArchiveLimits(total_bytes=self._settings.upload_max_bytes)
-            entry = extract_slide_zip(file.path, unpacked, limits)
-            file.path.unlink()
-            sha256, size_bytes = hash_slide(_slide_itself(unpacked))
-        self.probe(entry, mpp)
+        folder = file.path.parent
+        slide = unpacked(file, self._settings.upload_max_bytes)
+        self.probe(slide.path, mpp)
         sync_folder(folder)
-        return UploadSource(entry=str(entry.relative_to(folder)), size_bytes=size_bytes, sha256=sha256)
+        return UploadSource(entry=str(slide.path.relative_to(folder)), size_bytes=slide.size_bytes, sha256=slide.sha256)
 
     def by_path(self, path: Path, mpp: float | None) -> PathSource:
         """Probe a slide of the hospital's own, and note what it looked like. The slide's typed errors."""
@@ -112,18 +96,8 @@ class Intake:
         self._store.commit(request)
 
 
-def _slide_itself(unpacked: Path) -> Path:
-    """What a zip holds, without the folders around it: the same slide has the same hash however it was packed."""
-    while unpacked.is_dir():
-        entries = list(unpacked.iterdir())
-        if len(entries) != 1:
-            break
-        unpacked = entries[0]
-    return unpacked
-
-
-def fingerprint_of(source: UploadSource | PathSource, fields: dict[str, object]) -> str:
-    """What makes two requests the same: the slide's bytes (or its path and state) and every field."""
+def fingerprint_of(source: Source, fields: dict[str, object]) -> str:
+    """What makes two requests the same: the slide's bytes (or where it lies, and its state) and every field."""
     if isinstance(source, UploadSource):
         slide: dict[str, object] = {"sha256": source.sha256}
     else:

@@ -1,8 +1,8 @@
 """Makes Redis agree with the disk: every accepted job without outcome stands in a stream.
 
 Runs at start and every ``INTERVAL_S`` in the API and in each worker, one at a time under a lock. Also
-finishes what a crash interrupted (half-erased jobs, uploads whose process died), writes outcomes into the audit log,
-and erases what was kept long enough.
+finishes what a crash interrupted (half-erased jobs, uploads and copies whose process died), writes outcomes into the
+audit log, and erases what was kept long enough.
 """
 
 import fcntl
@@ -15,6 +15,7 @@ import structlog
 
 from app.audit import AuditLog
 from app.errors import DiskLowError, JobErasedError, JobNotFoundError, QueueUnavailableError, RecordUnreadableError
+from app.jobs.copies import Copies
 from app.jobs.erase import audit_outcome
 from app.jobs.queue import JobQueue
 from app.jobs.retention import Retention
@@ -109,10 +110,10 @@ def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
 class Reconciler(threading.Thread):
     """The periodic run, as a daemon thread."""
 
-    def __init__(self, store: JobStore, queue: JobQueue, audit: AuditLog, retention: Retention) -> None:
+    def __init__(self, store: JobStore, queue: JobQueue, audit: AuditLog, retention: Retention, copies: Copies) -> None:
         super().__init__(name="reconciler", daemon=True)
         self._store, self._queue, self._stop_now = store, queue, threading.Event()
-        self._audit, self._retention = audit, retention
+        self._audit, self._retention, self._copies = audit, retention, copies
         self._settled: set[str] = set()
         self._audited: set[str] = set()
         self._forgot_at = time.monotonic()
@@ -140,6 +141,8 @@ class Reconciler(threading.Thread):
         self._forget()
         requeue_open_jobs(self._store, self._queue)
         clear_leftovers(self._store, self._settled)
+        if cleared := self._copies.clear():
+            log.warning("copies of ended attempts cleared", copies=cleared)
         audit_outcomes(self._store, self._audit, self._audited)
         self._retention.run()
 

@@ -42,7 +42,20 @@ class PathSource(Record):
     mtime_ns: int
 
 
-Source = Annotated[UploadSource | PathSource, Field(discriminator="type")]
+class ObjectSource(Record):
+    """A slide in an object store, fetched by each attempt; ``sha256`` is the worker's to find.
+
+    ``object``: its address, s3://bucket/key. ``etag`` and ``version``, where the store keeps any, as at the request.
+    """
+
+    type: Literal["object"] = "object"
+    object: str
+    size_bytes: int
+    etag: str
+    version: str | None
+
+
+Source = Annotated[UploadSource | PathSource | ObjectSource, Field(discriminator="type")]
 
 
 class JobRequest(Record):

@@ -1,19 +1,48 @@
-"""One attempt at one job: check the source, analyse, write the files into the attempt's folder."""
+"""One attempt at one job: have the slide, analyse it, write the files into the attempt's folder."""
 
-from app.jobs.record import PRIORITIES, JobRequest, UploadSource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.jobs.record import PRIORITIES, JobRequest, ObjectSource, UploadSource
+from app.jobs.shared import Shared
 from app.jobs.source import check_unchanged
-from app.jobs.store import Attempt, JobStore
+from app.jobs.store import Attempt
 from app.pipeline import EmptySlideError, Means, Progress, SlideRequest, analyze
 from app.results.write import write_results, write_tissue_mask
 
 
-def run_attempt(request: JobRequest, store: JobStore, attempt: Attempt, means: Means, progress: Progress) -> None:
+def run_attempt(request: JobRequest, shared: Shared, attempt: Attempt, means: Means, progress: Progress) -> None:
     """Write the results into ``attempt.folder``. Typed errors when that cannot be."""
-    source = request.source
-    upload = source if isinstance(source, UploadSource) else None
     check_unchanged(request)
-    slide = SlideRequest(
-        path=store.slide_path(request),
+    with _slide(request, shared, attempt, progress) as slide:
+        try:
+            result = analyze(slide, means, progress)
+        except EmptySlideError as error:
+            write_tissue_mask(error.tissue_mask, attempt.folder)
+            raise
+    check_unchanged(request)
+    progress("write", 0, 1)
+    write_results(result, attempt.folder)
+    progress("write", 1, 1)
+
+
+@contextmanager
+def _slide(request: JobRequest, shared: Shared, attempt: Attempt, progress: Progress) -> Iterator[SlideRequest]:
+    """What to analyse, as long as the block lasts. Hash and size are known of what passed through our hands."""
+    source = request.source
+    if isinstance(source, ObjectSource):
+        with shared.copies.fetched(source, request, attempt, progress) as file:
+            yield _wanted(request, file.path, file.sha256, file.size_bytes)
+    elif isinstance(source, UploadSource):
+        yield _wanted(request, shared.store.slide_path(request), source.sha256, source.size_bytes)
+    else:
+        yield _wanted(request, shared.store.slide_path(request))
+
+
+def _wanted(request: JobRequest, path: Path, sha256: str | None = None, size_bytes: int | None = None) -> SlideRequest:
+    return SlideRequest(
+        path=path,
         mpp=request.mpp,
         stain=request.stain,
         organ=request.organ,
@@ -21,16 +50,7 @@ def run_attempt(request: JobRequest, store: JobStore, attempt: Attempt, means: M
         case_id=request.case_id,
         slide_id=request.slide_id,
         context=request.context,
-        sha256=upload.sha256 if upload else None,
-        size_bytes=upload.size_bytes if upload else None,
+        sha256=sha256,
+        size_bytes=size_bytes,
         urgency=PRIORITIES.index(request.priority),
     )
-    try:
-        result = analyze(slide, means, progress)
-    except EmptySlideError as error:
-        write_tissue_mask(error.tissue_mask, attempt.folder)
-        raise
-    check_unchanged(request)
-    progress("write", 0, 1)
-    write_results(result, attempt.folder)
-    progress("write", 1, 1)

@@ -1,4 +1,4 @@
-"""What the slots of a worker share: settings, store, queue, models, the device, readers, and when to stop."""
+"""What the slots of a worker share: settings, store, queue, copies, models, the device, readers, and when to stop."""
 
 import math
 import threading
@@ -8,6 +8,7 @@ from app.inference.cores import available_cores
 from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
+from app.jobs.copies import Copies
 from app.jobs.in_hand import InHand
 from app.jobs.queue import JobQueue
 from app.jobs.store import JobStore
@@ -29,6 +30,7 @@ class Shared:
     def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
         self.settings, self.store, self.queue = settings, store, queue
         self.stopping = threading.Event()
+        self.copies = Copies(settings)
         self.registry = ModelRegistry(settings.models_dir)
         self.jobs_at_once = settings.jobs_per_worker or jobs_for(available_cores())
         self.device = Device()

@@ -157,7 +157,7 @@ class Slot:
             model = self._shared.model(request.model)
             with self._shared.readers.lease() as reader, keeper.aborting(reader):
                 means = Means(model.manifest, lambda: model, reader, self._shared.device)
-                run_attempt(request, self._store, attempt, means, keeper.progress)
+                run_attempt(request, self._shared, attempt, means, keeper.progress)
         except XmagError as error:
             return error
         except OSError as error:

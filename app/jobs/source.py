@@ -1,9 +1,13 @@
-"""Slides given by path: inside a configured root, read in place, and the same at the end as at the beginning."""
+"""Slides that lie elsewhere: inside a configured root, and the same at the end as at the beginning.
+
+Those given by path are read in place; objects are fetched (copies.py).
+"""
 
 from pathlib import Path
 
-from app.errors import PathNotAllowedError, SlideMissingError, SourceChangedError
+from app.errors import ObjectNotAllowedError, PathNotAllowedError, SlideMissingError, SourceChangedError
 from app.jobs.record import JobRequest, PathSource
+from app.objects.address import ObjectAddress
 from app.settings import Settings
 from app.slides.files import slide_files
 
@@ -28,6 +32,19 @@ def resolve_source(path: str, settings: Settings) -> Path:
     if not real.exists():
         raise SlideMissingError("There is no slide at that path.")
     return real
+
+
+def resolve_object(text: str, settings: Settings) -> ObjectAddress:
+    """The address of an object inside one of the object roots. ObjectNotAllowedError, without asking the store."""
+    if not settings.object_roots:
+        raise ObjectNotAllowedError("No object store is configured on this server: set XMAG_OBJECT_ROOTS, or upload.")
+    try:
+        address = ObjectAddress.parse(text)
+    except ValueError as error:
+        raise ObjectNotAllowedError(f"The object cannot be named like that: {error}.") from error
+    if not any(address.is_below(ObjectAddress.parse(root)) for root in settings.object_roots):
+        raise ObjectNotAllowedError("The object lies outside the buckets of this server (XMAG_OBJECT_ROOTS).")
+    return address
 
 
 def source_state(path: Path) -> tuple[int, int]:

@@ -5,17 +5,19 @@ from datetime import datetime
 
 from app.errors import QueueUnavailableError
 from app.jobs.queue import JobQueue
-from app.jobs.record import JobError, JobRequest, State
+from app.jobs.record import JobError, JobRequest, ObjectSource, State
 from app.jobs.store import JobStore
 
 # Share of a job's time that lies before each stage, and the stage's own: tiles are nearly all of it.
 _SHARES = {"open": (0.0, 0.02), "survey": (0.02, 0.08), "tiles": (0.10, 0.80), "aggregate": (0.9, 0.02)}
 _WRITE = (0.92, 0.08)
+_FETCH = 0.3
+"""Share of fetching, where the slide lies in an object store; the other stages share the rest."""
 
 
 @dataclass(frozen=True)
 class JobProgress:
-    """``stage`` is one of open, survey, tiles, aggregate, write; ``fraction`` 0 to 1 is of the whole job."""
+    """``stage`` is one of fetch, open, survey, tiles, aggregate, write; ``fraction`` 0 to 1 is of the whole job."""
 
     stage: str
     done: int
@@ -56,15 +58,19 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
     try:
         found = queue.progress(job_id)
         state: State = "running" if found.get("state") == "running" else "queued"
-        progress = _progress(found)
+        progress = _progress(found, isinstance(request.source, ObjectSource))
     except QueueUnavailableError:
         state, progress = ("running" if attempts.counted else "queued"), None
     return JobStatus(request, state, progress, attempts.counted, None, attempts.last_started_at, None, None)
 
 
-def _progress(found: dict[str, str]) -> JobProgress | None:
+def _progress(found: dict[str, str], is_fetched: bool) -> JobProgress | None:
     if "stage" not in found:
         return None
     stage, done, total = found["stage"], int(found["done"]), int(found["total"])
+    part = done / total if total else 0.0
+    if stage == "fetch":
+        return JobProgress(stage, done, total, round(_FETCH * part, 4))
     before, own = _SHARES.get(stage, _WRITE)
-    return JobProgress(stage, done, total, round(before + own * (done / total if total else 0.0), 4))
+    fraction = before + own * part
+    return JobProgress(stage, done, total, round(_FETCH + (1 - _FETCH) * fraction if is_fetched else fraction, 4))

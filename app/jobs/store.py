@@ -16,11 +16,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from app.durable import sync_folder, write_once
-from app.errors import InternalError, JobErasedError, JobNotFoundError, RecordUnreadableError
+from app.errors import InternalError, JobErasedError, JobNotFoundError, RecordUnreadableError, SlideGoneError
 from app.jobs import attempts
 from app.jobs.attempts import Attempts, read_attempts
 from app.jobs.ids import is_job_id
-from app.jobs.record import JobRequest, Outcome, PathSource, Record, Tombstone, now
+from app.jobs.record import JobRequest, Outcome, PathSource, Record, Tombstone, UploadSource, now
 
 Kind = TypeVar("Kind", bound=Record)
 REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
@@ -119,10 +119,13 @@ class JobStore:
             return False
 
     def slide_path(self, request: JobRequest) -> Path:
-        """Where the slide lies."""
-        if isinstance(request.source, PathSource):
-            return Path(request.source.path)
-        return self.folder(request.id) / SLIDE / request.source.entry
+        """Where the slide lies. SlideGoneError for an object: no copy of it is kept."""
+        source = request.source
+        if isinstance(source, UploadSource):
+            return self.folder(request.id) / SLIDE / source.entry
+        if isinstance(source, PathSource):
+            return Path(source.path)
+        raise SlideGoneError("The slide lies in an object store, and no copy of it is kept here; the results are.")
 
     def has_upload(self, job_id: str) -> bool:
         """Whether the job's uploaded slide is kept."""
@@ -165,7 +168,7 @@ class JobStore:
                 self._closed.add(job_id)
 
     def erase(self, job_id: str) -> None:
-        """Remove request, slide and results for good; a tombstone stays. Slides given by path are never touched."""
+        """Remove request, slide and results for good; a tombstone stays. Slides that lie elsewhere are not touched."""
         folder = self.folder(job_id)
         if not (folder / TOMBSTONE).exists():
             tombstone = Tombstone(erased_at=now(), tenant=self._tenant(job_id))

@@ -30,8 +30,8 @@ from app.errors import (
     UploadNotFoundError,
 )
 from app.jobs.ids import is_job_id, new_job_id
-from app.jobs.intake import ReceivedFile
 from app.jobs.record import Record, now
+from app.jobs.unpack import ReceivedFile
 from app.slides.hashing import hash_slide
 
 RECORD, DATA, TAKEN, LOCK = "upload.json", "data", "taken", ".lock"

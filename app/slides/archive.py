@@ -6,11 +6,11 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from app.errors import ArchiveInvalidError, ArchiveUnsafeError, DiskLowError, NotASlideError
+from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
 from app.slides.entry import find_entry, is_clutter
 from app.slides.sync_tree import sync_tree
 from app.slides.zip_directory import directory_extent
@@ -40,10 +40,16 @@ def is_zip(path: Path) -> bool:
         return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
 
 
-def extract_slide_zip(zip_path: Path, folder: Path, limits: ArchiveLimits = ArchiveLimits()) -> Path:
+def extract_slide_zip(
+    zip_path: Path,
+    folder: Path,
+    limits: ArchiveLimits = ArchiveLimits(),
+    should_stop: Callable[[], bool] | None = None,
+) -> Path:
     """Unpacks into ``folder`` (made here; must be new or empty) and returns the file to open the slide by.
 
-    What it returns is on disk for good: the zip may be deleted. Raises ArchiveUnsafeError (links, absolute or
+    What it returns is on disk for good: the zip may be deleted. ``should_stop`` is asked before every MiB, and
+    CancelledError raised when it says so. Raises ArchiveUnsafeError (links, absolute or
     climbing names, duplicates, encryption, too many or too large), ArchiveInvalidError (no readable zip, no slide in
     it) and DiskLowError (no room to unpack it); on any failure ``folder`` is removed.
     """
@@ -57,7 +63,7 @@ def extract_slide_zip(zip_path: Path, folder: Path, limits: ArchiveLimits = Arch
             if any(folder.iterdir()):
                 raise FileExistsError(f"{folder} is not empty")
             try:
-                _extract(archive, entries, folder)
+                _extract(archive, entries, folder, should_stop)
                 entry = find_entry(folder)
                 sync_tree(folder, existing)
             except BaseException:
@@ -148,13 +154,20 @@ def _check_collisions(files: Sequence[zipfile.ZipInfo]) -> None:
         raise ArchiveUnsafeError("Two files in the zip have the same name.")
 
 
-def _extract(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], folder: Path) -> None:
+def _extract(
+    archive: zipfile.ZipFile,
+    entries: Sequence[zipfile.ZipInfo],
+    folder: Path,
+    should_stop: Callable[[], bool] | None,
+) -> None:
     for entry in entries:
         target = folder / entry.filename
         target.parent.mkdir(parents=True, exist_ok=True)
         written = 0
         with archive.open(entry) as source, target.open("xb") as out:
             while block := source.read(_BLOCK_BYTES):
+                if should_stop is not None and should_stop():
+                    raise CancelledError("The work was stopped while the slide was unpacked.")
                 written += len(block)
                 if written > entry.file_size:
                     raise ArchiveUnsafeError("A file in the zip is larger than the zip says.")

@@ -5,6 +5,7 @@ import pytest
 
 from app.audit import AuditLog
 from app.errors import RecordUnreadableError
+from app.jobs.copies import Copies
 from app.jobs.erase import Eraser
 from app.jobs.idempotency import Claims
 from app.jobs.reconcile import FORGET_S, Reconciler, clear_leftovers, requeue_open_jobs
@@ -56,7 +57,7 @@ def test_an_erasure_that_another_process_left_half_done_is_finished_within_the_h
     request, audit = committed(store), AuditLog(tmp_path)
     settings = Settings(data_dir=tmp_path)
     eraser = Eraser(store, Claims(tmp_path / "idempotency"), audit)
-    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser))
+    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
     reconciler.turn()
     (store.root / request.id / "tombstone.json").write_text('{"erased_at": "2026-01-01T00:00:00Z"}')
     queue.client.flushall()

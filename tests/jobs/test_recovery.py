@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.jobs.queue import connect
+from tests.object_store import BUCKET, KEYS
 from tests.service import Service, until
 from tests.tissue import tissue_slide
 
@@ -129,17 +130,21 @@ def test_a_job_that_cannot_be_read_fails_and_the_next_runs(fragile, long_slide, 
     assert (outcome["state"], outcome["error"]["code"]) == ("failed", "record_unreadable")
 
 
-def test_a_full_disk_refuses_uploads_and_leaves_waiting_jobs_waiting(fragile, long_slide):
+def test_a_full_disk_refuses_slides_and_leaves_waiting_jobs_waiting(fragile, long_slide, object_server):
     os.kill(fragile.pid("worker"), signal.SIGSTOP)
     job_id = fragile.submit(long_slide)
     os.kill(fragile.pid("worker"), signal.SIGCONT)
     assert fragile.wait(job_id)["state"] == "succeeded"
     fragile.stop()
-    full = Service(fragile.data_dir, lease_s=1, disk_free_min_bytes=10**18).start()
+    store = {"object_roots": f"s3://{BUCKET}", "object_endpoint": object_server.url}
+    full = Service(fragile.data_dir, lease_s=1, disk_free_min_bytes=10**18, **store)
+    full.besides = KEYS
+    full.start()
+    source = {"type": "object", "object": object_server.put("full.svs", b"a slide")}
     try:
-        answer = full.post(long_slide)
-        assert (answer.status_code, answer.json()["code"]) == (503, "disk_low")
-        assert int(answer.headers["retry-after"]) > 0
+        for answer in (full.post(long_slide), full.http.post("/analyze", json={"source": source})):
+            assert (answer.status_code, answer.json()["code"]) == (503, "disk_low")
+            assert int(answer.headers["retry-after"]) > 0
         assert full.job(job_id)["state"] == "succeeded"
     finally:
         full.stop()

@@ -34,6 +34,7 @@ export const WORDS = {
   no_tissue: ["No tissue was found", "Look at the slide: is it empty, very pale, or out of focus? Then scan it again."],
   not_a_slide: ["This is not a slide that can be read", "Send the scanner's own file; several files together as one .zip."],
   not_found: ["There is no such page", "Go back to the worklist."],
+  object_not_allowed: ["That object is not open to this server", "Check its address, or ask whoever runs this server to add its bucket."],
   path_not_allowed: ["That folder is not open to this server", "Ask whoever runs this server to add it."],
   provider_unavailable: ["The graphics processor cannot be used", OPERATOR],
   queue_full: ["Too many slides are waiting", "Try again in a few minutes."],
@@ -44,7 +45,7 @@ export const WORDS = {
   result_not_ready: ["There is no result yet", "Wait until the job is done."],
   setup_invalid: ["The server is not set up properly", OPERATOR],
   slide_corrupt: ["The file is damaged", RESCAN],
-  slide_missing: ["The slide is not where it was said to be", "Check that the file is still in its folder."],
+  slide_missing: ["The slide is not where it was said to be", "Check that it is still there."],
   slide_too_many_files: ["The folder holds more than one slide", "Put the slide into a folder of its own."],
   slide_unusable: ["The slide cannot be analysed as it is", EXPORT],
   source_changed: ["The file changed while it was waiting", "Wait until the scanner has written it, then send it again."],
@@ -58,7 +59,7 @@ export const WORDS = {
   upload_not_found: ["The upload is no longer there", "Drop the file again."],
   upload_stalled: ["The connection stopped sending", "Drop the file again: it goes on where it stopped."],
   layer_not_found: ["This result has no such layer", "Results of older versions lack some: analyse the slide again to have them all."],
-  slide_gone: ["The slide is no longer here", "Prediction, layers and files are kept; send the slide again to look at it."],
+  slide_gone: ["The slide is not kept here", "Prediction, layers and files are; upload the slide to look at it."],
   tus_version: ["The upload speaks another version than the server", "Reload the page."],
   upload_busy: ["The same upload is still being written", "Try again in a minute."],
   upload_offset: ["The upload lost its place", "Drop the file again: it goes on where it stopped."],
@@ -75,6 +76,7 @@ export function explain(code) {
 
 /** What a worker is doing, by the stage it reports. */
 export const STAGES = {
+  fetch: "fetching the slide",
   open: "opening the slide",
   survey: "looking for tissue",
   tiles: "analysing tissue",

@@ -20,6 +20,7 @@ export function doing(job) {
   const { stage, done, total } = job.progress ?? {};
   const parts = [STAGES[stage] ?? "starting"];
   if (stage === "tiles" && total) parts.push(`${done.toLocaleString("en")} of ${plural(total, "tile")}`);
+  if (stage === "fetch" && total) parts.push(`${bytes(done)} of ${bytes(total)}`);
   const left = secondsLeft(job);
   if (left !== null) parts.push(`about ${duration(left)} left`);
   if (job.attempt > 1) parts.push(`attempt ${job.attempt}`);

@@ -1,0 +1,1 @@
+"""An S3-compatible object store: addresses, and the client that reads what they name."""

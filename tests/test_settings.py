@@ -1,0 +1,29 @@
+"""Settings that would open too much, or nothing, are refused where they are read."""
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+
+
+def test_object_roots_are_split_by_commas_and_written_one_way(monkeypatch):
+    monkeypatch.setenv("XMAG_OBJECT_ROOTS", " s3://slides/2026/ , s3://archive,")
+    assert Settings().object_roots == ("s3://slides/2026", "s3://archive")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"object_roots": ("s3://",)},
+        {"object_roots": ("slides",)},
+        {"object_roots": ("s3://slides/../other",)},
+        {"object_endpoint": "s3.hospital.example"},
+        {"object_endpoint": "ftp://s3.hospital.example"},
+        {"object_endpoint": "https://key:secret@s3.hospital.example"},
+        {"object_ca_file": "/none.pem"},
+        {"object_patience_s": 0},
+    ],
+)
+def test_what_could_not_work_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        Settings(**wrong)
