@@ -90,6 +90,10 @@ bench-runtimes: $(SERVE_STAMP)  ## the student under onnxruntime and OpenVINO (S
 	@$(BIN)/python benchmarks/make_slides.py $(SLIDES)
 	@$(BIN)/python benchmarks/runtimes.py $(BENCH_SLIDES)/sheet_40x_844.svs
 
+bench-objects: $(DEV_STAMP)  ## a slide in an object store: whole, in parts, by ranges (SLIDE=slide)
+	@test -n "$(SLIDE)" || { echo "name a slide: make bench-objects SLIDE=/path/to/slide"; exit 1; }
+	@$(BIN)/python benchmarks/object_store.py $(SLIDE) --rounds 9
+
 bench-view: $(DEV_STAMP)  ## how long until a slide is seen in the viewer (SLIDES=slides; uses Chromium where there is one)
 	@test -n "$(SLIDES)" || { echo "name slides: make bench-view SLIDES=/path/to/slides"; exit 1; }
 	@$(BIN)/python benchmarks/first_tile.py $(SLIDES)
@@ -134,4 +138,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas lock clean
