@@ -87,13 +87,17 @@ class ObjectServer:
 
 
 class Line(socketserver.ThreadingTCPServer):
-    """Carries bytes to a port and back. ``hold_after``: so many bytes that came back, and no more until ``free``."""
+    """Carries bytes to a port and back. ``hold``: so many more bytes come back, and no other until ``free``.
+
+    ``overlooks``: the name of a header that the other side does not see.
+    """
 
     daemon_threads = False  # closing waits for them, so that no socket is left behind
     allow_reuse_address = True
 
-    def __init__(self, port: int, at: int = 0) -> None:
+    def __init__(self, port: int, at: int = 0, overlooks: bytes = b"") -> None:
         super().__init__(("127.0.0.1", at), _Carrier)
+        self.overlooks = overlooks
         self.there, self.came_back, self.hold_after = port, 0, sys.maxsize
         self.freed, self.is_held = threading.Event(), threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -137,6 +141,8 @@ class _Carrier(socketserver.BaseRequestHandler):
                     if self.server.came_back > self.server.hold_after:
                         self.server.is_held.set()
                         self.server.freed.wait()
+                elif self.server.overlooks:
+                    data = data.replace(self.server.overlooks, b"x" * len(self.server.overlooks))
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):

@@ -107,6 +107,15 @@ def test_what_an_ended_process_left_is_cleared_and_what_is_in_use_is_not(copies,
     assert copies.clear() == 0
 
 
+def test_what_an_ended_process_left_takes_no_room(copies, object_server, tmp_path, monkeypatch):
+    left = tmp_path / "fetched" / "left-1"
+    left.mkdir(parents=True)
+    (left / "expects").write_text(str(10**12))
+    monkeypatch.setattr("app.jobs.copies.shutil.disk_usage", lambda _: Usage(2 * len(SLIDE)))
+    with a_copy(copies, object_server):
+        assert not left.exists()
+
+
 def test_there_is_room_for_every_copy_or_it_waits(copies, object_server, tmp_path, monkeypatch):
     other = Copies(settings_of(tmp_path, object_server))
     with ExitStack() as held:

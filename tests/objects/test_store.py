@@ -89,6 +89,19 @@ def test_an_object_that_changes_while_it_is_fetched_is_not_mixed(object_server, 
     assert LARGE.startswith(b"".join(found))
 
 
+def test_a_store_that_overlooks_if_match_is_not_believed(object_server):
+    object_server.put("overlooked.svs", b"before")
+    line = Line(object_server.port, overlooks=b"if-match")
+    try:
+        store = store_at(line.url)
+        state = state_of(store, "overlooked.svs")
+        object_server.put("overlooked.svs", b"after!")
+        with pytest.raises(SourceChangedError):
+            fetched(store, "overlooked.svs", state)
+    finally:
+        line.stop()
+
+
 def test_what_is_not_there_is_missing(object_server):
     store = store_at(object_server.url)
     for bucket, key in ((BUCKET, "none.svs"), ("no-such-bucket", "a.svs")):
