@@ -1,7 +1,7 @@
 """Copies of slides that lie in an object store, ``<data>/fetched/<job>-<attempt>/``: gone when their attempt ends.
 
-Each folder holds a file that says how large the copy will be and is locked by the worker. The lock ends with its
-process, so that what a crash leaves is recognised and cleared (reconcile.py). Folders are made and cleared by one
+Each folder holds the slide, and a file that says how large it will be and is locked by the worker. The lock ends with
+its process, so that what a crash leaves is recognised and cleared (reconcile.py). Folders are made and cleared by one
 process at a time, so that two never count on the same space.
 """
 
@@ -18,7 +18,7 @@ from typing import IO
 from app.errors import DiskLowError
 from app.jobs.record import JobRequest, ObjectSource
 from app.jobs.source import resolve_object
-from app.jobs.store import Attempt
+from app.jobs.store import SLIDE, Attempt
 from app.jobs.unpack import ReceivedFile, unpacked
 from app.objects.store import TURN_S, ObjectState, ObjectStore
 from app.settings import Settings
@@ -79,7 +79,7 @@ class Copies:
             time.sleep(TURN_S)
         with lock:
             try:
-                yield self._root / name
+                yield self._root / name / SLIDE
             finally:
                 shutil.rmtree(self._root / name, ignore_errors=True)
 
@@ -92,7 +92,9 @@ class Copies:
             self._clear()
             if not self._has_room(size_bytes):
                 return None
-            (self._root / name).mkdir(mode=0o700)
+            (self._root / name / SLIDE).mkdir(
+                parents=True, mode=0o700
+            )  # alone there: formats of many files look around
             lock = (self._root / name / EXPECTS).open("x")
             fcntl.flock(lock, fcntl.LOCK_EX)
             lock.write(str(size_bytes))

@@ -51,8 +51,8 @@ def test_a_copy_is_hashed_told_of_and_gone_in_the_end(copies, object_server, tmp
         assert file.path.read_bytes() == SLIDE
         assert (file.path.suffix, file.size_bytes) == (".svs", len(SLIDE))
         assert file.sha256 == hashlib.sha256(SLIDE).hexdigest()
-        assert tmp_path in file.path.parents
-    assert not file.path.parent.exists()
+        assert list(file.path.parent.iterdir()) == [file.path]
+    assert [entry.name for entry in (tmp_path / "fetched").iterdir()] == [".lock"]
     assert {(stage, total) for stage, _, total in told} == {("fetch", len(SLIDE))}
 
 
