@@ -25,12 +25,13 @@ WORK = ("read_wait", "embed")
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of wall clock and processor, MiB of the largest process, and the result's timings."""
+    """Seconds of wall clock and processor, MiB of the largest process, and the result's timings and precision."""
 
     wall_s: float
     cpu_s: float
     peak_mib: float
     stages_s: dict[str, float]
+    precision: str
     tiles: int
 
 
@@ -53,6 +54,7 @@ def analyze(slide: Path, precision: str) -> Run:
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss / 1024,
         document["timings_s"],
+        document["model"]["precision"],
         document["tiling"]["tissue_tiles"],
     )
 
