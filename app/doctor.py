@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -120,16 +121,13 @@ def _objects(settings: Settings) -> str:
         return "no object store"
     store, said = ObjectStore(settings), []
     for root in settings.object_roots:
+        answer = "answers"
         try:
-            asyncio.run(store.state(ObjectAddress.parse(f"{root}/xmag-doctor")))
-        except SlideMissingError:
-            said.append(f"{root} answers")
+            with suppress(SlideMissingError):
+                asyncio.run(store.state(ObjectAddress.parse(f"{root}/xmag-doctor")))
         except ObjectNotAllowedError:
-            said.append(
-                f"{root} answers that we may not ask what is not there: if slides are refused too, check credentials"
-            )
-        else:
-            said.append(f"{root} answers")
+            answer = "answers that we may not ask what is not there: if slides are refused too, check credentials"
+        said.append(f"{root} {answer}")
     return ", ".join(said)
 
 

@@ -21,7 +21,7 @@ RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 
 @dataclass(frozen=True)
 class Part:
-    """A script of this folder, what it is given, and the environment that it runs in; left out without the latter."""
+    """A script of this folder, what it is given, and what it runs in: left out where that is not to be had."""
 
     title: str
     script: str

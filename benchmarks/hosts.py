@@ -7,19 +7,17 @@ Usage (as root, on Linux): python benchmarks/hosts.py SLIDE ... [--jobs 8] [--ro
 Slides that are refused are an error. In turns: one host, two hosts, .. as many as there are cores.
 """
 
-import argparse
 import os
 import secrets
 import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
-from machine import describe, note
+from machine import describe, note, options
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
@@ -63,8 +61,8 @@ def network(hosts: int) -> Iterator[list[str]]:
 def queue(folder: Path) -> Iterator[str]:
     """A queue server that listens on the bridge; its URL."""
     password = secrets.token_hex(16)
-    options = {"bind": QUEUE, "port": str(PORT), "requirepass": password, "dir": str(folder), "appendonly": "yes"}
-    command = [get_binary_path(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    settings = {"bind": QUEUE, "port": str(PORT), "requirepass": password, "dir": str(folder), "appendonly": "yes"}
+    command = [get_binary_path(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         url = f"redis://:{password}@{QUEUE}:{PORT}/0"
@@ -76,21 +74,10 @@ def queue(folder: Path) -> Iterator[str]:
         server.wait(timeout=30)
 
 
-def slides_per_minute(served: Served, slides: list[Path]) -> float:
-    start = time.perf_counter()
-    for job_id in [served.submit(slide) for slide in slides]:
-        served.result(job_id)
-    return 60 * len(slides) / (time.perf_counter() - start)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slides", type=Path, nargs="+")
-    parser.add_argument("--jobs", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    slides = [slide.resolve() for slide in options.slides]
-    jobs = list(islice(cycle(slides), options.jobs))
+    given = options(__doc__, "slides+", jobs=8, rounds=3)
+    slides = [slide.resolve() for slide in given.slides]
+    jobs = list(islice(cycle(slides), given.jobs))
     cores = sorted(os.sched_getaffinity(0))
     pinned = [["taskset", "-c", str(core)] for core in cores]
     print("\n".join(describe()) + "\n")
@@ -99,13 +86,13 @@ def main() -> None:
         folder = Path(made)
         root = Path(os.path.commonpath([slide.parent for slide in slides]))
         with queue(folder) as url, Served(folder / "first", root, pinned[0], redis_url=url) as served:
-            slides_per_minute(served, slides)
-            print(f"{len(jobs)} jobs of {len(slides)} slides, one core a host, medians of {options.rounds}")
-            for _ in range(options.rounds):
+            served.slides_per_minute(slides)
+            print(f"{len(jobs)} jobs of {len(slides)} slides, one core a host, medians of {given.rounds}")
+            for _ in range(given.rounds):
                 for hosts in range(1, len(cores) + 1):
                     if hosts > 1:
                         served.add_worker(["ip", "netns", "exec", names[hosts - 2], *pinned[hosts - 1]])
-                    rates.setdefault(hosts, []).append(slides_per_minute(served, jobs))
+                    rates.setdefault(hosts, []).append(served.slides_per_minute(jobs))
                 for _ in names:
                     served.end_worker()
     print("\n| hosts | slides/min | to one host, round by round |\n|---|---|---|")

@@ -23,10 +23,13 @@ _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "sha_n
 
 
 def options(doc: str | None, *slides: str, **numbers: int) -> argparse.Namespace:
-    """The command line of a part: ``slides`` by name, and ``numbers`` with their defaults as --options."""
+    """The command line of a part: ``slides`` by name, and ``numbers`` with their defaults as --options.
+
+    A name that ends in ``+`` takes one or more.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in slides:
-        parser.add_argument(name, type=Path)
+        parser.add_argument(name.removesuffix("+"), type=Path, nargs="+" if name.endswith("+") else None)
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args()

@@ -13,7 +13,6 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported: one core
 
-import argparse
 import platform
 import statistics
 import time
@@ -25,7 +24,7 @@ import numpy as np
 import openslide
 import PIL
 import simplejpeg
-from machine import MODEL, note
+from machine import MODEL, note, options
 from PIL import Image
 
 from app.errors import MppImplausibleError, MppMissingError
@@ -140,11 +139,7 @@ def bare_decoding(slide: OpenedSlide, level: int, coords: np.ndarray) -> Callabl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("slides", type=Path, nargs="+")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tiles", type=int, default=24)
-    options = parser.parse_args()
+    given = options(__doc__, "slides+", rounds=3, tiles=24)
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ",
         end="",
@@ -154,14 +149,14 @@ def main() -> None:
         f"simplejpeg {simplejpeg.__version__}; processor ms per 5x tile, decoder scaling {PLAN.decoder_scaling}",
         end="",
     )
-    print(f", LANCZOS, medians of {options.rounds}")
+    print(f", LANCZOS, medians of {given.rounds}")
     print(
         "| slide | tiles | service | OpenSlide + Pillow | ratio | bare decoding | its share | difference max, mean | |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     rows = []
-    for path in slides(options.slides):
-        row = measure(path, options.rounds, options.tiles)
+    for path in slides(given.slides):
+        row = measure(path, given.rounds, given.tiles)
         rows.append(row)
         print(f"| {row.name} | {row.tiles} | {row.direct_ms:.2f} | {row.openslide_ms:.2f} | {row.ratio:.1f} | ", end="")
         print(f"{row.bare_ms:.2f} | {row.bare_ms / row.direct_ms:.0%} | {row.difference_max}, ", end="")

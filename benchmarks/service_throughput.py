@@ -9,7 +9,6 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
 from contextlib import ExitStack
 from itertools import cycle, islice
 from pathlib import Path
@@ -31,13 +30,6 @@ def usable(served: Served, slides: list[Path]) -> list[Path]:
         found.append(slide)
         print(f"{slide.name}: {result['tiling']['tissue_tiles']} tiles, {result['timings_s']['total']:.2f} s alone")
     return found
-
-
-def slides_per_minute(served: Served, slides: list[Path]) -> float:
-    start = time.perf_counter()
-    for job_id in [served.submit(slide) for slide in slides]:
-        served.result(job_id)
-    return 60 * len(slides) / (time.perf_counter() - start)
 
 
 def main() -> None:
@@ -64,7 +56,7 @@ def main() -> None:
         print(f"| round | {names} | ratio |\n|---|{'---|' * len(served)}---|")
         found = []
         for number in range(1, options.rounds + 1):
-            rates = [slides_per_minute(one, jobs) for one in served.values()]
+            rates = [one.slides_per_minute(jobs) for one in served.values()]
             found.append([*rates, rates[-1] / rates[0]])
             print(f"| {number} | {' | '.join(f'{value:.2f}' for value in found[-1])} |", flush=True)
     medians = [statistics.median(column) for column in zip(*found, strict=True)]

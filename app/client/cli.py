@@ -8,11 +8,12 @@ import typer
 from rich.console import Console
 
 from app.client.slide import ObjectName, Slide
+from app.objects.address import SCHEME
 
 
 def _slide(text: str) -> Slide:
     """A file that can be sent, or an object's address, which is the server's to look up."""
-    if text.startswith(ObjectName.SCHEME):
+    if text.startswith(SCHEME):
         return ObjectName(text)
     path = Path(text)
     if not path.is_file() or not os.access(path, os.R_OK):

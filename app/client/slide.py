@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class ObjectName:
     """The address of an object, s3://bucket/key."""
 
-    SCHEME: ClassVar = "s3://"
     address: str
 
     @property

@@ -92,9 +92,8 @@ class Copies:
             self._clear()
             if not self._has_room(size_bytes):
                 return None
-            (self._root / name / SLIDE).mkdir(
-                parents=True, mode=0o700
-            )  # alone there: formats of many files look around
+            # A slide lies alone: formats of many files look around.
+            (self._root / name / SLIDE).mkdir(parents=True, mode=0o700)
             lock = (self._root / name / EXPECTS).open("x")
             fcntl.flock(lock, fcntl.LOCK_EX)
             lock.write(str(size_bytes))

@@ -6,9 +6,10 @@ What the library says of a failure holds addresses, which may name patients: it 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
 import obstore
@@ -77,32 +78,7 @@ class ObjectStore:
         ``turn`` is called every ``TURN_S`` and may raise to stop. SourceChangedError unless the object still is as
         ``state`` says, SlideMissingError, StorageUnavailableError.
         """
-        asyncio.run(self._fetch(address, state, take, turn))
-
-    async def _fetch(
-        self,
-        address: ObjectAddress,
-        state: ObjectState,
-        take: Callable[[memoryview], None],
-        turn: Callable[[], None],
-    ) -> None:
-        starts = iter(range(0, state.size_bytes, PART_BYTES))
-        ahead: deque[asyncio.Task[memoryview]] = deque()
-        try:
-            while True:
-                for start in islice(starts, PARTS_AHEAD - len(ahead)):
-                    ahead.append(asyncio.create_task(self._part(address, state, start)))
-                if not ahead:
-                    return
-                while not ahead[0].done():
-                    turn()
-                    await asyncio.wait({ahead[0]}, timeout=TURN_S)
-                turn()
-                take(ahead.popleft().result())
-        finally:
-            for part in ahead:
-                part.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+        asyncio.run(_in_order(partial(self._part, address, state), state.size_bytes, take, turn))
 
     async def _part(self, address: ObjectAddress, state: ObjectState, start: int) -> memoryview:
         end = min(start + PART_BYTES, state.size_bytes)
@@ -125,6 +101,32 @@ class ObjectStore:
         if name not in self._buckets:
             self._buckets[name] = _open_bucket(name, self._settings)
         return self._buckets[name]
+
+
+async def _in_order(
+    part: Callable[[int], Coroutine[None, None, memoryview]],
+    size_bytes: int,
+    take: Callable[[memoryview], None],
+    turn: Callable[[], None],
+) -> None:
+    """Give ``take`` what ``part`` has from 0, from ``PART_BYTES`` on .., a few of them on their way at a time."""
+    starts = iter(range(0, size_bytes, PART_BYTES))
+    ahead: deque[asyncio.Task[memoryview]] = deque()
+    try:
+        while True:
+            for start in islice(starts, PARTS_AHEAD - len(ahead)):
+                ahead.append(asyncio.create_task(part(start)))
+            if not ahead:
+                return
+            while not ahead[0].done():
+                turn()
+                await asyncio.wait({ahead[0]}, timeout=TURN_S)
+            turn()
+            take(ahead.popleft().result())
+    finally:
+        for task in ahead:
+            task.cancel()
+        await asyncio.gather(*ahead, return_exceptions=True)
 
 
 def _open_bucket(name: str, settings: Settings) -> S3Store:

@@ -127,45 +127,48 @@ def test_a_store_that_does_not_answer_is_given_up_in_time():
             assert "Mueller" not in error.value.message
 
 
-def test_a_line_that_is_silent_for_a_while_costs_nothing_that_came(object_server):
-    object_server.put("silent.svs", LARGE)
-    line = Line(object_server.port)
-    try:
-        store = store_at(line.url, patience_s=20)
-        state = state_of(store, "silent.svs")
-        line.hold(after_bytes=3_000_000)
-        freed = []
-
-        def turn():
-            if line.is_held.is_set() and not freed:
-                freed.append(time.monotonic())
-                line.free()
-
-        assert fetched(store, "silent.svs", state, turn) == LARGE
-        assert freed
-    finally:
-        line.stop()
+@pytest.fixture
+def line(object_server):
+    """To the store, and cut in the end."""
+    made = Line(object_server.port)
+    yield made
+    made.stop()
 
 
-def test_stopping_does_not_wait_for_a_line_that_hangs(object_server):
+def about_to_hang(object_server, line, after_bytes):
+    """The store behind the line, and the state of `hangs.svs`, of which so many bytes more will come."""
     object_server.put("hangs.svs", LARGE)
-    line = Line(object_server.port)
-    try:
-        store = store_at(line.url, patience_s=20)
-        state = state_of(store, "hangs.svs")
-        line.hold(after_bytes=1_000_000)
-        stopped = []
+    store = store_at(line.url, patience_s=20)
+    state = state_of(store, "hangs.svs")
+    line.hold(after_bytes)
+    return store, state
 
-        def turn():
-            if line.is_held.is_set():
-                stopped.append(time.monotonic())
-                raise CancelledError("enough")
 
-        with pytest.raises(CancelledError):
-            fetched(store, "hangs.svs", state, turn)
-        assert time.monotonic() - stopped[0] < 1
-    finally:
-        line.stop()
+def test_a_line_that_is_silent_for_a_while_costs_nothing_that_came(object_server, line):
+    store, state = about_to_hang(object_server, line, after_bytes=3_000_000)
+    freed = []
+
+    def turn():
+        if line.is_held.is_set() and not freed:
+            freed.append(time.monotonic())
+            line.free()
+
+    assert fetched(store, "hangs.svs", state, turn) == LARGE
+    assert freed
+
+
+def test_stopping_does_not_wait_for_a_line_that_hangs(object_server, line):
+    store, state = about_to_hang(object_server, line, after_bytes=1_000_000)
+    stopped = []
+
+    def turn():
+        if line.is_held.is_set():
+            stopped.append(time.monotonic())
+            raise CancelledError("enough")
+
+    with pytest.raises(CancelledError):
+        fetched(store, "hangs.svs", state, turn)
+    assert time.monotonic() - stopped[0] < 1
 
 
 def test_a_key_that_may_not_read_is_told_from_a_store_that_is_away(object_server):
