@@ -33,3 +33,16 @@ def make_bags(root: Path, name: str, rows: list[tuple[str, ...]], signal: float,
         coords = np.stack([np.arange(tiles) * 1792, np.zeros(tiles)], axis=1).astype(np.int64)
         write_bag(root / name / f"{slide}.h5", Bag(features, coords, {"encoder": name, "encoder_sha256": name}))
     return str(root / name)
+
+
+def mil_task(root: Path, **more: object) -> dict[str, object]:
+    """A task of `evaluate` on that cohort; its arms, and whatever else it states, are ``more``."""
+    return {
+        "kind": "mil",
+        "name": "grade",
+        "task": "grade",
+        "labels": LABELS,
+        "labels_csv": root / "labels.csv",
+        "folds_csv": root / "folds.csv",
+        **more,
+    }

@@ -15,6 +15,7 @@ for module in ("torch", "lightning_fabric", "openslide", "h5py", "torchmil"):
         pytest.skip(f"{module} is not installed: see training/README.md", allow_module_level=True)
 
 import h5py
+from slide_painter import load_painter
 from typer.testing import CliRunner
 
 from app.inference.manifest import load_manifest
@@ -29,10 +30,7 @@ CASES = ("a", "b", "c", "d")
 
 def make_slides(folder: Path) -> None:
     """Four slides of two classes that differ in colour, a table of them, and a file that is no slide."""
-    spec = importlib.util.spec_from_file_location("make_slide", REPOSITORY / "tests" / "slides" / "make_slide.py")
-    painter = importlib.util.module_from_spec(spec)
-    sys.modules["make_slide"] = painter
-    spec.loader.exec_module(painter)
+    painter = load_painter()
     folder.mkdir()
     lines = ["path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"]
     for index, case in enumerate(CASES):

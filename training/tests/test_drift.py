@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_maker import LABELS, make_bags, make_cohort
+from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 
 from xmag_train.cohort.table import read_cohort, read_folds
 from xmag_train.embed.bag import SlideBag, write_slide_bag
@@ -18,21 +18,9 @@ EXTENT = {"level0_width": 9000, "level0_height": 8000, "name": "", "savetodir": 
 
 
 def task_of(root: Path, bags: str, **more: object) -> MilTask:
-    return MilTask.model_validate(
-        {
-            "kind": "mil",
-            "name": "grade",
-            "task": "grade",
-            "labels": LABELS,
-            "labels_csv": root / "labels.csv",
-            "folds_csv": root / "folds.csv",
-            "fit": {"hidden": 4, "learning_rate": 0.03, "epochs": 3},
-            "teacher": {"name": "t", "bags": bags},
-            "student": {"name": "s", "bags": bags},
-            "sampled_tiles": [2, 10],
-            **more,
-        }
-    )
+    fit = {"hidden": 4, "learning_rate": 0.03, "epochs": 3}
+    arms = {"teacher": {"name": "t", "bags": bags}, "student": {"name": "s", "bags": bags}}
+    return MilTask.model_validate(mil_task(root, fit=fit, **arms, sampled_tiles=[2, 10], **more))
 
 
 def write_whole(path: Path, tiles: int, encoder: str) -> None:

@@ -1,8 +1,6 @@
 """Whole slides by a 20x teacher and a 5x student: the same places row by row, for `evaluate` to compare."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import h5py
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from slide_painter import load_painter
 from typer.testing import CliRunner
 
 from xmag_train.cli import app
@@ -30,10 +29,7 @@ FIELD_PX = 896  # at the slides' 0.5 µm/px
 
 def make_slides(folder: Path) -> dict[str, np.ndarray]:
     """Slides of 2 × 2 fields, two of them glass, in two colours; their pixels."""
-    spec = importlib.util.spec_from_file_location("make_slide", REPOSITORY / "tests" / "slides" / "make_slide.py")
-    painter = importlib.util.module_from_spec(spec)
-    sys.modules["make_slide"] = painter
-    spec.loader.exec_module(painter)
+    painter = load_painter()
     folder.mkdir()
     painted = {}
     for index, case in enumerate(CASES):

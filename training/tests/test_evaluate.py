@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_maker import LABELS, make_bags, make_cohort
+from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 from PIL import Image
 from pydantic import ValidationError
 
@@ -27,13 +27,7 @@ ENCODER = {"kind": "student", "name": "efficientnet_lite0"}
 
 def study(root: Path, **more: object) -> EvaluateConfig:
     rows = make_cohort(root, cases=24)
-    task = {
-        "kind": "mil",
-        "name": "grade",
-        "task": "grade",
-        "labels": LABELS,
-        "labels_csv": root / "labels.csv",
-        "folds_csv": root / "folds.csv",
+    arms_and_more = {
         "fit": FIT,
         "teacher": {"name": "20x teacher", "bags": make_bags(root, "teacher", rows, 9.0)},
         "student": {"name": "5x student", "bags": make_bags(root, "student", rows, 9.0)},
@@ -41,6 +35,7 @@ def study(root: Path, **more: object) -> EvaluateConfig:
         "sampled_tiles": [2, 50],
         **more,
     }
+    task = mil_task(root, **arms_and_more)
     return EvaluateConfig.model_validate({"title": "Small", "tasks": [task], "out": root / "report"})
 
 

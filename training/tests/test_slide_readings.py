@@ -1,7 +1,5 @@
 """A whole slide in the service's ways of reading: the level that is too coarse by 5 % is taken only when it may be."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ for module in ("torch", "openslide"):
     pytest.importorskip(module, reason=f"{module} is not installed: see training/README.md")
 
 import torch
+from slide_painter import load_painter
 from torch import nn
 
 from app.slides.reader import SlideReader
@@ -22,16 +21,11 @@ from xmag_train.export.reading import slide_cosines as by_way
 from xmag_train.students.checkpoint import save_student
 from xmag_train.students.registry import build_student
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory) -> Path:
     """20x scans of 0.526 µm/px (4x level at 2.104) and 0.5 (at 2.0), one of 40x (at 1.05), and a file that is none."""
-    spec = importlib.util.spec_from_file_location("make_slide", REPOSITORY / "tests" / "slides" / "make_slide.py")
-    painter = importlib.util.module_from_spec(spec)
-    sys.modules["make_slide"] = painter
-    spec.loader.exec_module(painter)
+    painter = load_painter()
     folder = tmp_path_factory.mktemp("slides")
     rng = np.random.default_rng(0)
     pixels = np.full((2048, 2048, 3), 244, np.uint8)
