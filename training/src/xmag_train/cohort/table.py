@@ -71,13 +71,19 @@ def read_cohort(path: Path, task: str, labels: Sequence[str]) -> Cohort:
     return Cohort(task, tuple(labels), tuple(found.values()))
 
 
-def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
-    """folds.csv (case, fold) → case → fold. ValueError if a case is named twice or a case of the cohort is missing."""
+def fold_of_cases(path: Path) -> dict[str, int]:
+    """folds.csv (case, fold) → case → fold, of every row. ValueError if a case is named twice."""
     folds: dict[str, int] = {}
     for row in read_rows(path, ["case", "fold"]):
         if row["case"] in folds:
             raise ValueError(f"{path.name} names the case {row['case']} twice")
         folds[row["case"]] = int(row["fold"])
+    return folds
+
+
+def read_folds(path: Path, cohort: Cohort) -> dict[str, int]:
+    """Case → fold, of the cohort's cases. ValueError if a case is named twice or a case of the cohort is missing."""
+    folds = fold_of_cases(path)
     missing = [case for case in cohort.cases() if case not in folds]
     if missing:
         raise ValueError(f"{path.name} has no fold for {missing[:5]}")

@@ -1,7 +1,6 @@
 """Import of the Pathology Atlas region corpus: a folder with slides.tsv, regions.tsv and the pictures."""
 
 import csv
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from xmag_train.data.claim import claim
 from xmag_train.data.select import DUPLICATE_CORRELATION, is_duplicate, signature
 from xmag_train.data.shards import Region, RegionMeta, write_shards
+from xmag_train.digest import file_sha256
 
 SHARD_NAME = "atlas"
 
@@ -61,7 +61,7 @@ def import_atlas(folder: Path, out: Path, duplicate_correlation: float = DUPLICA
 
     ValueError where ``out`` holds shards of another corpus, or imported in another way.
     """
-    tables = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("slides.tsv", "regions.tsv")}
+    tables = {name: file_sha256(folder / name) for name in ("slides.tsv", "regions.tsv")}
     claim(out, {"source": "atlas", "duplicate_correlation": duplicate_correlation, **tables})
     seen: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     duplicates: list[str] = []

@@ -1,6 +1,5 @@
 """What a run learns from: regions without the left-out cases, their 5x tiles, the teacher's targets."""
 
-import csv
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
 
+from xmag_train.cohort.table import fold_of_cases
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.cpu_teacher import fast_on_cpu
@@ -41,8 +41,7 @@ def left_out(config: DistillConfig) -> frozenset[str]:
     if config.leave_out_fold is not None:
         if config.folds is None:
             raise ValueError("leave_out_fold needs folds, the file of case and fold")
-        with config.folds.open(encoding="utf-8", newline="") as file:
-            fold = {row["case"] for row in csv.DictReader(file) if int(row["fold"]) == config.leave_out_fold}
+        fold = {case for case, number in fold_of_cases(config.folds).items() if number == config.leave_out_fold}
         if not fold:
             raise ValueError(f"{config.folds}: no case in fold {config.leave_out_fold}")
         cases |= fold

@@ -1,15 +1,12 @@
 """The processes that share a run: how many there are, and the rows of all of them in each."""
 
 import os
-from collections.abc import Callable
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed
 
 from xmag_train.distill.config import DistillConfig
-
-Gather = Callable[[Tensor], Tensor]
 
 
 def make_fabric(config: DistillConfig) -> Fabric:

@@ -18,7 +18,7 @@ from app.reading_plan import reading_plan
 from app.slides.types import ReadingPlan
 from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.embed.config import EmbedConfig
-from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, tiles_20x
+from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, mean_by_place, tiles_20x
 
 TEACHER_FIELDS = 4
 """Fields of 896 px that the reader hands over at a time: 64 teacher tiles."""
@@ -105,11 +105,8 @@ def checkpoint_of(config: str) -> str | None:
 
 
 def _embedding_of(network: Encode, kind: str, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    @torch.inference_mode()
     def embed(fields: NDArray[np.uint8]) -> NDArray[np.float32]:
         tiles = np.concatenate([tiles_20x(field) for field in fields]) if kind == "teacher" else fields.copy()
-        found = network(torch.from_numpy(tiles).to(device)).float()
-        rows: NDArray[np.float32] = found.unflatten(0, (len(fields), -1)).mean(dim=1).cpu().numpy()
-        return rows
+        return mean_by_place(network, tiles, len(fields), device)
 
     return embed

@@ -38,8 +38,8 @@ class Arm(Config):
         return str(self.run if self.bags is None else self.bags)
 
     def is_there(self) -> bool:
-        """Whether the folder is there; where it depends on the fold, the one that holds the folds'."""
-        return Path(self.source().partition("{fold}")[0]).is_dir()
+        """Whether the folder is there."""
+        return _is_there(self.source())
 
 
 class WholeSlides(Config):
@@ -55,8 +55,8 @@ class WholeSlides(Config):
     optional: bool = False
 
     def is_there(self) -> bool:
-        """Whether the folder is there; where it depends on the fold, the one that holds the folds'."""
-        return Path(self.bags.partition("{fold}")[0]).is_dir()
+        """Whether the folder is there."""
+        return _is_there(self.bags)
 
 
 class MilTask(Config):
@@ -144,3 +144,8 @@ class EvaluateConfig(Config):
         if len(set(names)) != len(names):
             raise ValueError("two tasks of one name")
         return self
+
+
+def _is_there(pattern: str) -> bool:
+    """Where it depends on the fold, the folder that holds the folds'."""
+    return Path(pattern.partition("{fold}")[0]).is_dir()

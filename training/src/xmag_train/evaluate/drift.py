@@ -12,11 +12,10 @@ import h5py
 import numpy as np
 import torch
 
-from xmag_train.cohort.table import Cohort
+from xmag_train.cohort.table import Cohort, fold_of_cases
 from xmag_train.evaluate.config import MilTask, WholeSlides
-from xmag_train.evaluate.unseen import fold_of_cases
 from xmag_train.mil.bags import bag_folder, read_bag
-from xmag_train.mil.heads import StandardizedHead, build_head
+from xmag_train.mil.checkpoint import load_fold_head
 from xmag_train.progress import track
 
 DRAWS = 20
@@ -93,7 +92,10 @@ def drift(task: MilTask, bags: Sequence[Judged], run: Path) -> list[Drift]:
     generator = torch.Generator().manual_seed(task.seed)
     changes: dict[tuple[str, int], list[np.ndarray]] = {}
     sizes: dict[tuple[str, int], list[int]] = {}
-    heads = {fold: _load_head(run / "folds" / f"head-{fold}.pt", task) for fold in {bag.fold for bag in bags}}
+    heads = {
+        fold: load_fold_head(run / "folds" / f"head-{fold}.pt", len(task.labels), task.fit.hidden)
+        for fold in {bag.fold for bag in bags}
+    }
     for judged in track(bags, "drift"):
         bag, kind = read_bag(judged.path), what_is_whole(judged.path)
         head, encoder = heads[judged.fold]
@@ -108,15 +110,6 @@ def drift(task: MilTask, bags: Sequence[Judged], run: Path) -> list[Drift]:
                 sizes.setdefault((kind, size), []).append(len(features))
                 changes.setdefault((kind, size), []).append(_changes(head, features, size, generator))
     return [_summary(kind, size, sizes[kind, size], changes[kind, size]) for kind, size in sorted(changes)]
-
-
-def _load_head(path: Path, task: MilTask) -> tuple[StandardizedHead, str]:
-    """(head in eval form, sha256 of the encoder whose bags it learnt from; empty where it does not say)."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    state = content["state_dict"]
-    head = build_head(content["head"], len(state["mean"]), len(task.labels), task.fit.hidden, seed=0)
-    head.load_state_dict(state, strict=True)
-    return head.eval(), content.get("facts", {}).get("encoder_sha256", "")
 
 
 @torch.inference_mode()

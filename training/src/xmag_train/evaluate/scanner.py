@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xmag_train.cohort.table import read_rows
-from xmag_train.evaluate.unseen import case_of_slides, fold_of_cases
+from xmag_train.cohort.table import fold_of_cases, read_rows
+from xmag_train.evaluate.unseen import case_of_slides
 from xmag_train.mil.bags import bag_folder, read_features
 
 

@@ -3,17 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from xmag_train.cohort.table import read_rows
+from xmag_train.cohort.table import fold_of_cases, read_rows
 
 
 def case_of_slides(labels_csv: Path) -> dict[str, str]:
     """Slide → case, of every row of labels.csv."""
     return {row["slide"]: row["case"] for row in read_rows(labels_csv, ["slide", "case"])}
-
-
-def fold_of_cases(folds_csv: Path) -> dict[str, int]:
-    """Case → fold, of every row of folds.csv."""
-    return {row["case"]: int(row["fold"]) for row in read_rows(folds_csv, ["case", "fold"])}
 
 
 def check_folds(chosen_on: Iterable[int], folds_csv: Path) -> None:

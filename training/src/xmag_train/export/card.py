@@ -1,9 +1,9 @@
 """MODEL_CARD.md: what the model is, and everything that was measured of it."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from xmag_train.export.config import ExportConfig
+from xmag_train.export.fidelity import rounded_down
 from xmag_train.export.figures import report_section
 from xmag_train.export.measure import MEASURING, Measured
 from xmag_train.package import STUDENT_FILE, HeadSpec
@@ -136,7 +136,7 @@ def _parity(measured: Measured) -> str:
     cosine = min(found.cosine_min for found in students if found.cosine_min is not None)
     told = [
         f"`{STUDENT_FILE}` against torch on these {students[0].inputs} tiles: largest difference of any value "
-        f"{max(found.largest for found in students):.1e}, lowest cosine of an embedding {_floor(cosine):.6f}."
+        f"{max(found.largest for found in students):.1e}, lowest cosine of an embedding {rounded_down(cosine, 6):.6f}."
     ]
     told += [
         f"`{name}` against torch on the bags of their {found.inputs} slides: largest difference {found.largest:.1e}."
@@ -146,9 +146,9 @@ def _parity(measured: Measured) -> str:
 
 
 def _int8(measured: Measured) -> str:
-    if measured.int8 is None or measured.calibration is None:
+    if measured.int8 is None:
         return "fp32 only."
-    fidelity, speed, from_ = measured.int8.variant.fidelity, measured.int8.speed, measured.calibration.which()
+    fidelity, speed, from_ = measured.int8.variant.fidelity, measured.int8.speed, measured.int8.calibration.which()
     change = "no head to compare by" if fidelity.score_change_max is None else f"{fidelity.score_change_max:.4f}"
     return (
         f"`student.int8.onnx` against fp32 on these {fidelity.n_tiles} tiles: cosine of embeddings "
@@ -157,11 +157,6 @@ def _int8(measured: Measured) -> str:
         f"exporting machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against "
         f"{speed.fp32:.0f} tiles/s)."
     )
-
-
-def _floor(value: float) -> float:
-    """To 6 digits: 1 is told for nothing less."""
-    return math.floor(value * 1e6) / 1e6
 
 
 def _span(low: float | None, high: float | None) -> str:

@@ -1,6 +1,5 @@
 """`xmag-train export`: checkpoints → the folder that the service reads."""
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -8,6 +7,7 @@ import typer
 
 from app.inference.manifest import Domain, Provenance, Reading
 from xmag_train.commit import source_commit
+from xmag_train.digest import file_sha256
 from xmag_train.export.card import model_card
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.heads import head_spec, placeholder
@@ -42,7 +42,7 @@ def export_model(config: ExportConfig) -> Written:
     clock = Clock(0.0)
     torch.set_num_threads(config.threads)
     loaded = load_student(config.student)
-    digest = sha256_of(config.student)
+    digest = file_sha256(config.student)
     heads = [head_spec(head, digest) for head in config.heads] or [placeholder(embedding_dim_of(loaded.module))]
     measured = measure(config, loaded.module, heads)
     spec = ModelSpec(
@@ -62,7 +62,7 @@ def export_model(config: ExportConfig) -> Written:
             data=config.provenance.data,
             config="; ".join(
                 ["xmag-train export", f"student.pt {digest}"]
-                + [f"head.pt {sha256_of(head.checkpoint)}" for head in config.heads]
+                + [f"head.pt {file_sha256(head.checkpoint)}" for head in config.heads]
             ),
             commit=source_commit(),
             licence=config.provenance.licence,
@@ -83,8 +83,3 @@ def export_model(config: ExportConfig) -> Written:
     config_json = config.model_dump(mode="json")
     write_json(config.metrics_file(), {**about, "wall_s": clock.seconds(), **measured.as_dict(), "config": config_json})
     return written
-
-
-def sha256_of(path: Path) -> str:
-    """Of the file's bytes: what bags and heads are bound to."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

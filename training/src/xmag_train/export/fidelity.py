@@ -53,6 +53,11 @@ def cosines(first: FloatArray, second: FloatArray) -> FloatArray:
     return np.clip((first * second).sum(axis=1) / np.maximum(norms, 1e-12), -1.0, 1.0)
 
 
+def rounded_down(value: float, digits: int) -> float:
+    """What is stated is never more than what was found."""
+    return float(np.floor(value * 10**digits) / 10**digits)
+
+
 def median_by_slide(values: FloatArray, slides: Sequence[str]) -> dict[str, float]:
     """Slide → median of its tiles."""
     names = np.asarray(slides)

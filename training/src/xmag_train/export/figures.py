@@ -1,9 +1,11 @@
 """The report's figures for the card: what the 5x student keeps of its 20x teacher, task by task."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from xmag_train.evaluate.report import folds_in_words
 
 RETRIEVAL = {
     "agreement": "ten-neighbour agreement with the teacher",
@@ -33,7 +35,7 @@ def _task(name: str, found: Mapping[str, Any]) -> str:
             f"{row['verdict'] or ''} |"
         )
     chosen_on = found.get("chosen_on", [])
-    unseen = {"same_case_unseen": f"same case, without {_folds(chosen_on)}"} if chosen_on else {}
+    unseen = {"same_case_unseen": f"same case, without {folds_in_words(chosen_on)}"} if chosen_on else {}
     for row in found.get("spaces", []):
         lines += [
             f"| {row['arm']} | {words} | {_interval(row[key])} | | |"
@@ -55,7 +57,7 @@ def same_case_in_words(found: Mapping[str, Any]) -> str:
     if not chosen_on:
         return f"{told} The report names no fold that was looked at to choose the recipe."
     without = _interval(row["same_case_unseen"], missing="undefined, for no other fold is left")
-    return f"{told} Without {_folds(chosen_on)}, looked at to choose the recipe: {without}."
+    return f"{told} Without {folds_in_words(chosen_on)}, looked at to choose the recipe: {without}."
 
 
 def gain_in_words(found: Mapping[str, Any]) -> str:
@@ -64,10 +66,6 @@ def gain_in_words(found: Mapping[str, Any]) -> str:
     if gain is None:
         return "What distilling was worth to the head: not measured, the report has no head on the undistilled student."
     return str(gain["words"])
-
-
-def _folds(numbers: Sequence[int]) -> str:
-    return f"fold{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"
 
 
 def _interval(found: Mapping[str, float] | None, sign: str = "", missing: str = "undefined") -> str:

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from app.inference.manifest import Calibration, Metric
 from xmag_train.export.config import HeadConfig
-from xmag_train.mil.checkpoint import load_head
-from xmag_train.mil.heads import KINDS, build_head
+from xmag_train.mil.checkpoint import load_fold_head, load_head
+from xmag_train.mil.heads import KINDS
 from xmag_train.mil_head import untrained_head
 from xmag_train.package import HeadSpec
 
@@ -51,10 +50,7 @@ def measuring_head(config: HeadConfig) -> nn.Module:
     if config.measuring is None:
         raise ValueError("no measuring head is named")
     facts = load_head(config.checkpoint)[1]
-    content = torch.load(config.measuring, map_location="cpu", weights_only=True)
-    head = build_head(content["head"], facts.embedding_dim, len(facts.labels), facts.hidden, seed=0)
-    head.load_state_dict(content["state_dict"], strict=True)
-    return head.eval()
+    return load_fold_head(config.measuring, len(facts.labels), facts.hidden)[0]
 
 
 def placeholder(embedding_dim: int) -> HeadSpec:

@@ -12,7 +12,7 @@ from torch import nn
 from app.inference.manifest import Fidelity
 from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
 from xmag_train.export.config import Int8Config
-from xmag_train.export.fidelity import Speed, compare_speed, cosines, embed, open_graph, score_change
+from xmag_train.export.fidelity import Speed, compare_speed, cosines, embed, open_graph, rounded_down, score_change
 from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
 from xmag_train.export.ranges import Range, measure_ranges
 from xmag_train.export.tiles import TileSet, batches
@@ -21,9 +21,10 @@ from xmag_train.package import Int8Variant
 
 @dataclass(frozen=True)
 class MeasuredInt8:
-    """The variant, and how much faster it ran here."""
+    """The variant, the tiles that it was quantised by, and how much faster it ran here."""
 
     variant: Int8Variant
+    calibration: TileSet
     speed: Speed
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,13 +50,13 @@ def make_int8(
     )
     near = cosines(wanted, found)
     fidelity = Fidelity(
-        cosine_median=_floor(float(np.median(near))),
-        cosine_min=_floor(float(near.min())),
+        cosine_median=rounded_down(float(np.median(near)), 4),
+        cosine_min=rounded_down(float(near.min()), 4),
         score_change_max=_rounded(score_change(heads, wanted, found, held_out.slides)),
         n_tiles=len(tiles),
         n_slides=len(set(held_out.slides)),
     )
-    return MeasuredInt8(Int8Variant(int8, fidelity), compare_speed(fp32, int8, tiles, threads))
+    return MeasuredInt8(Int8Variant(int8, fidelity), calibration, compare_speed(fp32, int8, tiles, threads))
 
 
 def worse_of(first: Fidelity, second: Fidelity) -> Fidelity:
@@ -109,10 +110,6 @@ def excluded_nodes(graph: onnx.ModelProto, keep_float: tuple[str, ...]) -> froze
 
 def _first_conv(graph: onnx.ModelProto) -> onnx.NodeProto:
     return next(node for node in graph.graph.node if node.op_type == "Conv")
-
-
-def _floor(value: float) -> float:
-    return float(np.floor(value * 1e4) / 1e4)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -6,7 +6,7 @@ held-out cases, parity and int8 are told by the worse of the two, and reading by
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from xmag_train.data.shards import Region
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import FloatArray, embed, open_graph
 from xmag_train.export.heads import measuring_head
@@ -47,7 +48,6 @@ class Measured:
 
     graph: bytes
     held_out: TileSet
-    calibration: TileSet | None
     parity: Mapping[str, Parity]
     regions: ByWay
     slides: ByWay
@@ -62,7 +62,7 @@ class Measured:
         """For `export.json`."""
         return {
             "held_out": self.held_out.which(),
-            "calibration": None if self.calibration is None else self.calibration.which(),
+            "calibration": None if self.int8 is None else self.int8.calibration.which(),
             "parity": {name: asdict(found) for name, found in self.parity.items()},
             "reading": {"lowest": self.readings, "regions": self.regions, "slides": self.slides},
             "int8": None if self.int8 is None else self.int8.as_dict(),
@@ -82,14 +82,10 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
     def embedded(tiles: NDArray[np.uint8]) -> FloatArray:
         return embed(session, tiles, "readings of regions")
 
-    calibration, int8 = None, None
-    if config.int8 is not None:
-        calibration = TileSet(spread(split.outside, config.int8.calibration_tiles))
-        int8 = measure_int8(config, shipped, measuring, calibration, held_out, heads=heads)
+    int8 = measure_int8(config, shipped, measuring, split.outside, held_out, heads=heads)
     return Measured(
         graph=shipped.graph,
         held_out=held_out,
-        calibration=calibration,
         parity=measure_parity(shipped, measuring, held_out, heads, config.threads),
         regions=region_cosines(embedded, held_out),
         slides=slide_cosines(config.reading_slides),
@@ -119,18 +115,19 @@ def measure_int8(
     config: ExportConfig,
     shipped: Exported,
     measuring: Exported | None,
-    calibration: TileSet,
+    others: Sequence[Region],
     held_out: TileSet,
     *,
     heads: Sequence[HeadSpec],
 ) -> MeasuredInt8 | None:
-    """The shipped graph in int8; None where the config wants none.
+    """The shipped graph in int8, calibrated on ``others``, regions of other cases; None where the config wants none.
 
     With a measuring student its fidelity is the worse of two: the shipped graph's own, and that of the same procedure
     on the student and the heads that never saw the held-out cases.
     """
     if config.int8 is None:
         return None
+    calibration = TileSet(spread(others, config.int8.calibration_tiles))
     trained = {head.task: head.module for head in heads if head.trained}
     own = make_int8(shipped.graph, calibration, held_out, heads=trained, config=config.int8, threads=config.threads)
     if measuring is None:
@@ -144,7 +141,7 @@ def measure_int8(
         threads=config.threads,
     )
     fidelity = worse_of(own.variant.fidelity, procedure.variant.fidelity)
-    return MeasuredInt8(Int8Variant(own.variant.graph, fidelity), own.speed)
+    return replace(own, variant=Int8Variant(own.variant.graph, fidelity))
 
 
 def exported(student: nn.Module) -> Exported:

@@ -1,7 +1,6 @@
 """How near each other way of reading comes to level-0 LANCZOS, as the manifest wants it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from xmag_train.distill.fidelity import reading_cosines
 from xmag_train.distill.readings import Reading
 from xmag_train.distill.slide_readings import slide_readings
 from xmag_train.export.config import SlideReadingConfig
-from xmag_train.export.fidelity import FloatArray, cosines, median_by_slide
+from xmag_train.export.fidelity import FloatArray, cosines, median_by_slide, rounded_down
 from xmag_train.export.tiles import TileSet
 from xmag_train.progress import track
 from xmag_train.students.checkpoint import load_student
@@ -41,7 +40,7 @@ def slide_cosines(slides: Sequence[SlideReadingConfig]) -> ByWay:
     A way is there only where some slide reads differently in it. SlideError's kinds where one cannot be read.
     """
     found: dict[str, dict[str, float]] = {}
-    with closing(SlideReader()) as reader:
+    with SlideReader() as reader:
         for entry in track(slides, "readings of whole slides"):
             student = load_student(entry.student).module.eval()
             read = slide_readings(entry.slide, reader, ReadingPlan())
@@ -56,8 +55,4 @@ def slide_cosines(slides: Sequence[SlideReadingConfig]) -> ByWay:
 def lowest(*parts: ByWay) -> dict[str, float]:
     """Way → the lowest slide's figure in any of ``parts``, rounded down to 4 digits: what the manifest states."""
     ways = dict.fromkeys(way for part in parts for way in part)
-    return {way: _floor(min(min(part[way].values()) for part in parts if way in part)) for way in ways}
-
-
-def _floor(value: float) -> float:
-    return float(np.floor(value * 1e4) / 1e4)
+    return {way: rounded_down(min(min(part[way].values()) for part in parts if way in part), 4) for way in ways}

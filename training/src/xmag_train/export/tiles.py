@@ -1,6 +1,5 @@
 """Tiles for calibration and for measuring: from different cases."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from xmag_train.cohort.table import fold_of_cases
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.readings import Reading, read_at_5x
 
@@ -58,8 +58,7 @@ class Split:
 
 def split_regions(folder: Path, folds: Path, held_out: int) -> Split:
     """ValueError if one part is empty, or a case has no fold."""
-    with folds.open(encoding="utf-8", newline="") as file:
-        fold_of = {row["case"]: int(row["fold"]) for row in csv.DictReader(file)}
+    fold_of = fold_of_cases(folds)
     every = list(read_shards(shards_in(folder)))
     unknown = sorted({region.meta.case for region in every} - fold_of.keys())
     if unknown:

@@ -3,7 +3,6 @@
 Each fold's pair is `folds/student-<fold>.pt` and `folds/head-<fold>.pt`.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 
 from xmag_train.cohort.table import Cohort
 from xmag_train.data.shards import read_shards, regions_sha256, shards_in
+from xmag_train.digest import file_sha256
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.crossval import choose_tune_epochs, judge, student_of, tune
 from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows, slides_stamp
@@ -62,7 +62,7 @@ def _run_fold(  # noqa: PLR0917 (one caller, just above)
 ) -> FoldResult:
     path = config.out / "folds" / f"fold-{fold}.json"
     name, student, file = student_of(config.student, fold)
-    key = json.dumps([_settings(config), sorted(folds.items()), _sha256(file), stamp])
+    key = json.dumps([_settings(config), sorted(folds.items()), file_sha256(file), stamp])
     student_file, head_file = (path.with_name(f"{what}-{fold}.pt") for what in ("student", "head"))
     found = read_fold(path, key)
     if found is not None and student_file.is_file() and head_file.is_file():
@@ -94,7 +94,7 @@ def _fit_all(
     """Write `student.pt` and `head.pt`, tuned on every slide; the mean losses by epoch, and what it took."""
     name, student, file = student_of(config.student, None)
     learning = of_rows(slides, cohort.rows)
-    key = json.dumps([_settings(config), epochs, _sha256(file), stamp])
+    key = json.dumps([_settings(config), epochs, file_sha256(file), stamp])
     # Not erased at the end: a run that is started again once more reads its last state from there.
     kept = KeptFits(config.out, "all", key, config.keep_s)
     model, curve = tune(config, learning, student, epochs, kept)
@@ -123,7 +123,7 @@ def _save_student(
         student.state_dict(),
         config.model_dump(mode="json"),
         regions_sha256(regions),
-        tuned_from_sha256=_sha256(origin),
+        tuned_from_sha256=file_sha256(origin),
         tuned_for=config.task,
     )
 
@@ -138,11 +138,7 @@ def _save_head(  # noqa: PLR0917 (two callers, above)
     epochs: int,
 ) -> None:
     """Bound to the tuned ``student``, a file: neither is of use with another."""
-    encoder = (f"student:{name}", _sha256(student))
+    encoder = (f"student:{name}", file_sha256(student))
     sizes = [len(slide.tiles) for slide in learning]
     hidden = config.head_fit.hidden
     save_head(path, head, facts_of(config, head, encoder, hidden=hidden, bag_sizes=sizes, epochs=epochs))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

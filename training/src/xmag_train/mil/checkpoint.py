@@ -88,3 +88,15 @@ def load_head(path: Path, encoder_sha256: str | None = None) -> tuple[Standardiz
     head = build_head(facts.head, facts.embedding_dim, len(facts.labels), facts.hidden, seed=0)
     head.load_state_dict(content["state_dict"], strict=True)
     return head.eval(), facts
+
+
+def load_fold_head(path: Path, classes: int, hidden: int) -> tuple[StandardizedHead, str]:
+    """(a fold's head in eval form, sha256 of the encoder whose bags it learnt from).
+
+    Also one that an older version wrote without facts; its sha256 is empty.
+    """
+    content: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    state = content["state_dict"]
+    head = build_head(content["head"], len(state["mean"]), classes, hidden, seed=0)
+    head.load_state_dict(state, strict=True)
+    return head.eval(), content.get("facts", {}).get("encoder_sha256", "")

@@ -85,6 +85,14 @@ def load_encoder(
     return ready, (tiles_20x if config.kind == "teacher" else _one_tile_5x)
 
 
+@torch.inference_mode()
+def mean_by_place(encode: Encode, tiles: NDArray[np.uint8], places: int, device: str) -> NDArray[np.float32]:
+    """uint8 [places · k, 224, 224, 3] → float32 [places, D]: the mean over each place's k tiles, side by side."""
+    found = encode(torch.from_numpy(tiles).to(device)).float().unflatten(0, (places, -1)).mean(dim=1)
+    rows: NDArray[np.float32] = found.cpu().numpy()
+    return rows
+
+
 class EmbeddingOnly(nn.Module):
     """A student without its tokens."""
 
@@ -122,10 +130,8 @@ def encode_regions(
     waiting: list[Region] = []
 
     def flush() -> Iterator[tuple[Region, NDArray[np.float32]]]:
-        tiles = torch.from_numpy(np.concatenate([cut(region.pixels()) for region in waiting])).to(device)
-        with torch.inference_mode():
-            found = encode(tiles).float().unflatten(0, (len(waiting), -1)).mean(dim=1)
-        yield from zip(waiting, found.cpu().numpy(), strict=True)
+        tiles = np.concatenate([cut(region.pixels()) for region in waiting])
+        yield from zip(waiting, mean_by_place(encode, tiles, len(waiting), device), strict=True)
 
     for region in regions:
         waiting.append(region)

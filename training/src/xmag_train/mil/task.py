@@ -1,6 +1,5 @@
 """What every cross-validated study of one task states, and how it is told."""
 
-import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field, model_validator
 from xmag_train.cohort.table import Cohort, read_cohort, read_folds, write_rows
 from xmag_train.commit import source_commit
 from xmag_train.config import Config
+from xmag_train.digest import file_sha256
 from xmag_train.metrics.classification import softmax
 from xmag_train.metrics.slides import slide_metrics
 from xmag_train.mil.calibration import calibrate, count_cases
@@ -89,8 +89,8 @@ def describe(config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], 
         "inner_losses_by_epoch": {str(result.fold): result.losses for result in results},
         "procedure": PROCEDURE.format(folds=len(results)),
         "instance": config.instance,
-        "labels_sha256": hashlib.sha256(config.labels_csv.read_bytes()).hexdigest(),
-        "folds_sha256": hashlib.sha256(config.folds_csv.read_bytes()).hexdigest(),
+        "labels_sha256": file_sha256(config.labels_csv),
+        "folds_sha256": file_sha256(config.folds_csv),
         "commit": source_commit(),
         "config": config.model_dump(mode="json"),
     }
