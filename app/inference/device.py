@@ -1,8 +1,8 @@
 """One device for all slides in hand: what they ask for is computed a batch at a time, filled across slides.
 
 Nobody waits for a batch to fill: what came in while the last one was computed goes into the next, as much as it holds.
-On a CPU a tile has the same bits in any batch (tests/inference/test_device.py), so that a result does not depend on what
-else ran; a failure is the slide's own.
+On a CPU a tile has the same bits in any batch (tests/inference/test_device.py), so that no result depends on what else
+ran; a failure is the slide's own.
 """
 
 import threading
