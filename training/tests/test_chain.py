@@ -90,7 +90,7 @@ def assert_whole_slides_are_embedded_as_the_service_does(tmp_path: Path, slides:
         assert {**ours["coords"].attrs} == {**served["coords"].attrs}
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(900)
 def test_from_slides_to_an_analysis(tmp_path) -> None:
     slides, regions = tmp_path / "slides", tmp_path / "regions"
     make_slides(slides)
