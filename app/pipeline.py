@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 STAGES = ("open", "survey", "tiles", "aggregate", "write")
 IN_LINE = 2
-"""Batches of a slide at the device: one that is computed, one that waits, so that its place in the line holds."""
+"""Batches of a slide at the device for each of its lanes: one is computed, one waits, so that its place holds."""
 TURN_WAIT_S = 0.1
 
 
@@ -191,7 +191,8 @@ def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watc
     total = len(tiles.survey.coords)
     features = np.empty((total, model.manifest.embedding_dim), np.float32)
     progress("tiles", 0, total)
-    batches = iter(tiles.reader.tiles(model.embedder.batch_tiles))
+    line = IN_LINE * model.embedder.lanes
+    batches = iter(tiles.reader.tiles(model.embedder.batch_tiles, keep=line))
     in_line: deque[tuple[int, Future[Embeddings]]] = deque()
 
     def collect() -> None:
@@ -213,7 +214,7 @@ def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watc
                 break
             claim = Claim(tiles.urgency, total - batch.start)
             in_line.append((batch.start, device.submit(model.embedder, batch.tiles, claim)))
-            if len(in_line) == IN_LINE:
+            if len(in_line) == line:
                 collect()
         while in_line:
             collect()

@@ -5,6 +5,7 @@ Usage: python benchmarks/embedding.py SLIDE [--rounds 5] [--tiles 64]
 
 import statistics
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from machine import MODEL, in_turn, note, options
 
 from app.inference.cores import available_cores
+from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.processor import int8_is_exact
 from app.reading_plan import reading_plan
@@ -42,9 +44,10 @@ def main() -> None:
     tiles = some_tiles(given.slide, next(iter(models.values())), given.tiles)
 
     def speed(model: Model) -> float:
-        start = time.perf_counter()
-        model.embedder.embed(tiles)
-        return len(tiles) / (time.perf_counter() - start)
+        with closing(Device()) as device:
+            start = time.perf_counter()
+            device.embed(model.embedder, tiles)
+            return len(tiles) / (time.perf_counter() - start)
 
     for model in models.values():
         model.warm_up()

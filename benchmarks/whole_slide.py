@@ -26,7 +26,7 @@ from app.slides.reader import SlideReader
 BATCH_TILES = 16
 
 
-def usual_way(slide: Path, model: Model, coords: np.ndarray, mpp: float) -> np.ndarray:
+def usual_way(slide: Path, model: Model, device: Device, coords: np.ndarray, mpp: float) -> np.ndarray:
     """OpenSlide's read_region and a LANCZOS resize for each tile, then the student: float32 [N, D]."""
     plan = reading_plan(model.manifest)
     with openslide.OpenSlide(str(slide)) as opened:
@@ -38,7 +38,7 @@ def usual_way(slide: Path, model: Model, coords: np.ndarray, mpp: float) -> np.n
             for x0, y0 in coords[start : start + BATCH_TILES].tolist():
                 region = opened.read_region((x0, y0), level, (side, side)).convert("RGB")
                 tiles.append(np.asarray(region.resize((plan.tile_px, plan.tile_px), Image.Resampling.LANCZOS)))
-            features.append(model.embedder.embed(np.stack(tiles)))
+            features.append(device.embed(model.embedder, np.stack(tiles)))
     return np.concatenate(features)
 
 
@@ -57,10 +57,10 @@ def main() -> None:
         means = Means(model.manifest, lambda: model, reader, device)
         first = analyze(request, means, lambda *_: None)
         coords, mpp = first.coords, first.document.slide.mpp
-        naive = usual_way(given.slide, model, coords, mpp)
+        naive = usual_way(given.slide, model, device, coords, mpp)
         sides = {
             "ours": lambda: timed(lambda: analyze(request, means, lambda *_: None)),
-            "usual": lambda: timed(lambda: usual_way(given.slide, model, coords, mpp)),
+            "usual": lambda: timed(lambda: usual_way(given.slide, model, device, coords, mpp)),
         }
         ours, usual = in_turn(sides, given.rounds).values()
     cosines = (first.features * naive).sum(1) / np.linalg.norm(first.features, axis=1) / np.linalg.norm(naive, axis=1)

@@ -6,6 +6,7 @@ ran; a failure is the slide's own.
 """
 
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class _Order:
 
 
 class Device:
-    """One thread that computes. Thread-safe; the thread starts with the first batch and ends with ``close``.
+    """Threads that compute, as many as an embedder has lanes. Thread-safe; they start when needed, ``close`` ends them.
 
     Next is the most urgent, among equals the slide with the fewest tiles left: a biopsy does not wait for a resection,
     and of two slides alike one is done early instead of both late. Every eighth batch begins with what has waited
@@ -57,7 +58,7 @@ class Device:
         self._begun = 0
         self._closed = False
         self._tiles = self._room = 0
-        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._threads: list[threading.Thread] = []
 
     def submit(self, embedder: Embedder, tiles: NDArray[np.uint8], claim: Claim) -> "Future[Embeddings]":
         """``embedder.embed(tiles)``, or its error, once its turn came. ``tiles`` must stay as they are until then."""
@@ -65,22 +66,31 @@ class Device:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the device was closed")
-            if not self._thread.is_alive():
-                self._thread.start()
+            while len(self._threads) < embedder.lanes:
+                self._threads.append(threading.Thread(target=self._run, name="device", daemon=True))
+                self._threads[-1].start()
             self._line.append(order)
             self._changed.notify()
         return order.answer
 
+    def embed(self, embedder: Embedder, tiles: NDArray[np.uint8]) -> Embeddings:
+        """Any number of tiles, by every lane: waits for float32 [n, D]. InferenceFailedError as ``embedder.embed``."""
+        step = embedder.batch_tiles
+        starts = range(0, len(tiles), step)
+        answers = [self.submit(embedder, tiles[at : at + step], Claim(0, len(tiles) - at)) for at in starts]
+        return np.concatenate([answer.result() for answer in answers])
+
     def close(self) -> None:
-        """Cancel what waits and end the thread; what runs is waited for, but not for ever."""
+        """Cancel what waits and end the threads; what runs is waited for, but not for ever."""
         with self._changed:
             self._closed = True
             for order in self._line:
                 order.answer.cancel()
             self._line.clear()
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join(END_WAIT_S)
+            self._changed.notify_all()
+        deadline = time.monotonic() + END_WAIT_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def filled(self) -> Filled:
         """What was computed since this was last asked."""

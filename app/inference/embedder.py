@@ -1,5 +1,7 @@
 """Tiles in, embeddings out."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,17 +15,28 @@ EMBEDDING = "embedding"
 TOKEN_GRID = "tokens"  # noqa: S105 - the name of an output, not a secret
 
 
+@dataclass(frozen=True)
+class Batching:
+    """How a device wants its tiles.
+
+    ``sizes`` of a batch, ascending; ``is_padded``: a batch has one of these sizes, else any up to the last; ``lanes``:
+    how many batches are best computed at a time.
+    """
+
+    sizes: tuple[int, ...]
+    is_padded: bool
+    lanes: int
+
+
 class Embedder:
-    """The student. ``batch_tiles``: how many tiles to give at once for the best speed."""
+    """The student; may be called from several threads. ``batch_tiles``: how many tiles to give at once at most."""
 
-    def __init__(self, graph: Graph, manifest: Manifest, batch_sizes: tuple[int, ...], *, is_padded: bool) -> None:
-        """``batch_sizes``: ascending; ``is_padded``: a batch is one of these sizes, else any up to the last.
-
-        InferenceFailedError if the graph's inputs and outputs are not those of the contract.
-        """
-        self.batch_sizes = batch_sizes
-        self.batch_tiles = batch_sizes[-1]
-        self._is_padded = is_padded
+    def __init__(self, graph: Graph, manifest: Manifest, batching: Batching) -> None:
+        """InferenceFailedError if the graph's inputs and outputs are not those of the contract."""
+        self.batch_sizes = batching.sizes
+        self.batch_tiles = batching.sizes[-1]
+        self.lanes = batching.lanes
+        self._is_padded = batching.is_padded
         self.tile_px = manifest.tile_px
         self.embedding_dim = manifest.embedding_dim
         self._graph = graph

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.inference.cores import available_cores
-from app.inference.embedder import Embedder
+from app.inference.embedder import Batching, Embedder
 from app.inference.golden import check_golden, golden_tile
 from app.inference.manifest import Golden, Manifest, read_manifest, read_verified, verify_files
 from app.inference.mil_head import MilHead
@@ -14,9 +14,9 @@ from app.inference.providers import choose_provider
 from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
 
-# A CPU gains nothing above 16, and each further tile costs about 14 MB. A GPU wants to be filled, but a biopsy of 20
-# tiles must not cost a batch of 256; each size is searched for its kernels and warmed once, and there are no others.
-BATCH_SIZES_CPU = (16,)
+# On a CPU small enough for a core's own cache: each further tile costs about 14 MB a core. A GPU wants to be filled,
+# but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.
+BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
 
 
@@ -50,9 +50,11 @@ class Model:
 def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Model:
     """Read, verify and check the model of ``folder``.
 
-    device: auto, cuda or cpu; precision: auto, fp32, fp16 or int8; threads: of the CPU, default the cores that this
-    process was given. Raises ManifestInvalidError, ModelFileChangedError, ProviderUnavailableError, SetupError (no
-    such device or precision) and InferenceFailedError (a graph or its answer to the golden tile is not as it must be).
+    device: auto, cuda or cpu; precision: auto, fp32, fp16 or int8; threads: CPU cores to use, default those that this
+    process was given. On a CPU each core computes a batch of its own: layers of a small student are too short to be
+    split over cores, and each would wait for the core that a reader is using. Raises ManifestInvalidError,
+    ModelFileChangedError, ProviderUnavailableError, SetupError (no such device or precision) and InferenceFailedError
+    (a graph or its answer to the golden tile is not as it must be).
     """
     manifest, manifest_sha256 = read_manifest(folder)
     verify_files(folder, manifest)
@@ -61,8 +63,8 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
         onnxruntime.preload_dlls()  # CUDA and cuDNN from the wheels that the extra `gpu` brings
     variant = choose_variant(manifest, provider, precision)
     cores = threads if threads is not None else available_cores()
-    student = OnnxGraph(read_verified(folder, variant.file), variant.file.name, provider, cores)
-    sizes = BATCH_SIZES_CUDA if provider.is_cuda else BATCH_SIZES_CPU
+    student = OnnxGraph(read_verified(folder, variant.file), variant.file.name, provider, threads=1)
+    batching = Batching(BATCH_SIZES_CUDA, True, 1) if provider.is_cuda else Batching(BATCH_SIZES_CPU, False, cores)
     heads = {
         head.task: MilHead(
             OnnxGraph(read_verified(folder, head.file), head.file.name, provider, cores), head, manifest.embedding_dim
@@ -74,7 +76,7 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
         manifest_sha256=manifest_sha256,
         precision=variant.precision,
         provider=provider.name,
-        embedder=Embedder(student, manifest, sizes, is_padded=provider.is_cuda),
+        embedder=Embedder(student, manifest, batching),
         heads=heads,
         golden=variant.golden,
     )

@@ -29,8 +29,8 @@ from app.slides.shared_memory import SharedMemory
 from app.slides.types import Colour, Extent, ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch, UInt8Array
 
 log = logging.getLogger(__name__)
-RING_SLOTS = 5
-"""Batches in flight: two with the consumer, the others being read ahead."""
+AHEAD = 4
+"""Batches that are read beyond those that the consumer has."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ class SlideReader(Closing):
             log.info("tiles are read through OpenSlide: %s", scrub(why_openslide, self._seen, "<slide>"))
         return self._survey
 
-    def tiles(self, batch_tiles: int = 16) -> Iterator[TileBatch]:
-        """The survey's tiles in order; a batch's pixels are valid until the next but one is asked for."""
+    def tiles(self, batch_tiles: int = 16, keep: int = 2) -> Iterator[TileBatch]:
+        """The survey's tiles in order; the pixels of the last ``keep`` batches are valid, those before no more."""
         if self._survey is None:
             raise InternalError("tiles() before survey()")
-        total, slots = len(self._survey.coords), RING_SLOTS
+        total, slots = len(self._survey.coords), keep + AHEAD
         part = ring_part(slots * batch_tiles, self._plan.tile_px)
         memory = SharedMemory.create(part.end)
         try:
@@ -132,8 +132,8 @@ class SlideReader(Closing):
             self._receive("tiles", self._limits.batch_timeout_s)
             at = start % (slots * batch_tiles)
             yield TileBatch(start, ring[at : at + min(batch_tiles, total - start)])
-            if number > 0:  # the batch before this one is done with
-                for ahead in starts[number - 1 + slots : number + slots]:
+            if (done := number - keep + 1) >= 0:  # its place is free
+                for ahead in starts[done + slots : done + slots + 1]:
                     ask_for(ahead)
 
     def again(self, rows: Sequence[int]) -> UInt8Array:

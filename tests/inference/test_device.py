@@ -22,6 +22,7 @@ class Recorder:
     def __init__(self, batch_tiles: int = 1) -> None:
         self.began, self.opened = threading.Event(), threading.Event()
         self.batch_tiles = batch_tiles
+        self.lanes = 1
         self.batches: list[list[int]] = []
 
     @property
@@ -147,10 +148,35 @@ def test_what_is_cancelled_is_left_out_of_its_batch(device: Device, roomy: Recor
     assert roomy.batches == [[0], [1, 9]]
 
 
+class Meeting:
+    """Stands for an embedder of three lanes: nothing is computed until three batches are in hand."""
+
+    batch_tiles, lanes = 2, 3
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(3)
+
+    def room(self, tiles: int) -> int:
+        return tiles
+
+    def embed(self, tiles: np.ndarray) -> np.ndarray:
+        self.barrier.wait(10)
+        return tiles.astype(np.float32)
+
+
+def test_as_many_batches_are_computed_at_a_time_as_there_are_lanes(device: Device) -> None:
+    found = device.embed(Meeting(), np.arange(18))
+    assert found.tolist() == list(range(18))
+    assert sum(thread.name == "device" for thread in threading.enumerate()) == 3
+    assert device.filled() == Filled(18, 18)
+
+
 def test_a_tile_has_the_same_bits_in_any_batch_and_whoever_else_is_embedded(device: Device, model: Model) -> None:
     tiles = noise(16)
     together = model.embedder.embed(tiles)
-    for count in (1, 3, 8):
+    assert model.embedder.lanes == 2
+    np.testing.assert_array_equal(device.embed(model.embedder, tiles), together)
+    for count in (1, 3, 4):
         parts = [tiles[start : start + count] for start in range(0, 16, count)]
         answers = [device.submit(model.embedder, part, Claim(0, 1)) for part in parts]
         np.testing.assert_array_equal(np.concatenate([answer.result(60) for answer in answers]), together)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.errors import InferenceFailedError
-from app.inference.embedder import Embedder
+from app.inference.embedder import Batching, Embedder
 from app.inference.manifest import Manifest, load_manifest
 from app.inference.model import Model
 from app.inference.session import Array, TensorSpec
@@ -15,6 +15,7 @@ OUTPUTS = {
     "embedding": TensorSpec("tensor(float)", (None, 1280)),
     "tokens": TensorSpec("tensor(float)", (None, 4, 4, 1280)),
 }
+ANY = Batching((4,), is_padded=False, lanes=1)
 
 
 @pytest.fixture
@@ -34,13 +35,13 @@ def test_any_number_of_tiles(count: int, model: Model) -> None:
 
 
 def test_batches_say_how_much_room_they_had(model: Model) -> None:
-    assert model.embedder.batch_tiles == 16
-    assert [model.embedder.room(tiles) for tiles in (0, 1, 16, 19)] == [0, 16, 16, 32]
+    assert model.embedder.batch_tiles == 4
+    assert [model.embedder.room(tiles) for tiles in (0, 1, 4, 19)] == [0, 4, 4, 20]
 
 
 def test_where_sizes_are_fixed_a_batch_is_padded_to_the_next(model: Model, manifest: Manifest) -> None:
     graph = FakeGraph(INPUTS, OUTPUTS, lambda feeds: {"embedding": model.embedder.embed(feeds["tiles"])})
-    embedder = Embedder(graph, manifest, batch_sizes=(2, 4, 8), is_padded=True)
+    embedder = Embedder(graph, manifest, Batching((2, 4, 8), is_padded=True, lanes=1))
     tiles = noise(11)
     np.testing.assert_array_equal(embedder.embed(tiles), model.embedder.embed(tiles))
     assert graph.rows == [8, 4]
@@ -98,7 +99,7 @@ def test_more_tiles_than_a_batch_go_in_batches_and_stay_in_order(manifest: Manif
     graph = FakeGraph(INPUTS, OUTPUTS, answer)
     tiles = np.zeros((10, 224, 224, 3), dtype=np.uint8)
     tiles[:, 0, 0, 0] = np.arange(10)
-    embeddings = Embedder(graph, manifest, batch_sizes=(4,), is_padded=False).embed(tiles)
+    embeddings = Embedder(graph, manifest, ANY).embed(tiles)
     assert graph.rows == [4, 4, 2]
     np.testing.assert_array_equal(embeddings[:, 5], np.arange(10, dtype=np.float32))
 
@@ -116,7 +117,7 @@ def test_more_tiles_than_a_batch_go_in_batches_and_stay_in_order(manifest: Manif
 def test_outputs_that_break_the_contract_are_refused(embedding: np.ndarray, told: str, manifest: Manifest) -> None:
     graph = FakeGraph(INPUTS, OUTPUTS, lambda _: {"embedding": embedding})
     with pytest.raises(InferenceFailedError, match=told):
-        Embedder(graph, manifest, batch_sizes=(4,), is_padded=False).embed(np.zeros((1, 224, 224, 3), dtype=np.uint8))
+        Embedder(graph, manifest, ANY).embed(np.zeros((1, 224, 224, 3), dtype=np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -133,4 +134,4 @@ def test_a_graph_of_another_form_is_refused_at_once(
     inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec], told: str, manifest: Manifest
 ) -> None:
     with pytest.raises(InferenceFailedError, match=told):
-        Embedder(FakeGraph(inputs, outputs, lambda _: {}), manifest, batch_sizes=(4,), is_padded=False)
+        Embedder(FakeGraph(inputs, outputs, lambda _: {}), manifest, ANY)

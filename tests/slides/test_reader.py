@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,21 @@ def test_what_comes_through_is_what_is_read_in_process(slide):
     assert list(qc.sharpness) == sample.judged()
     assert [row for row, _ in qc.sharpness] == list(range(30))
     assert qc.stain_he == survey.qc.stain_he
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5, 40])
+def test_the_last_batches_stay_as_they_are(slide, keep):
+    with SlideReader() as reader:
+        reader.open(slide)
+        reader.survey(PLAN)
+        wanted = [batch.tiles.copy() for batch in reader.tiles(2)]
+        kept = deque(maxlen=keep)
+        for number, batch in enumerate(reader.tiles(2, keep)):
+            kept.append((number, batch.tiles))
+            time.sleep(0.02)  # the reader is ahead by all that it may
+            for row, tiles in kept:
+                np.testing.assert_array_equal(tiles, wanted[row])
+    assert number == 14
 
 
 def test_one_process_reads_slide_after_slide_whatever_happens_between(slide, tmp_path):

@@ -7,11 +7,13 @@ was taught to give there.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from app.inference.device import Device
 from app.inference.manifest import load_manifest
 from app.inference.model import Model, load_model
 from app.reading_plan import reading_plan
@@ -57,7 +59,7 @@ def model_source(model: Model, batch_tiles: int) -> Source:
     student = manifest.variant(model.precision).file.sha256  # the variant that runs
     return Source(
         plan=reading_plan(manifest),
-        embed=model.embedder.embed,
+        embed=partial(Device().embed, model.embedder),
         batch_tiles=batch_tiles,
         about={
             "model": f"{manifest.name} {manifest.version}",
