@@ -13,6 +13,7 @@ from app.inference.manifest import Fidelity
 from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
 from xmag_train.export.config import Int8Config
 from xmag_train.export.fidelity import Speed, compare_speed, cosines, embed, open_graph, rounded_down, score_change
+from xmag_train.export.pixels import take_pixels_as_codes
 from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
 from xmag_train.export.ranges import Range, measure_ranges
 from xmag_train.export.tiles import TileSet, batches
@@ -74,15 +75,18 @@ def worse_of(first: Fidelity, second: Fidelity) -> Fidelity:
 def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: Int8Config) -> onnx.ModelProto:
     """``graph`` in int8 but for ``config.keep_float`` and what comes after the last map.
 
-    The scaled pixels get the very steps that they have, so that quantising them loses nothing.
+    The scaled pixels get the very steps that they have, so that quantising them loses nothing, and takes nothing.
     """
     excluded = excluded_nodes(graph, config.keep_float)
     names = activations(graph, excluded)
     ranges = measure_ranges(graph, names, batches(tiles))
-    pixels = _first_conv(graph).input[0]
-    if pixels in ranges and (PIXEL_MEAN, PIXEL_STD) == (127.0, 128.0):
-        ranges[pixels] = Range((0.0 - PIXEL_MEAN) / PIXEL_STD, (255.0 - PIXEL_MEAN) / PIXEL_STD)
+    first = _first_conv(graph)
+    are_codes = first.input[0] in ranges and (PIXEL_MEAN, PIXEL_STD) == (127.0, 128.0)
+    if are_codes:
+        ranges[first.input[0]] = Range((0.0 - PIXEL_MEAN) / PIXEL_STD, (255.0 - PIXEL_MEAN) / PIXEL_STD)
     quantised = quantise(graph, ranges, excluded)
+    if are_codes:
+        take_pixels_as_codes(quantised, first.name)
     quantised.producer_name = "xmag-train"
     quantised.producer_version = ""
     return quantised
