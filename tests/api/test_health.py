@@ -36,7 +36,7 @@ def test_metrics_count_jobs_and_never_name_them(service, tissue):
     assert re.search(r"xmag_workers 1\.0", text)
     counts = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert 0 < float(counts["xmag_batch_tiles_total"]) <= float(counts["xmag_batch_slots_total"])
-    assert float(counts["xmag_batch_slots_total"]) % 16 == 0
+    assert float(counts["xmag_batch_slots_total"]) % 4 == 0
     assert float(counts['xmag_attempts_total{repeated="true"}']) >= 0
     waited = [float(counts[f'xmag_wait_seconds_bucket{{le="{le}",priority="routine"}}']) for le in ("1.0", "+Inf")]
     assert waited == sorted(waited)
