@@ -74,7 +74,7 @@ class Device:
         return order.answer
 
     def embed(self, embedder: Embedder, tiles: NDArray[np.uint8]) -> Embeddings:
-        """Any number of tiles, by every lane: waits for float32 [n, D]. InferenceFailedError as ``embedder.embed``."""
+        """One tile or more, by every lane: waits for float32 [n, D]. InferenceFailedError as ``embedder.embed``."""
         step = embedder.batch_tiles
         starts = range(0, len(tiles), step)
         answers = [self.submit(embedder, tiles[at : at + step], Claim(0, len(tiles) - at)) for at in starts]
