@@ -14,14 +14,20 @@ from tests.service import ROOT, until
 
 @pytest.mark.parametrize("is_stuck", [False, True])
 def test_a_worker_of_which_one_slot_hangs_falls_silent(queue, store, tmp_path, monkeypatch, is_stuck):
-    released = threading.Event()
-    monkeypatch.setattr(Slot, "_turn", lambda _: released.wait(60))  # as on storage that does not answer
+    released, in_turn = threading.Event(), []
+
+    def hang(slot: Slot) -> None:  # as on storage that does not answer
+        in_turn.append(slot)
+        released.wait(60)
+
+    monkeypatch.setattr(Slot, "_turn", hang)
     settings = Settings(data_dir=tmp_path, models_dir=ROOT / "models", device="cpu", lease_s=0.5, job_deadline_s=100)
     worker = Worker(settings, store, queue)
     running = threading.Thread(target=worker.run)
     running.start()
     try:
         until(lambda: [w.name for w in live_workers(queue)] == [worker.name], timeout_s=60)
+        until(lambda: len(in_turn) == len(worker._slots))  # a slot says when its turn began as it begins
         if is_stuck:
             worker._slots[1]._turned_at = time.monotonic() - settings.job_deadline_s - TURN_SLACK_S
             until(lambda: live_workers(queue) == [], timeout_s=10)
