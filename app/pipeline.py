@@ -28,8 +28,9 @@ Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise to stop the analysis."""
 
 STAGES = ("open", "survey", "tiles", "aggregate", "write")
-IN_LINE = 2
-"""Batches of a slide at the device for each of its lanes: one is computed, one waits, so that its place holds."""
+IN_LINE = 4
+"""Batches of a slide at the device for each of its lanes: one is computed, others wait. They are collected in order, so
+that one which was begun and lost its core must leave enough behind it to do."""
 TURN_WAIT_S = 0.1
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.embedder import Embedder
+from app.process import let_thread_give_way
 
 FAIR_EVERY = 8
 END_WAIT_S = 5.0
@@ -67,8 +68,9 @@ class Device:
             if self._closed:
                 raise RuntimeError("the device was closed")
             while len(self._threads) < embedder.lanes:
-                self._threads.append(threading.Thread(target=self._run, name="device", daemon=True))
-                self._threads[-1].start()
+                thread = threading.Thread(target=self._run, args=(embedder.niceness,), name="device", daemon=True)
+                self._threads.append(thread)
+                thread.start()
             self._line.append(order)
             self._changed.notify()
         return order.answer
@@ -99,7 +101,8 @@ class Device:
             self._tiles = self._room = 0
             return filled
 
-    def _run(self) -> None:
+    def _run(self, niceness: int) -> None:
+        let_thread_give_way(niceness)
         while orders := self._next():
             self._compute([order for order in orders if order.answer.set_running_or_notify_cancel()])
             del orders  # and with them the readers' memory, before the next batch is waited for

@@ -20,12 +20,14 @@ class Batching:
     """How a device wants its tiles.
 
     ``sizes`` of a batch, ascending; ``is_padded``: a batch has one of these sizes, else any up to the last; ``lanes``:
-    how many batches are best computed at a time.
+    how many batches are best computed at a time; ``niceness`` of the threads that do so: where they compute on the
+    cores that also feed them, those who feed them go first.
     """
 
     sizes: tuple[int, ...]
     is_padded: bool
     lanes: int
+    niceness: int
 
 
 class Embedder:
@@ -35,7 +37,7 @@ class Embedder:
         """InferenceFailedError if the graph's inputs and outputs are not those of the contract."""
         self.batch_sizes = batching.sizes
         self.batch_tiles = batching.sizes[-1]
-        self.lanes = batching.lanes
+        self.lanes, self.niceness = batching.lanes, batching.niceness
         self._is_padded = batching.is_padded
         self.tile_px = manifest.tile_px
         self.embedding_dim = manifest.embedding_dim

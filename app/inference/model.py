@@ -18,6 +18,8 @@ from app.inference.session import OnnxGraph
 # but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.
 BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
+NICENESS_CPU = 10
+"""A reader shares the cores with the lanes that it feeds: one left waiting for a core has both run dry."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,11 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
     variant = choose_variant(manifest, provider, precision)
     cores = threads if threads is not None else available_cores()
     student = OnnxGraph(read_verified(folder, variant.file), variant.file.name, provider, threads=1)
-    batching = Batching(BATCH_SIZES_CUDA, True, 1) if provider.is_cuda else Batching(BATCH_SIZES_CPU, False, cores)
+    batching = (
+        Batching(BATCH_SIZES_CUDA, is_padded=True, lanes=1, niceness=0)
+        if provider.is_cuda
+        else Batching(BATCH_SIZES_CPU, is_padded=False, lanes=cores, niceness=NICENESS_CPU)
+    )
     heads = {
         head.task: MilHead(
             OnnxGraph(read_verified(folder, head.file), head.file.name, provider, cores), head, manifest.embedding_dim

@@ -24,13 +24,15 @@ def background_colour(rgb: UInt8Array) -> Float32Array:
     and only taken when nothing else is there. A picture that shows no glass gets a neutral of its brightest value.
     """
     step = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MAX_PIXELS)))
-    pixels = rgb[::step, ::step].reshape(-1, 3)
-    scanned = pixels[np.minimum(np.minimum(pixels[:, 0], pixels[:, 1]), pixels[:, 2]) < 254]
-    codes = scanned // np.uint8(_BIN)
-    index = (codes[:, 0].astype(np.intp) * _SIDE + codes[:, 1]) * _SIDE + codes[:, 2]
+    # Channel by channel: each is one stretch of memory then.
+    pixels = np.ascontiguousarray(rgb[::step, ::step].reshape(-1, 3).T)
+    n_pixels = pixels.shape[1]
+    is_scanned = pixels.min(axis=0) < 254
+    red, green, blue = scanned = [channel[is_scanned] for channel in pixels]
+    index = ((red // np.uint8(_BIN)).astype(np.intp) * _SIDE + green // np.uint8(_BIN)) * _SIDE + blue // np.uint8(_BIN)
     counts = np.bincount(index, minlength=_SIDE**3)
-    n_padding = len(pixels) - len(scanned)
-    enough = max(_MIN_SHARE * len(pixels), _MIN_RATIO * max(int(counts.max()), n_padding))
+    n_padding = n_pixels - len(red)
+    enough = max(_MIN_SHARE * n_pixels, _MIN_RATIO * max(int(counts.max()), n_padding))
     bins = np.flatnonzero(counts >= max(enough, 1))
     colours = np.stack(np.unravel_index(bins, (_SIDE, _SIDE, _SIDE)), axis=1) * _BIN + _BIN / 2
     top = colours.max(axis=1)
@@ -44,13 +46,13 @@ def background_colour(rgb: UInt8Array) -> Float32Array:
         # Neighbouring bins share one glass: of the brightest ones, the commonest.
         brightest = glass & (light >= light[glass].max() - 3 * _BIN)
         centre = colours[brightest][np.argmax(counts[bins[brightest]])]
-        off = np.abs(scanned - centre.astype(np.float32))
-        near = (off[:, 0] <= _BIN) & (off[:, 1] <= _BIN) & (off[:, 2] <= _BIN)
-        colour: Float32Array = np.median(scanned[near], axis=0).astype(np.float32)
-        return colour
-    if n_padding >= _MIN_SHARE * len(pixels):
+        near = np.ones(len(red), np.bool_)
+        for channel, middle in zip(scanned, centre, strict=True):
+            near &= (channel >= middle - _BIN) & (channel <= middle + _BIN)
+        return np.array([np.median(channel[near]) for channel in scanned], np.float32)
+    if n_padding >= _MIN_SHARE * n_pixels:
         return np.full(3, 255, np.float32)
-    return np.full(3, np.percentile(pixels.max(axis=1), 99.5), np.float32)
+    return np.full(3, np.percentile(pixels.max(axis=0), 99.5), np.float32)
 
 
 def brightest_channel(rgb: UInt8Array) -> UInt8Array:
@@ -64,5 +66,5 @@ def optical_density(rgb: UInt8Array, background: Float32Array) -> Float32Array:
     levels = np.arange(256, dtype=np.float32)
     for channel in range(3):
         table = np.log10((background[channel] + 1) / (levels + 1)).clip(min=0).astype(np.float32)
-        np.take(table, rgb[..., channel], out=density[channel])
+        np.take(table, rgb[..., channel], out=density[channel], mode="clip")  # unlike "raise" without a buffer
     return density

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,7 @@ def tissue_fractions(mask: BoolArray, width: int, height: int, grid: Grid) -> Fl
     tile reaches beyond the slide counts as no tissue.
     """
     scale_x, scale_y = mask.shape[1] / width, mask.shape[0] / height
-    columns = np.zeros((mask.shape[0] + 1, mask.shape[1]), np.int32)
-    mask.cumsum(axis=0, dtype=np.int32, out=columns[1:])
-    strips = _interpolate(columns, (grid.y0 + grid.tile_size0) * scale_y) - _interpolate(columns, grid.y0 * scale_y)
+    strips = _rows_above(mask, (grid.y0 + grid.tile_size0) * scale_y) - _rows_above(mask, grid.y0 * scale_y)
     integral = np.zeros((mask.shape[1] + 1, len(strips)))
     strips.T.cumsum(axis=0, out=integral[1:])
     area = _interpolate(integral, (grid.x0 + grid.tile_size0) * scale_x) - _interpolate(integral, grid.x0 * scale_x)
@@ -101,7 +100,16 @@ def _starts(extent: int, tile_size0: float) -> Int64Array:
     return inside
 
 
-def _interpolate(table: NDArray[np.float64] | NDArray[np.int32], at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rows_above(mask: BoolArray, at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Per column, how much of ``mask`` lies above fractional rows: float64 [len(at), w]. Only rows cut are kept."""
+    at = np.clip(at, 0, len(mask))
+    cut = np.minimum(np.floor(at).astype(np.int64), len(mask) - 1)
+    cuts, place = np.unique(cut, return_inverse=True)
+    between = [mask[begin:end].sum(axis=0, dtype=np.int32) for begin, end in pairwise((0, *cuts))]
+    return np.asarray(np.cumsum(between, axis=0)[place] + mask[cut] * (at - cut)[:, None])
+
+
+def _interpolate(table: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows of ``table`` at fractional positions, linear in between and constant beyond its ends."""
     at = np.clip(at, 0, len(table) - 1)
     low = np.minimum(np.floor(at).astype(np.int64), len(table) - 2)

@@ -84,9 +84,12 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: lis
     if not image.coding.startswith("jpeg-"):
         raise NotDirectError(f"{image.coding} in large blocks is no faster")
     _check(opened, level, image)
+    downsample = opened.info.level_downsamples[level]
+    thumbnail_downsample = math.sqrt(opened.info.width / out.shape[1] * opened.info.height / out.shape[0])
+    image = image.shrunk(image.shrinks_by(thumbnail_downsample * (1 + ENLARGEMENT_MAX) / downsample))
 
     def draw(mine: list[_Block]) -> None:
-        placed = [_placed(opened.info, level, block) for block in mine]
+        placed = [_placed(image, downsample * image.shrink, block) for block in mine]
         with DirectLevel(opened.entry, image, [rect for rect, _ in placed]) as direct:
             for number, (block, (rect, box)) in enumerate(zip(mine, placed, strict=True)):
                 pixels = Image.fromarray(direct.read(rect, number))
@@ -108,9 +111,9 @@ def _check(opened: OpenedSlide, level: int, image: TiledImage) -> None:
             check_patch(opened.slide, level, direct, near)
 
 
-def _placed(info: SlideInfo, level: int, block: _Block) -> tuple[LevelRect, tuple[float, float, float, float]]:
-    """The whole level px under a block and its margin, and where in them the block lies."""
-    downsample, (width, height), extent = info.level_downsamples[level], info.level_sizes[level], block.extent
+def _placed(image: TiledImage, downsample: float, block: _Block) -> tuple[LevelRect, tuple[float, float, float, float]]:
+    """The whole px of ``image`` under a block and its margin, and where in them the block lies."""
+    width, height, extent = image.width, image.height, block.extent
     left, top = extent.x0 / downsample, extent.y0 / downsample
     right, bottom = left + extent.width / downsample, top + extent.height / downsample
     begin_x, end_x = widened(left, right, block.margin_px, width)

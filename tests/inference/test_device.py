@@ -1,5 +1,7 @@
 """Whose batch comes next, and that it makes no difference to the result."""
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,6 +25,7 @@ class Recorder:
         self.began, self.opened = threading.Event(), threading.Event()
         self.batch_tiles = batch_tiles
         self.lanes = 1
+        self.niceness = 0
         self.batches: list[list[int]] = []
 
     @property
@@ -151,7 +154,7 @@ def test_what_is_cancelled_is_left_out_of_its_batch(device: Device, roomy: Recor
 class Meeting:
     """Stands for an embedder of three lanes: nothing is computed until three batches are in hand."""
 
-    batch_tiles, lanes = 2, 3
+    batch_tiles, lanes, niceness = 2, 3, 0
 
     def __init__(self) -> None:
         self.barrier = threading.Barrier(3)
@@ -180,3 +183,15 @@ def test_a_tile_has_the_same_bits_in_any_batch_and_whoever_else_is_embedded(devi
         parts = [tiles[start : start + count] for start in range(0, 16, count)]
         answers = [device.submit(model.embedder, part, Claim(0, 1)) for part in parts]
         np.testing.assert_array_equal(np.concatenate([answer.result(60) for answer in answers]), together)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux alone")
+def test_what_computes_lets_those_go_first_who_feed_it(device: Device) -> None:
+    asked = Recorder()
+    asked.niceness = 7
+    found: list[int] = []
+    asked.embed = lambda tiles: found.append(os.getpriority(os.PRIO_PROCESS, 0)) or tiles  # 0: the calling thread
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    device.submit(asked, np.array([1]), Claim(0, 1)).result(10)
+    assert found == [min(19, mine + 7)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == mine

@@ -15,7 +15,7 @@ OUTPUTS = {
     "embedding": TensorSpec("tensor(float)", (None, 1280)),
     "tokens": TensorSpec("tensor(float)", (None, 4, 4, 1280)),
 }
-ANY = Batching((4,), is_padded=False, lanes=1)
+ANY = Batching((4,), is_padded=False, lanes=1, niceness=0)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_batches_say_how_much_room_they_had(model: Model) -> None:
 
 def test_where_sizes_are_fixed_a_batch_is_padded_to_the_next(model: Model, manifest: Manifest) -> None:
     graph = FakeGraph(INPUTS, OUTPUTS, lambda feeds: {"embedding": model.embedder.embed(feeds["tiles"])})
-    embedder = Embedder(graph, manifest, Batching((2, 4, 8), is_padded=True, lanes=1))
+    embedder = Embedder(graph, manifest, Batching((2, 4, 8), is_padded=True, lanes=1, niceness=0))
     tiles = noise(11)
     np.testing.assert_array_equal(embedder.embed(tiles), model.embedder.embed(tiles))
     assert graph.rows == [8, 4]

@@ -6,6 +6,7 @@ import pytest
 from app.slides import self_check, thumbnail
 from app.slides.opening import open_slide
 from app.slides.thumbnail_size import thumbnail_size
+from app.slides.tiled_image import TiledImage
 
 from .make_slide import Jpeg, he_like, write_generic_tiff, write_svs
 from .test_tile_reader import tile_places
@@ -66,6 +67,7 @@ def by_openslide(monkeypatch, opened) -> np.ndarray:
 def test_read_directly_it_is_openslides(tmp_path, monkeypatch, block_px, jpeg, levels):
     """At a ratio at which no block ends with a level px. (Where a level's factor is broken, OpenSlide blurs blocks.)"""
     monkeypatch.setattr(thumbnail, "_BLOCK_LEVEL_PX", block_px)
+    monkeypatch.setattr(TiledImage, "shrinks_by", lambda *_: 1)
     pixels = he_like(1_504, 2_504, 0.99, [(0, 0, 1, 1)])
     with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.99, levels=levels, jpeg=jpeg)) as opened:
         expected = by_openslide(monkeypatch, opened)
@@ -73,6 +75,22 @@ def test_read_directly_it_is_openslides(tmp_path, monkeypatch, block_px, jpeg, l
         drawn = thumbnail.render_thumbnail(opened)
     assert expected.std() > 5
     assert np.array_equal(drawn, expected)
+
+
+@pytest.mark.parametrize("jpeg", [Jpeg(), Jpeg(subsampling=2, tables=True), Jpeg(rgb=True)])
+@pytest.mark.parametrize(("levels", "shrink"), [((1,), 8), ((1, 4), 2), ((1, 8), 1)])
+def test_the_decoder_shrinks_what_is_not_wanted(tmp_path, monkeypatch, jpeg, levels, shrink):
+    """Between 8 × 8 px averaged and a filter of 15 px lies a little, at edges; no px is out of place."""
+    pixels = he_like(1_504, 2_504, 0.97, [(0, 0, 1, 1)])
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.97, levels=levels, jpeg=jpeg)) as opened:
+        expected = by_openslide(monkeypatch, opened).astype(int)
+        found, shrunk = [], TiledImage.shrunk
+        monkeypatch.setattr(TiledImage, "shrunk", lambda image, by: found.append(by) or shrunk(image, by))
+        drawn = thumbnail.render_thumbnail(opened)
+    assert found == [shrink]
+    assert np.abs(drawn - expected).mean() < expected.std() / 5
+    off_by_one = np.abs(drawn[:, 1:] - expected[:, :-1]).mean(), np.abs(drawn[1:] - expected[:-1]).mean()
+    assert np.abs(drawn - expected).mean() < min(off_by_one) / 2
 
 
 def test_where_the_file_leaves_a_tile_out_openslide_draws_it(tmp_path, monkeypatch):
