@@ -14,6 +14,7 @@ from app.errors import (
 )
 from app.slides.checks import SIDE_MAX_PX
 from app.slides.level import true_downsample
+from app.slides.ome import ome_mpp
 from app.slides.types import Bounds, MppSource, SlideInfo
 
 MPP_MIN = 0.05
@@ -69,7 +70,8 @@ def resolve_mpp(properties: Mapping[str, str], requested: float | None) -> tuple
     """(mpp_x, mpp_y, source): the request before the file before 10 / objective power. Errors as ``read_info``."""
     if requested is not None:
         return *_checked(requested, requested, "the request"), "request"
-    texts = (properties.get(openslide.PROPERTY_NAME_MPP_X), properties.get(openslide.PROPERTY_NAME_MPP_Y))
+    by_openslide = (properties.get(openslide.PROPERTY_NAME_MPP_X), properties.get(openslide.PROPERTY_NAME_MPP_Y))
+    texts = ome_mpp(properties) or by_openslide
     if texts[0] is not None and texts[1] is not None:
         return *_checked(_number(texts[0]), _number(texts[1]), "the file"), "file"
     power = _positive(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER))

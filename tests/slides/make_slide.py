@@ -69,6 +69,25 @@ def write_generic_tiff(
     return _write(path, pixels, None, levels, tile_px, compression, jpeg)
 
 
+def write_ome_tiff(
+    path: Path,
+    pixels: NDArray[np.uint8],
+    mpp: float,
+    levels: Sequence[int] = (1, 2, 4, 8),
+    tile_px: int = 256,
+    jpeg: Jpeg = Jpeg(),
+) -> Path:
+    """An OME-TIFF as converters write it: one main directory, coarser levels as SubIFDs, pixel size in XML alone."""
+    height, width = pixels.shape[:2]
+    xml = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="{width}" '
+        f'SizeY="{height}" SizeC="3" SizeZ="1" SizeT="1" PhysicalSizeX="{mpp}" PhysicalSizeXUnit="µm" '
+        f'PhysicalSizeY="{mpp}"><Channel ID="Channel:0:0" SamplesPerPixel="3"/><TiffData/></Pixels></Image></OME>'
+    )
+    return _write(path, pixels, xml, levels, tile_px, "jpeg", jpeg, as_sub_directories=True)
+
+
 def _write(
     path: Path,
     pixels: NDArray[np.uint8],
@@ -78,12 +97,14 @@ def _write(
     compression: Compression,
     jpeg: Jpeg,
     icc: bytes = b"",
+    as_sub_directories: bool = False,
 ) -> Path:
+    """``as_sub_directories``: all levels but the first stand in the first one's tag SubIFDs."""
     images = [(ds, _shrink(pixels, ds)) for ds in levels if min(pixels.shape[:2]) // ds >= 1]
     with path.open("wb") as out:
         out.write(struct.pack("<2sHI", b"II", 42, 0))
-        link = 4
-        for downsample, image in images:
+        link, below = 4, []
+        for downsample, image in reversed(images) if as_sub_directories else images:
             offsets, lengths, tables = [], [], b""
             for tile in _tiles(image, tile_px):
                 data, tables = _encode(tile, compression, jpeg)
@@ -95,9 +116,17 @@ def _write(
                 entries.append(_Entry(347, _UNDEFINED, tables))
             if icc:
                 entries.append(_Entry(34675, _UNDEFINED, icc))
-            if description is not None:
+            if description is not None and not (as_sub_directories and downsample != 1):
                 entries.append(_Entry(270, _ASCII, description.encode() + b"\0"))
-            link = _write_directory(out, entries, link)
+            if as_sub_directories and downsample == 1:
+                entries.append(_Entry(330, _LONG, tuple(reversed(below))))
+            here, following = _write_directory(out, entries)
+            below.append(here)
+            if not as_sub_directories or downsample == 1:
+                out.seek(link)
+                out.write(struct.pack("<I", here))
+                out.seek(0, io.SEEK_END)
+                link = following
     return path
 
 
@@ -185,8 +214,8 @@ def _entries(
     return [*entries, _Entry(530, _SHORT, chroma)] if ycbcr else entries
 
 
-def _write_directory(out: io.BufferedIOBase, entries: list[_Entry], link: int) -> int:
-    """Appends an image file directory, points ``link`` at it, returns where the next link belongs."""
+def _write_directory(out: io.BufferedIOBase, entries: list[_Entry]) -> tuple[int, int]:
+    """Appends an image file directory; where it begins, and where the link to the next belongs."""
     packed = []
     for entry in sorted(entries, key=lambda entry: entry.tag):
         if isinstance(entry.values, bytes):
@@ -203,10 +232,7 @@ def _write_directory(out: io.BufferedIOBase, entries: list[_Entry], link: int) -
     out.write(struct.pack("<H", len(packed)) + b"".join(packed))
     next_link = out.tell()
     out.write(struct.pack("<I", 0))
-    out.seek(link)
-    out.write(struct.pack("<I", here))
-    out.seek(0, io.SEEK_END)
-    return next_link
+    return here, next_link
 
 
 def he_like(

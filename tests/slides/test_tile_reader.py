@@ -16,7 +16,7 @@ from app.slides.tile_codec import decode_tile
 from app.slides.tile_reader import TileReader
 from app.slides.types import ReadingPlan
 
-from .make_slide import Jpeg, he_like, write_generic_tiff, write_svs
+from .make_slide import Jpeg, he_like, write_generic_tiff, write_ome_tiff, write_svs
 from .test_render import edge_errors_px, ruler_slide
 
 PLAN = ReadingPlan()
@@ -259,3 +259,15 @@ def test_what_is_of_another_kind_is_read_through_openslide(tmp_path, pixels, kin
         assert why in reader.why_openslide
         if kind != "tables are missing":
             assert np.array_equal(reader.tile(0), by_openslide(opened, all_coords(opened)[:1])[0])
+
+
+@pytest.mark.parametrize("coding", ["4:4:4", "4:2:0", "RGB"])
+def test_an_ome_tiff_is_read_directly_with_its_own_pixel_size(tmp_path, pixels, coding):
+    """OpenSlide sees its first level alone (SubIFDs are not its levels), and nothing of its resolution."""
+    with open_slide(write_ome_tiff(tmp_path / "s.ome.tiff", pixels, 0.5, **CODINGS[coding])) as opened:
+        info, coords = opened.info, all_coords(opened)
+        assert (info.vendor, info.mpp, info.mpp_source, len(info.level_sizes)) == ("generic-tiff", 0.5, "file", 1)
+        found, reader = read_all(opened, coords)
+        expected = by_openslide(opened, coords)
+    assert (reader.why_openslide, reader.by_openslide) == ("", 0)
+    assert np.abs(found.astype(int) - expected).max() <= self_check.TOLERANCE

@@ -1,0 +1,61 @@
+import pytest
+
+from app.errors import MppImplausibleError, MppMissingError
+from app.slides.metadata import resolve_mpp
+from app.slides.ome import DESCRIPTION, ome_mpp
+
+NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+
+
+def ome(pixels: str, head: str = '<?xml version="1.0" encoding="UTF-8"?>') -> dict[str, str]:
+    return {DESCRIPTION: f'{head}<OME xmlns="{NAMESPACE}"><Image ID="Image:0"><Pixels {pixels}/></Image></OME>'}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "mpp"),
+    [
+        ('PhysicalSizeX="0.2501" PhysicalSizeY="0.2499"', (0.2501, 0.2499)),
+        ('PhysicalSizeX="250" PhysicalSizeXUnit="nm" PhysicalSizeY="0.00025" PhysicalSizeYUnit="mm"', (0.25, 0.25)),
+        (
+            'PhysicalSizeX="2.5e-5" PhysicalSizeXUnit="cm" PhysicalSizeY=".25" PhysicalSizeYUnit="\u03bcm"',
+            (0.25, 0.25),
+        ),
+    ],
+)
+def test_the_size_is_read_in_its_unit_and_before_the_tiffs_own(pixels: str, mpp: tuple[float, float]):
+    given = {**ome(pixels), "openslide.mpp-x": "352.8", "openslide.mpp-y": "352.8"}  # 72 dpi: what many writers leave
+    assert resolve_mpp(given, None) == (*mpp, "file")
+    assert resolve_mpp(given, 0.5) == (0.5, 0.5, "request")
+
+
+def test_the_first_image_is_the_slide():
+    given = ome('PhysicalSizeX="0.25" PhysicalSizeY="0.25"')
+    given[DESCRIPTION] = given[DESCRIPTION].replace(
+        "</OME>", '<Image ID="Image:1"><Pixels PhysicalSizeX="30" PhysicalSizeY="30"/></Image></OME>'
+    )
+    assert ome_mpp(given) == ("0.25", "0.25")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {DESCRIPTION: "Aperio Image Library|MPP = 0.25"},
+        ome('SizeX="5"'),
+        ome('PhysicalSizeX="0.25"'),
+        ome('PhysicalSizeX="1" PhysicalSizeXUnit="pixel" PhysicalSizeY="1" PhysicalSizeYUnit="pixel"'),
+        {DESCRIPTION: "<OME><Image><Pix"},
+        {DESCRIPTION: "<OME <<<"},
+        ome('PhysicalSizeX="&a;" PhysicalSizeY="&a;"', '<!DOCTYPE x [<!ENTITY a "0.25">]>'),
+    ],
+)
+def test_what_says_no_size_has_none(given: dict[str, str]):
+    assert ome_mpp(given) is None
+    with pytest.raises(MppMissingError):
+        resolve_mpp(given, None)
+
+
+@pytest.mark.parametrize("size", ["abc", "-1", "nan", "1e9"])
+def test_a_bogus_size_is_refused_and_not_replaced(size: str):
+    with pytest.raises(MppImplausibleError, match="as mpp"):
+        resolve_mpp(ome(f'PhysicalSizeX="{size}" PhysicalSizeY="{size}"'), None)
