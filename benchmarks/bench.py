@@ -59,7 +59,7 @@ class Target:
 
 SLIDE, SLIDE_20X, SMALL = (str(slide_path(wanted).relative_to(ROOT)) for wanted in (MAIN, MAIN_20X, START))
 PARTS = (
-    Part("Reading", "reading.py", (SLIDE, SLIDE_20X, "--tiles", "48")),
+    Part("Reading", "reading.py", (SLIDE, SLIDE_20X, "--tiles", "432")),
     Part("Embedding by precision", "embedding.py", (SLIDE,)),
     Part("The whole command", "command.py", (SLIDE, SMALL)),
     Part("Whole slide against the usual way", "whole_slide.py", (SLIDE, "--rounds", "3")),

@@ -60,7 +60,7 @@ def model_source(model: Model, batch_tiles: int) -> Source:
     return Source(
         plan=reading_plan(manifest),
         embed=partial(Device().embed, model.embedder),
-        batch_tiles=batch_tiles,
+        batch_tiles=max(batch_tiles, model.embedder.batch_tiles * model.embedder.lanes),
         about={
             "model": f"{manifest.name} {manifest.version}",
             "model_manifest_sha256": model.manifest_sha256,
