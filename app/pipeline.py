@@ -17,6 +17,7 @@ from app.inference.device import Claim, Device, Embeddings
 from app.inference.manifest import Manifest
 from app.inference.model import Model
 from app.prediction import top_tiles
+from app.process import let_thread_give_way
 from app.reading_plan import reading_plan
 from app.results.schema import RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
@@ -32,6 +33,9 @@ IN_LINE = 4
 """Batches of a slide at the device for each of its lanes: one is computed, others wait. They are collected in order, so
 that one which was begun and lost its core must leave enough behind it to do."""
 TURN_WAIT_S = 0.1
+HASH_NICENESS = 10
+"""All wait for the survey, which leaves a core to itself for half of its time; nobody waits for the hash till the end.
+"""
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,7 @@ def _hashing(request: SlideRequest) -> Iterator[Future[tuple[str, int]]]:
         yield known
         return
     stop = threading.Event()
-    beside = ThreadPoolExecutor(1, thread_name_prefix="hash")
+    beside = ThreadPoolExecutor(1, "hash", let_thread_give_way, (HASH_NICENESS,))
     try:
         yield beside.submit(hash_slide, request.path, stop.is_set)
     finally:
