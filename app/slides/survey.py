@@ -1,5 +1,7 @@
 """From an open slide to the list of tiles to read: thumbnail, masks, grid."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from app.slides.grid import grid_for, select_tiles, tissue_fractions
@@ -24,8 +26,10 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
     thumbnail = render_thumbnail(opened)
     mpp = thumbnail_mpp(info, (thumbnail.shape[1], thumbnail.shape[0]))
     masks = find_tissue(thumbnail, mpp)
-    grid = grid_for(info, plan)
-    chosen = select_tiles(tissue_fractions(masks.tissue, info.width, info.height, grid), plan.tissue_min)
+    with ThreadPoolExecutor(1) as beside:
+        stain_he = beside.submit(stain_is_he, thumbnail, masks.tissue)
+        grid = grid_for(info, plan)
+        chosen = select_tiles(tissue_fractions(masks.tissue, info.width, info.height, grid), plan.tissue_min)
     return Survey(
         thumbnail=thumbnail,
         tissue_mask=masks.tissue,
@@ -40,7 +44,7 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
             pen_fraction=_share(masks.pen),
             dark_fraction=_share(masks.dark),
             out_of_focus_fraction=None,
-            stain_he=stain_is_he(thumbnail, masks.tissue),
+            stain_he=stain_he.result(),
         ),
         warnings=((_MISLABELLED,) if opened.ycbcr else ()) + chosen.warnings,
     )

@@ -5,6 +5,7 @@ optical density over the channels, against the slide's own glass. Fat has hardly
 fine texture counts too. Either is tissue only where it hangs together with something clearly stained.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,18 +55,24 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
     work_mpp = mpp * factor
     rgb = np.asarray(small)
     background = background_colour(rgb)
-    density = optical_density(rgb, background)
-    pen = find_pen(rgb, density, background, work_mpp)
-    dark_limit = _DARK + _DARK_RISE * max(0.0, _LIT_GLASS - float(background.max()))
-    dark = keep_large(brightest_channel(rgb) < dark_limit, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
-    smooth = work_mpp < _SMOOTH_BELOW_UM
-    if smooth:
-        rgb = np.asarray(small.filter(ImageFilter.BoxBlur(1)))
-    tissue = _stained(optical_density(rgb, background), _texture(small, background), pen | dark, work_mpp)
-    if smooth:  # which carried the colour one pixel outwards
+    is_smoothed = work_mpp < _SMOOTH_BELOW_UM
+    with ThreadPoolExecutor(1) as beside:
+        smooth = beside.submit(_density, small, background, is_smoothed)
+        texture = beside.submit(_texture, small, background)
+        density = optical_density(rgb, background)
+        pen = find_pen(rgb, density, background, work_mpp)
+        dark_limit = _DARK + _DARK_RISE * max(0.0, _LIT_GLASS - float(background.max()))
+        dark = keep_large(brightest_channel(rgb) < dark_limit, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
+    tissue = _stained(smooth.result(), texture.result(), pen | dark, work_mpp)
+    if is_smoothed:  # which carried the colour one pixel outwards
         tissue &= erode(tissue, 1) | (_spread(density) >= _SPREAD)
     height, width = thumbnail.shape[:2]
     return TissueMasks(*(_enlarge(mask, factor, height, width) for mask in (tissue, pen, dark)))
+
+
+def _density(small: Image.Image, background: Float32Array, is_smoothed: bool) -> Float32Array:
+    picture = small.filter(ImageFilter.BoxBlur(1)) if is_smoothed else small
+    return optical_density(np.asarray(picture), background)
 
 
 def _stained(density: Float32Array, texture: Float32Array, excluded: BoolArray, mpp: float) -> BoolArray:
