@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
@@ -27,10 +28,14 @@ def go_by_name(name: str) -> None:
 
 
 def let_thread_give_way(niceness: int) -> None:
-    """Let other threads, of this process too, compute before the calling one (Linux; elsewhere nothing)."""
+    """Let other threads, of this process too, compute before the calling one.
+
+    A hint: nothing happens elsewhere than on Linux, or where the kernel refuses.
+    """
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + niceness))
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + niceness))
 
 
 def give_way(niceness: int) -> bool:
