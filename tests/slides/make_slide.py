@@ -120,13 +120,10 @@ def _write(
                 entries.append(_Entry(270, _ASCII, description.encode() + b"\0"))
             if as_sub_directories and downsample == 1:
                 entries.append(_Entry(330, _LONG, tuple(reversed(below))))
-            here, following = _write_directory(out, entries)
-            below.append(here)
-            if not as_sub_directories or downsample == 1:
-                out.seek(link)
-                out.write(struct.pack("<I", here))
-                out.seek(0, io.SEEK_END)
-                link = following
+            if as_sub_directories and downsample != 1:
+                below.append(_append_directory(out, entries)[0])
+            else:
+                link = _write_directory(out, entries, link)
     return path
 
 
@@ -214,7 +211,16 @@ def _entries(
     return [*entries, _Entry(530, _SHORT, chroma)] if ycbcr else entries
 
 
-def _write_directory(out: io.BufferedIOBase, entries: list[_Entry]) -> tuple[int, int]:
+def _write_directory(out: io.BufferedIOBase, entries: list[_Entry], link: int) -> int:
+    """Appends an image file directory, points ``link`` at it, returns where the next link belongs."""
+    here, next_link = _append_directory(out, entries)
+    out.seek(link)
+    out.write(struct.pack("<I", here))
+    out.seek(0, io.SEEK_END)
+    return next_link
+
+
+def _append_directory(out: io.BufferedIOBase, entries: list[_Entry]) -> tuple[int, int]:
     """Appends an image file directory; where it begins, and where the link to the next belongs."""
     packed = []
     for entry in sorted(entries, key=lambda entry: entry.tag):
