@@ -20,6 +20,8 @@ _BLOCK_LEVEL_PX = 2048
 _THREADS = 2
 """Decoders work side by side; nothing else of a job can be done before its tissue is found."""
 _CHECKED_TILES = 3
+_SHRUNK_FROM_PX = 64
+"""Of a smaller side the rest that shrinking loses would be much, or all."""
 _FILTER = Image.Resampling.HAMMING
 """As sharp as BOX without its uneven steps at ratios like 1.9."""
 _FOOT = 1
@@ -86,7 +88,8 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: lis
     _check(opened, level, image)
     downsample = opened.info.level_downsamples[level]
     thumbnail_downsample = math.sqrt(opened.info.width / out.shape[1] * opened.info.height / out.shape[0])
-    image = image.shrunk(image.shrinks_by(thumbnail_downsample * (1 + ENLARGEMENT_MAX) / downsample))
+    if min(image.width, image.height) >= _SHRUNK_FROM_PX:
+        image = image.shrunk(image.shrinks_by(thumbnail_downsample * (1 + ENLARGEMENT_MAX) / downsample))
 
     def draw(mine: list[_Block]) -> None:
         placed = [_placed(image, downsample * image.shrink, block) for block in mine]
@@ -115,7 +118,8 @@ def _placed(image: TiledImage, downsample: float, block: _Block) -> tuple[LevelR
     """The whole px of ``image`` under a block and its margin, and where in them the block lies."""
     width, height, extent = image.width, image.height, block.extent
     left, top = extent.x0 / downsample, extent.y0 / downsample
-    right, bottom = left + extent.width / downsample, top + extent.height / downsample
+    # A shrunk image lacks the rest of its last row and column: their px is drawn from the one before, not from white.
+    right, bottom = min(left + extent.width / downsample, width), min(top + extent.height / downsample, height)
     begin_x, end_x = widened(left, right, block.margin_px, width)
     begin_y, end_y = widened(top, bottom, block.margin_px, height)
     x, y = math.floor(begin_x), math.floor(begin_y)

@@ -52,6 +52,22 @@ def test_edges_of_the_slide_do_not_fade_into_white(tmp_path):
         assert (thumbnail.render_thumbnail(opened) == 60).all()
 
 
+@pytest.mark.parametrize("levels", [(1,), (1, 4)])
+def test_what_a_shrunk_level_lacks_at_its_end_is_not_white(tmp_path, levels):
+    pixels = np.full((1_511, 2_503, 3), 60, np.uint8)  # in eighths 7/8 of a px is left over
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.97, levels=levels)) as opened:
+        drawn = thumbnail.render_thumbnail(opened)
+    assert np.abs(drawn.astype(int) - 60).max() <= 1
+
+
+@pytest.mark.parametrize("height", [3, 63, 65])
+def test_a_narrow_slide_is_seen_whole(tmp_path, height):
+    pixels = np.full((height, 2_503, 3), 60, np.uint8)
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.97, levels=(1,))) as opened:
+        drawn = thumbnail.render_thumbnail(opened)
+    assert drawn.shape[1] == 303 and np.abs(drawn.astype(int) - 60).max() <= 1
+
+
 def by_openslide(monkeypatch, opened) -> np.ndarray:
     def refuse(*_args: object) -> None:
         raise thumbnail.NotDirectError("asked for")
