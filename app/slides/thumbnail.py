@@ -90,13 +90,17 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: lis
     thumbnail_downsample = math.sqrt(opened.info.width / out.shape[1] * opened.info.height / out.shape[0])
     if min(image.width, image.height) >= _SHRUNK_FROM_PX:
         image = image.shrunk(image.shrinks_by(thumbnail_downsample * (1 + ENLARGEMENT_MAX) / downsample))
+    # Not the image's own size: Philips counts in what fills up its last tiles.
+    width, height = (side // image.shrink for side in opened.info.level_sizes[level])
 
     def draw(mine: list[_Block]) -> None:
-        placed = [_placed(image, downsample * image.shrink, block) for block in mine]
+        placed = [_placed((width, height), downsample * image.shrink, block) for block in mine]
         with DirectLevel(opened.entry, image, [rect for rect, _ in placed]) as direct:
             for number, (block, (rect, box)) in enumerate(zip(mine, placed, strict=True)):
-                pixels = Image.fromarray(direct.read(rect, number))
-                drawn = pixels.resize(block.size, _FILTER, box=box)
+                pixels = direct.read(rect, number)
+                if image.shrink > 1:  # which loses the rest of the last row and column: those before stand in for it
+                    _repeat_last(pixels, width - rect.x, height - rect.y)
+                drawn = Image.fromarray(pixels).resize(block.size, _FILTER, box=box)
                 out[block.top : block.bottom, block.left : block.right] = np.asarray(drawn)
 
     share = -(-len(blocks) // _THREADS)
@@ -114,12 +118,19 @@ def _check(opened: OpenedSlide, level: int, image: TiledImage) -> None:
             check_patch(opened.slide, level, direct, near)
 
 
-def _placed(image: TiledImage, downsample: float, block: _Block) -> tuple[LevelRect, tuple[float, float, float, float]]:
-    """The whole px of ``image`` under a block and its margin, and where in them the block lies."""
-    width, height, extent = image.width, image.height, block.extent
+def _repeat_last(pixels: UInt8Array, width: int, height: int) -> None:
+    """Fill what lies beyond ``width`` and ``height`` (at least 1) with the last column and row before it, in place."""
+    pixels[:, width:] = pixels[:, width - 1 : width]
+    pixels[height:] = pixels[height - 1 : height]
+
+
+def _placed(
+    size: tuple[int, int], downsample: float, block: _Block
+) -> tuple[LevelRect, tuple[float, float, float, float]]:
+    """The whole px of an image of ``size`` under a block and its margin, and where in them the block lies."""
+    (width, height), extent = size, block.extent
     left, top = extent.x0 / downsample, extent.y0 / downsample
-    # A shrunk image lacks the rest of its last row and column: their px is drawn from the one before, not from white.
-    right, bottom = min(left + extent.width / downsample, width), min(top + extent.height / downsample, height)
+    right, bottom = left + extent.width / downsample, top + extent.height / downsample
     begin_x, end_x = widened(left, right, block.margin_px, width)
     begin_y, end_y = widened(top, bottom, block.margin_px, height)
     x, y = math.floor(begin_x), math.floor(begin_y)

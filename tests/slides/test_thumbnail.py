@@ -60,6 +60,30 @@ def test_what_a_shrunk_level_lacks_at_its_end_is_not_white(tmp_path, levels):
     assert np.abs(drawn.astype(int) - 60).max() <= 1
 
 
+def line_centre(picture: np.ndarray) -> float:
+    """Where, in columns, the dark line of a white picture lies."""
+    darkness = 255 - picture[picture.shape[0] // 2, :-3, 0].astype(float)
+    darkness[darkness < 40] = 0
+    return float((darkness * np.arange(len(darkness))).sum() / darkness.sum())
+
+
+@pytest.mark.parametrize(("mpp", "width", "levels"), [(0.25, 3_295, (1, 4, 16)), (1.0, 1_607, (1,))])
+def test_what_a_shrunk_level_lacks_moves_nothing(tmp_path, mpp, width, levels):
+    pixels = np.full((2_407, width, 3), 255, np.uint8)
+    side = round(8 / mpp)
+    begin = width - 10 * side
+    pixels[:, begin : begin + 3 * side] = 20
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, mpp, levels=levels)) as opened:
+        drawn = thumbnail.render_thumbnail(opened)
+    assert abs(line_centre(drawn) - ((begin + 1.5 * side) * drawn.shape[1] / width - 0.5)) < 0.15
+
+
+def test_a_last_block_that_begins_where_a_shrunk_level_ends_is_drawn(tmp_path):
+    pixels = np.full((1_047, 32_767, 3), 100, np.uint8)
+    with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.26, levels=(1, 4, 16))) as opened:
+        assert np.abs(thumbnail.render_thumbnail(opened).astype(int) - 100).max() <= 1
+
+
 @pytest.mark.parametrize("height", [3, 63, 65])
 def test_a_narrow_slide_is_seen_whole(tmp_path, height):
     pixels = np.full((height, 2_503, 3), 60, np.uint8)
