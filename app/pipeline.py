@@ -30,10 +30,10 @@ Progress = Callable[[str, int, int], None]
 
 STAGES = ("open", "survey", "tiles", "aggregate", "write")
 IN_LINE = 4
-"""Batches of a slide at the device for each of its lanes: one is computed, others wait. They are collected in order, so
-that one which was begun and lost its core must leave enough behind it to do."""
+"""Batches of a slide at the device for each of its lanes: one is computed, others wait. They are computed and collected
+in order: while the first of them is out of its core, the others' lane has those behind it to do."""
 TURN_WAIT_S = 0.1
-HASH_NICENESS = 10
+HASH_NICENESS = 15
 """All wait for the survey, which leaves a core to itself for half of its time; nobody waits for the hash till the end.
 """
 
@@ -217,7 +217,7 @@ def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watc
                 batch = next(batches, None)
             if batch is None:
                 break
-            claim = Claim(tiles.urgency, total - batch.start)
+            claim = Claim(tiles.urgency, total - batch.start, slide=in_line)
             in_line.append((batch.start, device.submit(model.embedder, batch.tiles, claim)))
             if len(in_line) == line:
                 collect()

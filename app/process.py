@@ -28,14 +28,14 @@ def go_by_name(name: str) -> None:
 
 
 def let_thread_give_way(niceness: int) -> None:
-    """Let other threads, of this process too, compute before the calling one.
+    """Let others, of this process too, compute before the calling thread: make it at least so nice (19 is the most).
 
     A hint: nothing happens elsewhere than on Linux, or where the kernel refuses.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + niceness))
+            os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def give_way(niceness: int) -> bool:

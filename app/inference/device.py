@@ -8,7 +8,7 @@ ran; a failure is the slide's own.
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,14 @@ Embeddings = NDArray[np.float32]
 
 @dataclass(frozen=True, order=True)
 class Claim:
-    """What a batch is weighed by: ``urgency`` of its slide, 0 the most urgent; ``tiles_left`` of the slide."""
+    """What a batch is weighed by: ``urgency`` of its slide, 0 the most urgent; ``tiles_left`` of the slide.
+
+    ``slide``: any object that all batches of a slide share; they are computed in the order in which they came.
+    """
 
     urgency: int
     tiles_left: int
+    slide: object = field(default_factory=object, compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Device:
         """One tile or more, by every lane: waits for float32 [n, D]. InferenceFailedError as ``embedder.embed``."""
         step = embedder.batch_tiles
         starts = range(0, len(tiles), step)
-        answers = [self.submit(embedder, tiles[at : at + step], Claim(0, len(tiles) - at)) for at in starts]
+        answers = [self.submit(embedder, tiles[at : at + step], Claim(0, len(tiles) - at, self)) for at in starts]
         return np.concatenate([answer.result() for answer in answers])
 
     def close(self) -> None:
@@ -137,7 +141,9 @@ class Device:
             if not self._line:
                 return []
             self._begun += 1
-            ranked = sorted(self._line, key=lambda waiting: waiting.claim)
+            newest = {id(waiting.claim.slide): waiting.claim for waiting in self._line}
+            # A slide ranks by its newest batch, which has the fewest tiles left; its own stay in order.
+            ranked = sorted(self._line, key=lambda waiting: newest[id(waiting.claim.slide)])
             head = self._line[0] if self._begun % FAIR_EVERY == 0 else ranked[0]
             chosen, room = [head], head.embedder.batch_tiles - len(head.tiles)
             for order in ranked:

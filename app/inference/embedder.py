@@ -20,8 +20,8 @@ class Batching:
     """How a device wants its tiles.
 
     ``sizes`` of a batch, ascending; ``is_padded``: a batch has one of these sizes, else any up to the last; ``lanes``:
-    how many batches are best computed at a time; ``niceness`` of the threads that do so: where they compute on the
-    cores that also feed them, those who feed them go first.
+    how many batches are best computed at a time; ``niceness``: the least of the threads that do so (where they compute
+    on the cores that also feed them, those who feed them go first).
     """
 
     sizes: tuple[int, ...]

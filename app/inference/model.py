@@ -18,8 +18,8 @@ from app.inference.session import OnnxGraph
 # but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.
 BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
-NICENESS_CPU = 10
-"""A reader shares the cores with the lanes that it feeds: one left waiting for a core has both run dry."""
+NICENESS_CPU = 15
+"""More than a reader's (app.slides.nursery_main): one that waits for a core has the lanes that it feeds run dry."""
 
 
 @dataclass(frozen=True)
