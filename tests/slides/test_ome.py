@@ -4,6 +4,7 @@ from app.errors import MppImplausibleError, MppMissingError
 from app.slides.metadata import resolve_mpp
 from app.slides.ome import DESCRIPTION, ome_mpp
 
+LEVEL_0 = "openslide.level[0].{}"
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
 
@@ -28,11 +29,22 @@ def test_the_size_is_read_in_its_unit_and_before_the_tiffs_own(pixels: str, mpp:
     assert resolve_mpp(given, 0.5) == (0.5, 0.5, "request")
 
 
-def test_the_first_image_is_the_slide():
-    given = ome('PhysicalSizeX="0.25" PhysicalSizeY="0.25"')
-    given[DESCRIPTION] = given[DESCRIPTION].replace(
-        "</OME>", '<Image ID="Image:1"><Pixels PhysicalSizeX="30" PhysicalSizeY="30"/></Image></OME>'
-    )
+def test_the_image_of_the_slides_size_counts():
+    """A file of several may carry the XML of all; a resized copy that of the original."""
+    images = [
+        f'<Image><Pixels SizeX="{x}" SizeY="20" PhysicalSizeX="{mpp}" PhysicalSizeY="{mpp}"/></Image>'
+        for x, mpp in ((30, 2), (40, 0.25))
+    ]
+    given = {DESCRIPTION: f'<OME xmlns="{NAMESPACE}">{"".join(images)}</OME>', LEVEL_0.format("height"): "20"}
+    assert ome_mpp({**given, LEVEL_0.format("width"): "40"}) == ("0.25", "0.25")
+    assert ome_mpp({**given, LEVEL_0.format("width"): "30"}) == ("2", "2")
+    assert ome_mpp({**given, LEVEL_0.format("width"): "80"}) is None
+
+
+@pytest.mark.parametrize("prefix", ["", "\n", "<!-- Warning: this comment is an OME-XML metadata block. -->"])
+def test_what_stands_before_the_root_does_not_matter(prefix: str):
+    given = ome('PhysicalSizeX="0.25" PhysicalSizeY="0.25"', prefix)
+    given[DESCRIPTION] = given[DESCRIPTION].replace("<OME xmlns", "<ome:OME xmlns:ome").replace("</OME", "</ome:OME")
     assert ome_mpp(given) == ("0.25", "0.25")
 
 
@@ -42,8 +54,8 @@ def test_the_first_image_is_the_slide():
         {},
         {DESCRIPTION: "Aperio Image Library|MPP = 0.25"},
         ome('SizeX="5"'),
-        ome('PhysicalSizeX="0.25"'),
-        ome('PhysicalSizeX="1" PhysicalSizeXUnit="pixel" PhysicalSizeY="1" PhysicalSizeYUnit="pixel"'),
+        ome("SizeC='3'"),
+        {DESCRIPTION: '<scn><Pixels PhysicalSizeX="1" PhysicalSizeY="1"/><OME/></scn>'},
         {DESCRIPTION: "<OME><Image><Pix"},
         {DESCRIPTION: "<OME <<<"},
         ome('PhysicalSizeX="&a;" PhysicalSizeY="&a;"', '<!DOCTYPE x [<!ENTITY a "0.25">]>'),
@@ -53,6 +65,19 @@ def test_what_says_no_size_has_none(given: dict[str, str]):
     assert ome_mpp(given) is None
     with pytest.raises(MppMissingError):
         resolve_mpp(given, None)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        'PhysicalSizeX="0.25"',
+        'PhysicalSizeX="1" PhysicalSizeXUnit="pixel" PhysicalSizeY="1" PhysicalSizeYUnit="pixel"',
+        'PhysicalSizeX="0.25" PhysicalSizeXUnit="\ufffdm" PhysicalSizeY="0.25" PhysicalSizeYUnit="\ufffdm"',
+    ],
+)
+def test_a_size_that_cannot_be_understood_is_not_replaced(pixels: str):
+    with pytest.raises(MppImplausibleError, match="as mpp"):
+        resolve_mpp({**ome(pixels), "openslide.mpp-x": "1", "openslide.mpp-y": "1"}, None)
 
 
 @pytest.mark.parametrize("size", ["abc", "-1", "nan", "1e9"])
