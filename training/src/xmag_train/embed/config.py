@@ -13,8 +13,8 @@ class EmbedConfig(Config):
 
     ``model``: an exported model's folder. ``encoder``: a teacher of the registry, or a student, in its place; ``model``
     then only says how much of a tile must be tissue (0.10 without it). ``out``: gets `<slide>.h5`. ``device``: cpu,
-    cuda or auto. ``precision``: of a model. ``batch_tiles``: 5x tiles per turn of the reader; a model gets a batch for each
-    of its lanes at least.
+    cuda or auto. ``precision``: of a model. ``batch_tiles``: 5x tiles per turn of the reader; a model gets a
+    batch for each of its lanes at least.
     """
 
     model: Path | None = None
