@@ -47,9 +47,6 @@ class _Images:
         if name == "Pixels" and self.is_ome:
             self.found.append(attributes)
 
-    def close(self) -> None:
-        """The text is at its end."""
-
 
 def _pixels(text: str, size: tuple[str, ...]) -> Mapping[str, str]:
     """The attributes of the image of ``size``, else of the first that states none; a copy may have been resized.
