@@ -17,7 +17,7 @@ from app.inference.device import Claim, Device, Embeddings
 from app.inference.manifest import Manifest
 from app.inference.model import Model
 from app.prediction import top_tiles
-from app.process import let_thread_give_way
+from app.process import BEHIND_READERS, let_thread_give_way
 from app.reading_plan import reading_plan
 from app.results.schema import RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
@@ -31,11 +31,8 @@ Progress = Callable[[str, int, int], None]
 STAGES = ("open", "survey", "tiles", "aggregate", "write")
 IN_LINE = 4
 """Batches of a slide at the device for each of its lanes: one is computed, others wait. They are computed and collected
-in order: while the first of them is out of its core, the others' lane has those behind it to do."""
+in order: while the first has lost its core, the other lanes have those behind it to do."""
 TURN_WAIT_S = 0.1
-HASH_NICENESS = 15
-"""All wait for the survey, which leaves a core to itself for half of its time; nobody waits for the hash till the end.
-"""
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,8 @@ def _hashing(request: SlideRequest) -> Iterator[Future[tuple[str, int]]]:
         yield known
         return
     stop = threading.Event()
-    beside = ThreadPoolExecutor(1, "hash", let_thread_give_way, (HASH_NICENESS,))
+    # The survey, for which all wait, leaves half a core; nobody waits for the hash before the end.
+    beside = ThreadPoolExecutor(1, "hash", let_thread_give_way, (BEHIND_READERS,))
     try:
         yield beside.submit(hash_slide, request.path, stop.is_set)
     finally:
@@ -217,7 +215,7 @@ def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watc
                 batch = next(batches, None)
             if batch is None:
                 break
-            claim = Claim(tiles.urgency, total - batch.start, slide=in_line)
+            claim = Claim(tiles.urgency, total - batch.start, slide=tiles)
             in_line.append((batch.start, device.submit(model.embedder, batch.tiles, claim)))
             if len(in_line) == line:
                 collect()

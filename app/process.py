@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+BEHIND_READERS = 15
+"""Niceness of threads that compute on the cores of the reader processes, which are 10 nice: one that waits for a core
+has all wait who compute what it reads."""
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 

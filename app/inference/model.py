@@ -13,13 +13,12 @@ from app.inference.precision import choose_variant
 from app.inference.providers import choose_provider
 from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
+from app.process import BEHIND_READERS
 
 # On a CPU small enough for a core's own cache: each further tile costs about 14 MB a core. A GPU wants to be filled,
 # but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.
 BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
-NICENESS_CPU = 15
-"""More than a reader's (app.slides.nursery_main): one that waits for a core has the lanes that it feeds run dry."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
     batching = (
         Batching(BATCH_SIZES_CUDA, is_padded=True, lanes=1, niceness=0)
         if provider.is_cuda
-        else Batching(BATCH_SIZES_CPU, is_padded=False, lanes=cores, niceness=NICENESS_CPU)
+        else Batching(BATCH_SIZES_CPU, is_padded=False, lanes=cores, niceness=BEHIND_READERS)
     )
     heads = {
         head.task: MilHead(

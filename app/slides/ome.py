@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 DESCRIPTION = "tiff.ImageDescription"
 _SIZE = ("openslide.level[0].width", "openslide.level[0].height")
+_HEAD_CHARACTERS = 4096
+"""A comment of the writer's may stand before the root element."""
 _UM_PER_UNIT = {
     **{"m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "pm": 1e-6, "Å": 1e-4},
     **{"in": 25_400.0, "ft": 304_800.0, "thou": 25.4},
@@ -25,10 +27,6 @@ def ome_mpp(properties: Mapping[str, str]) -> tuple[str, str] | None:
     pixels = _pixels(text, tuple(properties.get(name, "") for name in _SIZE))
     x, y = (_um(pixels, f"PhysicalSize{axis}") for axis in "XY")
     return None if x is None and y is None else (x or "", y or "")
-
-
-_HEAD_CHARACTERS = 4096
-"""A comment of the writer's may stand before the root element."""
 
 
 class _Images:

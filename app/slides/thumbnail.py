@@ -87,9 +87,9 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: lis
         raise NotDirectError(f"{image.coding} in large blocks is no faster")
     _check(opened, level, image)
     downsample = opened.info.level_downsamples[level]
-    thumbnail_downsample = math.sqrt(opened.info.width / out.shape[1] * opened.info.height / out.shape[0])
     if min(image.width, image.height) >= _SHRUNK_FROM_PX:
-        image = image.shrunk(image.shrinks_by(thumbnail_downsample * (1 + ENLARGEMENT_MAX) / downsample))
+        limit_mpp = thumbnail_mpp(opened.info, (out.shape[1], out.shape[0])) * (1 + ENLARGEMENT_MAX)
+        image = image.shrunk(image.shrinks_by(limit_mpp / (opened.info.mpp * downsample)))
     # Not the image's own size: Philips counts in what fills up its last tiles.
     width, height = (side // image.shrink for side in opened.info.level_sizes[level])
 
