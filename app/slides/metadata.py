@@ -107,6 +107,8 @@ def read_bounds(properties: Mapping[str, str], width: int, height: int) -> Bound
 
 
 def _checked(mpp_x: float, mpp_y: float, origin: str) -> tuple[float, float]:
+    if math.isnan(mpp_x) or math.isnan(mpp_y):
+        raise MppImplausibleError(f"What {origin} says of the size of a pixel is no length: {_SEND_MPP}.")
     said = f"{mpp_x:g}" if mpp_x == mpp_y else f"{mpp_x:g} × {mpp_y:g}"
     for mpp in (mpp_x, mpp_y):
         if not MPP_MIN <= mpp <= MPP_MAX:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from openslide import OpenSlideError
 
 from app.errors import NotASlideError, SlideCorruptError, SlideMissingError, XmagError
 from app.slides.channel import Channel, ChannelClosedError, Message
@@ -15,6 +16,7 @@ from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.opening import OpenedSlide, open_slide
 from app.slides.protocol import error_to_json, info_to_json, region_part, ring_part, survey_layout, survey_to_json
+from app.slides.render import undecodable
 from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
 from app.slides.storage import blame_storage, memory_error, storage_error
@@ -68,7 +70,7 @@ class _Service:
         op = request["op"]
         try:
             try:
-                return {"op": op, **self._handlers[op](request)}
+                return {"op": op, **self._decoded(op, request)}
             except (NotASlideError, SlideCorruptError) as error:
                 blame_storage(error.message, slide_files(self._path))
                 raise
@@ -76,6 +78,13 @@ class _Service:
             raise storage_error(error) from error
         except MemoryError as error:
             raise memory_error() from error
+
+    def _decoded(self, op: str, request: Message) -> Message:
+        """Also what is asked after an error, as tiles ahead of it are, ends in one: the process stays."""
+        try:
+            return self._handlers[op](request)
+        except OpenSlideError as error:
+            raise undecodable(error) from error
 
     def without_names(self, error: XmagError) -> XmagError:
         """The error without the slide's path, which decoders like to quote and which may name a patient."""

@@ -32,6 +32,14 @@ class _Span:
     count: int
 
 
+def undecodable(error: Exception) -> SlideCorruptError:
+    """The error for what OpenSlide cannot decode. After one, it refuses all else that is asked of the open slide."""
+    return SlideCorruptError(
+        "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
+        f"Export or copy it again. (OpenSlide: {error})"
+    )
+
+
 def tile_extent(opened: OpenedSlide, plan: ReadingPlan, x0: int, y0: int) -> Extent:
     """What the tile whose top-left is (x0, y0) covers."""
     side0 = plan.tile_px * plan.tile_mpp / opened.info.mpp
@@ -99,10 +107,7 @@ def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> I
     try:
         pixels = opened.slide.read_region((columns.start0, rows.start0), level, size)
     except (openslide.OpenSlideError, ValueError) as error:
-        raise SlideCorruptError(
-            "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
-            f"Export or copy it again. (OpenSlide: {error})"
-        ) from error
+        raise undecodable(error) from error
     if opened.ycbcr:
         *channels, alpha = pixels.split()
         pixels = Image.merge("YCbCr", channels).convert("RGB")

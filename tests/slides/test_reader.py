@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -329,3 +330,18 @@ def test_descriptors_are_given_back(slide):
             reader.survey(PLAN)
             list(reader.tiles(16))
     assert used() == before
+
+
+def test_a_slide_cut_off_while_it_is_read_is_damaged_and_the_process_lives(slide, tmp_path):
+    """The tiles asked for ahead meet an OpenSlide that refuses everything after its first error."""
+    path = tmp_path / "s.svs"
+    shutil.copy(slide, path)
+    with SlideReader() as reader:
+        reader.open(path)
+        reader.survey(PLAN)
+        os.truncate(path, 100_000)
+        for _ in range(2):
+            with pytest.raises(SlideCorruptError, match="copy it again"):
+                list(reader.tiles(batch_tiles=2))
+        assert reader.alive
+        assert reader.open(slide).width == 5_200
