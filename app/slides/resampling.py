@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]
 _HALF_WIDTH = 3
 _WEIGHT_ONE = 2**15
 """Sums stay below 2²⁴ of these units for taps of up to 2 in absolute value together; LANCZOS has less than 1.5."""
-_BAND_PX = 8
+_BAND_PX = 12
 """Outputs of one product: more would multiply more zeros, fewer would be many small calls."""
 _PASSES_KEPT = 64
 """A slide has few distinct passes: tiles start at a handful of fractions of a level px."""
