@@ -31,6 +31,7 @@ KINDS: dict[str, type[Config]] = {
     "atlas/bags-student.yaml": BagsConfig,
     "atlas/bags-teacher.yaml": BagsConfig,
     "atlas/distill-first.yaml": DistillConfig,
+    "atlas/distill-second.yaml": DistillConfig,
     "atlas/distill.yaml": DistillConfig,
     "atlas/embed-whole.yaml": EmbedConfig,
     "atlas/evaluate.yaml": EvaluateConfig,
