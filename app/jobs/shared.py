@@ -4,6 +4,9 @@ import math
 import threading
 import time
 
+import structlog
+
+from app.errors import ModelError
 from app.inference.cores import available_cores
 from app.inference.device import Device
 from app.inference.model import Model, load_model
@@ -16,6 +19,7 @@ from app.settings import Settings
 from app.slides.pool import ReaderPool
 from app.slides.reader import ReaderLimits
 
+log = structlog.stdlib.get_logger("xmag.worker")
 JOBS_LEAST, JOBS_MOST = 2, 8
 
 
@@ -58,19 +62,32 @@ class Shared:
         return self._asked_at is not None and time.monotonic() - self._asked_at > self.settings.drain_s
 
     def model(self, name: str) -> Model:
-        """The model, loaded and warm. Raises as ``load_model`` does."""
+        """The model, loaded and warm. Raises as ``load_model`` does.
+
+        Once loaded it stays, whatever becomes of its folder: what was proven at the start goes on computing.
+        """
         with self._loading:
-            if name not in self._models:
-                settings = self.settings
-                model = load_model(
-                    self.registry.folder(name),
-                    device=settings.device,
-                    precision=settings.precision,
-                    threads=settings.threads,
-                )
-                model.warm_up()
-                self._models[name] = model
-            return self._models[name]
+            loaded = self._models.get(name)
+            if loaded is None:
+                loaded = self._models[name] = self._load(name)
+            elif not self._is_in_its_folder(loaded):
+                version = loaded.manifest.version
+                log.warning("model replaced or damaged on disk: restart the workers", model=name, loaded=version)
+            return loaded
+
+    def _load(self, name: str) -> Model:
+        settings = self.settings
+        model = load_model(
+            self.registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
+        )
+        model.warm_up()
+        return model
+
+    def _is_in_its_folder(self, model: Model) -> bool:
+        try:
+            return self.registry.manifest_sha256(model.manifest.name) == model.manifest_sha256
+        except ModelError:
+            return False
 
     def check_models(self) -> None:
         """InferenceFailedError if one no longer computes rightly."""
