@@ -1,6 +1,7 @@
 """Every command tells what it wants, every committed config is one, and none takes a key that it does not know."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def test_a_committed_config_is_valid_and_an_unknown_key_is_refused(name: str, tm
     (tmp_path / "more.yaml").write_text(yaml.safe_dump({**content, "colour": "red"}))
     with pytest.raises(ValidationError, match="colour"):
         kind.read(tmp_path / "more.yaml")
+
+
+def test_configs_name_the_student_that_the_recipe_leaves() -> None:
+    """Another name is refused only when the bags are made, hours later."""
+    trained = DistillConfig.read(CONFIGS / "atlas/distill.yaml").student.name
+    for path in CONFIGS.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"name: (\w+), weights: runs/atlas/distill/(?!ablations)", text):
+            assert name == trained, path
 
 
 def test_the_tables_that_configs_name_are_there() -> None:
