@@ -16,6 +16,7 @@ from xmag_train.export.fidelity import Speed, compare_speed, cosines, embed, ope
 from xmag_train.export.pixels import take_pixels_as_codes
 from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
 from xmag_train.export.ranges import Range, measure_ranges
+from xmag_train.export.shrink import shrink_by_codes
 from xmag_train.export.tiles import TileSet, batches
 from xmag_train.package import Int8Variant
 
@@ -87,6 +88,7 @@ def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: I
     quantised = quantise(graph, ranges, excluded)
     if are_codes:
         take_pixels_as_codes(quantised, first.name)
+        shrink_by_codes(quantised, first.name)
     quantised.producer_name = "xmag-train"
     quantised.producer_version = ""
     return quantised
