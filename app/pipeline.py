@@ -112,8 +112,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         if len(survey.coords) == 0:
             raise EmptySlideError(survey.tissue_mask)
         model = means.model()
-        features = _embed(_Tiles(survey, reader, request.urgency), model, means.device, progress, watch)
-        qc = reader.qc_after_tiles()
+        features, qc = _embed(_Tiles(survey, reader, request.urgency), model, means.device, progress, watch)
         progress("aggregate", 0, 1)
         with watch.stage("aggregate"):
             tasks = request.tasks or tuple(model.heads)
@@ -190,7 +189,10 @@ class _Tiles:
     urgency: int
 
 
-def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watch: Stopwatch) -> Float32Array:
+def _embed(
+    tiles: _Tiles, model: Model, device: Device, progress: Progress, watch: Stopwatch
+) -> tuple[Float32Array, SlideQc]:
+    """The tiles' embeddings, and the figures that the reader has to tell after the last one."""
     total = len(tiles.survey.coords)
     features = np.empty((total, model.manifest.embedding_dim), np.float32)
     progress("tiles", 0, total)
@@ -219,12 +221,14 @@ def _embed(tiles: _Tiles, model: Model, device: Device, progress: Progress, watc
             in_line.append((batch.start, device.submit(model.embedder, batch.tiles, claim)))
             if len(in_line) == line:
                 collect()
+        with watch.stage("qc"):  # while the device has batches in line
+            qc = tiles.reader.qc_after_tiles()
         while in_line:
             collect()
     finally:
         for _, answer in in_line:
             answer.cancel()
-    return features
+    return features, qc
 
 
 def _pictures(tops: list[TopTilePart], reader: SlideReader, tile_px: int) -> UInt8Array:

@@ -37,6 +37,13 @@ def number(value: object, low: float, high: float) -> float:
     return float(value)
 
 
+def bool_or_none(value: object) -> bool | None:
+    """True, False or None. Raises ChannelGarbledError."""
+    if value is not None and not isinstance(value, bool):
+        raise ChannelGarbledError("neither true nor false")
+    return value
+
+
 def fraction_or_none(value: object) -> float | None:
     """0 to 1, or None."""
     return None if value is None else number(value, 0, 1)

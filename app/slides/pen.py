@@ -7,8 +7,9 @@ cells come to 1.0 in blue but keep some density in red. Inks lie outside of that
 
 import numpy as np
 
-from app.slides.colour import brightest_channel
+from app.slides.colour import brightest_channel, optical_density
 from app.slides.regions import Regions, dilate, find_regions
+from app.slides.strips import strips
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 _MIN_AREA_MM2 = 0.02  # a stroke; less is dust or a fibre
@@ -19,14 +20,27 @@ _MIN_BOX_FILL = 0.9
 _MIN_SIDE_SHARE = 0.9
 
 
-def find_pen(rgb: UInt8Array, density: Float32Array, background: Float32Array, mpp: float) -> BoolArray:
+def find_pen(rgb: UInt8Array, background: Float32Array, mpp: float) -> BoolArray:
     """Blue, green, violet, red and black ink: bool [h, w].
 
-    rgb: uint8 [h, w, 3]; density: ``optical_density`` of it, float32 [3, h, w]; mpp: µm/px of both, 8 to 40.
+    rgb: uint8 [h, w, 3]; background: the glass's colour, float32 [3]; mpp: µm/px, 8 to 40.
     """
+    shape = rgb.shape[:2]
     if background.max() < _MIN_BACKGROUND:
-        return np.zeros(rgb.shape[:2], np.bool_)
+        return np.zeros(shape, np.bool_)
     min_px = max(_MIN_AREA_MM2 * 1e6 / mpp**2, 4)
+    cool, bluish, red, black = inks = np.empty((4, *shape), np.bool_)
+    for rows in strips(len(rgb)):
+        _looks_like_ink(optical_density(rgb[rows], background), inks[:, rows])
+    black &= ~_unscanned(rgb, mpp)
+    pen = _strokes(cool, bluish, min_px)
+    for ink in (red, black):
+        pen |= _strokes(ink, ink, min_px)
+    return dilate(pen, max(1, round(_GROW_UM / mpp)))
+
+
+def _looks_like_ink(density: Float32Array, out: BoolArray) -> None:
+    """By density alone (float32 [3, h, w]), into bool [4, h, w]: blue, green or violet; bluish; red; black."""
     red, green, blue = density
     total = density.sum(axis=0)
     cold = ((red > 1.05 * green) & (total > 0.45)) | ((red > 0.95 * green) & (blue < 0.8 * green) & (total > 0.9))
@@ -34,11 +48,10 @@ def find_pen(rgb: UInt8Array, density: Float32Array, background: Float32Array, m
     warm = (green > 0.4) & (red < 0.25 * green) & (blue > 0.65 * green)
     crimson = (green > 0.6) & (red < 0.15 * green) & (blue > 0.55 * green)
     darkest = density.min(axis=0)
-    black = (((darkest > 0.75 * density.max(axis=0)) & (total > 1.5)) | (darkest > 0.8)) & ~_unscanned(rgb, mpp)
-    pen = _strokes(cold | violet, (red > 0.9 * green) & (total > 0.3), min_px)
-    for ink in (warm | crimson, black):
-        pen |= _strokes(ink, ink, min_px)
-    return dilate(pen, max(1, round(_GROW_UM / mpp)))
+    out[0] = cold | violet
+    out[1] = (red > 0.9 * green) & (total > 0.3)
+    out[2] = warm | crimson
+    out[3] = ((darkest > 0.75 * density.max(axis=0)) & (total > 1.5)) | (darkest > 0.8)
 
 
 def _strokes(core: BoolArray, loose: BoolArray, min_px: float) -> BoolArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from app.errors import InternalError, SlideError, StorageUnavailableError, XmagError, error_for_code
 from app.slides.channel import ChannelGarbledError, Message
-from app.slides.checks import SIDE_MAX_PX, clean, fraction_or_none, number, sequence, text, whole
+from app.slides.checks import SIDE_MAX_PX, bool_or_none, clean, fraction_or_none, number, sequence, text, whole
 from app.slides.focus import SAMPLE_TILES
 from app.slides.grid import Grid
 from app.slides.shared_memory import Part, SharedMemory
@@ -152,14 +152,11 @@ def qc_from_json(message: object) -> SlideQc:
     """Quality figures, checked. Raises ChannelGarbledError."""
     if not isinstance(message, dict):
         raise ChannelGarbledError("qc")
-    stain_he = message.get("stain_he")
-    if stain_he is not None and not isinstance(stain_he, bool):
-        raise ChannelGarbledError("stain_he")
     return SlideQc(
         pen_fraction=number(message.get("pen_fraction"), 0, 1),
         dark_fraction=number(message.get("dark_fraction"), 0, 1),
         out_of_focus_fraction=fraction_or_none(message.get("out_of_focus_fraction")),
-        stain_he=stain_he,
+        stain_he=bool_or_none(message.get("stain_he")),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
 from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
-from app.slides.checks import fraction_or_none, text, whole
+from app.slides.checks import bool_or_none, fraction_or_none, text, whole
 from app.slides.closing import Closing
 from app.slides.grid import grid_for
 from app.slides.protocol import (
@@ -151,13 +151,14 @@ class SlideReader(Closing):
             memory.close()
 
     def qc_after_tiles(self) -> SlideQc:
-        """The survey's figures, with focus as judged from a sample of the tiles that were read."""
+        """The survey's figures, with stain, and focus as judged from a sample of the tiles that were read."""
         if self._survey is None:
             raise InternalError("qc_after_tiles() before survey()")
-        answer = self._ask({"op": "focus"}, self._limits.batch_timeout_s)
+        answer = self._ask({"op": "qc"}, self._limits.batch_timeout_s)
         with self._believing():
             qc = replace(
                 self._survey.qc,
+                stain_he=bool_or_none(answer.get("stain_he")),
                 out_of_focus_fraction=fraction_or_none(answer.get("out_of_focus_fraction")),
                 sharpness=sharpness_from_json(answer.get("sharpness"), len(self._survey.coords)),
             )

@@ -16,13 +16,14 @@ from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.opening import OpenedSlide, open_slide
 from app.slides.protocol import error_to_json, info_to_json, region_part, ring_part, survey_layout, survey_to_json
+from app.slides.qc import stain_is_he
 from app.slides.render import undecodable
 from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
 from app.slides.storage import blame_storage, memory_error, storage_error
 from app.slides.survey import survey_slide
 from app.slides.tile_reader import TileReader
-from app.slides.types import Extent, ReadingPlan, UInt8Array
+from app.slides.types import BoolArray, Extent, ReadingPlan, UInt8Array
 
 
 def serve(sock: socket.socket) -> None:
@@ -56,12 +57,13 @@ class _Service:
         self._display: Display | None = None
         self._ring: UInt8Array = np.empty((0, 0, 0, 3), np.uint8)
         self._focus = FocusSample(0)
+        self._seen: tuple[UInt8Array, BoolArray] | None = None  # thumbnail and tissue
         self._handlers: dict[str, Callable[[Message], Message]] = {
             "open": self._open,
             "survey": self._survey,
             "ring": self._take_ring,
             "tiles": self._tiles,
-            "focus": self._report_focus,
+            "qc": self._report_qc,
             "region": self._region,
         }
 
@@ -103,9 +105,8 @@ class _Service:
         memory.close()
         self._plan = plan
         grid = grid_for(opened.info, plan)
-        survey = survey_slide(opened, plan)
         layout = survey_layout(opened.info, grid)
-        memory.array(layout.thumbnail)[:] = survey.thumbnail
+        survey = survey_slide(opened, plan, memory.array(layout.thumbnail))
         memory.array(layout.mask)[:] = survey.tissue_mask
         memory.array(layout.artefacts)[:] = survey.artefacts
         columns = np.searchsorted(grid.x0, survey.coords[:, 0])
@@ -114,6 +115,7 @@ class _Service:
         memory.array(layout.fractions)[: len(survey.coords)] = survey.tissue_fractions
         self._take_reader(TileReader(opened, plan, survey.coords))
         self._focus = FocusSample(len(survey.coords))
+        self._seen = survey.thumbnail, survey.tissue_mask
         return {**survey_to_json(survey), "why_openslide": self._tile_reader().why_openslide}
 
     def _take_ring(self, request: Message) -> Message:
@@ -131,8 +133,9 @@ class _Service:
             self._focus.look_at(start + offset, tile)
         return {"start": start}
 
-    def _report_focus(self, _: Message) -> Message:
+    def _report_qc(self, _: Message) -> Message:
         return {
+            "stain_he": None if self._seen is None else stain_is_he(*self._seen),
             "out_of_focus_fraction": self._focus.fraction(),
             "sharpness": self._focus.judged(),
             "by_openslide": self._tile_reader().by_openslide,
@@ -150,7 +153,7 @@ class _Service:
 
     def _close(self) -> None:
         self._take_reader(None)
-        self._display = None
+        self._display = self._seen = None
         if self._opened is not None:
             self._opened.close()
             self._opened = None

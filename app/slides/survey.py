@@ -1,15 +1,12 @@
 """From an open slide to the list of tiles to read: thumbnail, masks, grid."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from app.slides.grid import grid_for, select_tiles, tissue_fractions
 from app.slides.opening import OpenedSlide
-from app.slides.qc import stain_is_he
 from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
 from app.slides.tissue import find_tissue
-from app.slides.types import DARK, PEN, BoolArray, ReadingPlan, SlideQc, Survey
+from app.slides.types import DARK, PEN, BoolArray, ReadingPlan, SlideQc, Survey, UInt8Array
 
 _MISLABELLED = (
     "The DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
@@ -17,19 +14,18 @@ _MISLABELLED = (
 )
 
 
-def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
+def survey_slide(opened: OpenedSlide, plan: ReadingPlan, thumbnail: UInt8Array | None = None) -> Survey:
     """Where the tissue is and which tiles hold it; no coords when there is none (the caller decides what then).
 
+    All wait for it: stain and focus are judged later. ``thumbnail``: where to draw it, if not in memory of its own.
     Raises SlideCorruptError where the thumbnail cannot be read.
     """
     info = opened.info
-    thumbnail = render_thumbnail(opened)
+    thumbnail = render_thumbnail(opened, thumbnail)
     mpp = thumbnail_mpp(info, (thumbnail.shape[1], thumbnail.shape[0]))
     masks = find_tissue(thumbnail, mpp)
-    with ThreadPoolExecutor(1) as beside:
-        stain_he = beside.submit(stain_is_he, thumbnail, masks.tissue)
-        grid = grid_for(info, plan)
-        chosen = select_tiles(tissue_fractions(masks.tissue, info.width, info.height, grid), plan.tissue_min)
+    grid = grid_for(info, plan)
+    chosen = select_tiles(tissue_fractions(masks.tissue, info.width, info.height, grid), plan.tissue_min)
     return Survey(
         thumbnail=thumbnail,
         tissue_mask=masks.tissue,
@@ -44,7 +40,7 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan) -> Survey:
             pen_fraction=_share(masks.pen),
             dark_fraction=_share(masks.dark),
             out_of_focus_fraction=None,
-            stain_he=stain_he.result(),
+            stain_he=None,
         ),
         warnings=((_MISLABELLED,) if opened.ycbcr else ()) + chosen.warnings,
     )

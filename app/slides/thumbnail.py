@@ -49,16 +49,16 @@ class _Block:
         return self.right - self.left, self.bottom - self.top
 
 
-def render_thumbnail(opened: OpenedSlide) -> UInt8Array:
-    """uint8 [h, w, 3] RGB of the whole level-0 extent. Raises SlideCorruptError where it cannot be decoded, OSError.
+def render_thumbnail(opened: OpenedSlide, out: UInt8Array | None = None) -> UInt8Array:
+    """uint8 [h, w, 3] RGB of the whole level-0 extent, drawn into ``out`` where that is given.
 
-    A level up to 6 % too coarse will do: that of a 20x scan has 8.0 to 8.4 µm/px, the next holds 16 times the pixels.
+    Raises SlideCorruptError where it cannot be decoded, OSError. A level up to 6 % too coarse will do: that of a 20x scan has 8.0 to 8.4 µm/px, the next holds 16 times the pixels.
     """
     info = opened.info
     size = thumbnail_size(info.width, info.height, info.mpp)
     level = coarsest_level(info, thumbnail_mpp(info, size) * (1 + ENLARGEMENT_MAX))
     blocks = _blocks(info, size, level)
-    out: UInt8Array = np.empty((size[1], size[0], 3), np.uint8)
+    out = np.empty((size[1], size[0], 3), np.uint8) if out is None else out
     try:
         _draw_directly(out, opened, level, blocks)
     except NotDirectError:

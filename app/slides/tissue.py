@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image
 
+from app.slides.box_mean import box_mean
 from app.slides.colour import background_colour, brightest_channel, optical_density
 from app.slides.pen import find_pen
 from app.slides.regions import close, dilate, erode, fill_small_holes, find_regions, keep_large
+from app.slides.strips import strips
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 _WORK_UM = 16  # µm/px at which the masks are made: six pixels for the smallest fragment
@@ -23,6 +25,7 @@ _SPREAD_SURE = 0.018
 _SPREAD_TRACE = 0.003  # what is left of the colour in fat; steps in bare glass have less
 _TEXTURE = 0.0027  # density step of a lattice of fat cells; clean glass has 0.0005, haze none
 _CLEAR = 0.015  # density below which a pixel may be glass
+_STEP_UNITS, _STEP_MAX = np.uint8(16), np.uint8(15)
 _NOISE_FACTOR = 3
 _GAP_UM = 40  # half of a fat cell's width: the lattice closes
 _SURE_SHARE = 0.4
@@ -51,33 +54,43 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
     """
     factor = max(1, round(_WORK_UM / mpp))
     image = Image.fromarray(thumbnail)
-    small = image.reduce(factor) if factor > 1 else image
+    rgb = np.asarray(image.reduce(factor) if factor > 1 else image)
     work_mpp = mpp * factor
-    rgb = np.asarray(small)
     background = background_colour(rgb)
     is_smoothed = work_mpp < _SMOOTH_BELOW_UM
     with ThreadPoolExecutor(1) as beside:
-        smooth = beside.submit(_density, small, background, is_smoothed)
-        texture = beside.submit(_texture, small, background)
-        density = optical_density(rgb, background)
-        pen = find_pen(rgb, density, background, work_mpp)
+        looks = beside.submit(_looks, box_mean(rgb) if is_smoothed else rgb, background)
+        pen = find_pen(rgb, background, work_mpp)
         dark_limit = _DARK + _DARK_RISE * max(0.0, _LIT_GLASS - float(background.max()))
         dark = keep_large(brightest_channel(rgb) < dark_limit, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
-    tissue = _stained(smooth.result(), texture.result(), pen | dark, work_mpp)
+        texture = _texture(rgb[..., 1], background)
+    tissue = _stained(looks.result(), texture, pen | dark, work_mpp)
     if is_smoothed:  # which carried the colour one pixel outwards
-        tissue &= erode(tissue, 1) | (_spread(density) >= _SPREAD)
+        tissue &= erode(tissue, 1) | (_looks(rgb, background).spread >= _SPREAD)
     height, width = thumbnail.shape[:2]
     return TissueMasks(*(_enlarge(mask, factor, height, width) for mask in (tissue, pen, dark)))
 
 
-def _density(small: Image.Image, background: Float32Array, is_smoothed: bool) -> Float32Array:
-    picture = small.filter(ImageFilter.BoxBlur(1)) if is_smoothed else small
-    return optical_density(np.asarray(picture), background)
+@dataclass(frozen=True)
+class _Looks:
+    """Of each pixel: its density's spread over the channels, float32 [h, w], and whether it may be glass."""
+
+    spread: Float32Array
+    clear: BoolArray
 
 
-def _stained(density: Float32Array, texture: Float32Array, excluded: BoolArray, mpp: float) -> BoolArray:
-    spread = _spread(density)
-    clear = density.mean(axis=0) < _CLEAR
+def _looks(rgb: UInt8Array, background: Float32Array) -> _Looks:
+    shape = rgb.shape[:2]
+    looks = _Looks(np.empty(shape, np.float32), np.empty(shape, np.bool_))
+    for rows in strips(len(rgb)):
+        density = optical_density(rgb[rows], background)
+        np.subtract(density.max(axis=0), density.min(axis=0), out=looks.spread[rows])
+        np.less(density.mean(axis=0), _CLEAR, out=looks.clear[rows])
+    return looks
+
+
+def _stained(looks: _Looks, texture: Float32Array, excluded: BoolArray, mpp: float) -> BoolArray:
+    spread, clear = looks.spread, looks.clear
     coloured = spread >= _raised(spread, clear, _SPREAD)
     textured = (texture >= _raised(texture, clear, _TEXTURE)) & (spread >= _SPREAD_TRACE)
     gap_px = max(1, round(_GAP_UM / mpp))
@@ -89,24 +102,19 @@ def _stained(density: Float32Array, texture: Float32Array, excluded: BoolArray, 
     return fill_small_holes(regions.mask(sure & large) & ~excluded, _px(_MAX_HOLE_MM2, mpp)) & ~excluded
 
 
-def _spread(density: Float32Array) -> Float32Array:
-    spread: Float32Array = density.max(axis=0) - density.min(axis=0)
-    return spread
-
-
 def _raised(values: Float32Array, clear: BoolArray, threshold: float) -> float:
     """The threshold, or up to twice of it where the glass itself is noisy."""
     noise = float(np.median(values[clear])) if clear.any() else 0.0
     return min(max(threshold, _NOISE_FACTOR * noise), 2 * threshold)
 
 
-def _texture(image: Image.Image, background: Float32Array) -> Float32Array:
+def _texture(green: UInt8Array, background: Float32Array) -> Float32Array:
     """Mean density step between a pixel and its neighbourhood, over 3 × 3 pixels: float32 [h, w]."""
-    green = image.getchannel("G")
-    step = ImageChops.difference(green, green.filter(ImageFilter.BoxBlur(1)))
+    smooth = box_mean(green)
+    step = np.maximum(green, smooth) - np.minimum(green, smooth)
     # Sixteen times the step, so that the mean is not rounded to whole grey levels.
-    mean = step.point([min(255, 16 * level) for level in range(256)]).filter(ImageFilter.BoxBlur(1))
-    return np.asarray(mean, np.float32) / np.float32(16 * np.log(10) * max(float(background[1]), 1))
+    mean = box_mean(np.minimum(step, _STEP_MAX) * _STEP_UNITS)
+    return mean.astype(np.float32) / np.float32(_STEP_UNITS * np.log(10) * max(float(background[1]), 1))
 
 
 def _px(area_mm2: float, mpp: float) -> float:
@@ -114,4 +122,7 @@ def _px(area_mm2: float, mpp: float) -> float:
 
 
 def _enlarge(mask: BoolArray, factor: int, height: int, width: int) -> BoolArray:
-    return np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)[:height, :width]
+    wide: BoolArray = np.empty((*mask.shape, factor), np.bool_)
+    for column in range(factor):
+        wide[..., column] = mask
+    return np.repeat(wide.reshape(len(mask), -1), factor, axis=0)[:height, :width]

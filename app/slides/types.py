@@ -88,8 +88,9 @@ class SlideQc:
     """Quality figures, each a fraction of 0 to 1.
 
     ``pen_fraction``: pen ink over the slide's whole area; ``dark_fraction``: black borders, folds and dirt over
-    the whole area; ``out_of_focus_fraction``: of the tissue looked at for it (filled once tiles were read).
+    the whole area; ``out_of_focus_fraction``: of the tissue looked at for it.
     ``stain_he``: whether the tissue's colours are those of H&E; None where too little tissue tells.
+    Stain and focus are judged once the tiles were read, and None before.
     ``sharpness``: (row of the survey's coords, ``app.slides.sharpness``) of each tile that was judged for focus.
     """
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.slides.level import choose_level
 from app.slides.opening import open_slide
+from app.slides.qc import stain_is_he
 from app.slides.reader import SlideReader
 from app.slides.render import render_tile
 from app.slides.types import ReadingPlan, Survey, UInt8Array
@@ -77,4 +78,4 @@ def test_a_dicom_twin_with_its_own_pyramid_finds_the_same_tissue(slides_dir: Pat
     dicom, _ = read(slides_dir / "fix_cmu1_small_region_dicom", ReadingPlan())
     assert np.array_equal(svs.coords, dicom.coords)
     assert "colours were corrected" in dicom.warnings[0] and svs.warnings == ()
-    assert dicom.qc.stain_he is True and dicom.qc.pen_fraction == 0
+    assert stain_is_he(dicom.thumbnail, dicom.tissue_mask) is True and dicom.qc.pen_fraction == 0

@@ -24,7 +24,7 @@ def test_tiles_over_tissue_are_kept_and_glass_is_not(tmp_path):
     }
     assert survey.tissue_fractions[:3] == pytest.approx([1, 1, 1], abs=0.02)
     assert survey.tissue_area_mm2 == pytest.approx(2700 * 1800 * 0.25e-6, rel=0.1)
-    assert survey.qc.stain_he is True and survey.qc.pen_fraction == 0 and survey.qc.out_of_focus_fraction is None
+    assert survey.qc.stain_he is None and survey.qc.pen_fraction == 0 and survey.qc.out_of_focus_fraction is None
     assert survey.warnings == ()
 
 
