@@ -29,8 +29,9 @@ class Regions:
 
     def counts(self, marked: BoolArray) -> Int64Array:
         """How many pixels of ``marked`` (bool [h, w]) lie in each region, int64 [count]."""
-        total = np.concatenate(([0], np.cumsum(_padded(marked), dtype=np.int64)))
-        return self._sum(total[self.stop] - total[self.start])
+        flat = _padded(marked)
+        total = np.cumsum(flat, dtype=np.int32)  # of its own pixel and all before
+        return self._sum(total[self.stop - 1] - total[self.start] + flat[self.start])
 
     def boxes(self) -> Int64Array:
         """Bounding boxes x0, y0, x1, y1 (ends excluded), int64 [count, 4]."""

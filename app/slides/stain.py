@@ -9,9 +9,9 @@ redder than the pale ones, while in H&E the dense ones are the nuclei, and bluer
 """
 
 import numpy as np
-from PIL import Image, ImageFilter
 
 from app.slides.colour import background_colour, optical_density
+from app.slides.means import block_mean, box_mean
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 _MIN_PIXELS = 100
@@ -50,10 +50,9 @@ def stain_is_he(thumbnail: UInt8Array, tissue: BoolArray) -> bool | None:
 
 def _stained_density(thumbnail: UInt8Array, tissue: BoolArray) -> Float32Array:
     """Optical densities of the tissue's pixels that carry stain, float32 [3, n]."""
-    image = Image.fromarray(thumbnail)
     factor = int(np.ceil(np.sqrt(tissue.size / _MAX_PIXELS)))
     # Single pixels are noisy: averaged either way.
-    smooth = image.reduce(factor) if factor > 1 else image.filter(ImageFilter.BoxBlur(1))
-    pixels = np.asarray(smooth)[tissue[::factor, ::factor]]
+    smooth = block_mean(thumbnail, factor) if factor > 1 else box_mean(thumbnail)
+    pixels = smooth[tissue[::factor, ::factor]]
     density = optical_density(pixels[None], background_colour(thumbnail))[:, 0]
     return density[:, density.mean(axis=0) >= _MIN_DENSITY]

@@ -1,4 +1,4 @@
-"""A picture in strips of rows: what is computed pixel by pixel stays in a core's own cache, and asks for little memory."""
+"""A picture in strips of rows: what is computed pixel by pixel stays in a core's cache and takes little memory."""
 
 from collections.abc import Iterator
 

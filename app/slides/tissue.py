@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from app.slides.box_mean import box_mean
 from app.slides.colour import background_colour, brightest_channel, optical_density
+from app.slides.means import block_mean, box_mean
 from app.slides.pen import find_pen
 from app.slides.regions import close, dilate, erode, fill_small_holes, find_regions, keep_large
 from app.slides.strips import strips
@@ -53,8 +52,7 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
     the background: a slide that gets darker has more of it, never less, and less tissue.
     """
     factor = max(1, round(_WORK_UM / mpp))
-    image = Image.fromarray(thumbnail)
-    rgb = np.asarray(image.reduce(factor) if factor > 1 else image)
+    rgb = block_mean(thumbnail, factor)
     work_mpp = mpp * factor
     background = background_colour(rgb)
     is_smoothed = work_mpp < _SMOOTH_BELOW_UM
