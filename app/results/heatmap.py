@@ -7,16 +7,17 @@ from PIL import Image, ImageDraw
 
 from app.results import wording
 from app.results.heads import ShownMap, shown_map
-from app.results.overlay import draw_tissue_outline, index_for, paint_attention
+from app.results.overlay import draw_tissue_outline, grey_under, index_for, paint_attention
 from app.results.scale_bar import scale_bar
 from app.results.scales import colour_scale_block, scale_bar_block
 from app.results.schema import PredictionPart
 from app.results.slide_result import SlideResult
+from app.results.thumbnail_file import THUMBNAIL_MAX_PX, shrunk
 from app.results.typesetting import SOFT_INK, Colour, TextStyle, page, text_block
 from app.slides.types import UInt8Array
 
 MIN_PICTURE_PX: Final = 1000
-MAX_PICTURE_PX: Final = 2048
+MAX_PICTURE_PX: Final = THUMBNAIL_MAX_PX
 """The longer side of the slide on the page: thumbnails outside are enlarged or reduced to these."""
 MIN_PAGE_PX: Final = 1000
 _TEXT_PX: Final = (16, 28)
@@ -27,14 +28,17 @@ _FRAME: Final[Colour] = (216, 219, 224)
 _VALIDATED: Final[tuple[Colour, Colour]] = ((241, 243, 245), (52, 58, 66))
 
 
-def render_heatmap(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
+def render_heatmap(
+    result: SlideResult, task: str | None = None, label: str | None = None, *, thumbnail: UInt8Array | None = None
+) -> Image.Image:
     """The picture of one task: RGB, thumbnail in the middle, title above and legend below.
 
     ``label`` chooses the class where attention is per class (default: see ``heads.shown_map``). The slide keeps its
-    thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX. Raises TaskNotFoundError.
+    thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX.
+    ``thumbnail``: the result's, where it is at hand in another size. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task, label)
-    picture = fitted(result.thumbnail)
+    picture = fitted(result.thumbnail if thumbnail is None else thumbnail)
     painted, tissue_grey = _painted(result, shown, picture)
     width_px = max(MIN_PAGE_PX, painted.shape[1])
     text_px = int(np.clip(width_px / _WIDE_LETTERS, *_TEXT_PX))
@@ -69,13 +73,11 @@ def heatmap_description(result: SlideResult, task: str | None = None, label: str
 def fitted(thumbnail: UInt8Array) -> UInt8Array:
     """The thumbnail, enlarged or reduced so that its longer side lies within MIN_PICTURE_PX to MAX_PICTURE_PX."""
     height, width = thumbnail.shape[:2]
-    longer = max(height, width)
-    factor = min(max(longer, MIN_PICTURE_PX), MAX_PICTURE_PX) / longer
-    if factor == 1:
-        return thumbnail
+    factor = MIN_PICTURE_PX / max(height, width)
+    if factor <= 1:
+        return shrunk(thumbnail)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    smooth = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(thumbnail).resize(size, smooth))
+    return np.asarray(Image.fromarray(thumbnail).resize(size, Image.Resampling.BICUBIC))
 
 
 def _painted(result: SlideResult, shown: ShownMap, picture: UInt8Array) -> tuple[UInt8Array, int]:
@@ -83,10 +85,8 @@ def _painted(result: SlideResult, shown: ShownMap, picture: UInt8Array) -> tuple
     if shown.attention is None:
         return draw_tissue_outline(picture, result.tissue_mask), 255
     index = index_for(result, (picture.shape[1], picture.shape[0]))
-    under_tiles = np.asarray(Image.fromarray(picture).convert("L"))[index >= 0]
-    tissue_grey = round(float(under_tiles.mean())) if under_tiles.size else 255
     painted = paint_attention(picture, index, shown.attention)
-    return draw_tissue_outline(painted, result.tissue_mask), tissue_grey
+    return draw_tissue_outline(painted, result.tissue_mask), grey_under(picture, index)
 
 
 def _framed(painted: UInt8Array) -> Image.Image:

@@ -11,6 +11,7 @@ from app.results.heads import shown_map
 from app.results.percentile import attention_percentiles
 from app.results.slide_result import SlideResult, TileMaps
 from app.results.tile_frame import TileIndex, tile_index
+from app.slides.strips import strips
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 OPACITY: Final = 150
@@ -20,6 +21,8 @@ _EDGE_FROM_TILE_PX: Final = 12
 _OUTLINE_RGB: Final = (52, 46, 74)
 _OUTLINE_OPACITY: Final = 0.6
 _OUTLINE_SMOOTHING: Final = 300
+_WHOLLY: Final = [0, *[255] * 255]
+"""What is covered at all is covered wholly."""
 
 
 def render_overlay_layer(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
@@ -36,7 +39,7 @@ def render_overlay_layer(result: SlideResult, task: str | None = None, label: st
 
 
 def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
-    """The result's tiles in a picture of (width, height) that shows the whole slide: int32 [h, w], -1 for none."""
+    """The result's tiles in a picture of (width, height) that shows the whole slide."""
     slide = result.document.slide
     tile_size0 = result.document.tiling.tile_size0_px
     return tile_index(result.coords, tile_size0, (slide.width_px, slide.height_px), picture_size)
@@ -54,14 +57,11 @@ def scale_layer(
 
     ``opacity`` of a tile, 0 to 255.
     """
-    return _layer(index, colours(places, palette), np.full(len(places), opacity, np.uint8))
-
-
-def _layer(index: TileIndex, rgb: UInt8Array, alpha: UInt8Array) -> Image.Image:
-    table = np.zeros((len(rgb) + 1, 4), dtype=np.uint8)  # the last row is what index -1 finds
-    table[:-1, :3] = rgb
-    table[:-1, 3] = alpha
-    return Image.fromarray(table.view(np.uint32)[:, 0][index].view(np.uint8).reshape(*index.shape, 4))
+    table = np.zeros((len(places) + 1, 4), dtype=np.uint8)  # the last row is for pixels of no tile
+    table[:-1, :3] = colours(places, palette)
+    table[:-1, 3] = opacity
+    pixels = index.spread(table.view(np.uint32)[:, 0])
+    return Image.fromarray(pixels.view(np.uint8).reshape(*pixels.shape, 4))
 
 
 def paint_attention(picture: UInt8Array, index: TileIndex, attention: Float32Array) -> UInt8Array:
@@ -69,11 +69,24 @@ def paint_attention(picture: UInt8Array, index: TileIndex, attention: Float32Arr
 
     Tissue under a tile loses its hue, so that pink and purple cannot be taken for a colour of the scale.
     """
-    painted = Image.fromarray(picture)
-    painted.paste(painted.convert("L").convert("RGB"), mask=Image.fromarray(index >= 0))
-    layer = attention_layer(index, attention)
-    painted.paste(layer.convert("RGB"), mask=layer.getchannel("A"))
-    return _with_tile_edges(np.array(painted), index)
+    places = attention_percentiles(attention)
+    painted = np.empty_like(picture)
+    for rows in strips(len(picture)):
+        part, layer = Image.fromarray(picture[rows]), scale_layer(index.part(rows), places)
+        alpha = layer.getchannel("A")
+        part.paste(part.convert("L").convert("RGB"), mask=alpha.point(_WHOLLY))
+        part.paste(layer.convert("RGB"), mask=alpha)
+        painted[rows] = np.asarray(part)
+    return _with_tile_edges(painted, index)
+
+
+def grey_under(picture: UInt8Array, index: TileIndex) -> int:
+    """Mean grey (0 to 255) of the pixels of ``picture`` (uint8 [h, w, 3]) that belong to a tile; 255 if none does."""
+    total = count = 0
+    for rows in strips(len(picture)):
+        under = np.asarray(Image.fromarray(picture[rows]).convert("L"))[index.part(rows).inside()]
+        total, count = total + int(under.sum(dtype=np.int64)), count + under.size
+    return round(total / count) if count else 255
 
 
 def shade(colour: UInt8Array, grey: int) -> UInt8Array:
@@ -94,15 +107,17 @@ def draw_tissue_outline(picture: UInt8Array, tissue_mask: BoolArray) -> UInt8Arr
     edge = _boundary(np.asarray(smooth) > 127)
     outlined = picture.copy()
     line = np.array(_OUTLINE_RGB) * _OUTLINE_OPACITY
-    outlined[edge] = np.rint(picture[edge] * (1 - _OUTLINE_OPACITY) + line).astype(np.uint8)
+    where = np.nonzero(edge)
+    outlined[where] = np.rint(picture[where] * (1 - _OUTLINE_OPACITY) + line).astype(np.uint8)
     return outlined
 
 
 def _with_tile_edges(picture: UInt8Array, index: TileIndex) -> UInt8Array:
     """A hairline between tiles, left out where tiles are so small that the lines would be all one sees."""
-    edge = _boundary(index) & (index >= 0)
-    if edge.sum() * _EDGE_FROM_TILE_PX < 2 * (index >= 0).sum():
-        picture[edge] = (picture[edge] * _EDGE_BRIGHTNESS).astype(np.uint8)
+    edge = index.edges()
+    if np.count_nonzero(edge) * _EDGE_FROM_TILE_PX < 2 * np.count_nonzero(index.inside()):
+        where = np.nonzero(edge)
+        picture[where] = (picture[where] * _EDGE_BRIGHTNESS).astype(np.uint8)
     return picture
 
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from app.results.heads import shown_map
 from app.results.heatmap import fitted
-from app.results.overlay import draw_tissue_outline, index_for, paint_attention
+from app.results.overlay import draw_tissue_outline, grey_under, index_for, paint_attention
 from app.results.scale_bar import ScaleBar, scale_bar
 from app.results.slide_result import TileMaps
 from app.results.tile_frame import tile_corners
@@ -35,9 +34,7 @@ def draw_report_map(maps: TileMaps, thumbnail: UInt8Array, tissue_mask: BoolArra
     grey, painted = 255, base
     if attention is not None:
         index = index_for(maps, size)
-        under = np.asarray(Image.fromarray(base).convert("L"))[index >= 0]
-        grey = round(float(under.mean())) if under.size else 255
-        painted = paint_attention(base, index, attention)
+        grey, painted = grey_under(base, index), paint_attention(base, index, attention)
     picture = Image.fromarray(draw_tissue_outline(painted, tissue_mask))
     _mark_top_tiles(picture, maps)
     slide = maps.document.slide

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,6 +16,7 @@ from app.results.mask_image import render_qc_mask, render_tissue_mask
 from app.results.overlay import render_overlay_layer
 from app.results.schema import ResultDocument
 from app.results.slide_result import SlideResult
+from app.results.thumbnail_file import shrunk
 from app.slides.types import BoolArray, UInt8Array
 
 RESULT_JSON: Final = "result.json"
@@ -23,7 +24,6 @@ EMBEDDINGS_H5: Final = "embeddings.h5"
 TISSUE_MASK_PNG: Final = "tissue_mask.png"
 QC_MASK_PNG: Final = "qc_mask.png"
 THUMBNAIL_JPG: Final = "thumbnail.jpg"
-THUMBNAIL_MAX_PX: Final = 1600
 _JPEG_QUALITY: Final = 88
 
 
@@ -57,8 +57,10 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     tasks = [prediction.task for prediction in document.predictions]
     # The heatmaps are half of the work, and most of it is in libraries that leave other threads their turn.
     with ThreadPoolExecutor(1, thread_name_prefix="heatmap") as beside:
-        heatmaps = [beside.submit(_write_heatmap, result, task, folder) for task in tasks]
+        small = beside.submit(shrunk, result.thumbnail)
+        heatmaps = [beside.submit(_write_heatmap, result, small, task, folder) for task in tasks]
         names = _write_others(result, folder, tasks)
+        _write_jpeg(Image.fromarray(small.result()), folder / THUMBNAIL_JPG)
         names += [heatmap.result() for heatmap in heatmaps]
     (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
     names.append(RESULT_JSON)
@@ -68,9 +70,9 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _write_heatmap(result: SlideResult, task: str, folder: Path) -> str:
+def _write_heatmap(result: SlideResult, small: Future[UInt8Array], task: str, folder: Path) -> str:
     name = heatmap_name(result.document, task)
-    _write_png(render_heatmap(result, task), folder / name, heatmap_description(result, task))
+    _write_png(render_heatmap(result, task, thumbnail=small.result()), folder / name, heatmap_description(result, task))
     return name
 
 
@@ -78,7 +80,6 @@ def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[s
     """All but the heatmaps and result.json; their names."""
     document = result.document
     names = [THUMBNAIL_JPG, TISSUE_MASK_PNG, QC_MASK_PNG, EMBEDDINGS_H5]
-    _write_thumbnail(result.thumbnail, folder / THUMBNAIL_JPG)
     _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
     _write_png(render_qc_mask(result.artefacts), folder / QC_MASK_PNG)
     write_embeddings(result, folder / EMBEDDINGS_H5)
@@ -115,12 +116,6 @@ def read_document(folder: Path) -> ResultDocument:
 def _task_file(document: ResultDocument, stem: str, task: str | None, kind: str = "png") -> str:
     first = document.predictions[0].task
     return f"{stem}.{kind}" if task in (None, first) else f"{stem}.{task}.{kind}"
-
-
-def _write_thumbnail(thumbnail: UInt8Array, path: Path) -> None:
-    picture = Image.fromarray(thumbnail)
-    picture.thumbnail((THUMBNAIL_MAX_PX, THUMBNAIL_MAX_PX), Image.Resampling.BOX)
-    _write_jpeg(picture, path)
 
 
 def _write_jpeg(picture: Image.Image, path: Path) -> None:

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from app.results.tile_frame import tile_corners, tile_index
+from app.results.tile_frame import TileIndex, tile_corners, tile_index
+
+
+def numbers(index: TileIndex) -> np.ndarray:
+    """The tile of each pixel, -1 where none."""
+    return index.spread(np.append(np.arange(index.grid.max() + 1), -1))
 
 
 def test_tiles_end_where_the_next_rounded_start_lies() -> None:
@@ -23,7 +28,7 @@ def test_squares_neither_gap_nor_overlap_far_out(mpp: float) -> None:
 def test_picture_pixels_belong_to_the_tile_that_holds_their_centre() -> None:
     coords = np.array([[100, 0], [0, 100], [200, 100]])
     index = tile_index(coords, 100.0, slide_size=(300, 200), picture_size=(6, 4))
-    assert index.tolist() == [
+    assert numbers(index).tolist() == [
         [-1, -1, 0, 0, -1, -1],
         [-1, -1, 0, 0, -1, -1],
         [1, 1, -1, -1, 2, 2],
@@ -34,11 +39,25 @@ def test_picture_pixels_belong_to_the_tile_that_holds_their_centre() -> None:
 def test_picture_larger_than_the_slide_shows_exact_edges() -> None:
     coords = np.array([[0, 0], [852, 0]])
     index = tile_index(coords, 448 / 0.526, slide_size=(1703, 852), picture_size=(1703, 852))
-    assert (index[:, :852] == 0).all()
-    assert (index[:, 852:] == 1).all()
+    assert (numbers(index)[:, :852] == 0).all()
+    assert (numbers(index)[:, 852:] == 1).all()
 
 
 def test_a_last_column_that_no_pixel_centre_reaches_is_no_error() -> None:
     coords = np.array([[0, 0], [1000, 0]])
     index = tile_index(coords, 1000.0, slide_size=(1001, 1000), picture_size=(10, 10))
-    assert (index == 0).all()
+    assert (numbers(index) == 0).all()
+
+
+def test_edges_lie_where_another_tile_or_none_follows() -> None:
+    chosen = np.random.default_rng(4).permutation(80)[:50]
+    coords = np.stack([chosen % 10, chosen // 10], axis=1) * 100
+    index = tile_index(coords, 100.0, slide_size=(1000, 800), picture_size=(70, 53))
+    of = numbers(index)
+    wanted = np.zeros(of.shape, np.bool_)
+    wanted[:, :-1] = of[:, 1:] != of[:, :-1]
+    wanted[:-1] |= of[1:] != of[:-1]
+    assert (index.inside() == (of >= 0)).all()
+    assert (index.edges() == (wanted & (of >= 0))).all()
+    assert 0 < index.edges().sum() < index.inside().sum()
+    assert (numbers(index.part(slice(10, 31))) == of[10:31]).all()
