@@ -20,6 +20,9 @@ from app.slides.channel import Channel, ChannelClosedError, ChannelGarbledError,
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 """All that readers see of the environment: keys and passwords stay here."""
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20)}
+"""glibc keeps what was freed. By itself it gives half a megabyte back and asks for it again with every tile, until
+something larger was freed once; on a small slide that was a third of reading. A reader's memory has its own limit."""
 _PR_SET_CHILD_SUBREAPER = 36
 _ANSWER_S = 60.0
 _LOOK_S = 0.002
@@ -138,7 +141,8 @@ class Nursery:
 def environment() -> dict[str, str]:
     """What a reader sees of the environment."""
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**kept, "PYTHONPATH": str(_PACKAGE_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return {**kept, **_MALLOC, **threads, "PYTHONPATH": str(_PACKAGE_ROOT)}
 
 
 def _inherit_orphans(on: bool) -> None:

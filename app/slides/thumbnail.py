@@ -16,7 +16,7 @@ from app.slides.thumbnail_size import thumbnail_size
 from app.slides.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.types import Extent, SlideInfo, UInt8Array
 
-_BLOCK_LEVEL_PX = 2048
+_BLOCK_LEVEL_PX = 512
 _THREADS = 2
 """Decoders work side by side; nothing else of a job can be done before its tissue is found."""
 _CHECKED_TILES = 3

@@ -272,6 +272,23 @@ def test_the_log_says_what_openslide_had_to_read(slide, tmp_path, caplog):
             assert said in caplog.text and bool(said) == bool(caplog.records)
 
 
+def faults_of(reader: SlideReader) -> int:
+    """Pages that the process has asked the kernel for so far."""
+    return int(Path(f"/proc/{reader.pid}/stat").read_text().rsplit(")", 1)[1].split()[7])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts by /proc")
+def test_a_tile_is_read_without_asking_the_kernel_for_memory(slide):
+    with SlideReader() as reader:
+        reader.open(slide)
+        rows = list(range(len(reader.survey(PLAN).coords)))
+        list(reader.tiles())
+        before = faults_of(reader)
+        reader.again(rows)
+        ring = len(rows) * PLAN.tile_px**2 * 3 // 4096
+        assert faults_of(reader) - before < 1.5 * ring
+
+
 def test_an_answer_that_makes_no_sense_ends_the_process(slide, monkeypatch):
     with SlideReader() as reader:
         reader.open(slide)
