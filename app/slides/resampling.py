@@ -23,8 +23,10 @@ Box = tuple[float, float, float, float]
 _HALF_WIDTH = 3
 _WEIGHT_ONE = 2**15
 """Sums stay below 2²⁴ of these units for taps of up to 2 in absolute value together; LANCZOS has less than 1.5."""
-_BAND_PX = 12
+_COLUMN_BAND_PX = 12
 """Outputs of one product: more would multiply more zeros, fewer would be many small calls."""
+_ROW_BAND_PX = 5
+"""Along the rows two thirds of what is multiplied is another channel's zeros: narrower is better."""
 _PASSES_KEPT = 64
 """A slide has few distinct passes: tiles start at a handful of fractions of a level px."""
 _CHANNELS = 3
@@ -60,7 +62,7 @@ def _lanczos(region: UInt8Array, box: Box, px: int) -> UInt8Array:
         np.matmul(rows[:, band.taken], band.weights, out=narrow[:, band.out])
     _make_whole(narrow)
     small: Float32Array = np.empty((px, px * _CHANNELS), np.float32)
-    for band in _bands(top, bottom, height, px):
+    for band in _bands(top, bottom, height, px, _COLUMN_BAND_PX):
         np.matmul(band.weights, narrow[band.taken], out=small[band.out])
     _make_whole(small)
     return small.astype(np.uint8).reshape(px, px, _CHANNELS)
@@ -72,12 +74,12 @@ def _make_whole(values: Float32Array) -> None:
 
 
 @lru_cache(_PASSES_KEPT)
-def _bands(begin: float, end: float, count: int, px: int) -> tuple[_Band, ...]:
+def _bands(begin: float, end: float, count: int, px: int, band_px: int) -> tuple[_Band, ...]:
     """The pass from ``count`` inputs, of which ``begin`` to ``end`` are shown, to ``px`` outputs."""
     matrix, first, last = _matrix(begin, end, count, px)
     bands = []
-    for start in range(0, px, _BAND_PX):
-        out = slice(start, min(start + _BAND_PX, px))
+    for start in range(0, px, band_px):
+        out = slice(start, min(start + band_px, px))
         taken = slice(int(first[out].min()), int(last[out].max()))
         bands.append(_Band(out, taken, np.ascontiguousarray(matrix[out, taken])))
     return tuple(bands)
@@ -87,7 +89,7 @@ def _bands(begin: float, end: float, count: int, px: int) -> tuple[_Band, ...]:
 def _interleaved_bands(begin: float, end: float, count: int, px: int) -> tuple[_Band, ...]:
     """The same for rows of RGB RGB ..., to be multiplied from the right: each channel meets its own only."""
     wide = []
-    for band in _bands(begin, end, count, px):
+    for band in _bands(begin, end, count, px, _ROW_BAND_PX):
         outputs, inputs = band.weights.shape
         weights: Float32Array = np.zeros((inputs * _CHANNELS, outputs * _CHANNELS), np.float32)
         for channel in range(_CHANNELS):
