@@ -49,10 +49,17 @@ def background_colour(rgb: UInt8Array) -> Float32Array:
         near = np.ones(len(red), np.bool_)
         for channel, middle in zip(scanned, centre, strict=True):
             near &= (channel >= middle - _BIN) & (channel <= middle + _BIN)
-        return np.array([np.median(channel[near]) for channel in scanned], np.float32)
+        return np.array([_median(channel[near]) for channel in scanned], np.float32)
     if n_padding >= _MIN_SHARE * n_pixels:
         return np.full(3, 255, np.float32)
     return np.full(3, np.percentile(pixels.max(axis=0), 99.5), np.float32)
+
+
+def _median(levels: UInt8Array) -> float:
+    """Of one value or more, by counting them: several times faster than sorting."""
+    up_to = np.bincount(levels, minlength=256).cumsum()
+    middle = np.searchsorted(up_to, [(len(levels) - 1) // 2, len(levels) // 2], side="right")
+    return float(middle.mean())
 
 
 def brightest_channel(rgb: UInt8Array) -> UInt8Array:

@@ -64,7 +64,8 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
         texture = _texture(rgb[..., 1], background)
     tissue = _stained(looks.result(), texture, pen | dark, work_mpp)
     if is_smoothed:  # which carried the colour one pixel outwards
-        tissue &= erode(tissue, 1) | (_looks(rgb, background).spread >= _SPREAD)
+        rim = np.nonzero(tissue & ~erode(tissue, 1))
+        tissue[rim] = _spread(optical_density(rgb[rim][None], background))[0] >= _SPREAD
     height, width = thumbnail.shape[:2]
     return TissueMasks(*(_enlarge(mask, factor, height, width) for mask in (tissue, pen, dark)))
 
@@ -82,7 +83,7 @@ def _looks(rgb: UInt8Array, background: Float32Array) -> _Looks:
     looks = _Looks(np.empty(shape, np.float32), np.empty(shape, np.bool_))
     for rows in strips(len(rgb)):
         density = optical_density(rgb[rows], background)
-        np.subtract(density.max(axis=0), density.min(axis=0), out=looks.spread[rows])
+        looks.spread[rows] = _spread(density)
         np.less(density.mean(axis=0), _CLEAR, out=looks.clear[rows])
     return looks
 
@@ -100,10 +101,17 @@ def _stained(looks: _Looks, texture: Float32Array, excluded: BoolArray, mpp: flo
     return fill_small_holes(regions.mask(sure & large) & ~excluded, _px(_MAX_HOLE_MM2, mpp)) & ~excluded
 
 
+def _spread(density: Float32Array) -> Float32Array:
+    spread: Float32Array = density.max(axis=0) - density.min(axis=0)
+    return spread
+
+
 def _raised(values: Float32Array, clear: BoolArray, threshold: float) -> float:
-    """The threshold, or up to twice of it where the glass itself is noisy."""
-    noise = float(np.median(values[clear])) if clear.any() else 0.0
-    return min(max(threshold, _NOISE_FACTOR * noise), 2 * threshold)
+    """The threshold, or up to twice of it where the glass itself is noisy, by the median."""
+    quiet, total = np.count_nonzero(clear & (values <= threshold / _NOISE_FACTOR)), np.count_nonzero(clear)
+    if total == 0 or 2 * quiet > total:  # the median is among the quiet, and raises nothing
+        return threshold
+    return min(max(threshold, _NOISE_FACTOR * float(np.median(values[clear]))), 2 * threshold)
 
 
 def _texture(green: UInt8Array, background: Float32Array) -> Float32Array:
