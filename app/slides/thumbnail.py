@@ -16,7 +16,9 @@ from app.slides.thumbnail_size import thumbnail_size
 from app.slides.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.types import Extent, SlideInfo, UInt8Array
 
-_BLOCK_LEVEL_PX = 512
+_BLOCK_LEVEL_PX = 2048
+_DIRECT_BLOCK_LEVEL_PX = 512
+"""Its memory is used again for the next block: larger ones took a sixth longer, the kernel's for the most part."""
 _THREADS = 2
 """Decoders work side by side; nothing else of a job can be done before its tissue is found."""
 _CHECKED_TILES = 3
@@ -58,20 +60,19 @@ def render_thumbnail(opened: OpenedSlide, out: UInt8Array | None = None) -> UInt
     info = opened.info
     size = thumbnail_size(info.width, info.height, info.mpp)
     level = coarsest_level(info, thumbnail_mpp(info, size) * (1 + ENLARGEMENT_MAX))
-    blocks = _blocks(info, size, level)
     out = np.empty((size[1], size[0], 3), np.uint8) if out is None else out
     try:
-        _draw_directly(out, opened, level, blocks)
+        _draw_directly(out, opened, level, _blocks(info, size, level, _DIRECT_BLOCK_LEVEL_PX))
     except NotDirectError:
-        _draw_by_openslide(out, opened, level, blocks)
+        _draw_by_openslide(out, opened, level, _blocks(info, size, level, _BLOCK_LEVEL_PX))
     return out
 
 
-def _blocks(info: SlideInfo, size: tuple[int, int], level: int) -> list[_Block]:
+def _blocks(info: SlideInfo, size: tuple[int, int], level: int, block_px: int) -> list[_Block]:
     """Row by row."""
     scale_x, scale_y = info.width / size[0], info.height / size[1]
     ratio = max(scale_x, scale_y) / info.level_downsamples[level]
-    side, margin_px = max(1, int(_BLOCK_LEVEL_PX / ratio)), math.ceil(_FOOT * ratio) + 1
+    side, margin_px = max(1, int(block_px / ratio)), math.ceil(_FOOT * ratio) + 1
     blocks = []
     for top in range(0, size[1], side):
         for left in range(0, size[0], side):

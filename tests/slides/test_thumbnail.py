@@ -106,7 +106,8 @@ def by_openslide(monkeypatch, opened) -> np.ndarray:
 @pytest.mark.parametrize("levels", [(1,), (1, 4)])
 def test_read_directly_it_is_openslides(tmp_path, monkeypatch, block_px, jpeg, levels):
     """At a ratio at which no block ends with a level px. (Where a level's factor is broken, OpenSlide blurs blocks.)"""
-    monkeypatch.setattr(thumbnail, "_BLOCK_LEVEL_PX", block_px)
+    for name in ("_BLOCK_LEVEL_PX", "_DIRECT_BLOCK_LEVEL_PX"):
+        monkeypatch.setattr(thumbnail, name, block_px)
     monkeypatch.setattr(TiledImage, "shrinks_by", lambda *_: 1)
     pixels = he_like(1_504, 2_504, 0.99, [(0, 0, 1, 1)])
     with open_slide(write_svs(tmp_path / "s.svs", pixels, 0.99, levels=levels, jpeg=jpeg)) as opened:
