@@ -21,6 +21,7 @@ from app.process import BEHIND_READERS, let_thread_give_way
 from app.reading_plan import reading_plan
 from app.results.schema import RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
+from app.results.small_thumbnail import shrunk
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
 from app.slides.types import BoolArray, Float32Array, SlideQc, Survey, UInt8Array
@@ -102,7 +103,8 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
     reader = means.reader
     watch = Stopwatch()
     start = time.perf_counter()
-    with _hashing(request) as digest:
+    with _beside() as (beside, is_over):
+        digest = beside.submit(_identify, request, is_over)
         progress("open", 0, 1)
         with watch.stage("open"):
             info = reader.open(request.path, request.mpp)
@@ -111,6 +113,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
             survey = reader.survey(reading_plan(means.manifest))
         if len(survey.coords) == 0:
             raise EmptySlideError(survey.tissue_mask)
+        small = beside.submit(shrunk, survey.thumbnail)
         model = means.model()
         features, qc = _embed(_Tiles(survey, reader, request.urgency), model, means.device, progress, watch)
         progress("aggregate", 0, 1)
@@ -125,7 +128,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         with watch.stage("top_tiles"):
             top_pictures = _pictures(tops, reader, model.manifest.tile_px)
         with watch.stage("hash_wait"):
-            sha256, size_bytes = digest.result()
+            (sha256, size_bytes), small_thumbnail = digest.result(), small.result()
     watch.seconds["total"] = time.perf_counter() - start
     survey = replace(survey, qc=qc)
     document = build_document(
@@ -148,6 +151,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
     return SlideResult(
         document=document,
         thumbnail=survey.thumbnail,
+        small_thumbnail=small_thumbnail,
         tissue_mask=survey.tissue_mask,
         artefacts=survey.artefacts,
         coords=survey.coords,
@@ -163,21 +167,25 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
 
 
 @contextmanager
-def _hashing(request: SlideRequest) -> Iterator[Future[tuple[str, int]]]:
-    """Sha256 and size, found by a thread while the slide is read; leaving early stops it."""
-    if request.sha256 is not None and request.size_bytes is not None:
-        known: Future[tuple[str, int]] = Future()
-        known.set_result((request.sha256, request.size_bytes))
-        yield known
-        return
-    stop = threading.Event()
-    # The survey, for which all wait, leaves half a core; nobody waits for the hash before the end.
-    beside = ThreadPoolExecutor(1, "hash", let_thread_give_way, (BEHIND_READERS,))
+def _beside() -> Iterator[tuple[ThreadPoolExecutor, Callable[[], bool]]]:
+    """A thread for what nobody waits for before the end, and whether that has come; leaving cancels the rest.
+
+    The survey, for which all wait, leaves half a core.
+    """
+    over = threading.Event()
+    beside = ThreadPoolExecutor(1, "beside", let_thread_give_way, (BEHIND_READERS,))
     try:
-        yield beside.submit(hash_slide, request.path, stop.is_set)
+        yield beside, over.is_set
     finally:
-        stop.set()
+        over.set()
         beside.shutdown(wait=False, cancel_futures=True)
+
+
+def _identify(request: SlideRequest, is_over: Callable[[], bool]) -> tuple[str, int]:
+    """Sha256 and size of the slide."""
+    if request.sha256 is not None and request.size_bytes is not None:
+        return request.sha256, request.size_bytes
+    return hash_slide(request.path, is_over)
 
 
 @dataclass(frozen=True)

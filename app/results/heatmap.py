@@ -12,7 +12,7 @@ from app.results.scale_bar import scale_bar
 from app.results.scales import colour_scale_block, scale_bar_block
 from app.results.schema import PredictionPart
 from app.results.slide_result import SlideResult
-from app.results.thumbnail_file import THUMBNAIL_MAX_PX, shrunk
+from app.results.small_thumbnail import THUMBNAIL_MAX_PX, shrunk
 from app.results.typesetting import SOFT_INK, Colour, TextStyle, page, text_block
 from app.slides.types import UInt8Array
 
@@ -28,17 +28,14 @@ _FRAME: Final[Colour] = (216, 219, 224)
 _VALIDATED: Final[tuple[Colour, Colour]] = ((241, 243, 245), (52, 58, 66))
 
 
-def render_heatmap(
-    result: SlideResult, task: str | None = None, label: str | None = None, *, thumbnail: UInt8Array | None = None
-) -> Image.Image:
+def render_heatmap(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
     """The picture of one task: RGB, thumbnail in the middle, title above and legend below.
 
     ``label`` chooses the class where attention is per class (default: see ``heads.shown_map``). The slide keeps its
-    thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX.
-    ``thumbnail``: the result's, where it is at hand in another size. Raises TaskNotFoundError.
+    thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task, label)
-    picture = fitted(result.thumbnail if thumbnail is None else thumbnail)
+    picture = fitted(result.small_thumbnail)
     painted, tissue_grey = _painted(result, shown, picture)
     width_px = max(MIN_PAGE_PX, painted.shape[1])
     text_px = int(np.clip(width_px / _WIDE_LETTERS, *_TEXT_PX))

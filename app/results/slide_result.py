@@ -54,12 +54,14 @@ class TileMaps:
 class SlideResult(TileMaps):
     """Everything a slide's analysis yields.
 
-    thumbnail: uint8 [h, w, 3] of the whole level-0 extent; tissue_mask: bool [h, w] and artefacts: uint8 [h, w]
-    (``PEN``, ``DARK`` or 0) in the same frame. features: float32 [N, D], rows as in coords.
+    thumbnail: uint8 [h, w, 3] of the whole level-0 extent, and small_thumbnail the same, ``shrunk`` for people;
+    tissue_mask: bool [h, w] and artefacts: uint8 [h, w] (``PEN``, ``DARK`` or 0) in the thumbnail's frame.
+    features: float32 [N, D], rows as in coords.
     top_pictures: uint8 [T, 224, 224, 3], the document's top tiles as the model saw them.
     """
 
     thumbnail: UInt8Array
+    small_thumbnail: UInt8Array
     tissue_mask: BoolArray
     artefacts: UInt8Array
     features: Float32Array

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,8 +16,7 @@ from app.results.mask_image import render_qc_mask, render_tissue_mask
 from app.results.overlay import render_overlay_layer
 from app.results.schema import ResultDocument
 from app.results.slide_result import SlideResult
-from app.results.thumbnail_file import shrunk
-from app.slides.types import BoolArray, UInt8Array
+from app.slides.types import BoolArray
 
 RESULT_JSON: Final = "result.json"
 EMBEDDINGS_H5: Final = "embeddings.h5"
@@ -57,10 +56,8 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     tasks = [prediction.task for prediction in document.predictions]
     # The heatmaps are half of the work, and most of it is in libraries that leave other threads their turn.
     with ThreadPoolExecutor(1, thread_name_prefix="heatmap") as beside:
-        small = beside.submit(shrunk, result.thumbnail)
-        heatmaps = [beside.submit(_write_heatmap, result, small, task, folder) for task in tasks]
+        heatmaps = [beside.submit(_write_heatmap, result, task, folder) for task in tasks]
         names = _write_others(result, folder, tasks)
-        _write_jpeg(Image.fromarray(small.result()), folder / THUMBNAIL_JPG)
         names += [heatmap.result() for heatmap in heatmaps]
     (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
     names.append(RESULT_JSON)
@@ -70,9 +67,9 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _write_heatmap(result: SlideResult, small: Future[UInt8Array], task: str, folder: Path) -> str:
+def _write_heatmap(result: SlideResult, task: str, folder: Path) -> str:
     name = heatmap_name(result.document, task)
-    _write_png(render_heatmap(result, task, thumbnail=small.result()), folder / name, heatmap_description(result, task))
+    _write_png(render_heatmap(result, task), folder / name, heatmap_description(result, task))
     return name
 
 
@@ -80,6 +77,7 @@ def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[s
     """All but the heatmaps and result.json; their names."""
     document = result.document
     names = [THUMBNAIL_JPG, TISSUE_MASK_PNG, QC_MASK_PNG, EMBEDDINGS_H5]
+    _write_jpeg(Image.fromarray(result.small_thumbnail), folder / THUMBNAIL_JPG)
     _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
     _write_png(render_qc_mask(result.artefacts), folder / QC_MASK_PNG)
     write_embeddings(result, folder / EMBEDDINGS_H5)

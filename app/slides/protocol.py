@@ -121,7 +121,9 @@ def survey_to_json(survey: Survey) -> Message:
 
 
 def survey_from_memory(message: Message, memory: SharedMemory, info: SlideInfo, grid: Grid) -> Survey:
-    """The survey, its arrays copied out of the shared memory and every value checked. Raises ChannelGarbledError."""
+    """The survey, every value checked and copied out of the shared memory; but the thumbnail, of which any value will
+    do, and which all would wait for: it stays there. Raises ChannelGarbledError.
+    """
     layout = survey_layout(info, grid)
     tiles = whole(message.get("tiles"), 0, grid.tiles)
     indices = memory.array(layout.indices)[:tiles].copy()
@@ -134,7 +136,7 @@ def survey_from_memory(message: Message, memory: SharedMemory, info: SlideInfo, 
     if artefacts.max() > DARK:
         raise ChannelGarbledError("artefacts")
     return Survey(
-        thumbnail=memory.array(layout.thumbnail).copy(),
+        thumbnail=memory.array(layout.thumbnail),
         tissue_mask=memory.array(layout.mask) != 0,
         artefacts=artefacts,
         coords=grid.coords(indices),

@@ -17,6 +17,7 @@ from app.results.schema import (
     VersionsPart,
 )
 from app.results.slide_result import HeadMap, SlideResult
+from app.results.small_thumbnail import shrunk
 from app.slides.types import DARK, PEN
 
 SLIDE_SHA256 = "5" * 64
@@ -58,6 +59,7 @@ def make_result(recipe: Recipe | None = None) -> SlideResult:
     return SlideResult(
         document=make_document(recipe, len(coords), width, height, size0, attention),
         thumbnail=thumbnail,
+        small_thumbnail=shrunk(thumbnail),
         tissue_mask=mask,
         artefacts=_artefacts(mask),
         sharpness=_sharpness(len(coords)),

@@ -347,6 +347,7 @@ def test_descriptors_are_given_back(slide):
             reader.open(slide)
             reader.survey(PLAN)
             list(reader.tiles(16))
+    del reader  # and with it the survey, whose thumbnail lies in shared memory
     assert used() == before
 
 
