@@ -40,6 +40,27 @@ def test_a_palace_is_still_a_palace(scale, file, millions) -> None:
     assert round((sum(p.numel() for p in backbone.parameters()) + classifier) / 1e6, 2) == millions
 
 
+def test_a_shorter_student_is_the_whole_one_with_blocks_that_do_nothing(tmp_path) -> None:
+    whole = build_student("efficientnet_lite0_192", "imagenet")
+    save = tmp_path / "whole.pt"
+    torch.save(whole.state_dict(), save)
+    tile = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
+    for number in (4, 7, 10):
+        torch.nn.init.zeros_(whole.blocks[number].project[-1].weight)
+        torch.nn.init.zeros_(whole.blocks[number].project[-1].bias)
+    wanted = whole.eval()(tile)[0]
+    for weights in ("imagenet", save):
+        short = build_student("efficientnet_lite0_192_short", weights).eval()
+        assert len(short.blocks) == 13
+        torch.testing.assert_close(short(tile)[0], wanted, atol=1e-4, rtol=1e-4)
+    assert export_student(short, tmp_path / "student.onnx") < 1e-3
+
+
+def test_a_block_that_changes_the_shape_cannot_be_left_out() -> None:
+    with pytest.raises(ValueError, match="add to their input"):
+        EfficientNetLite(left_out=(4, 5))
+
+
 @pytest.mark.parametrize(("side_px", "cells_across"), [(160, 5), (192, 6)])
 def test_a_smaller_student_sees_the_tile_brought_down_and_exports(tmp_path, side_px: int, cells_across: int) -> None:
     student = build_student(f"efficientnet_lite0_{side_px}", "imagenet").eval()

@@ -53,7 +53,8 @@ def load_imagenet(model: Net, file: WeightsFile = LITE0_FILE) -> Net:
     """Fill ``model`` (its eval form is returned); every tensor of the backbone must find its place."""
     source = read_weights(file)
     renamed = {target: source.pop(name) for name, target in _renames(model).items()}
-    left = set(source) - {"_fc.weight", "_fc.bias"}
+    absent = tuple(f"_blocks.{number}." for number in model.left_out)
+    left = {name for name in source if not name.startswith(absent)} - {"_fc.weight", "_fc.bias"}
     if left:
         raise ValueError(f"weights without a place in the model: {sorted(left)}")
     model.load_state_dict(renamed, strict=True)
@@ -73,7 +74,7 @@ def _renames(model: EfficientNetLite) -> dict[str, str]:
 
     add("_conv_stem", "_bn0", "stem")
     add("_conv_head", "_bn1", "top")
-    for index, block in enumerate(model.blocks):
+    for index, block in model.blocks.named_children():
         here, there = f"_blocks.{index}", f"blocks.{index}"
         if block.expand is not None:
             add(f"{here}._expand_conv", f"{here}._bn0", f"{there}.expand")

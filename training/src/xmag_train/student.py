@@ -9,10 +9,12 @@ __all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "embedding_dim_of", "parameter
 
 
 class Student(EfficientNetLite):
-    """``EfficientNetLite`` at width and depth 1. ``side_px``: the side that its convolutions see."""
+    """``EfficientNetLite`` at width and depth 1. ``side_px``: the side that its convolutions see; ``left_out``: blocks
+    that it does without.
+    """
 
-    def __init__(self, side_px: int = TILE_PX) -> None:
-        super().__init__(LITE0, side_px)
+    def __init__(self, side_px: int = TILE_PX, left_out: tuple[int, ...] = ()) -> None:
+        super().__init__(LITE0, side_px, left_out)
 
 
 def embedding_dim_of(student: nn.Module) -> int:

@@ -7,6 +7,8 @@ to the right and the bottom.
 """
 
 import math
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -114,24 +116,29 @@ class EfficientNetLite(nn.Module):
     """uint8 tiles in, embedding and tokens out; pixel scaling is part of the graph.
 
     ``side_px``: the side to which a tile is brought down, linearly, before the first convolution: the cost goes with
-    its square. A multiple of 32.
+    its square. A multiple of 32. ``left_out``: numbers of blocks that are not there; the others keep their numbers, and
+    so their names among the weights. ValueError for one that does not add to its input, without which nothing fits.
     """
 
     pool: Tensor
     embedding_dim = EMBEDDING_DIM
 
-    def __init__(self, scale: Scale = LITE0, side_px: int = TILE_PX) -> None:
+    def __init__(self, scale: Scale = LITE0, side_px: int = TILE_PX, left_out: tuple[int, ...] = ()) -> None:
         super().__init__()
+        self.left_out = left_out
         self.side_px = side_px
         self.stem = conv_norm(3, STEM_CHANNELS, kernel=3, stride=2)
-        blocks: list[nn.Module] = []
+        blocks: list[InvertedResidual] = []
         inputs = STEM_CHANNELS
         for stage in scaled_stages(scale):
             for repeat in range(stage.repeats):
                 stride = stage.stride if repeat == 0 else 1
                 blocks.append(InvertedResidual(inputs, stage.channels, stage.kernel, stride, stage.expansion))
                 inputs = stage.channels
-        self.blocks = nn.Sequential(*blocks)
+        if not all(blocks[number].residual for number in left_out):
+            raise ValueError(f"of the blocks {left_out} only those can be left out that add to their input")
+        kept = {str(number): block for number, block in enumerate(blocks) if number not in left_out}
+        self.blocks = nn.Sequential(OrderedDict(kept))
         self.top = conv_norm(inputs, EMBEDDING_DIM)
         self.act = nn.ReLU6()
         self.register_buffer("pool", pooling_matrix(side_px // MAP_STRIDE, TOKENS), persistent=False)
@@ -143,6 +150,11 @@ class EfficientNetLite(nn.Module):
             pixels = functional.interpolate(pixels, size=(self.side_px, self.side_px), mode="bilinear")
         x = (pixels - PIXEL_MEAN) * (1.0 / PIXEL_STD)
         return self.act(self.top(self.blocks(self.act(self.stem(x)))))
+
+    def fitting(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of a network's weights, which may have all blocks, those that have a place here."""
+        absent = tuple(f"blocks.{number}." for number in self.left_out)
+        return {name: value for name, value in state.items() if not name.startswith(absent)}
 
     def forward(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 [N, 224, 224, 3] RGB → embedding [N, 1280], tokens [N, 4, 4, 1280] (row, column).

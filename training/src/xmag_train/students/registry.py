@@ -36,6 +36,8 @@ STUDENTS: dict[str, StudentEntry] = {
     "efficientnet_lite0": StudentEntry(Student, None, None, "Apache-2.0"),
     "efficientnet_lite0_160": StudentEntry(lambda: Student(side_px=160), None, None, "Apache-2.0"),
     "efficientnet_lite0_192": StudentEntry(lambda: Student(side_px=192), None, None, "Apache-2.0"),
+    # Without one block of each run of repeats that a tile's embedding changes least by (docs/recipe.md).
+    "efficientnet_lite0_192_short": StudentEntry(lambda: Student(192, left_out=(4, 7, 10)), None, None, "Apache-2.0"),
     "efficientvit_m2": StudentEntry(EfficientVitStudent, "net", "timm/efficientvit_m2.r224_in1k", "MIT"),
     "dinov2_vits14": StudentEntry(
         lambda: VitStudent(VIT_SMALL), "vit", "timm/vit_small_patch14_dinov2.lvd142m", "Apache-2.0"
@@ -71,7 +73,7 @@ def build_student(name: str, weights: Weights) -> nn.Module:
 def fill_student(student: nn.Module, entry: StudentEntry, state: dict[str, Tensor]) -> None:
     """Put ``state`` into the student: the whole student's names, or the published ones of its backbone. Strict."""
     if entry.backbone is None or any(key.startswith(f"{entry.backbone}.") for key in state):
-        student.load_state_dict(state, strict=True)
+        student.load_state_dict(student.fitting(state) if isinstance(student, Student) else state, strict=True)
         return
     backbone = student.get_submodule(entry.backbone)
     backbone.load_state_dict(adapted(backbone, state), strict=True)
