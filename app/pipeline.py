@@ -128,7 +128,9 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         with watch.stage("top_tiles"):
             top_pictures = _pictures(tops, reader, model.manifest.tile_px)
         with watch.stage("hash_wait"):
-            (sha256, size_bytes), small_thumbnail = digest.result(), small.result()
+            sha256, size_bytes = digest.result()
+        with watch.stage("thumbnail_wait"):
+            thumbnail = small.result()
     watch.seconds["total"] = time.perf_counter() - start
     survey = replace(survey, qc=qc)
     document = build_document(
@@ -150,8 +152,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
     )
     return SlideResult(
         document=document,
-        thumbnail=survey.thumbnail,
-        small_thumbnail=small_thumbnail,
+        thumbnail=thumbnail,
         tissue_mask=survey.tissue_mask,
         artefacts=survey.artefacts,
         coords=survey.coords,

@@ -35,7 +35,7 @@ def render_heatmap(result: SlideResult, task: str | None = None, label: str | No
     thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task, label)
-    picture = fitted(result.small_thumbnail)
+    picture = fitted(result.thumbnail)
     painted, tissue_grey = _painted(result, shown, picture)
     width_px = max(MIN_PAGE_PX, painted.shape[1])
     text_px = int(np.clip(width_px / _WIDE_LETTERS, *_TEXT_PX))

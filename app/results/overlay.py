@@ -26,12 +26,12 @@ _WHOLLY: Final = [0, *[255] * 255]
 
 
 def render_overlay_layer(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
-    """RGBA layer over the whole level-0 extent, in the thumbnail's size and without margins.
+    """RGBA layer over the whole level-0 extent, in the tissue mask's size and without margins.
 
     Tiles carry the colour of their attention percentile at one opacity; everything else is fully transparent, and
     so is the whole layer for a head without attention. Raises TaskNotFoundError for an unknown task or class.
     """
-    height, width = result.thumbnail.shape[:2]
+    height, width = result.tissue_mask.shape
     attention = shown_map(result, task, label).attention
     if attention is None:
         return Image.new("RGBA", (width, height), (0, 0, 0, 0))
@@ -57,9 +57,18 @@ def scale_layer(
 
     ``opacity`` of a tile, 0 to 255.
     """
-    table = np.zeros((len(places) + 1, 4), dtype=np.uint8)  # the last row is for pixels of no tile
+    return _layer(index, _table(places, palette, opacity))
+
+
+def _table(places: Float32Array, palette: Palette, opacity: int) -> UInt8Array:
+    """RGBA of each tile and, last, of pixels of no tile: uint8 [N + 1, 4]."""
+    table = np.zeros((len(places) + 1, 4), dtype=np.uint8)
     table[:-1, :3] = colours(places, palette)
     table[:-1, 3] = opacity
+    return table
+
+
+def _layer(index: TileIndex, table: UInt8Array) -> Image.Image:
     pixels = index.spread(table.view(np.uint32)[:, 0])
     return Image.fromarray(pixels.view(np.uint8).reshape(*pixels.shape, 4))
 
@@ -69,10 +78,10 @@ def paint_attention(picture: UInt8Array, index: TileIndex, attention: Float32Arr
 
     Tissue under a tile loses its hue, so that pink and purple cannot be taken for a colour of the scale.
     """
-    places = attention_percentiles(attention)
+    table = _table(attention_percentiles(attention), DEFAULT_PALETTE, OPACITY)
     painted = np.empty_like(picture)
     for rows in strips(len(picture)):
-        part, layer = Image.fromarray(picture[rows]), scale_layer(index.part(rows), places)
+        part, layer = Image.fromarray(picture[rows]), _layer(index.part(rows), table)
         alpha = layer.getchannel("A")
         part.paste(part.convert("L").convert("RGB"), mask=alpha.point(_WHOLLY))
         part.paste(layer.convert("RGB"), mask=alpha)

@@ -54,14 +54,13 @@ class TileMaps:
 class SlideResult(TileMaps):
     """Everything a slide's analysis yields.
 
-    thumbnail: uint8 [h, w, 3] of the whole level-0 extent, and small_thumbnail the same, ``shrunk`` for people;
-    tissue_mask: bool [h, w] and artefacts: uint8 [h, w] (``PEN``, ``DARK`` or 0) in the thumbnail's frame.
+    thumbnail: uint8 [h, w, 3] of the whole level-0 extent, no larger than people want it (``shrunk``).
+    tissue_mask: bool [h, w] and artefacts: uint8 [h, w] (``PEN``, ``DARK`` or 0) of the same extent, as surveyed.
     features: float32 [N, D], rows as in coords.
     top_pictures: uint8 [T, 224, 224, 3], the document's top tiles as the model saw them.
     """
 
     thumbnail: UInt8Array
-    small_thumbnail: UInt8Array
     tissue_mask: BoolArray
     artefacts: UInt8Array
     features: Float32Array
@@ -73,10 +72,9 @@ class SlideResult(TileMaps):
         n_tiles, n_tops = len(self.coords), len(self.document.top_tiles)
         if self.features.ndim != 2 or len(self.features) != n_tiles:
             raise ValueError(f"features must be [{n_tiles}, D], not {self.features.shape}")
-        if self.thumbnail.shape != (*self.tissue_mask.shape, 3) or self.artefacts.shape != self.tissue_mask.shape:
+        if self.artefacts.shape != self.tissue_mask.shape:
             raise ValueError(
-                f"tissue_mask {self.tissue_mask.shape}, artefacts {self.artefacts.shape} and thumbnail "
-                f"{self.thumbnail.shape} differ in size"
+                f"tissue_mask {self.tissue_mask.shape} and artefacts {self.artefacts.shape} differ in size"
             )
         if len(self.top_pictures) != n_tops:
             raise ValueError(f"top_pictures must be [{n_tops}, h, w, 3], not {self.top_pictures.shape}")

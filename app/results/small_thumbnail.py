@@ -12,10 +12,10 @@ THUMBNAIL_MAX_PX: Final = 1600
 
 
 def shrunk(thumbnail: UInt8Array) -> UInt8Array:
-    """uint8 [h, w, 3], reduced so that no side is longer than ``THUMBNAIL_MAX_PX``."""
+    """uint8 [h, w, 3] of its own, reduced so that no side is longer than ``THUMBNAIL_MAX_PX``."""
     height, width = thumbnail.shape[:2]
     factor = THUMBNAIL_MAX_PX / max(height, width)
     if factor >= 1:
-        return thumbnail
+        return thumbnail.copy()
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(Image.fromarray(thumbnail).resize(size, Image.Resampling.BOX))

@@ -44,8 +44,10 @@ class TileIndex:
         return edges
 
     def part(self, rows: slice) -> "TileIndex":
-        """Of those rows of the picture alone."""
-        return TileIndex(self.grid, self.rows[rows], self.columns)
+        """Of those rows of the picture alone, one or more."""
+        inside = self.rows[rows]  # rising
+        first, last = inside[0], inside[-1]
+        return TileIndex(self.grid[first : last + 1], inside - first, self.columns)
 
 
 def tile_corners(coords: Int64Array, tile_size0: float) -> Int64Array:

@@ -77,7 +77,7 @@ def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[s
     """All but the heatmaps and result.json; their names."""
     document = result.document
     names = [THUMBNAIL_JPG, TISSUE_MASK_PNG, QC_MASK_PNG, EMBEDDINGS_H5]
-    _write_jpeg(Image.fromarray(result.small_thumbnail), folder / THUMBNAIL_JPG)
+    _write_jpeg(Image.fromarray(result.thumbnail), folder / THUMBNAIL_JPG)
     _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
     _write_png(render_qc_mask(result.artefacts), folder / QC_MASK_PNG)
     write_embeddings(result, folder / EMBEDDINGS_H5)

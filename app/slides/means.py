@@ -1,4 +1,4 @@
-"""Means of neighbouring pixels, to the bit those of Pillow, strip by strip in a third of its time."""
+"""Means of neighbouring pixels, to the bit those of Pillow, strip by strip in a fraction of its time."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ _ONE, _THREE = np.uint16(1), np.uint16(3)
 def box_mean(picture: UInt8Array) -> UInt8Array:
     """The mean over 3 × 3 pixels: uint8 [h, w] or [h, w, c], each channel for itself, of the same shape.
 
-    As Pillow's BoxBlur(1): along the rows, then down the columns, each rounded half up to whole values, and beyond the
+    As Pillow's BoxBlur(1): along the rows, then down the columns, each to the nearest whole value, and beyond the
     edge the outermost pixel again (its BoxBlur.c).
     """
     height = len(picture)

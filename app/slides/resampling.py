@@ -62,7 +62,7 @@ def _lanczos(region: UInt8Array, box: Box, px: int) -> UInt8Array:
         np.matmul(rows[:, band.taken], band.weights, out=narrow[:, band.out])
     _make_whole(narrow)
     small: Float32Array = np.empty((px, px * _CHANNELS), np.float32)
-    for band in _bands(top, bottom, height, px, _COLUMN_BAND_PX):
+    for band in _column_bands(top, bottom, height, px):
         np.matmul(band.weights, narrow[band.taken], out=small[band.out])
     _make_whole(small)
     return small.astype(np.uint8).reshape(px, px, _CHANNELS)
@@ -74,6 +74,11 @@ def _make_whole(values: Float32Array) -> None:
 
 
 @lru_cache(_PASSES_KEPT)
+def _column_bands(begin: float, end: float, count: int, px: int) -> tuple[_Band, ...]:
+    """The pass down the columns, to be multiplied from the left."""
+    return _bands(begin, end, count, px, _COLUMN_BAND_PX)
+
+
 def _bands(begin: float, end: float, count: int, px: int, band_px: int) -> tuple[_Band, ...]:
     """The pass from ``count`` inputs, of which ``begin`` to ``end`` are shown, to ``px`` outputs."""
     matrix, first, last = _matrix(begin, end, count, px)

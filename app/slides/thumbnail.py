@@ -18,7 +18,7 @@ from app.slides.types import Extent, SlideInfo, UInt8Array
 
 _BLOCK_LEVEL_PX = 2048
 _DIRECT_BLOCK_LEVEL_PX = 512
-"""Its memory is used again for the next block: larger ones took a sixth longer, the kernel's for the most part."""
+"""Of what is decoded. A block's memory is used again for the next one: larger ones wait longer for the kernel."""
 _THREADS = 2
 """Decoders work side by side; nothing else of a job can be done before its tissue is found."""
 _CHECKED_TILES = 3
@@ -62,16 +62,16 @@ def render_thumbnail(opened: OpenedSlide, out: UInt8Array | None = None) -> UInt
     level = coarsest_level(info, thumbnail_mpp(info, size) * (1 + ENLARGEMENT_MAX))
     out = np.empty((size[1], size[0], 3), np.uint8) if out is None else out
     try:
-        _draw_directly(out, opened, level, _blocks(info, size, level, _DIRECT_BLOCK_LEVEL_PX))
+        _draw_directly(out, opened, level)
     except NotDirectError:
-        _draw_by_openslide(out, opened, level, _blocks(info, size, level, _BLOCK_LEVEL_PX))
+        _draw_by_openslide(out, opened, level)
     return out
 
 
-def _blocks(info: SlideInfo, size: tuple[int, int], level: int, block_px: int) -> list[_Block]:
-    """Row by row."""
+def _blocks(info: SlideInfo, size: tuple[int, int], downsample: float, block_px: int) -> list[_Block]:
+    """Row by row; ``downsample``: level-0 px that make one px of what they are drawn from."""
     scale_x, scale_y = info.width / size[0], info.height / size[1]
-    ratio = max(scale_x, scale_y) / info.level_downsamples[level]
+    ratio = max(scale_x, scale_y) / downsample
     side, margin_px = max(1, int(block_px / ratio)), math.ceil(_FOOT * ratio) + 1
     blocks = []
     for top in range(0, size[1], side):
@@ -82,7 +82,7 @@ def _blocks(info: SlideInfo, size: tuple[int, int], level: int, block_px: int) -
     return blocks
 
 
-def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: list[_Block]) -> None:
+def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
     """Raises NotDirectError where OpenSlide has to be asked."""
     image = find_tiled_image(opened.entry, opened.info, level)
     if not image.coding.startswith("jpeg-"):
@@ -94,9 +94,11 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int, blocks: lis
         image = image.shrunk(image.shrinks_by(limit_mpp / (opened.info.mpp * downsample)))
     # Not the image's own size: Philips counts in what fills up its last tiles.
     width, height = (side // image.shrink for side in opened.info.level_sizes[level])
+    downsample *= image.shrink
+    blocks = _blocks(opened.info, (out.shape[1], out.shape[0]), downsample, _DIRECT_BLOCK_LEVEL_PX)
 
     def draw(mine: list[_Block]) -> None:
-        placed = [_placed((width, height), downsample * image.shrink, block) for block in mine]
+        placed = [_placed((width, height), downsample, block) for block in mine]
         with DirectLevel(opened.entry, image, [rect for rect, _ in placed]) as direct:
             for number, (block, (rect, box)) in enumerate(zip(mine, placed, strict=True)):
                 pixels = direct.read(rect, number)
@@ -140,7 +142,10 @@ def _placed(
     return rect, (left - x, top - y, min(right - x, rect.width), min(bottom - y, rect.height))
 
 
-def _draw_by_openslide(out: UInt8Array, opened: OpenedSlide, level: int, blocks: list[_Block]) -> None:
+def _draw_by_openslide(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
+    downsample = opened.info.level_downsamples[level]
+    blocks = _blocks(opened.info, (out.shape[1], out.shape[0]), downsample, _BLOCK_LEVEL_PX)
+
     def draw(block: _Block) -> None:
         part = resample(opened, level, block.extent, block.size, how=_FILTER, margin_px=block.margin_px)
         out[block.top : block.bottom, block.left : block.right] = part

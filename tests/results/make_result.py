@@ -58,8 +58,7 @@ def make_result(recipe: Recipe | None = None) -> SlideResult:
     scores = np.linspace(-1, 1, 2 * len(coords), dtype=np.float32).reshape(-1, 2) if recipe.tile_scores else None
     return SlideResult(
         document=make_document(recipe, len(coords), width, height, size0, attention),
-        thumbnail=thumbnail,
-        small_thumbnail=shrunk(thumbnail),
+        thumbnail=shrunk(thumbnail),
         tissue_mask=mask,
         artefacts=_artefacts(mask),
         sharpness=_sharpness(len(coords)),

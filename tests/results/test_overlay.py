@@ -2,8 +2,18 @@ import numpy as np
 from PIL import Image
 
 from app.results.colour_map import colours
-from app.results.overlay import OPACITY, draw_tissue_outline, index_for, paint_attention, render_overlay_layer, shade
+from app.results.overlay import (
+    OPACITY,
+    draw_tissue_outline,
+    grey_under,
+    index_for,
+    paint_attention,
+    render_overlay_layer,
+    shade,
+)
 from app.results.percentile import attention_percentiles
+from app.results.tile_frame import tile_index
+from app.slides.strips import STRIP_ROWS
 from tests.results.make_result import Recipe, make_result
 
 
@@ -74,3 +84,15 @@ def test_outline_darkens_the_edge_of_tissue_only_and_takes_a_mask_of_another_siz
     assert abs(columns.min() - 50) <= 2
     assert abs(columns.max() - 250) <= 2
     assert not changed[60:140, 60:240].any()
+
+
+def test_the_grey_under_the_tiles_is_that_of_all_their_pixels() -> None:
+    height, width = 2 * STRIP_ROWS + 17, 300
+    picture = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    picture[STRIP_ROWS:] //= 3
+    coords = np.array([[0, 0], [100, 0], [200, 0], [100, 100]])
+    index = tile_index(coords, 100.0, slide_size=(300, 200), picture_size=(width, height))
+    under = np.asarray(Image.fromarray(picture).convert("L"))[index.inside()]
+    assert grey_under(picture, index) == round(float(under.mean()))
+    nowhere = tile_index(np.array([[900, 900]]), 100.0, slide_size=(300, 200), picture_size=(width, height))
+    assert grey_under(picture, nowhere) == 255

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.slides.colour import background_colour, brightest_channel, optical_density
+from app.slides.colour import _median, background_colour, brightest_channel, optical_density
 from tests.slides.make_thumbnail import EOSIN, disc, glass, paint
 
 
@@ -35,3 +35,11 @@ def test_density_is_the_logarithm_of_the_quotient_and_never_negative():
     density = optical_density(picture, np.array([99, 99, 99], np.float32))
     assert density[:, 0, 0] == pytest.approx([0, 1, 0])
     assert brightest_channel(picture).tolist() == [[255]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 999, 1000])
+def test_the_median_by_counting_is_that_by_sorting(count):
+    random = np.random.default_rng(count)
+    for _ in range(20):
+        levels = random.integers(0, 256, count, dtype=np.uint8)
+        assert _median(levels) == np.median(levels)

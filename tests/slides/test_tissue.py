@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from app.slides.tissue import find_tissue
+from app.slides.tissue import _raised, find_tissue
 from tests.slides.make_thumbnail import EOSIN, INKS, NUCLEI, PALE, disc, glass, paint
 
 
@@ -170,3 +170,26 @@ def test_same_picture_same_masks_and_the_picture_is_left_alone():
     first, second = find_tissue(picture, 7.3), find_tissue(picture, 7.3)
     assert np.array_equal(first.tissue, second.tissue)
     assert np.array_equal(picture, before)
+
+
+def test_noisy_glass_is_not_tissue_and_stained_tissue_on_it_is():
+    random = np.random.default_rng(2)
+    picture = glass(300, 300, (240, 240, 240))
+    paint(picture, disc(picture, 150, 150, 60), EOSIN)
+    noisy = np.clip(picture + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+    inside = disc(picture, 150, 150, 55)
+    tissue = find_tissue(noisy, 16.0).tissue
+    assert tissue[inside].mean() > 0.95
+    assert tissue[~disc(picture, 150, 150, 66)].mean() < 0.02
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.004, 0.006, 0.02])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 8, 1000])
+def test_a_threshold_is_raised_by_the_median_of_the_glass(noise, count):
+    random = np.random.default_rng(count)
+    for _ in range(20):
+        values = np.abs(random.normal(noise, noise / 2, (40, 50))).astype(np.float32)
+        clear = np.zeros((40, 50), np.bool_)
+        clear.ravel()[random.permutation(2000)[:count]] = True
+        median = float(np.median(values[clear])) if count else 0.0
+        assert _raised(values, clear, 0.012) == pytest.approx(min(max(0.012, 3 * median), 0.024))

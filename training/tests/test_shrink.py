@@ -50,6 +50,19 @@ def test_the_same_codes_but_for_halves_rounded_otherwise(tmp_path, monkeypatch, 
     assert first.std() > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("mode", "nearest"), ("coordinate_transformation_mode", "align_corners"), ("antialias", 1)]
+)
+def test_another_way_of_shrinking_is_left_alone(tmp_path, name: str, value: str | int) -> None:
+    graph = graph_of(192, tmp_path)
+    resize = next(node for node in graph.graph.node if node.op_type == "Resize")
+    others = [part for part in resize.attribute if part.name != name]
+    del resize.attribute[:]
+    resize.attribute.extend([*others, helper.make_attribute(name, value)])
+    found = quantise_student(graph, TILES, Int8Config())
+    assert sum(node.op_type == "Resize" for node in found.graph.node) == 1
+
+
 @pytest.mark.parametrize("made", [192, 160, 128, 112, 96, 64])
 def test_whole_weights_are_those_of_torch(made: int) -> None:
     how = shrinking(224, made)

@@ -71,12 +71,13 @@ def shrink_by_codes(graph: onnx.ModelProto, first_conv: str) -> None:
     """
     conv = next(node for node in graph.graph.node if node.name == first_conv)
     chain = chain_before(graph, conv, len(_CHAIN))
-    if tuple(node.op_type for node in chain) != _CHAIN or not _is_stem(conv):
+    if tuple(node.op_type for node in chain) != _CHAIN or not _is_stem(conv) or not _is_linear(chain[_RESIZE]):
         return
-    side, made = _sides(graph, chain[_RESIZE])
-    how = shrinking(side, made)
-    if how is None:
+    sides = _sides(graph, chain[_RESIZE])
+    how = None if sides is None else shrinking(*sides)
+    if sides is None or how is None:
         return
+    side, made = sides
     code = list(chain[_QUANTISE].input[1:])  # scale and zero point
     channels = _fold(graph, conv)
     kernel = _block_kernel(how)
@@ -122,11 +123,24 @@ def _is_stem(conv: onnx.NodeProto) -> bool:
     return all(attributes.get(name) == value for name, value in wanted.items())
 
 
-def _sides(graph: onnx.ModelProto, resize: onnx.NodeProto) -> tuple[int, int]:
-    """Of the tile, and of what Resize makes of it."""
+def _is_linear(resize: onnx.NodeProto) -> bool:
+    """Whether it does what ``shrinking`` does; an attribute that is not there has ONNX's default."""
+    said = {part.name: helper.get_attribute_value(part) for part in resize.attribute}
+    return (
+        said.get("mode") == b"linear"
+        and said.get("coordinate_transformation_mode", b"half_pixel") == b"half_pixel"
+        and not said.get("antialias", 0)
+    )
+
+
+def _sides(graph: onnx.ModelProto, resize: onnx.NodeProto) -> tuple[int, int] | None:
+    """Of the square tile, and of the square that Resize makes of it; None where they are no squares, or not known."""
     inferred = onnx.shape_inference.infer_shapes(graph, data_prop=True)
     shapes = {value.name: value.type.tensor_type.shape.dim for value in inferred.graph.value_info}
-    return shapes[resize.input[0]][2].dim_value, shapes[resize.output[0]][2].dim_value
+    before, after = ([dim.dim_value for dim in shapes.get(name, ())] for name in (resize.input[0], resize.output[0]))
+    if len(before) != 4 or len(after) != 4 or not 0 < before[2] == before[3] or not 0 < after[2] == after[3]:
+        return None
+    return before[2], after[2]
 
 
 def _fold(graph: onnx.ModelProto, conv: onnx.NodeProto) -> int:
