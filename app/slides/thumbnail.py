@@ -17,7 +17,7 @@ from app.slides.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.types import Extent, SlideInfo, UInt8Array
 
 _BLOCK_LEVEL_PX = 2048
-_DIRECT_BLOCK_LEVEL_PX = 512
+_DIRECT_BLOCK_LEVEL_PX = 384
 """Of what is decoded. A block's memory is used again for the next one: larger ones wait longer for the kernel."""
 _THREADS = 2
 """Decoders work side by side; nothing else of a job can be done before its tissue is found."""
