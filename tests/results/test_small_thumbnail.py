@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.results.small_thumbnail import shrunk
 
@@ -16,3 +17,10 @@ def test_no_side_is_longer_than_1600_px_and_none_is_enlarged(size, wanted) -> No
     assert small.shape == (*wanted, 3)
     assert (small == 77).all()
     assert not np.shares_memory(small, thumbnail)
+
+
+def test_strips_make_up_the_picture_that_it_is_at_once() -> None:
+    thumbnail = np.random.default_rng(0).integers(0, 256, (2111, 1733, 3), dtype=np.uint8)
+    small = shrunk(thumbnail)
+    whole = np.asarray(Image.fromarray(thumbnail).resize((small.shape[1], 1600), Image.Resampling.BOX))
+    assert np.abs(small.astype(int) - whole).max() <= 1
