@@ -1,6 +1,6 @@
 """Cost against tissue area (a straight line, fitted), and against jobs and workers of a running service.
 
-Usage: python benchmarks/scale.py SLIDE ... [--rounds 2] [--jobs 4] [--plot benchmarks/scale.png]
+Usage: python benchmarks/scale.py SLIDE ... [--rounds 3] [--jobs 4] [--plot benchmarks/scale.png]
 The slides: same sheet, growing tissue. The service analyses the second of them, --jobs times at once, by path, with one
 worker and with two. More workers than cores say nothing on this machine.
 """
@@ -65,7 +65,7 @@ def concurrency(slide: Path, jobs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("slides", type=Path, nargs="+")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--plot", type=Path, default=ROOT / "benchmarks" / "scale.png")
     options = parser.parse_args()
