@@ -272,23 +272,6 @@ def test_the_log_says_what_openslide_had_to_read(slide, tmp_path, caplog):
             assert said in caplog.text and bool(said) == bool(caplog.records)
 
 
-def faults_of(reader: SlideReader) -> int:
-    """Pages that the process has asked the kernel for so far."""
-    return int(Path(f"/proc/{reader.pid}/stat").read_text().rsplit(")", 1)[1].split()[7])
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="counts by /proc")
-def test_a_tile_is_read_without_asking_the_kernel_for_memory(slide):
-    with SlideReader() as reader:
-        reader.open(slide)
-        rows = list(range(len(reader.survey(PLAN).coords)))
-        list(reader.tiles())
-        before = faults_of(reader)
-        reader.again(rows)
-        ring = len(rows) * PLAN.tile_px**2 * 3 // 4096
-        assert faults_of(reader) - before < 1.5 * ring
-
-
 def test_an_answer_that_makes_no_sense_ends_the_process(slide, monkeypatch):
     with SlideReader() as reader:
         reader.open(slide)
@@ -335,20 +318,6 @@ def test_when_the_parent_is_killed_nothing_is_left(slide, tmp_path):
     assert gone(child)
     assert list(tmp_path.iterdir()) == []
     assert not [path for path in Path("/dev/shm").iterdir() if "xmag" in path.name]
-
-
-def test_descriptors_are_given_back(slide):
-    def used() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    before = used()
-    for _ in range(3):
-        with SlideReader() as reader:
-            reader.open(slide)
-            reader.survey(PLAN)
-            list(reader.tiles(16))
-    del reader  # and with it the survey, whose thumbnail lies in shared memory
-    assert used() == before
 
 
 def test_a_slide_cut_off_while_it_is_read_is_damaged_and_the_process_lives(slide, tmp_path):
