@@ -12,13 +12,11 @@ from app.results.scale_bar import scale_bar
 from app.results.scales import colour_scale_block, scale_bar_block
 from app.results.schema import PredictionPart
 from app.results.slide_result import SlideResult
-from app.results.small_thumbnail import THUMBNAIL_MAX_PX, shrunk
 from app.results.typesetting import SOFT_INK, Colour, TextStyle, page, text_block
 from app.slides.types import UInt8Array
 
 MIN_PICTURE_PX: Final = 1000
-MAX_PICTURE_PX: Final = THUMBNAIL_MAX_PX
-"""The longer side of the slide on the page: thumbnails outside are enlarged or reduced to these."""
+"""The longer side of the slide on the page at least: smaller thumbnails are enlarged to it."""
 MIN_PAGE_PX: Final = 1000
 _TEXT_PX: Final = (16, 28)
 _WIDE_LETTERS: Final = 76
@@ -32,7 +30,7 @@ def render_heatmap(result: SlideResult, task: str | None = None, label: str | No
     """The picture of one task: RGB, thumbnail in the middle, title above and legend below.
 
     ``label`` chooses the class where attention is per class (default: see ``heads.shown_map``). The slide keeps its
-    thumbnail's size unless its longer side lies outside MIN_PICTURE_PX to MAX_PICTURE_PX. Raises TaskNotFoundError.
+    thumbnail's size unless its longer side is below MIN_PICTURE_PX. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task, label)
     picture = fitted(result.thumbnail)
@@ -68,11 +66,11 @@ def heatmap_description(result: SlideResult, task: str | None = None, label: str
 
 
 def fitted(thumbnail: UInt8Array) -> UInt8Array:
-    """The thumbnail, enlarged or reduced so that its longer side lies within MIN_PICTURE_PX to MAX_PICTURE_PX."""
+    """The thumbnail, enlarged where its longer side is below MIN_PICTURE_PX."""
     height, width = thumbnail.shape[:2]
     factor = MIN_PICTURE_PX / max(height, width)
     if factor <= 1:
-        return shrunk(thumbnail)
+        return thumbnail
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(Image.fromarray(thumbnail).resize(size, Image.Resampling.BICUBIC))
 

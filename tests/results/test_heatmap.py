@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from app.results.colour_map import colours
-from app.results.heatmap import MAX_PICTURE_PX, MIN_PICTURE_PX, heatmap_description, render_heatmap
+from app.results.heatmap import MIN_PICTURE_PX, heatmap_description, render_heatmap
 from app.results.overlay import shade
 from app.results.scales import tick_labels
+from app.results.small_thumbnail import THUMBNAIL_MAX_PX
 from tests.results.make_result import Recipe, make_result
 
 MARGIN = 32  # two text sizes of 16 px on the narrowest page
@@ -29,7 +30,7 @@ def test_known_tile_has_its_colour_in_the_enlarged_picture() -> None:
 @pytest.mark.parametrize("thumbnail_px", [60, 400, 1000, 2000, 4000])
 def test_page_holds_the_picture_at_its_size_or_fitted(thumbnail_px: int) -> None:
     page = render_heatmap(make_result(Recipe(thumbnail_px=thumbnail_px)))
-    picture_px = min(max(MIN_PICTURE_PX, thumbnail_px), MAX_PICTURE_PX)
+    picture_px = min(max(MIN_PICTURE_PX, thumbnail_px), THUMBNAIL_MAX_PX)
     text_px = max(16, int(picture_px / 76))
     assert page.width == picture_px + 4 * text_px
     assert page.height > picture_px * 0.8
