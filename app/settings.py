@@ -24,6 +24,15 @@ def is_loopback(host: str) -> bool:
     return host.strip("[]").lower() in LOOPBACK
 
 
+def _parts(value: object, separator: str) -> object:
+    """A list as the environment gives it, split; what is no text stays. ValueError for JSON: it would match nothing."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        raise ValueError(f"is a list separated by {separator!r}, not JSON")
+    return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+
 class Settings(BaseSettings):
     """One frozen object, read once per process. `xmag doctor` prints it."""
 
@@ -111,17 +120,17 @@ class Settings(BaseSettings):
     @field_validator("slide_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+        return _parts(value, os.pathsep)
 
     @field_validator("callback_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
-        return tuple(p.strip().lower() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+        return _parts(value.lower(), ",") if isinstance(value, str) else value
 
     @field_validator("trusted_proxies", "oidc_algorithms", "object_roots", mode="before")
     @classmethod
     def _commas(cls, value: object) -> object:
-        return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+        return _parts(value, ",")
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -27,3 +27,17 @@ def test_object_roots_are_split_by_commas_and_written_one_way(monkeypatch):
 def test_what_could_not_work_is_refused(wrong):
     with pytest.raises(ValidationError):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    "name", ["slide_roots", "callback_hosts", "object_roots", "trusted_proxies", "oidc_algorithms"]
+)
+def test_a_list_in_json_is_refused_and_not_taken_for_one_odd_name(monkeypatch, name):
+    monkeypatch.setenv(f"XMAG_{name.upper()}", '["/slides", "/archive"]')
+    with pytest.raises(ValidationError, match="not JSON"):
+        Settings()
+
+
+def test_folders_are_split_at_colons(monkeypatch, tmp_path):
+    monkeypatch.setenv("XMAG_SLIDE_ROOTS", f"{tmp_path}/a:{tmp_path}/b c:")
+    assert Settings().slide_roots == (tmp_path / "a", tmp_path / "b c")
