@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from app.inference.manifest import Fidelity
+from xmag_train.export.fidelity import worse_of
 from xmag_train.export.figures import gain_in_words, report_section, same_case_in_words
-from xmag_train.export.int8 import worse_of
 
 
 def interval(value: float, low: float, high: float) -> dict[str, float]:

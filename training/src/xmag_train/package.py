@@ -5,7 +5,7 @@ The graphs are exported, compared with torch, and only then moved into place, th
 
 import copy
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,8 +35,8 @@ from xmag_train.fold import fold_batch_norms
 from xmag_train.onnx_export import export_onnx
 from xmag_train.student import embedding_dim_of
 
+ReducedPrecision = Literal["fp16", "int8"]
 STUDENT_FILE = "student.onnx"
-INT8_FILE = "student.int8.onnx"
 CARD_FILE = "MODEL_CARD.md"
 TILE_PX = 224
 TILE_MPP = 2.0
@@ -47,8 +47,9 @@ PARITY_BAG = 50
 PARITY_MAX = 1e-3
 # fp32 differs by some 1e-6 between CPUs, and by less than this between CPU and GPU (without TF32).
 GOLDEN_TOLERANCE_FP32 = 1e-3
+# fp16 rounds what each layer gives to 11 bits, and a GPU sums in another order before it does.
 # int8 rounds differently where a processor saturates or a sum lies between two steps.
-GOLDEN_TOLERANCE_INT8 = 0.1
+GOLDEN_TOLERANCE: Mapping[ReducedPrecision, float] = {"fp16": 0.05, "int8": 0.1}
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ class HeadSpec:
 
 
 @dataclass(frozen=True)
-class Int8Variant:
-    """The student in int8, made from the very fp32 graph that is written beside it."""
+class ReducedVariant:
+    """The student in fp16 or int8, made from the very fp32 graph that is written beside it."""
 
+    precision: ReducedPrecision
     graph: bytes
     fidelity: Fidelity
 
@@ -95,7 +97,7 @@ class ModelSpec:
     domain: Domain
     provenance: Provenance
     card: str
-    int8: Int8Variant | None = None
+    reduced: Sequence[ReducedVariant] = ()
     graph: bytes | None = None
 
 
@@ -122,9 +124,7 @@ def write_model(spec: ModelSpec, out: Path) -> Written:
             parity[STUDENT_FILE] = _student_parity(exact, draft / STUDENT_FILE)
         student = _file(draft / STUDENT_FILE)
         variants = [Variant(precision="fp32", file=student, golden=_golden(exact))]
-        if spec.int8 is not None:
-            (draft / INT8_FILE).write_bytes(spec.int8.graph)
-            variants.append(_int8_entry(draft / INT8_FILE, spec.int8.fidelity))
+        variants += [_reduced_entry(variant, draft) for variant in spec.reduced]
         heads = []
         for head in spec.heads:
             path = draft / f"{head.task}.onnx"
@@ -202,11 +202,16 @@ def _golden(exact: nn.Module) -> Golden:
     return golden_of(embedding[0].numpy(), GOLDEN_TOLERANCE_FP32)
 
 
-def _int8_entry(path: Path, fidelity: Fidelity) -> Variant:
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+def _reduced_entry(variant: ReducedVariant, draft: Path) -> Variant:
+    path = draft / f"student.{variant.precision}.onnx"
+    path.write_bytes(variant.graph)
+    session = onnxruntime.InferenceSession(variant.graph, providers=["CPUExecutionProvider"])
     embedding = session.run(["embedding"], {"tiles": golden_tile(TILE_PX)[None]})[0]
     return Variant(
-        precision="int8", file=_file(path), golden=golden_of(embedding[0], GOLDEN_TOLERANCE_INT8), fidelity=fidelity
+        precision=variant.precision,
+        file=_file(path),
+        golden=golden_of(embedding[0], GOLDEN_TOLERANCE[variant.precision]),
+        fidelity=variant.fidelity,
     )
 
 

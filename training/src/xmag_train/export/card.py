@@ -6,7 +6,7 @@ from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import rounded_down
 from xmag_train.export.figures import report_section
 from xmag_train.export.measure import MEASURING, Measured
-from xmag_train.package import STUDENT_FILE, HeadSpec
+from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant
 
 CAUTION = (
     "Both at their own magnification, with the same head and folds; every student judged by cases that it was not "
@@ -126,7 +126,8 @@ def _precision(config: ExportConfig, measured: Measured) -> list[str]:
         f"{config.held_out_fold} of `{config.folds.name}` ({by}). Cases: {', '.join(which['cases'])}. sha256 of the "
         f"regions: `{which['sha256']}`.",
         _parity(measured),
-        _int8(measured),
+        *([] if measured.reduced else ["fp32 only."]),
+        *[_reduced(variant) + _int8(measured, variant.precision) for variant in measured.reduced],
     ]
 
 
@@ -145,17 +146,24 @@ def _parity(measured: Measured) -> str:
     return " ".join(told)
 
 
-def _int8(measured: Measured) -> str:
-    if measured.int8 is None:
-        return "fp32 only."
-    fidelity, speed, from_ = measured.int8.variant.fidelity, measured.int8.speed, measured.int8.calibration.which()
+def _reduced(variant: ReducedVariant) -> str:
+    fidelity = variant.fidelity
     change = "no head to compare by" if fidelity.score_change_max is None else f"{fidelity.score_change_max:.4f}"
     return (
-        f"`student.int8.onnx` against fp32 on these {fidelity.n_tiles} tiles: cosine of embeddings "
-        f"{fidelity.cosine_median:.4f} (median), {fidelity.cosine_min:.4f} (lowest); largest change of a slide's score "
-        f"{change}. Calibrated on {from_['tiles']} tiles of {from_['slides']} slides of other cases. Speed on the "
-        f"exporting machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against "
-        f"{speed.fp32:.0f} tiles/s)."
+        f"`student.{variant.precision}.onnx` against fp32 on these {fidelity.n_tiles} tiles, both on a CPU: cosine of "
+        f"embeddings {fidelity.cosine_median:.4f} (median), {fidelity.cosine_min:.4f} (lowest); largest change of a "
+        f"slide's score {change}."
+    )
+
+
+def _int8(measured: Measured, precision: str) -> str:
+    if measured.int8 is None or precision != "int8":
+        return ""
+    speed, from_ = measured.int8.speed, measured.int8.calibration.which()
+    return (
+        f" Calibrated on {from_['tiles']} tiles of {from_['slides']} slides of other cases. Speed on the exporting "
+        f"machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} "
+        "tiles/s)."
     )
 
 

@@ -75,7 +75,7 @@ def export_model(config: ExportConfig) -> Written:
             heads=heads,
             measured=measured,
         ),
-        int8=None if measured.int8 is None else measured.int8.variant,
+        reduced=measured.reduced,
         graph=measured.graph,
     )
     written = write_model(spec, config.out)

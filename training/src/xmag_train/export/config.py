@@ -72,12 +72,13 @@ class ExportConfig(Config):
     """All of a model.
 
     ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases; it
-    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; int8 and the
-    graphs' parity are told by the worse of both students' figures. ``reading_slides``: whole slides on which reading is
-    measured too; the lowest figure of all slides counts, whether read whole or as regions.
+    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; fp16, int8 and
+    the graphs' parity are told by the worse of both students' figures. ``reading_slides``: whole slides on which
+    reading is measured too; the lowest figure of all slides counts, whether read whole or as regions.
     ``report``: `report.json` of `evaluate`, whose figures go on the card.
     ``regions``: folder of shards. ``folds`` and ``held_out_fold``: int8 is calibrated on the other folds' cases, and
-    measured, like reading and parity, on this one's. ``out``: the model's folder, named as the model.
+    measured, like fp16, reading and parity, on this one's. ``out``: the model's folder, named as the model.
+    ``fp16``: whether that is written too.
     ``metrics``: file for all that was measured, on which tiles, and how long it took; `<out>.export.json` without it.
     ``card_notes``: paragraphs. ``teacher_not_adapted``: why the teacher was not adapted to tissue, for the card.
     """
@@ -93,6 +94,7 @@ class ExportConfig(Config):
     folds: Path
     held_out_fold: int = Field(ge=0)
     int8: Int8Config | None = Int8Config()
+    fp16: bool = True
     reading: ReadingConfig = ReadingConfig()
     reading_slides: tuple[SlideReadingConfig, ...] = ()
     domain: DomainConfig = DomainConfig()

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from xmag_train.export.tiles import batches
+from app.inference.manifest import Fidelity
+from xmag_train.export.tiles import TileSet, batches
 from xmag_train.progress import track
 
 FloatArray = NDArray[np.float64]
@@ -83,6 +84,35 @@ def score_change(
     return largest
 
 
+def fidelity_of(
+    precision: str, graph: bytes, fp32: bytes, held_out: TileSet, *, heads: Mapping[str, nn.Module], threads: int
+) -> Fidelity:
+    """Of ``graph``, the student in ``precision``, to ``fp32``: tiles of ``held_out``, and the bags of its slides."""
+    tiles = held_out.tiles()
+    wanted = embed(open_graph(fp32, threads), tiles, "by fp32")
+    found = embed(open_graph(graph, threads), tiles, f"by {precision}")
+    near = cosines(wanted, found)
+    return Fidelity(
+        cosine_median=rounded_down(float(np.median(near)), 4),
+        cosine_min=rounded_down(float(near.min()), 4),
+        score_change_max=_rounded_up(score_change(heads, wanted, found, held_out.slides)),
+        n_tiles=len(tiles),
+        n_slides=len(set(held_out.slides)),
+    )
+
+
+def worse_of(first: Fidelity, second: Fidelity) -> Fidelity:
+    """Of each figure the worse; both were measured on the same tiles."""
+    changes = [one.score_change_max for one in (first, second) if one.score_change_max is not None]
+    return Fidelity(
+        cosine_median=min(first.cosine_median, second.cosine_median),
+        cosine_min=min(first.cosine_min, second.cosine_min),
+        score_change_max=max(changes, default=None),
+        n_tiles=first.n_tiles,
+        n_slides=first.n_slides,
+    )
+
+
 def compare_speed(fp32: bytes, int8: bytes, tiles: NDArray[np.uint8], threads: int) -> Speed:
     """Both graphs on one batch, in turns, so that what else the machine does hits both."""
     batch = np.ascontiguousarray(tiles[:TIMED_TILES])
@@ -96,3 +126,7 @@ def compare_speed(fp32: bytes, int8: bytes, tiles: NDArray[np.uint8], threads: i
                 spent.append(time.perf_counter() - start)
     fp32_s, int8_s = (statistics.median(spent) for spent in seconds)
     return Speed(len(batch) / fp32_s, len(batch) / int8_s, threads)
+
+
+def _rounded_up(value: float | None) -> float | None:
+    return None if value is None else float(np.ceil(value * 1e4) / 1e4)

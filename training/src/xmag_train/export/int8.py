@@ -9,23 +9,22 @@ import onnx
 from numpy.typing import NDArray
 from torch import nn
 
-from app.inference.manifest import Fidelity
 from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
 from xmag_train.export.config import Int8Config
-from xmag_train.export.fidelity import Speed, compare_speed, cosines, embed, open_graph, rounded_down, score_change
+from xmag_train.export.fidelity import Speed, compare_speed, fidelity_of
 from xmag_train.export.pixels import take_pixels_as_codes
 from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
 from xmag_train.export.ranges import Range, measure_ranges
 from xmag_train.export.shrink import shrink_by_codes
 from xmag_train.export.tiles import TileSet, batches
-from xmag_train.package import Int8Variant
+from xmag_train.package import ReducedVariant
 
 
 @dataclass(frozen=True)
 class MeasuredInt8:
     """The variant, the tiles that it was quantised by, and how much faster it ran here."""
 
-    variant: Int8Variant
+    variant: ReducedVariant
     calibration: TileSet
     speed: Speed
 
@@ -46,31 +45,8 @@ def make_int8(
     """Quantise the graph ``fp32`` by the tiles of ``calibration``; measure it on those of ``held_out``."""
     graph = onnx.load_from_string(fp32)
     int8 = quantise_student(graph, calibration.tiles(), config).SerializeToString(deterministic=True)
-    tiles = held_out.tiles()
-    wanted, found = (
-        embed(open_graph(each, threads), tiles, what) for each, what in ((fp32, "by fp32"), (int8, "by int8"))
-    )
-    near = cosines(wanted, found)
-    fidelity = Fidelity(
-        cosine_median=rounded_down(float(np.median(near)), 4),
-        cosine_min=rounded_down(float(near.min()), 4),
-        score_change_max=_rounded(score_change(heads, wanted, found, held_out.slides)),
-        n_tiles=len(tiles),
-        n_slides=len(set(held_out.slides)),
-    )
-    return MeasuredInt8(Int8Variant(int8, fidelity), calibration, compare_speed(fp32, int8, tiles, threads))
-
-
-def worse_of(first: Fidelity, second: Fidelity) -> Fidelity:
-    """Of each figure the worse; both were measured on the same tiles."""
-    changes = [one.score_change_max for one in (first, second) if one.score_change_max is not None]
-    return Fidelity(
-        cosine_median=min(first.cosine_median, second.cosine_median),
-        cosine_min=min(first.cosine_min, second.cosine_min),
-        score_change_max=max(changes, default=None),
-        n_tiles=first.n_tiles,
-        n_slides=first.n_slides,
-    )
+    variant = ReducedVariant("int8", int8, fidelity_of("int8", int8, fp32, held_out, heads=heads, threads=threads))
+    return MeasuredInt8(variant, calibration, compare_speed(fp32, int8, held_out.tiles(), threads))
 
 
 def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: Int8Config) -> onnx.ModelProto:
@@ -116,7 +92,3 @@ def excluded_nodes(graph: onnx.ModelProto, keep_float: tuple[str, ...]) -> froze
 
 def _first_conv(graph: onnx.ModelProto) -> onnx.NodeProto:
     return next(node for node in graph.graph.node if node.op_type == "Conv")
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(np.ceil(value * 1e4) / 1e4)

@@ -1,7 +1,7 @@
 """All that an export measures, on which tiles, and by which student.
 
 The shipped student may have been refit on all cases. So where a measuring student is named, which never saw the
-held-out cases, parity and int8 are told by the worse of the two, and reading by the measuring one alone.
+held-out cases, parity, fp16 and int8 are told by the worse of the two, and reading by the measuring one alone.
 """
 
 import tempfile
@@ -16,14 +16,15 @@ from torch import nn
 
 from xmag_train.data.shards import Region
 from xmag_train.export.config import ExportConfig
-from xmag_train.export.fidelity import FloatArray, embed, open_graph
+from xmag_train.export.fidelity import FloatArray, embed, open_graph, worse_of
+from xmag_train.export.fp16 import make_fp16
 from xmag_train.export.heads import measuring_head
-from xmag_train.export.int8 import MeasuredInt8, make_int8, worse_of
+from xmag_train.export.int8 import MeasuredInt8, make_int8
 from xmag_train.export.parity import Parity, head_parity, student_parity
 from xmag_train.export.reading import ByWay, lowest, region_cosines, slide_cosines
 from xmag_train.export.seen import refuse_one_that_saw
 from xmag_train.export.tiles import TileSet, split_regions, spread
-from xmag_train.package import STUDENT_FILE, HeadSpec, Int8Variant, export_head, export_student
+from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant, export_head, export_student
 from xmag_train.student import embedding_dim_of
 from xmag_train.students.checkpoint import load_student
 
@@ -51,7 +52,14 @@ class Measured:
     parity: Mapping[str, Parity]
     regions: ByWay
     slides: ByWay
+    fp16: ReducedVariant | None
     int8: MeasuredInt8 | None
+
+    @property
+    def reduced(self) -> list[ReducedVariant]:
+        """What is written beside fp32."""
+        both = (self.fp16, None if self.int8 is None else self.int8.variant)
+        return [variant for variant in both if variant is not None]
 
     @property
     def readings(self) -> dict[str, float]:
@@ -65,6 +73,7 @@ class Measured:
             "calibration": None if self.int8 is None else self.int8.calibration.which(),
             "parity": {name: asdict(found) for name, found in self.parity.items()},
             "reading": {"lowest": self.readings, "regions": self.regions, "slides": self.slides},
+            "fp16": None if self.fp16 is None else {"fidelity": self.fp16.fidelity.model_dump()},
             "int8": None if self.int8 is None else self.int8.as_dict(),
         }
 
@@ -82,6 +91,7 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
     def embedded(tiles: NDArray[np.uint8]) -> FloatArray:
         return embed(session, tiles, "readings of regions")
 
+    fp16 = measure_fp16(config, shipped, measuring, held_out, heads=heads) if config.fp16 else None
     int8 = measure_int8(config, shipped, measuring, split.outside, held_out, heads=heads)
     return Measured(
         graph=shipped.graph,
@@ -89,6 +99,7 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
         parity=measure_parity(shipped, measuring, held_out, heads, config.threads),
         regions=region_cosines(embedded, held_out),
         slides=slide_cosines(config.reading_slides),
+        fp16=fp16,
         int8=int8,
     )
 
@@ -111,6 +122,22 @@ def measure_parity(
     return parity
 
 
+def measure_fp16(
+    config: ExportConfig,
+    shipped: Exported,
+    measuring: Exported | None,
+    held_out: TileSet,
+    *,
+    heads: Sequence[HeadSpec],
+) -> ReducedVariant:
+    """The shipped graph in fp16; its fidelity as ``measure_int8`` has it."""
+    own = make_fp16(shipped.graph, held_out, heads=_trained(heads), threads=config.threads)
+    if measuring is None:
+        return own
+    procedure = make_fp16(measuring.graph, held_out, heads=_measuring(config), threads=config.threads)
+    return replace(own, fidelity=worse_of(own.fidelity, procedure.fidelity))
+
+
 def measure_int8(
     config: ExportConfig,
     shipped: Exported,
@@ -128,25 +155,34 @@ def measure_int8(
     if config.int8 is None:
         return None
     calibration = TileSet(spread(others, config.int8.calibration_tiles))
-    trained = {head.task: head.module for head in heads if head.trained}
-    own = make_int8(shipped.graph, calibration, held_out, heads=trained, config=config.int8, threads=config.threads)
+    own = make_int8(
+        shipped.graph, calibration, held_out, heads=_trained(heads), config=config.int8, threads=config.threads
+    )
     if measuring is None:
         return own
     procedure = make_int8(
         measuring.graph,
         calibration,
         held_out,
-        heads={str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None},
+        heads=_measuring(config),
         config=config.int8,
         threads=config.threads,
     )
     fidelity = worse_of(own.variant.fidelity, procedure.variant.fidelity)
-    return replace(own, variant=Int8Variant(own.variant.graph, fidelity))
+    return replace(own, variant=replace(own.variant, fidelity=fidelity))
 
 
 def exported(student: nn.Module) -> Exported:
     """ValueError where the graph differs from torch."""
     return Exported(student, _written(lambda path: export_student(student, path)))
+
+
+def _trained(heads: Sequence[HeadSpec]) -> dict[str, nn.Module]:
+    return {head.task: head.module for head in heads if head.trained}
+
+
+def _measuring(config: ExportConfig) -> dict[str, nn.Module]:
+    return {str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None}
 
 
 def _head_graph(head: HeadSpec, embedding_dim: int) -> bytes:

@@ -1,0 +1,82 @@
+"""fp16 is the same student in half the bytes, and the service takes it."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
+
+from PIL import Image
+from test_shards import region
+
+from app.errors import InferenceFailedError
+from app.inference.golden import check_golden, golden_tile
+from app.inference.model import load_model
+from xmag_train.export.fidelity import cosines
+from xmag_train.export.fp16 import make_fp16
+from xmag_train.export.tiles import TileSet
+from xmag_train.package import TILE_PX, ReducedVariant, write_model
+from xmag_train.untrained import untrained_spec
+
+SPEC = untrained_spec(seed=0, commit="test")
+HEADS = {head.task: head.module for head in SPEC.heads}
+
+
+def noise(number: int) -> bytes:
+    blocks = np.random.default_rng(number).integers(0, 256, (56, 56, 3), dtype=np.uint8)
+    jpeg = io.BytesIO()
+    Image.fromarray(blocks).resize((896, 896), Image.Resampling.NEAREST).save(jpeg, "JPEG")
+    return jpeg.getvalue()
+
+
+@pytest.fixture(scope="module")
+def held_out() -> TileSet:
+    return TileSet(tuple(replace(region(number), jpeg=noise(number)) for number in range(5)))
+
+
+@pytest.fixture(scope="module")
+def fp32(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("fp32") / "xmag-lite0"
+    write_model(SPEC, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def variant(fp32: Path, held_out: TileSet) -> ReducedVariant:
+    return make_fp16((fp32 / "student.onnx").read_bytes(), held_out, heads=HEADS, threads=1)
+
+
+def test_half_the_bytes_and_nearly_the_same_embeddings(fp32: Path, held_out: TileSet, variant: ReducedVariant) -> None:
+    graph = (fp32 / "student.onnx").read_bytes()
+    assert len(variant.graph) < 0.55 * len(graph)
+    assert variant == make_fp16(graph, held_out, heads=HEADS, threads=1)
+    fidelity = variant.fidelity
+    assert 0.999 < fidelity.cosine_min <= fidelity.cosine_median and (fidelity.n_tiles, fidelity.n_slides) == (5, 1)
+    assert fidelity.score_change_max is not None and 0.0 < fidelity.score_change_max < 0.01
+
+
+def test_the_service_runs_it_where_it_is_asked_for(
+    fp32: Path, held_out: TileSet, variant: ReducedVariant, tmp_path: Path
+) -> None:
+    write_model(replace(SPEC, reduced=[variant]), tmp_path / "xmag-lite0")
+    half = load_model(tmp_path / "xmag-lite0", device="cpu", precision="fp16", threads=2)
+    assert half.precision == "fp16"
+    assert load_model(tmp_path / "xmag-lite0", device="cpu").precision == "fp32"  # a CPU gains nothing by it
+    full = load_model(fp32, device="cpu", threads=2)
+    found, wanted = (each.embedder.embed(held_out.tiles()).astype(np.float64) for each in (half, full))
+    assert cosines(found, wanted).min() >= variant.fidelity.cosine_min
+
+
+def test_its_golden_tile_allows_for_rounding_and_not_for_another_answer(
+    fp32: Path, variant: ReducedVariant, tmp_path: Path
+) -> None:
+    """A GPU rounds to fp16 too, but sums in another order: as far off as fp32 is, not more."""
+    write_model(replace(SPEC, reduced=[variant]), tmp_path / "xmag-lite0")
+    golden = load_model(tmp_path / "xmag-lite0", device="cpu", precision="fp16", threads=1).golden
+    full, tile = load_model(fp32, device="cpu", threads=1), golden_tile(TILE_PX)[None]
+    check_golden(full.embedder.embed(tile)[0], golden)
+    with pytest.raises(InferenceFailedError, match="golden tile"):
+        check_golden(full.embedder.embed(np.ascontiguousarray(tile[:, ::-1]))[0], golden)
