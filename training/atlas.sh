@@ -9,7 +9,8 @@
 #   shards/                    the corpus as tar shards                      skipped when there
 #   distill/first/{0..4,all}/  six distillations: each fold's leaves its cases out, "all" leaves none out
 #   distill/second/…           each goes on from its own first one, with more views
-#   distill/{0..4,all}/        each goes on from its own second one; "all" is shipped;
+#   distill/third/…            each goes on from its own second one
+#   distill/{0..4,all}/        each goes on from its own third one, with three blocks less; "all" is shipped;
 #                              skipped where student.pt is there (then only measured, where fidelity.json is missing)
 #   bags/student/{0..4,all}/   every slide's bag by each of the six students
 #   bags/teacher/, bags/imagenet/, bags/whole/{0..4}/
@@ -34,7 +35,8 @@ make_shards
 for fold in $FOLDS all; do
   distil distill-first "first/$fold" "$fold"
   distil distill-second "second/$fold" "$fold" "s|first/all/|first/$fold/|"
-  distil distill "$fold" "$fold" "s|second/all/|second/$fold/|"
+  distil distill-third "third/$fold" "$fold" "s|second/all/|second/$fold/|"
+  distil distill "$fold" "$fold" "s|third/all/|third/$fold/|"
 done
 for fold in $FOLDS all; do bags bags-student "bags-student-$fold" "s|/all\$|/$fold|; s|/all/|/$fold/|"; done
 bags bags-teacher bags-teacher
