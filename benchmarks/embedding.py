@@ -1,4 +1,4 @@
-"""The student alone: tiles/s of each precision in turn, on real tiles of a slide, and how near int8 comes to fp32.
+"""The student alone: tiles/s of each precision in turn, on real tiles of a slide, and how near it comes to fp32.
 
 Usage: python benchmarks/embedding.py SLIDE [--rounds 5] [--tiles 64]
 """
@@ -68,6 +68,8 @@ def main() -> None:
         cosine = float(np.median((features * reference).sum(1) / lengths))
         print(f"| {precision} | " + " | ".join(f"{value:.0f}" for value in speeds) + f" | {ratio:.2f} | {cosine:.4f} |")
         note(**{f"embed_{precision}": speeds[-1]})
+    if "fp16" in precisions:
+        print("\nfp16 is for GPUs: a CPU computes each layer in fp32 and rounds.")
     if precisions != shipped:
         print("\nint8 is not run: this processor does not compute it exactly (no VNNI).")
 
