@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.errors import InferenceFailedError, ModelFileChangedError, ProviderUnavailableError, SetupError
+from app.inference.golden import golden_tile
 from app.inference.manifest import read_manifest
 from app.inference.model import Model, load_model
 from app.inference.processor import int8_is_exact
@@ -100,6 +101,15 @@ def test_int8_answers_the_golden_tile_where_it_is_exact_and_is_refused_elsewhere
     else:
         with pytest.raises(SetupError, match="no VNNI"):
             load_model(model_folder, device="cpu", precision="int8")
+
+
+def test_fp16_is_there_for_gpus_and_answers_here_as_was_measured(model: Model, model_folder: Path) -> None:
+    half = load_model(model_folder, device="cpu", precision="fp16", threads=2)
+    fidelity = model.manifest.variant("fp16").fidelity
+    assert half.precision == "fp16" and fidelity is not None and fidelity.cosine_median > 0.999
+    tile = golden_tile(model.manifest.tile_px)[None]
+    found, wanted = (each.embedder.embed(tile)[0].astype(np.float64) for each in (half, model))
+    assert found @ wanted / np.linalg.norm(found) / np.linalg.norm(wanted) > fidelity.cosine_min
 
 
 def test_one_thread_gives_the_same_numbers(model: Model, model_folder: Path) -> None:
