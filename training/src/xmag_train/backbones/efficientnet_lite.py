@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xmag_train.backbones.depthwise import DepthwiseConv2d
+from xmag_train.backbones.narrowing import narrowed
 from xmag_train.token_pool import pooling_matrix
 
 EMBEDDING_DIM = 1280
@@ -26,6 +27,7 @@ TOKENS = 4
 PIXEL_MEAN = 127.0
 PIXEL_STD = 128.0
 _CHANNELS_STEP = 8
+_HIDDEN_STEP = 16  # what a processor multiplies at once
 
 
 class Stage(NamedTuple):
@@ -58,6 +60,8 @@ STAGES = (
     Stage(1, 3, 1, 6, 320),
 )
 
+ALL_HIDDEN = (1.0,) * len(STAGES)
+
 
 def scaled_channels(channels: int, width: float) -> int:
     """``channels * width`` to the nearest multiple of 8, never more than a tenth below."""
@@ -78,6 +82,12 @@ def scaled_stages(scale: Scale) -> list[Stage]:
     ]
 
 
+def hidden_channels(inputs: int, expansion: int, share: float) -> int:
+    """How many channels a block expands to; a block that does not expand, or not less than others, has them all."""
+    whole = inputs * expansion
+    return whole if expansion == 1 or share == 1.0 else int(whole * share / _HIDDEN_STEP + 0.5) * _HIDDEN_STEP
+
+
 def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """SAME padding, convolution without bias, batch norm (TensorFlow's momentum 0.99 and epsilon 1e-3)."""
     total = kernel - stride  # on a side that the stride divides
@@ -96,10 +106,10 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, group
 class InvertedResidual(nn.Module):
     """Expand, depthwise, project; added to its input where the shapes allow (MobileNetV2, arXiv 1801.04381)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, hidden: int) -> None:
         super().__init__()
-        hidden = inputs * expansion
-        self.expand = conv_norm(inputs, hidden) if expansion != 1 else None
+        self.hidden = hidden
+        self.expand = conv_norm(inputs, hidden) if hidden != inputs else None
         self.depthwise = conv_norm(hidden, hidden, kernel, stride, groups=hidden)
         self.project = conv_norm(hidden, outputs)
         self.act = nn.ReLU6()
@@ -118,27 +128,36 @@ class EfficientNetLite(nn.Module):
     ``side_px``: the side to which a tile is brought down, linearly, before the first convolution: the cost goes with
     its square. A multiple of 32. ``left_out``: numbers of blocks that are not there; the others keep their numbers, and
     so their names among the weights. ValueError for one that does not add to its input, without which nothing fits.
+    ``hidden_shares``: by stage, of the channels that its blocks expand to, how many there are, to the nearest 16.
     """
 
     pool: Tensor
     embedding_dim = EMBEDDING_DIM
 
-    def __init__(self, scale: Scale = LITE0, side_px: int = TILE_PX, left_out: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        scale: Scale = LITE0,
+        side_px: int = TILE_PX,
+        left_out: tuple[int, ...] = (),
+        hidden_shares: tuple[float, ...] = ALL_HIDDEN,
+    ) -> None:
         super().__init__()
         self.left_out = left_out
         self.side_px = side_px
         self.stem = conv_norm(3, STEM_CHANNELS, kernel=3, stride=2)
         blocks: list[InvertedResidual] = []
         inputs = STEM_CHANNELS
-        for stage in scaled_stages(scale):
+        for stage, share in zip(scaled_stages(scale), hidden_shares, strict=True):
             for repeat in range(stage.repeats):
                 stride = stage.stride if repeat == 0 else 1
-                blocks.append(InvertedResidual(inputs, stage.channels, stage.kernel, stride, stage.expansion))
+                hidden = hidden_channels(inputs, stage.expansion, share)
+                blocks.append(InvertedResidual(inputs, stage.channels, stage.kernel, stride, hidden))
                 inputs = stage.channels
         if not all(blocks[number].residual for number in left_out):
             raise ValueError(f"of the blocks {left_out} only those can be left out that add to their input")
         kept = {str(number): block for number, block in enumerate(blocks) if number not in left_out}
         self.blocks = nn.Sequential(OrderedDict(kept))
+        self._hidden = {f"blocks.{number}.": block.hidden for number, block in kept.items()}
         self.top = conv_norm(inputs, EMBEDDING_DIM)
         self.act = nn.ReLU6()
         self.register_buffer("pool", pooling_matrix(side_px // MAP_STRIDE, TOKENS), persistent=False)
@@ -152,9 +171,10 @@ class EfficientNetLite(nn.Module):
         return self.act(self.top(self.blocks(self.act(self.stem(x)))))
 
     def fitting(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Of a network's weights, which may have all blocks, those that have a place here."""
+        """Of a network's weights, which may have all blocks and all hidden channels, those that have a place here."""
         absent = tuple(f"blocks.{number}." for number in self.left_out)
-        return {name: value for name, value in state.items() if not name.startswith(absent)}
+        present = {name: value for name, value in state.items() if not name.startswith(absent)}
+        return narrowed(present, self._hidden)
 
     def forward(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 [N, 224, 224, 3] RGB → embedding [N, 1280], tokens [N, 4, 4, 1280] (row, column).

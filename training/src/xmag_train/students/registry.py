@@ -32,12 +32,15 @@ class StudentEntry:
     licence: str
 
 
+LEAN = (1.0, 0.5, 0.5, 0.75, 0.75, 0.75, 0.75)
 STUDENTS: dict[str, StudentEntry] = {
     "efficientnet_lite0": StudentEntry(Student, None, None, "Apache-2.0"),
     "efficientnet_lite0_160": StudentEntry(lambda: Student(side_px=160), None, None, "Apache-2.0"),
     "efficientnet_lite0_192": StudentEntry(lambda: Student(side_px=192), None, None, "Apache-2.0"),
     # Without one block of each run of repeats that a tile's embedding changes least by (docs/recipe.md).
     "efficientnet_lite0_192_short": StudentEntry(lambda: Student(192, left_out=(4, 7, 10)), None, None, "Apache-2.0"),
+    # That with fewer hidden channels, fewest where the maps are large.
+    "efficientnet_lite0_192_lean": StudentEntry(lambda: Student(192, (4, 7, 10), LEAN), None, None, "Apache-2.0"),
     "efficientvit_m2": StudentEntry(EfficientVitStudent, "net", "timm/efficientvit_m2.r224_in1k", "MIT"),
     "dinov2_vits14": StudentEntry(
         lambda: VitStudent(VIT_SMALL), "vit", "timm/vit_small_patch14_dinov2.lvd142m", "Apache-2.0"
