@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from app.results.schema import ResultDocument
+from tests.inference.conftest import plain, rewrite
 from tests.object_store import KEYS
 from tests.service import ROOT
 from tests.tissue import blank_slide
@@ -143,12 +145,14 @@ def test_doctor_tries_every_part(xmag, tmp_path, object_server):
         ({"XMAG_SLIDE_ROOTS": "/none"}, "slides", "/none"),
         ({"XMAG_OBJECT_ROOTS": "s3://lab", "XMAG_OBJECT_ENDPOINT": NOBODY, **KEYS}, "objects", "XMAG_OBJECT_ENDPOINT"),
         ({"XMAG_DISK_FREE_MIN_BYTES": str(10**18)}, "data", "503"),
-        ({"XMAG_PRECISION": "fp16"}, "models", "fp16"),
+        ({"XMAG_PRECISION": "fp16", "XMAG_MODELS_DIR": "fp32_only"}, "models", "fp16"),
         ({"XMAG_PROT": "9"}, "settings", "XMAG_PROT"),
     ],
 )
 def test_doctor_says_what_is_wrong(xmag, tmp_path, settings, part, word):
     (tmp_path / "empty").mkdir()
+    shutil.copytree(ROOT / "models" / "xmag-lite0", tmp_path / "fp32_only" / "xmag-lite0")
+    rewrite(tmp_path / "fp32_only" / "xmag-lite0", plain)
     found = xmag("doctor", **({"XMAG_OBJECT_PATIENCE_S": "1"} | settings))
     assert found.returncode == 1
     (line,) = [line for line in found.stdout.splitlines() if line.startswith(f"FAIL {part}")]
