@@ -145,15 +145,22 @@ def test_doctor_tries_every_part(xmag, tmp_path, object_server):
         ({"XMAG_SLIDE_ROOTS": "/none"}, "slides", "/none"),
         ({"XMAG_OBJECT_ROOTS": "s3://lab", "XMAG_OBJECT_ENDPOINT": NOBODY, **KEYS}, "objects", "XMAG_OBJECT_ENDPOINT"),
         ({"XMAG_DISK_FREE_MIN_BYTES": str(10**18)}, "data", "503"),
-        ({"XMAG_PRECISION": "fp16", "XMAG_MODELS_DIR": "fp32_only"}, "models", "fp16"),
         ({"XMAG_PROT": "9"}, "settings", "XMAG_PROT"),
     ],
 )
 def test_doctor_says_what_is_wrong(xmag, tmp_path, settings, part, word):
     (tmp_path / "empty").mkdir()
-    shutil.copytree(ROOT / "models" / "xmag-lite0", tmp_path / "fp32_only" / "xmag-lite0")
-    rewrite(tmp_path / "fp32_only" / "xmag-lite0", plain)
-    found = xmag("doctor", **({"XMAG_OBJECT_PATIENCE_S": "1"} | settings))
+    assert_doctor_fails(xmag("doctor", **({"XMAG_OBJECT_PATIENCE_S": "1"} | settings)), part, word)
+
+
+def test_doctor_says_which_precision_the_model_lacks(xmag, tmp_path):
+    shutil.copytree(ROOT / "models" / "xmag-lite0", tmp_path / "models" / "xmag-lite0")
+    rewrite(tmp_path / "models" / "xmag-lite0", plain)
+    found = xmag("doctor", XMAG_PRECISION="fp16", XMAG_MODELS_DIR=str(tmp_path / "models"))
+    assert_doctor_fails(found, "models", "fp16")
+
+
+def assert_doctor_fails(found, part, word):
     assert found.returncode == 1
     (line,) = [line for line in found.stdout.splitlines() if line.startswith(f"FAIL {part}")]
     assert word in line

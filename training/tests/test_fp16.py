@@ -15,7 +15,7 @@ from test_shards import region
 from app.errors import InferenceFailedError
 from app.inference.golden import check_golden, golden_tile
 from app.inference.model import load_model
-from xmag_train.export.fidelity import cosines
+from xmag_train.export.fidelity import cosines, reference_of
 from xmag_train.export.fp16 import make_fp16
 from xmag_train.export.tiles import TileSet
 from xmag_train.package import TILE_PX, ReducedVariant, write_model
@@ -46,13 +46,13 @@ def fp32(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def variant(fp32: Path, held_out: TileSet) -> ReducedVariant:
-    return make_fp16((fp32 / "student.onnx").read_bytes(), held_out, heads=HEADS, threads=1)
+    return make_fp16(reference_of((fp32 / "student.onnx").read_bytes(), held_out, HEADS, threads=1))
 
 
 def test_half_the_bytes_and_nearly_the_same_embeddings(fp32: Path, held_out: TileSet, variant: ReducedVariant) -> None:
     graph = (fp32 / "student.onnx").read_bytes()
     assert len(variant.graph) < 0.55 * len(graph)
-    assert variant == make_fp16(graph, held_out, heads=HEADS, threads=1)
+    assert variant == make_fp16(reference_of(graph, held_out, HEADS, threads=1))
     fidelity = variant.fidelity
     assert 0.999 < fidelity.cosine_min <= fidelity.cosine_median and (fidelity.n_tiles, fidelity.n_slides) == (5, 1)
     assert fidelity.score_change_max is not None and 0.0 < fidelity.score_change_max < 0.01

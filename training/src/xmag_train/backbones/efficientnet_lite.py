@@ -83,7 +83,7 @@ def scaled_stages(scale: Scale) -> list[Stage]:
 
 
 def hidden_channels(inputs: int, expansion: int, share: float) -> int:
-    """How many channels a block expands to; a block that does not expand, or not less than others, has them all."""
+    """How many channels a block expands to: ``share`` of all, to the nearest 16; all of one that does not expand."""
     whole = inputs * expansion
     return whole if expansion == 1 or share == 1.0 else int(whole * share / _HIDDEN_STEP + 0.5) * _HIDDEN_STEP
 

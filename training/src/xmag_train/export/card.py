@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import rounded_down
 from xmag_train.export.figures import report_section
+from xmag_train.export.int8 import MeasuredInt8
 from xmag_train.export.measure import MEASURING, Measured
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant
 
@@ -127,7 +128,8 @@ def _precision(config: ExportConfig, measured: Measured) -> list[str]:
         f"regions: `{which['sha256']}`.",
         _parity(measured),
         *([] if measured.reduced else ["fp32 only."]),
-        *[_reduced(variant) + _int8(measured, variant.precision) for variant in measured.reduced],
+        *([] if measured.fp16 is None else [_reduced(measured.fp16)]),
+        *([] if measured.int8 is None else [f"{_reduced(measured.int8.variant)} {_how_int8(measured.int8)}"]),
     ]
 
 
@@ -156,12 +158,10 @@ def _reduced(variant: ReducedVariant) -> str:
     )
 
 
-def _int8(measured: Measured, precision: str) -> str:
-    if measured.int8 is None or precision != "int8":
-        return ""
-    speed, from_ = measured.int8.speed, measured.int8.calibration.which()
+def _how_int8(measured: MeasuredInt8) -> str:
+    speed, from_ = measured.speed, measured.calibration.which()
     return (
-        f" Calibrated on {from_['tiles']} tiles of {from_['slides']} slides of other cases. Speed on the exporting "
+        f"Calibrated on {from_['tiles']} tiles of {from_['slides']} slides of other cases. Speed on the exporting "
         f"machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} "
         "tiles/s)."
     )

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,21 @@ class Speed(NamedTuple):
     def ratio(self) -> float:
         """How many times faster int8 is."""
         return self.int8 / self.fp32
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The student in fp32, and its embeddings [n, D] of held-out ``tiles``: what reduced precisions are judged by.
+
+    ``slides``: the slide of each tile. ``heads``: by whose scores of the slides' bags it is judged too.
+    """
+
+    graph: bytes
+    tiles: NDArray[np.uint8]
+    slides: Sequence[str]
+    embeddings: FloatArray
+    heads: Mapping[str, nn.Module]
+    threads: int
 
 
 def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -84,20 +100,23 @@ def score_change(
     return largest
 
 
-def fidelity_of(
-    precision: str, graph: bytes, fp32: bytes, held_out: TileSet, *, heads: Mapping[str, nn.Module], threads: int
-) -> Fidelity:
-    """Of ``graph``, the student in ``precision``, to ``fp32``: tiles of ``held_out``, and the bags of its slides."""
+def reference_of(graph: bytes, held_out: TileSet, heads: Mapping[str, nn.Module], threads: int) -> Reference:
+    """``graph``: the student in fp32; ``heads``: trained on what it gives, by name."""
     tiles = held_out.tiles()
-    wanted = embed(open_graph(fp32, threads), tiles, "by fp32")
-    found = embed(open_graph(graph, threads), tiles, f"by {precision}")
-    near = cosines(wanted, found)
+    return Reference(graph, tiles, held_out.slides, embed(open_graph(graph, threads), tiles, "by fp32"), heads, threads)
+
+
+def fidelity_of(precision: str, graph: bytes, reference: Reference) -> Fidelity:
+    """Of ``graph``, the student in ``precision``: its embeddings of the tiles, and the scores of the slides' bags."""
+    found = embed(open_graph(graph, reference.threads), reference.tiles, f"by {precision}")
+    near = cosines(reference.embeddings, found)
+    change = score_change(reference.heads, reference.embeddings, found, reference.slides)
     return Fidelity(
         cosine_median=rounded_down(float(np.median(near)), 4),
         cosine_min=rounded_down(float(near.min()), 4),
-        score_change_max=_rounded_up(score_change(heads, wanted, found, held_out.slides)),
-        n_tiles=len(tiles),
-        n_slides=len(set(held_out.slides)),
+        score_change_max=_rounded_up(change),
+        n_tiles=len(reference.tiles),
+        n_slides=len(set(reference.slides)),
     )
 
 

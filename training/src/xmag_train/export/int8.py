@@ -1,17 +1,15 @@
 """The student in int8, and how near it is to fp32 on tiles of other cases."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from torch import nn
 
 from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
 from xmag_train.export.config import Int8Config
-from xmag_train.export.fidelity import Speed, compare_speed, fidelity_of
+from xmag_train.export.fidelity import Reference, Speed, compare_speed, fidelity_of
 from xmag_train.export.pixels import take_pixels_as_codes
 from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
 from xmag_train.export.ranges import Range, measure_ranges
@@ -33,20 +31,12 @@ class MeasuredInt8:
         return {"fidelity": self.variant.fidelity.model_dump(), "tiles_per_s": self.speed._asdict()}
 
 
-def make_int8(
-    fp32: bytes,
-    calibration: TileSet,
-    held_out: TileSet,
-    *,
-    heads: Mapping[str, nn.Module],
-    config: Int8Config,
-    threads: int,
-) -> MeasuredInt8:
-    """Quantise the graph ``fp32`` by the tiles of ``calibration``; measure it on those of ``held_out``."""
-    graph = onnx.load_from_string(fp32)
+def make_int8(fp32: Reference, calibration: TileSet, config: Int8Config) -> MeasuredInt8:
+    """Quantise the graph ``fp32`` by the tiles of ``calibration``."""
+    graph = onnx.load_from_string(fp32.graph)
     int8 = quantise_student(graph, calibration.tiles(), config).SerializeToString(deterministic=True)
-    variant = ReducedVariant("int8", int8, fidelity_of("int8", int8, fp32, held_out, heads=heads, threads=threads))
-    return MeasuredInt8(variant, calibration, compare_speed(fp32, int8, held_out.tiles(), threads))
+    variant = ReducedVariant("int8", int8, fidelity_of("int8", int8, fp32))
+    return MeasuredInt8(variant, calibration, compare_speed(fp32.graph, int8, fp32.tiles, fp32.threads))
 
 
 def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: Int8Config) -> onnx.ModelProto:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xmag_train.data.shards import Region
-from xmag_train.export.config import ExportConfig
-from xmag_train.export.fidelity import FloatArray, embed, open_graph, worse_of
+from xmag_train.export.config import ExportConfig, Int8Config
+from xmag_train.export.fidelity import FloatArray, Reference, embed, open_graph, reference_of, worse_of
 from xmag_train.export.fp16 import make_fp16
 from xmag_train.export.heads import measuring_head
 from xmag_train.export.int8 import MeasuredInt8, make_int8
@@ -91,30 +91,33 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
     def embedded(tiles: NDArray[np.uint8]) -> FloatArray:
         return embed(session, tiles, "readings of regions")
 
-    fp16 = measure_fp16(config, shipped, measuring, held_out, heads=heads) if config.fp16 else None
-    int8 = measure_int8(config, shipped, measuring, split.outside, held_out, heads=heads)
+    trained = {head.task: head.module for head in heads if head.trained}
+    own = reference_of(shipped.graph, held_out, trained, config.threads)
+    procedure = None
+    if measuring is not None:
+        unseen = {str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None}
+        procedure = reference_of(measuring.graph, held_out, unseen, config.threads)
     return Measured(
         graph=shipped.graph,
         held_out=held_out,
-        parity=measure_parity(shipped, measuring, held_out, heads, config.threads),
+        parity=measure_parity(shipped, measuring, own, heads),
         regions=region_cosines(embedded, held_out),
         slides=slide_cosines(config.reading_slides),
-        fp16=fp16,
-        int8=int8,
+        fp16=measure_fp16(own, procedure) if config.fp16 else None,
+        int8=None if config.int8 is None else measure_int8(own, procedure, split.outside, config.int8),
     )
 
 
 def measure_parity(
-    shipped: Exported, measuring: Exported | None, held_out: TileSet, heads: Sequence[HeadSpec], threads: int
+    shipped: Exported, measuring: Exported | None, own: Reference, heads: Sequence[HeadSpec]
 ) -> dict[str, Parity]:
     """Of every graph that is written, and of the measuring student's; heads on the held-out slides' bags."""
-    tiles = held_out.tiles()
-    session = open_graph(shipped.graph, threads)
-    parity = {STUDENT_FILE: student_parity(session, shipped.module, tiles)}
+    tiles, threads = own.tiles, own.threads
+    parity = {STUDENT_FILE: student_parity(open_graph(shipped.graph, threads), shipped.module, tiles)}
     if measuring is not None:
         parity[MEASURING] = student_parity(open_graph(measuring.graph, threads), measuring.module, tiles)
-    rows, owners = embed(session, tiles, "bags of held-out slides"), np.asarray(held_out.slides)
-    bags = [rows[owners == slide] for slide in dict.fromkeys(held_out.slides)]
+    owners = np.asarray(own.slides)
+    bags = [own.embeddings[owners == slide] for slide in dict.fromkeys(own.slides)]
     for head in heads:
         parity[f"{head.task}.onnx"] = head_parity(
             open_graph(_head_graph(head, embedding_dim_of(shipped.module)), threads), head.module, bags
@@ -122,67 +125,33 @@ def measure_parity(
     return parity
 
 
-def measure_fp16(
-    config: ExportConfig,
-    shipped: Exported,
-    measuring: Exported | None,
-    held_out: TileSet,
-    *,
-    heads: Sequence[HeadSpec],
-) -> ReducedVariant:
-    """The shipped graph in fp16; its fidelity as ``measure_int8`` has it."""
-    own = make_fp16(shipped.graph, held_out, heads=_trained(heads), threads=config.threads)
-    if measuring is None:
-        return own
-    procedure = make_fp16(measuring.graph, held_out, heads=_measuring(config), threads=config.threads)
-    return replace(own, fidelity=worse_of(own.fidelity, procedure.fidelity))
-
-
-def measure_int8(
-    config: ExportConfig,
-    shipped: Exported,
-    measuring: Exported | None,
-    others: Sequence[Region],
-    held_out: TileSet,
-    *,
-    heads: Sequence[HeadSpec],
-) -> MeasuredInt8 | None:
-    """The shipped graph in int8, calibrated on ``others``, regions of other cases; None where the config wants none.
+def measure_fp16(own: Reference, procedure: Reference | None) -> ReducedVariant:
+    """The graph of ``own``, which is shipped, in fp16.
 
     With a measuring student its fidelity is the worse of two: the shipped graph's own, and that of the same procedure
     on the student and the heads that never saw the held-out cases.
     """
-    if config.int8 is None:
-        return None
-    calibration = TileSet(spread(others, config.int8.calibration_tiles))
-    own = make_int8(
-        shipped.graph, calibration, held_out, heads=_trained(heads), config=config.int8, threads=config.threads
-    )
-    if measuring is None:
-        return own
-    procedure = make_int8(
-        measuring.graph,
-        calibration,
-        held_out,
-        heads=_measuring(config),
-        config=config.int8,
-        threads=config.threads,
-    )
-    fidelity = worse_of(own.variant.fidelity, procedure.variant.fidelity)
-    return replace(own, variant=replace(own.variant, fidelity=fidelity))
+    variant = make_fp16(own)
+    if procedure is None:
+        return variant
+    return replace(variant, fidelity=worse_of(variant.fidelity, make_fp16(procedure).fidelity))
+
+
+def measure_int8(
+    own: Reference, procedure: Reference | None, others: Sequence[Region], config: Int8Config
+) -> MeasuredInt8:
+    """As ``measure_fp16``, in int8, calibrated on ``others``, regions of other cases."""
+    calibration = TileSet(spread(others, config.calibration_tiles))
+    made = make_int8(own, calibration, config)
+    if procedure is None:
+        return made
+    fidelity = worse_of(made.variant.fidelity, make_int8(procedure, calibration, config).variant.fidelity)
+    return replace(made, variant=replace(made.variant, fidelity=fidelity))
 
 
 def exported(student: nn.Module) -> Exported:
     """ValueError where the graph differs from torch."""
     return Exported(student, _written(lambda path: export_student(student, path)))
-
-
-def _trained(heads: Sequence[HeadSpec]) -> dict[str, nn.Module]:
-    return {head.task: head.module for head in heads if head.trained}
-
-
-def _measuring(config: ExportConfig) -> dict[str, nn.Module]:
-    return {str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None}
 
 
 def _head_graph(head: HeadSpec, embedding_dim: int) -> bytes:
