@@ -80,7 +80,7 @@ bench-reading: $(SERVE_STAMP)  ## reading alone, against OpenSlide (SLIDES=slide
 	@test -n "$(SLIDES)" || { echo "name slides: make bench-reading SLIDES=/path/to/slides"; exit 1; }
 	@$(BIN)/python benchmarks/reading.py $(SLIDES)
 
-bench-peers: $(SERVE_STAMP)  ## the same student through other tools, in environments of their own (7 GB, 8 minutes; SLIDES= 40x slides)
+bench-peers: $(SERVE_STAMP)  ## the same student through other tools, in environments of their own (7 GB, 11 minutes; SLIDES= 40x slides)
 	@benchmarks/peers/install.sh
 	@$(BIN)/python benchmarks/make_slides.py $(SLIDES)
 	@$(BIN)/python benchmarks/peers/compare.py $(BENCH_SLIDES)/sheet_40x_844.svs $(BENCH_SLIDES)/start_40x_3.svs

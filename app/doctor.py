@@ -18,6 +18,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from app.errors import ObjectNotAllowedError, SetupError, SlideMissingError, XmagError
 from app.inference.gpu import probe_gpus
 from app.inference.model import load_model
+from app.inference.providers import CPU_BUILD, CUDA
 from app.inference.registry import ModelRegistry
 from app.jobs.embedded import ensure_embedded
 from app.jobs.queue import connect
@@ -27,8 +28,8 @@ from app.settings import GIB, Settings
 from app.slides.reader import ReaderLimits, SlideReader
 
 MASK = "(set)"
-_CLIENTS = ("key", "server")
-"""Variables of `xmag submit`, which configure nothing here."""
+_OTHERS = ("key", "server", "gpus")
+"""Variables of `xmag submit`, and of the container that starts a worker for each GPU, which configure nothing here."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _settings(settings: Settings) -> str:
         for name in os.environ
         if name.startswith("XMAG_")
         and not name.startswith("XMAG_TEST_")
-        and name[5:].lower() not in {*values, *_CLIENTS}
+        and name[5:].lower() not in {*values, *_OTHERS}
     ]
     if unknown:
         raise SetupError(
@@ -191,7 +192,11 @@ def _gpu(settings: Settings) -> str:
     shortfall = probe.shortfall()
     if shortfall is not None and (settings.device == "cuda" or probe.gpus or probe.problem):
         raise SetupError(shortfall)
-    return ", ".join(gpu.name for gpu in probe.gpus) or "none seen: inference runs on the CPU"
+    if not probe.gpus:
+        return "none seen: inference runs on the CPU"
+    is_used = settings.device != "cpu" and CUDA in onnxruntime.get_available_providers()
+    why = "XMAG_DEVICE is cpu" if settings.device == "cpu" else CPU_BUILD
+    return ", ".join(gpu.name for gpu in probe.gpus) + ("" if is_used else f"; not used: {why}")
 
 
 def _models(settings: Settings) -> str:

@@ -65,7 +65,7 @@ PARTS = (
     Part("Whole slide against the usual way", "whole_slide.py", (SLIDE, "--rounds", "3")),
     Part("Against a 20x teacher", "teacher.py", (SLIDE, SMALL), ROOT / "training" / ".venv" / "bin" / "python"),
     Part("Scale", "scale.py", tuple(str(slide_path(wanted).relative_to(ROOT)) for wanted in AREAS)),
-    Part("Hosts", "hosts.py", (str(slide_path(AREAS[0]).relative_to(ROOT)),), wants_root=True),
+    Part("Hosts", "hosts.py", (str(slide_path(AREAS[0]).relative_to(ROOT)), "--rounds", "2"), wants_root=True),
 )
 VNNI = "a processor with VNNI"
 TARGETS = (

@@ -1,10 +1,11 @@
 """Slides a minute by hosts: the first has API, queue and a worker, each further one a worker alone.
 
-Hosts are stood for by network namespaces, each with its own address on a bridge and one core of this machine, so that
-the queue is spoken to over TCP and no host lends another its processor. Slides and results lie in one folder that all
-see, as on shared storage; what a real network and file server cost is not in the figures.
-Usage (as root, on Linux): python benchmarks/hosts.py SLIDE ... [--jobs 8] [--rounds 3]
-Slides that are refused are an error. In turns: one host, two hosts, .. as many as there are cores.
+Hosts are stood for by network namespaces, each with its own address on a bridge and an equal share of this machine's
+cores (half a core each, for four of them on two cores), so that the queue is spoken to over TCP and no host lends
+another its processor; the queue itself is not held back. Slides and results lie in one folder that all see, as on
+shared storage; what a real network and file server cost is not in the figures.
+Usage (as root, on Linux): python benchmarks/hosts.py SLIDE ... [--hosts 4] [--jobs 12] [--rounds 3]
+Slides that are refused are an error. In turns: one host, two hosts, .. as many as asked for.
 """
 
 import os
@@ -13,11 +14,12 @@ import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
 from machine import describe, note, options
+from quota import processor_share
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
@@ -75,26 +77,33 @@ def queue(folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    given = options(__doc__, "slides+", jobs=8, rounds=3)
+    given = options(__doc__, "slides+", hosts=4, jobs=12, rounds=3)
     slides = [slide.resolve() for slide in given.slides]
     jobs = list(islice(cycle(slides), given.jobs))
+    root = Path(os.path.commonpath([slide.parent for slide in slides]))
     cores = sorted(os.sched_getaffinity(0))
-    pinned = [["taskset", "-c", str(core)] for core in cores]
+    share = min(1.0, len(cores) / given.hosts)
     print("\n".join(describe()) + "\n")
     rates: dict[int, list[float]] = {}
-    with tempfile.TemporaryDirectory(prefix="xmag-bench-") as made, network(len(cores) - 1) as names:
-        folder = Path(made)
-        root = Path(os.path.commonpath([slide.parent for slide in slides]))
-        with queue(folder) as url, Served(folder / "first", root, pinned[0], redis_url=url) as served:
-            served.slides_per_minute(slides)
-            print(f"{len(jobs)} jobs of {len(slides)} slides, one core a host, medians of {given.rounds}")
-            for _ in range(given.rounds):
-                for hosts in range(1, len(cores) + 1):
-                    if hosts > 1:
-                        served.add_worker(["ip", "netns", "exec", names[hosts - 2], *pinned[hosts - 1]])
-                    rates.setdefault(hosts, []).append(served.slides_per_minute(jobs))
-                for _ in names:
-                    served.end_worker()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xmag-bench-")))
+        names = stack.enter_context(network(given.hosts - 1))
+        # One core of those given to each, so that no two of the shares have to be had at once on the same one.
+        begins = [
+            [*stack.enter_context(processor_share(f"{BRIDGE}-{host}", share)), "taskset", "-c", str(core)]
+            for host, core in zip(range(given.hosts), cycle(cores), strict=False)
+        ]
+        url = stack.enter_context(queue(folder))
+        served = stack.enter_context(Served(folder / "first", root, begins[0], redis_url=url))
+        served.slides_per_minute(slides)
+        print(f"{len(jobs)} jobs of {len(slides)} slides, {share:g} cores a host, medians of {given.rounds}")
+        for _ in range(given.rounds):
+            for hosts in range(1, given.hosts + 1):
+                if hosts > 1:
+                    served.add_worker([*begins[hosts - 1], "ip", "netns", "exec", names[hosts - 2]])
+                rates.setdefault(hosts, []).append(served.slides_per_minute(jobs))
+            for _ in names:
+                served.end_worker()
     print("\n| hosts | slides/min | to one host, round by round |\n|---|---|---|")
     for hosts, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(found, rates[1], strict=True))

@@ -1,6 +1,6 @@
 #!/bin/bash
 # bundle.sh [PROFILE [FOLDER]]: everything a host without a network needs, in one archive in FOLDER (default: here):
-# images, compose files, models, checksums. PROFILE is gpu (default), cpu, or gpu,monitoring. Builds the project's images
+# images, compose files, models, documentation, checksums. PROFILE is gpu (default), cpu, or gpu,monitoring. Builds the project's images
 # and fetches the others that are missing.
 set -euo pipefail
 folder=$(cd "${2:-.}" && pwd)
@@ -16,11 +16,10 @@ docker compose pull -q --ignore-buildable --policy missing
 work=$(mktemp -d "${TMPDIR:-/tmp}/xmag-bundle.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 inside=$work/xmag-$version
-mkdir -p "$inside/docs"
+mkdir -p "$inside"
 echo "saving ${images[*]}"
 docker save "${images[@]}" | gzip -1 > "$inside/images.tar.gz"
-cp -R compose.yaml .env.example docker models LICENSE "$inside/"
-cp docs/operations.md "$inside/docs/"
+cp -R compose.yaml .env.example docker models docs README.md LICENSE "$inside/"
 # There, the images of this bundle are what is meant when nothing else is said.
 sed -i "s/{XMAG_VERSION:-[^}]*}/{XMAG_VERSION:-$version}/" "$inside/compose.yaml" "$inside/docker/share-redis.yaml"
 sed "s/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=$profile/" .env.example > "$inside/env.first"

@@ -8,6 +8,6 @@ mkdir -p "$1"
 target=$(cd "$1" && pwd)
 (cd "$here" && sha256sum --quiet --strict -c SHA256SUMS) || { echo "The bundle is damaged: copy it again." >&2; exit 1; }
 gzip -dc "$here/images.tar.gz" | docker load -q
-cp -R "$here/compose.yaml" "$here/.env.example" "$here/docker" "$here/models" "$here/docs" "$here/LICENSE" "$target/"
+cp -R "$here/compose.yaml" "$here/.env.example" "$here/docker" "$here/models" "$here/docs" "$here/README.md" "$here/LICENSE" "$target/"
 [ -e "$target/.env" ] || cp "$here/env.first" "$target/.env"
 echo "Now:  cd $target && docker compose up -d --wait    (settings: .env, explained in .env.example)"

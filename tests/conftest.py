@@ -1,5 +1,7 @@
 """One service for all tests that only talk to it; those that break one start their own."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +44,16 @@ def object_server() -> Iterator[ObjectServer]:
     started = ObjectServer().start()
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def nvidia_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for LD_LIBRARY_PATH with a stand-in for the NVIDIA driver's library, built here."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler on this machine to build the driver's stand-in with")
+    folder = tmp_path_factory.mktemp("driver")
+    folder.chmod(0o755)
+    source = Path(__file__).with_name("libcuda_stand_in.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libcuda.so.1", source], check=True)
+    return folder

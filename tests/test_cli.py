@@ -128,7 +128,8 @@ def test_what_cannot_run_says_why_in_one_line_of_its_log(xmag, tmp_path, command
 
 
 def test_doctor_tries_every_part(xmag, tmp_path, object_server):
-    found = xmag("doctor", XMAG_OBJECT_ROOTS="s3://slides/a", XMAG_OBJECT_ENDPOINT=object_server.url, **KEYS)
+    objects = {"XMAG_OBJECT_ROOTS": "s3://slides/a", "XMAG_OBJECT_ENDPOINT": object_server.url, **KEYS}
+    found = xmag("doctor", XMAG_GPUS="0", **objects)
     assert found.returncode == 0, found.stdout
     for part in ("settings", "data", "objects", "reader", "queue", "runtime", "gpu", "models"):
         assert f"ok   {part}" in found.stdout
@@ -151,6 +152,15 @@ def test_doctor_tries_every_part(xmag, tmp_path, object_server):
 def test_doctor_says_what_is_wrong(xmag, tmp_path, settings, part, word):
     (tmp_path / "empty").mkdir()
     assert_doctor_fails(xmag("doctor", **({"XMAG_OBJECT_PATIENCE_S": "1"} | settings)), part, word)
+
+
+@pytest.mark.parametrize(("device", "why"), [("auto", "CPU build"), ("cpu", "XMAG_DEVICE is cpu")])
+def test_doctor_says_why_a_gpu_is_idle(xmag, nvidia_driver, device, why):
+    driver = {"CUDA": "13000", "CAPABILITY": "90", "LD_LIBRARY_PATH": str(nvidia_driver)}
+    found = xmag("doctor", XMAG_DEVICE=device, **driver)
+    (line,) = [line for line in found.stdout.splitlines() if line.startswith("ok   gpu")]
+    assert "Stand-in; not used" in line
+    assert why in line
 
 
 def test_doctor_says_which_precision_the_model_lacks(xmag, tmp_path):

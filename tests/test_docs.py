@@ -2,6 +2,7 @@
 
 import re
 
+from app.api import pages
 from app.errors import XmagError
 from app.main import create_app
 from app.settings import Settings
@@ -25,7 +26,8 @@ def test_defaults_in_the_readme_are_the_codes():
 
 def test_every_route_of_the_readme_exists(tmp_path):
     app = create_app(Settings(data_dir=tmp_path))
-    paths = {path.replace("{job_id}", "{id}") for path in app.openapi()["paths"]}
+    shells = [route.path for route in pages.router.routes]
+    paths = {path.replace("{job_id}", "{id}") for path in [*app.openapi()["paths"], *shells]}
     said = set(re.findall(r"`(?:GET|POST|DELETE)? ?(/(?:analyze|jobs|v2|metrics)[^`?]*)", README))
     assert said
     assert said <= paths

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from app.client.batch import Order, run_batch
 from app.client.display import Display
 from app.client.retry import OutOfPatienceError
-from app.client.service import NotAllowedError, Service
+from app.client.service import NotAllowedError, RefusedError, Service
 from app.client.slide import Slide
 from app.client.table import Row, said, write_csv
 from app.errors import RequestInvalidError, SetupError
@@ -47,6 +47,8 @@ def run(command: Command, out: Console, err: Console) -> bool:
             rows = run_batch(service, order, display)
     except NotAllowedError as error:
         raise RequestInvalidError(f"{command.server} refuses the key ({error.code}): {error.message}") from error
+    except RefusedError as error:
+        raise SetupError(f"{command.server} cannot be used: {error.message}") from error
     except OutOfPatienceError as error:
         raise SetupError(f"{command.server} does not answer: {error}.") from error
     finally:

@@ -59,12 +59,22 @@ class Service:
         self.http.close()
 
     def check_reach(self) -> None:
-        """Whether there is such a service, without patience. OutOfPatienceError, NotAllowedError."""
+        """Whether there is such a service, without patience; one that is resting will do.
+
+        OutOfPatienceError; RefusedError where something else answers.
+        """
         try:
             answer = self.http.get("/v2/health/live")
         except httpx.TransportError as error:
             raise OutOfPatienceError(str(error) or type(error).__name__) from error
-        checked(answer)
+        if answer.status_code in PASSING:
+            return
+        try:
+            is_ours = checked(answer).json()["live"]
+        except (ValueError, KeyError, TypeError):
+            is_ours = False
+        if not is_ours:
+            raise RefusedError(answer.status_code, "not_xmag", "What answers there is no xmag-serve.")
 
     def insist(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
         """``ask`` until it is answered for good. RefusedError when the answer is no; OutOfPatienceError."""

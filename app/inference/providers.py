@@ -1,15 +1,18 @@
 """Which execution provider runs the model. What was asked for is what runs, or an error says why not."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
 from app.errors import ProviderUnavailableError, SetupError
 from app.inference.gpu import REQUIREMENT, GpuProbe, probe_gpus
 
+log = logging.getLogger(__name__)
 Device = Literal["auto", "cuda", "cpu"]
 ProviderName = Literal["CUDAExecutionProvider", "CPUExecutionProvider"]
 CUDA: ProviderName = "CUDAExecutionProvider"
 CPU: ProviderName = "CPUExecutionProvider"
+CPU_BUILD = "the installed onnxruntime is the CPU build. Install the extra `gpu` in place of `cpu` to use the GPU"
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,21 @@ _CPU_PROVIDER = Provider(CPU)
 def choose_provider(device: str, available: list[str], probe: GpuProbe | None = None) -> Provider:
     """The provider for ``device``; ``available`` are the providers that the installed onnxruntime was built with.
 
-    ``auto`` is CUDA where onnxruntime has it and the driver shows a GPU, else CPU. A GPU that is there and cannot be
-    used is an error for ``auto`` as well, never a silent CPU. Raises ProviderUnavailableError, and SetupError for any
-    other word than auto, cuda and cpu.
+    ``auto`` is CUDA where onnxruntime has it and the driver shows a GPU, else CPU. A GPU that the CUDA build cannot use
+    is an error for ``auto`` as well; that the CPU build leaves one idle is logged: never a silent CPU.
+    Raises ProviderUnavailableError, and SetupError for any other word than auto, cuda and cpu.
     """
     if device == "cpu":
         return _CPU_PROVIDER
     if device not in ("auto", "cuda"):
         raise SetupError(f"There is no device {device!r}: choose auto, cuda or cpu.")
+    seen = probe if probe is not None else probe_gpus()
     if CUDA not in available:
         if device == "auto":
+            if seen.gpus:
+                log.warning("%s is not used: %s", seen.gpus[0].name, CPU_BUILD)
             return _CPU_PROVIDER
-        raise ProviderUnavailableError(
-            "CUDA was asked for, but the installed onnxruntime is the CPU build. "
-            f"Install the extra `gpu` in place of `cpu`; {REQUIREMENT}."
-        )
-    seen = probe if probe is not None else probe_gpus()
+        raise ProviderUnavailableError(f"CUDA was asked for, but {CPU_BUILD}; {REQUIREMENT}.")
     if device == "auto" and not seen.gpus and seen.problem is None:
         return _CPU_PROVIDER
     shortfall = seen.shortfall()

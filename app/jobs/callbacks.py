@@ -27,7 +27,7 @@ from app.settings import Settings
 log = structlog.stdlib.get_logger("xmag.callback")
 TURN_S = 1.0
 NEVER_ACCEPTED_S = 600.0
-PAUSES_S = (5, 30, 120, 600, 3600, 3600, 3600, 7200, 14400, 28800)  # a day in all
+PAUSES_S = (5, 30, 120, 600, 3600, 7200, 10800, 14400, 21600, 28800)  # a day in all
 FILE = "callback.json"
 
 

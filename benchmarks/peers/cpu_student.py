@@ -1,7 +1,9 @@
 """The shipped student for tools that want a torch module: student.onnx behind one. Import before torchvision."""
 
 import json
+import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,10 +44,14 @@ def pixels_of(image: object) -> torch.Tensor:
     return torch.from_numpy(pixels if pixels.shape[0] == 3 else pixels[..., :3].transpose(2, 0, 1).copy())
 
 
-def report(tool: str, start: float, features: tuple[int, ...], *packages: str) -> None:
-    """The last line of a tool's script: what compare.py reads."""
-    seconds = time.perf_counter() - start
-    if features[1:] != (1280,):
-        raise RuntimeError(f"{tool} gave features of shape {features}")
+def time_slides(features_of: Callable[[Path], tuple[int, ...]], *packages: str) -> None:
+    """Each slide of the command line through ``features_of``, which gives the features' shape: a line each, which
+    compare.py reads."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    print(json.dumps({"tool": tool, "tiles": features[0], "seconds": seconds, "versions": versions}))
+    for slide in sys.argv[1:]:
+        start = time.perf_counter()
+        features = features_of(Path(slide))
+        seconds = time.perf_counter() - start
+        if features[1:] != (1280,):
+            raise RuntimeError(f"features of shape {features}")
+        print(json.dumps({"tiles": features[0], "seconds": seconds, "versions": versions}), flush=True)

@@ -1,11 +1,9 @@
 """slide2vec, whose tiles come from hs2p: an encoder of one's own, as its documentation shows."""
 
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-from cpu_student import BATCH, MPP, TILE_PX, WORKERS, Student, pixels_of, report
+from cpu_student import BATCH, MPP, TILE_PX, WORKERS, Student, pixels_of, time_slides
 from slide2vec import ExecutionOptions, Model, register_encoder
 from slide2vec.encoders.base import TileEncoder
 
@@ -43,13 +41,16 @@ class StudentEncoder(TileEncoder):
         return self._student(batch)
 
 
-if __name__ == "__main__":
+def features_of(path: Path) -> tuple[int, ...]:
     with tempfile.TemporaryDirectory() as out:
-        model = Model.from_preset("xmag-student", device="cpu")
-        start = time.perf_counter()
         options = ExecutionOptions(
             output_dir=Path(out), batch_size=BATCH, precision="fp32", num_workers_per_gpu=WORKERS, num_gpus=1
         )
-        found = model.embed_slide(sys.argv[1], execution=options)
+        found = model.embed_slide(str(path), execution=options)
         bag = found[0] if isinstance(found, list) else found
-        report("slide2vec", start, tuple(bag.tile_embeddings.shape), "slide2vec", "hs2p", "openslide-python")
+        return tuple(bag.tile_embeddings.shape)
+
+
+if __name__ == "__main__":
+    model = Model.from_preset("xmag-student", device="cpu")
+    time_slides(features_of, "slide2vec", "hs2p", "openslide-python")

@@ -1,12 +1,10 @@
 """TIAToolbox: DeepFeatureExtractor with its own tissue mask, as its documentation shows."""
 
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import zarr
-from cpu_student import BATCH, MPP, TILE_PX, WORKERS, Student, report
+from cpu_student import BATCH, MPP, TILE_PX, WORKERS, Student, time_slides
 from tiatoolbox.models.engine.deep_feature_extractor import DeepFeatureExtractor
 from tiatoolbox.models.engine.io_config import IOPatchPredictorConfig
 
@@ -25,19 +23,15 @@ class Wrapped(Student):
         return image
 
 
-if __name__ == "__main__":
+def features_of(path: Path) -> tuple[int, ...]:
+    config = IOPatchPredictorConfig(
+        patch_input_shape=[TILE_PX, TILE_PX],
+        stride_shape=[TILE_PX, TILE_PX],
+        input_resolutions=[{"resolution": MPP, "units": "mpp"}],
+    )
     with tempfile.TemporaryDirectory() as out:
-        extractor = DeepFeatureExtractor(
-            model=Wrapped(), batch_size=BATCH, num_workers=WORKERS, device="cpu", verbose=False
-        )
-        config = IOPatchPredictorConfig(
-            patch_input_shape=[TILE_PX, TILE_PX],
-            stride_shape=[TILE_PX, TILE_PX],
-            input_resolutions=[{"resolution": MPP, "units": "mpp"}],
-        )
-        start = time.perf_counter()
         paths = extractor.run(
-            [Path(sys.argv[1])],
+            [path],
             patch_mode=False,
             save_dir=Path(out) / "features",
             output_type="zarr",
@@ -45,4 +39,11 @@ if __name__ == "__main__":
             ioconfig=config,
         )
         features = zarr.open(str(next(iter(paths.values()))), mode="r")["features"]
-        report("TIAToolbox", start, tuple(features.shape), "tiatoolbox", "openslide-python")
+        return tuple(features.shape)
+
+
+if __name__ == "__main__":
+    extractor = DeepFeatureExtractor(
+        model=Wrapped(), batch_size=BATCH, num_workers=WORKERS, device="cpu", verbose=False
+    )
+    time_slides(features_of, "tiatoolbox", "openslide-python")

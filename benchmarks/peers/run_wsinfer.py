@@ -4,17 +4,25 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import onnx
 import onnx.version_converter
 import torch
-from cpu_student import BATCH, MODEL, MPP, TILE_PX, WORKERS, report
+from cpu_student import BATCH, MODEL, MPP, TILE_PX, WORKERS, time_slides
 from onnx2torch import convert
 
 DIM = 1280
 OPSET = 17  # the latest that onnx2torch takes
+CONFIG = {
+    "spec_version": "1.0",
+    "architecture": "student",
+    "num_classes": DIM,
+    "patch_size_pixels": TILE_PX,
+    "spacing_um_px": MPP,
+    "class_names": [f"f{number}" for number in range(DIM)],
+    "transform": [{"name": "Resize", "arguments": {"size": TILE_PX}}, {"name": "ToTensor"}],
+}
 
 
 class Scripted(torch.nn.Module):
@@ -37,32 +45,21 @@ def rebuilt() -> torch.nn.Module:
     return convert(graph).eval()
 
 
-def main(slide: Path) -> None:
+def features_of(slide: Path) -> tuple[int, ...]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "slides").mkdir()
         (Path(folder) / "slides" / slide.name).symlink_to(slide.resolve())
-        scripted = torch.jit.trace(Scripted(rebuilt()), torch.zeros(2, 3, TILE_PX, TILE_PX))
-        scripted.save(Path(folder) / "student.pt")
-        config = {
-            "spec_version": "1.0",
-            "architecture": "student",
-            "num_classes": DIM,
-            "patch_size_pixels": TILE_PX,
-            "spacing_um_px": MPP,
-            "class_names": [f"f{number}" for number in range(DIM)],
-            "transform": [{"name": "Resize", "arguments": {"size": TILE_PX}}, {"name": "ToTensor"}],
-        }
-        (Path(folder) / "config.json").write_text(json.dumps(config))
-        start = time.perf_counter()
+        (Path(folder) / "config.json").write_text(json.dumps(CONFIG))
         command = [sys.executable, str(Path(__file__).with_name("wsinfer_offline.py")), "run"]
         command += ["--wsi-dir", "slides", "--results-dir", "results", "--config", "config.json"]
-        command += ["--model-path", "student.pt", "--batch-size", str(BATCH), "--num-workers", str(WORKERS)]
+        command += ["--model-path", str(student), "--batch-size", str(BATCH), "--num-workers", str(WORKERS)]
         subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
-        rows = sum(
-            len(table.read_text().splitlines()) - 1 for table in Path(folder).glob("results/model-outputs-csv/*.csv")
-        )
-        report("WSInfer", start, (rows, DIM), "wsinfer", "torch", "onnx2torch")
+        tables = Path(folder).glob("results/model-outputs-csv/*.csv")
+        return sum(len(table.read_text().splitlines()) - 1 for table in tables), DIM
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with tempfile.TemporaryDirectory() as made:
+        student = Path(made) / "student.pt"
+        torch.jit.trace(Scripted(rebuilt()), torch.zeros(2, 3, TILE_PX, TILE_PX)).save(student)
+        time_slides(features_of, "wsinfer", "torch", "onnx2torch")

@@ -76,6 +76,19 @@ def test_a_full_server_is_asked_again_when_it_says_so(scripted, client):
     assert {key for _, key in server.asked} == {"Bearer secret"}
 
 
+@pytest.mark.parametrize(("status", "body"), [(200, {"live": True}), (502, {}), (503, {})])
+def test_a_service_that_rests_is_in_reach(scripted, client, status, body):
+    server = scripted((status, {}, body))
+    client(server.url).check_reach()
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, {}), (200, {}), (200, "welcome")])
+def test_another_server_is_not_taken_for_the_service(scripted, client, status, body):
+    with pytest.raises(RefusedError):
+        client(scripted((status, {}, body)).url).check_reach()
+
+
 @pytest.mark.parametrize(("status", "kind"), [(422, RefusedError), (401, NotAllowedError), (403, NotAllowedError)])
 def test_a_no_is_not_asked_again(scripted, client, status, kind):
     server = scripted((status, {}, {"code": "because", "detail": "No."}))

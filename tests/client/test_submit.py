@@ -10,6 +10,7 @@ import time
 import pytest
 
 from app.keys import KeyStore
+from tests.client.test_service import Scripted
 from tests.service import ROOT, Service
 from tests.tissue import tissue_slide
 
@@ -121,3 +122,15 @@ def test_usage_is_exit_code_2(tissue, tmp_path, arguments):
     code, _, err = finished(start(tmp_path, *[argument.format(slide=tissue) for argument in arguments]))
     assert code == 2
     assert err
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_the_address_of_another_server_is_exit_code_2(tissue, tmp_path, status):
+    server = Scripted((status, {}, {}))
+    try:
+        code, out, err = finished(start(tmp_path, tissue, "--server", server.url))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (code, out) == (2, "")
+    assert server.url in err.replace("\n", "")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from tests.compose.stack import ROOT, Stack, free_port, post_path, wait
 
 pytestmark = pytest.mark.timeout(1800)
-DRIVER = ROOT / "tests" / "inference" / "libcuda_stand_in.c"
 SEVERAL = """services:
   worker-cpu:
     command: [workers.sh]
@@ -27,17 +25,6 @@ def image(engine: None) -> str:
     return "xmag-serve/worker-gpu:test"
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler on this machine to build the driver's stand-in with")
-    folder = tmp_path_factory.mktemp("driver")
-    folder.chmod(0o755)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libcuda.so.1", DRIVER], check=True)
-    return folder
-
-
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
@@ -46,11 +33,11 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("COUNT=0", "no GPU is visible"),
     ],
 )
-def test_the_gpu_worker_refuses_what_cuda_13_does_not_run_on(image: str, driver: Path, seen: str, told: str):
+def test_the_gpu_worker_refuses_what_cuda_13_does_not_run_on(image: str, nvidia_driver: Path, seen: str, told: str):
     command = [
         "docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL",
         "--tmpfs", "/tmp", "--tmpfs", "/data:uid=10001,gid=10001",
-        "-v", f"{driver}:/driver:ro", "-e", "LD_LIBRARY_PATH=/driver", "-e", seen,
+        "-v", f"{nvidia_driver}:/driver:ro", "-e", "LD_LIBRARY_PATH=/driver", "-e", seen,
         "-e", "XMAG_DEVICE=cuda", "-e", "XMAG_REDIS_URL=redis://127.0.0.1:1/0", image, "workers.sh",
     ]  # fmt: skip
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -29,6 +29,14 @@ def test_the_provider_that_fits(device: str, available: list[str], probe: GpuPro
     assert choose_provider(device, available, probe).name == name
 
 
+def test_a_gpu_that_the_cpu_build_leaves_idle_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    choose_provider("cpu", CPU_BUILD, GOOD_GPU)
+    choose_provider("auto", CPU_BUILD, NONE)
+    assert not caplog.records
+    choose_provider("auto", CPU_BUILD, GOOD_GPU)
+    assert "NVIDIA H100 is not used: the installed onnxruntime is the CPU build" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("device", "available", "probe", "told"),
     [

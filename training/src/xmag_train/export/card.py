@@ -162,7 +162,7 @@ def _how_int8(measured: MeasuredInt8) -> str:
     speed, from_ = measured.speed, measured.calibration.which()
     return (
         f"Calibrated on {from_['tiles']} tiles of {from_['slides']} slides of other cases. Speed on the exporting "
-        f"machine, {speed.threads} threads: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} "
+        f"machine, one core: {speed.ratio:.2f} times fp32 ({speed.int8:.0f} against {speed.fp32:.0f} "
         "tiles/s)."
     )
 

@@ -36,7 +36,7 @@ def make_int8(fp32: Reference, calibration: TileSet, config: Int8Config) -> Meas
     graph = onnx.load_from_string(fp32.graph)
     int8 = quantise_student(graph, calibration.tiles(), config).SerializeToString(deterministic=True)
     variant = ReducedVariant("int8", int8, fidelity_of("int8", int8, fp32))
-    return MeasuredInt8(variant, calibration, compare_speed(fp32.graph, int8, fp32.tiles, fp32.threads))
+    return MeasuredInt8(variant, calibration, compare_speed(fp32.graph, int8, fp32.tiles))
 
 
 def quantise_student(graph: onnx.ModelProto, tiles: NDArray[np.uint8], config: Int8Config) -> onnx.ModelProto:
