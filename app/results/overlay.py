@@ -111,13 +111,13 @@ def draw_tissue_outline(picture: UInt8Array, tissue_mask: BoolArray) -> UInt8Arr
     The line is smoothed over 1/300 of the picture, so that it follows pieces of tissue and not every gland.
     """
     height, width = picture.shape[:2]
-    mask = Image.fromarray(tissue_mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
+    mask = Image.fromarray(tissue_mask.view(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.NEAREST)
     smooth = mask.filter(ImageFilter.BoxBlur(max(width, height) / _OUTLINE_SMOOTHING))
     edge = _boundary(np.asarray(smooth) > 127)
     outlined = picture.copy()
     line = np.array(_OUTLINE_RGB) * _OUTLINE_OPACITY
-    where = np.nonzero(edge)
-    outlined[where] = np.rint(picture[where] * (1 - _OUTLINE_OPACITY) + line).astype(np.uint8)
+    pixels, where = outlined.reshape(-1, 3), np.flatnonzero(edge)
+    pixels[where] = np.rint(pixels[where] * (1 - _OUTLINE_OPACITY) + line).astype(np.uint8)
     return outlined
 
 
@@ -125,8 +125,8 @@ def _with_tile_edges(picture: UInt8Array, index: TileIndex) -> UInt8Array:
     """A hairline between tiles, left out where tiles are so small that the lines would be all one sees."""
     edge = index.edges()
     if np.count_nonzero(edge) * _EDGE_FROM_TILE_PX < 2 * np.count_nonzero(index.inside()):
-        where = np.nonzero(edge)
-        picture[where] = (picture[where] * _EDGE_BRIGHTNESS).astype(np.uint8)
+        pixels, where = picture.reshape(-1, 3), np.flatnonzero(edge)
+        pixels[where] = (pixels[where] * _EDGE_BRIGHTNESS).astype(np.uint8)
     return picture
 
 

@@ -78,6 +78,8 @@ def page(blocks: list[tuple[Image.Image, int]], width_px: int, margin_px: int) -
 
 
 def _pieces(word: str, style: TextStyle, width_px: int) -> list[str]:
+    if style.font.getlength(word) <= width_px:
+        return [word]
     pieces = [""]
     for letter in word:
         if pieces[-1] and style.font.getlength(pieces[-1] + letter) > width_px:
