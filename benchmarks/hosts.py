@@ -13,12 +13,13 @@ import secrets
 import statistics
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
-from machine import describe, note, options
+from machine import busy_s, describe, note, options
 from quota import processor_share
 from redis import Redis
 from redis.backoff import ConstantBackoff
@@ -60,8 +61,8 @@ def network(hosts: int) -> Iterator[list[str]]:
 
 
 @contextmanager
-def queue(folder: Path) -> Iterator[str]:
-    """A queue server that listens on the bridge; its URL."""
+def queue(folder: Path) -> Iterator[tuple[str, int]]:
+    """A queue server that listens on the bridge; its URL and process id."""
     password = secrets.token_hex(16)
     settings = {"bind": QUEUE, "port": str(PORT), "requirepass": password, "dir": str(folder), "appendonly": "yes"}
     command = [get_binary_path(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
@@ -70,10 +71,16 @@ def queue(folder: Path) -> Iterator[str]:
         url = f"redis://:{password}@{QUEUE}:{PORT}/0"
         with Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 100)) as client:
             client.ping()
-        yield url
+        yield url, server.pid
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def computed_s(pid: int) -> float:
+    """Processor seconds of a running process."""
+    user, system = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -85,6 +92,7 @@ def main() -> None:
     share = min(1.0, len(cores) / given.hosts)
     print("\n".join(describe()) + "\n")
     rates: dict[int, list[float]] = {}
+    loads: dict[int, list[tuple[float, float]]] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xmag-bench-")))
         names = stack.enter_context(network(given.hosts - 1))
@@ -93,7 +101,7 @@ def main() -> None:
             [*stack.enter_context(processor_share(f"{BRIDGE}-{host}", share)), "taskset", "-c", str(core)]
             for host, core in zip(range(given.hosts), cycle(cores), strict=False)
         ]
-        url = stack.enter_context(queue(folder))
+        url, server = stack.enter_context(queue(folder))
         served = stack.enter_context(Served(folder / "first", root, begins[0], redis_url=url))
         served.slides_per_minute(slides)
         print(f"{len(jobs)} jobs of {len(slides)} slides, {share:g} cores a host, medians of {given.rounds}")
@@ -101,13 +109,19 @@ def main() -> None:
             for hosts in range(1, given.hosts + 1):
                 if hosts > 1:
                     served.add_worker([*begins[hosts - 1], "ip", "netns", "exec", names[hosts - 2]])
+                start, busy, queue_busy = time.perf_counter(), busy_s(), computed_s(server)
                 rates.setdefault(hosts, []).append(served.slides_per_minute(jobs))
+                wall_s = time.perf_counter() - start
+                load = (busy_s() - busy) / wall_s, (computed_s(server) - queue_busy) / wall_s
+                loads.setdefault(hosts, []).append(load)
             for _ in names:
                 served.end_worker()
-    print("\n| hosts | slides/min | to one host, round by round |\n|---|---|---|")
+    print("\n| hosts | slides/min | to one host, round by round | cores busy | of which the queue |")
+    print("|---|---|---|---|---|")
     for hosts, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(found, rates[1], strict=True))
-        print(f"| {hosts} | {statistics.median(found):.1f} | {ratio:.2f} |")
+        cores_busy, by_queue = (statistics.median(column) for column in zip(*loads[hosts], strict=True))
+        print(f"| {hosts} | {statistics.median(found):.1f} | {ratio:.2f} | {cores_busy:.2f} | {by_queue:.3f} |")
         note(**{f"hosts_{hosts}": ratio})
 
 

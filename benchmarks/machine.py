@@ -63,6 +63,12 @@ def describe() -> list[str]:
     ]
 
 
+def busy_s() -> float:
+    """Seconds that all cores of the machine together have computed, whatever for."""
+    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def note(**figures: float | str) -> None:
     """Hand figures to `make bench`, where it is what runs; each must be one that the caller also prints."""
     file = os.environ.get(FIGURES_FILE)

@@ -1,8 +1,8 @@
 """Cost against tissue area (a straight line, fitted), and against jobs and workers of a running service.
 
-Usage: python benchmarks/scale.py SLIDE ... [--rounds 3] [--jobs 4] [--plot benchmarks/scale.png]
+Usage: python benchmarks/scale.py SLIDE ... [--rounds 3] [--jobs 8] [--plot benchmarks/scale.png]
 The slides: same sheet, growing tissue. The service analyses the second of them, --jobs times at once, by path, with one
-worker and with two. More workers than cores say nothing on this machine.
+worker and more. How many cores were busy meanwhile, whatever with, says whether there is anything left for another.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from command import Run, analyze
-from machine import ROOT, note
+from machine import ROOT, busy_s, note
 from plot import plot_line
 from service import Served
 
-WORKERS = (1, 2)
+WORKERS = (1, 2, 4)
 
 
 def area(slides: list[Path], rounds: int, plot: Path | None) -> None:
@@ -49,24 +49,26 @@ def area(slides: list[Path], rounds: int, plot: Path | None) -> None:
 
 def concurrency(slide: Path, jobs: int) -> None:
     print(f"\nService, {jobs} jobs of {slide.name} by path at once, {os.cpu_count()} cores\n")
-    print("| workers | all done after s | slides/min | each job's own s (median) |\n|---|---|---|---|")
+    print("| workers | all done after s | slides/min | each job's own s (median) | cores busy |\n|---|---|---|---|---|")
     for workers in WORKERS:
         with tempfile.TemporaryDirectory(prefix="xmag-bench-") as folder, Served(Path(folder), slide.parent) as served:
             for _ in range(workers - 1):
                 served.add_worker()
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), busy_s()
             ids = [served.submit(slide) for _ in range(jobs)]
             results = [served.result(job_id) for job_id in ids]
-            wall_s = time.perf_counter() - start
+            wall_s, busy = time.perf_counter() - start, busy_s() - busy
         own_s = statistics.median(result["timings_s"]["total"] for result in results)
-        print(f"| {workers} | {wall_s:.1f} | {60 * jobs / wall_s:.1f} | {own_s:.2f} |", flush=True)
+        print(
+            f"| {workers} | {wall_s:.1f} | {60 * jobs / wall_s:.1f} | {own_s:.2f} | {busy / wall_s:.2f} |", flush=True
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("slides", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--plot", type=Path, default=ROOT / "benchmarks" / "scale.png")
     options = parser.parse_args()
     area(options.slides, options.rounds, options.plot)
