@@ -30,7 +30,7 @@ from machine import analyze_command, describe, in_turn, options  # noqa: E402 - 
 ENVIRONMENTS = HERE.parent / ".peers"
 TOOLS = ("lazyslide", "slide2vec", "tiatoolbox", "wsinfer")
 RESULTS = HERE / "RESULTS.md"
-SAMPLE_S = 0.5
+SAMPLE_S = 0.2
 XMAG, XMAG_INT8 = "xmag analyze, fp32", "xmag analyze, int8"
 
 

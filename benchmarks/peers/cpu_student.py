@@ -28,6 +28,8 @@ class Student(torch.nn.Module):
         self.parameter = torch.nn.Parameter(torch.zeros(1))  # some tools ask a model's parameters for its device
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
+        # As in the service: threads that wait leave the cores to the processes that load.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
 
     def forward(self, tiles: torch.Tensor) -> torch.Tensor:
