@@ -42,6 +42,20 @@ def write_once(path: Path, data: bytes) -> bool:
         aside.unlink(missing_ok=True)
 
 
+def write_over(path: Path, data: bytes) -> None:
+    """Write ``path`` in place of what is there: the old bytes or the new ones, never half."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def _ends_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)

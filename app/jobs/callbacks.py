@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from app.durable import write_once
+from app.durable import write_once, write_over
 from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError
 from app.jobs.post import PostError, post_json
 from app.jobs.record import FinalState, JobError, Record, now
@@ -27,6 +28,8 @@ from app.settings import Settings
 log = structlog.stdlib.get_logger("xmag.callback")
 TURN_S = 1.0
 NEVER_ACCEPTED_S = 600.0
+TROUBLE_S = 60.0
+"""Until a callback that met with trouble of our own is looked at again."""
 PAUSES_S = (5, 30, 120, 600, 3600, 7200, 10800, 14400, 21600, 28800)  # a day in all
 FILE = "callback.json"
 
@@ -72,6 +75,7 @@ class Callbacks:
         self._settings, self._store = settings, store
         self._folder = settings.data_dir / "callbacks"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._rests_until: dict[str, float] = {}
 
     def check(self, url: str) -> None:
         """CallbackNotAllowedError unless the address is http(s) and its host on the list."""
@@ -85,8 +89,19 @@ class Callbacks:
         write_once(self._folder / job_id, Marker(url=url).model_dump_json().encode())
 
     def deliver_due(self) -> int:
-        """Send what is due; how many notices arrived."""
-        return sum(self._deliver(path) for path in list(self._folder.iterdir()) if not path.name.startswith("."))
+        """Send what is due; how many notices arrived. What goes wrong with one leaves the others alone."""
+        arrived = 0
+        for path in [path for path in self._folder.iterdir() if not path.name.startswith(".")]:
+            if time.monotonic() < self._rests_until.get(path.name, 0.0):
+                continue
+            self._rests_until.pop(path.name, None)
+            try:
+                arrived += self._deliver(path)
+            except Exception:
+                # A full disk, say. The notice is still owed, and so are all that come after it.
+                log.exception("unforeseen error", job=path.name)
+                self._rests_until[path.name] = time.monotonic() + TROUBLE_S
+        return arrived
 
     def _deliver(self, path: Path) -> bool:
         try:
@@ -95,8 +110,9 @@ class Callbacks:
                 return False
             with path.open("r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process at a time
+                is_newest = os.path.samestat(os.fstat(file.fileno()), path.stat())
                 marker = Marker.model_validate_json(file.read())
-                if time.time() < marker.next_at:
+                if not is_newest or time.time() < marker.next_at:
                     return False
                 return self._send(path, marker)
         except (FileNotFoundError, BlockingIOError):  # another process has it, or had
@@ -105,7 +121,9 @@ class Callbacks:
             if time.time() - path.stat().st_mtime > NEVER_ACCEPTED_S:
                 path.unlink(missing_ok=True)
             return False
-        except (JobErasedError, RecordUnreadableError, ValidationError):
+        except (JobErasedError, RecordUnreadableError, ValidationError) as error:
+            if not isinstance(error, JobErasedError):
+                log.error("callback dropped: its record is unreadable", job=path.name)
             path.unlink(missing_ok=True)
             return False
 
@@ -123,7 +141,7 @@ class Callbacks:
                 self._close(path, delivered=False, tries=tries)
                 return False
             later = marker.model_copy(update={"tries": tries, "next_at": time.time() + PAUSES_S[tries - 1]})
-            path.write_text(later.model_dump_json())
+            write_over(path, later.model_dump_json().encode())
             return False
         self._close(path, delivered=True, tries=marker.tries + 1)
         log.info("callback delivered", job=job_id)
@@ -131,7 +149,10 @@ class Callbacks:
 
     def _close(self, path: Path, *, delivered: bool, tries: int) -> None:
         said = json.dumps({"delivered": delivered, "tries": tries, "at": now().isoformat()})
-        write_once(self._store.folder(path.name) / FILE, said.encode())
+        try:
+            write_once(self._store.folder(path.name) / FILE, said.encode())
+        except OSError as error:  # it is over all the same: to send it again would be worse
+            log.error("what became of a callback was not noted", job=path.name, reason=str(error.strerror))
         path.unlink(missing_ok=True)
 
     def _notice(self, job_id: str) -> Notice:

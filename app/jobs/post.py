@@ -3,9 +3,11 @@
 import http.client
 import socket
 import ssl
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 ANSWER_MAX_BYTES = 64 * 1024
+_AS_THEY_ARE = "/?%:@!$&'()*+,;=~"
+"""Characters of an address that mean something (RFC 3986); others, as umlauts, are percent-encoded."""
 
 
 class PostError(Exception):
@@ -17,7 +19,9 @@ def post_json(url: str, body: bytes, headers: dict[str, str], timeout_s: float) 
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote(parts.path or "/", safe=_AS_THEY_ARE) + (
+        f"?{quote(parts.query, safe=_AS_THEY_ARE)}" if parts.query else ""
+    )
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         # The address is resolved here and used as it is: a second look-up could say something else.
@@ -29,7 +33,7 @@ def post_json(url: str, body: bytes, headers: dict[str, str], timeout_s: float) 
         )
         answer = connection.getresponse()
         answer.read(ANSWER_MAX_BYTES)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
         raise PostError(f"no answer ({type(error).__name__})") from error
     finally:
         connection.close()

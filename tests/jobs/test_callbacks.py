@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import hmac
 import json
@@ -74,6 +75,51 @@ def test_a_refusal_is_tried_again_later_and_never_touches_the_job(tmp_path, stor
     later = time.time() + 10
     monkeypatch.setattr(time, "time", lambda: later)
     assert [found.deliver_due(), len(told)] == [1, 2]
+
+
+def test_an_address_with_umlauts_is_encoded(tmp_path, store, hospital):
+    host, told, _ = hospital
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, callback_url=f"http://{host}/rückruf%20x?fall=ä&b=1")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+    assert found.deliver_due() == 1
+    assert told[0][0] == "/r%C3%BCckruf%20x?fall=%C3%A4&b=1"
+
+
+def test_trouble_with_one_keeps_no_other_back_and_it_is_still_owed(tmp_path, store, hospital, monkeypatch):
+    host, told, statuses = hospital
+    found = callbacks(tmp_path, store, host)
+    requests = [committed(store, callback_url=f"http://{host}/{number}") for number in range(3)]
+    for request in requests:
+        found.promise(request.id, request.callback_url)
+        store.finish(request.id, outcome())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    statuses.append(500)
+    with monkeypatch.context() as patched:
+        patched.setattr("app.jobs.callbacks.write_over", full)
+        assert [found.deliver_due(), found.deliver_due()] == [2, 0]
+    later = time.monotonic() + 120
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert found.deliver_due() == 1
+    assert sorted(path for path, _, _ in told) == sorted(["/0", "/1", "/2", told[0][0]])
+
+
+def test_what_arrived_is_not_sent_again_where_the_disk_is_full(tmp_path, store, hospital, monkeypatch):
+    host, told, _ = hospital
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, callback_url=f"http://{host}/")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("app.jobs.callbacks.write_once", full)
+    assert [found.deliver_due(), found.deliver_due(), len(told)] == [1, 0, 1]
 
 
 def test_nobody_there_is_given_up_after_a_day(tmp_path, store, monkeypatch):
