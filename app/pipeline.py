@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.document import build_document
-from app.errors import NoTissueError
+from app.errors import NoTissueError, TaskNotFoundError
 from app.inference.device import Claim, Device, Embeddings
 from app.inference.manifest import Manifest
 from app.inference.model import Model
@@ -114,11 +114,13 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         if len(survey.coords) == 0:
             raise EmptySlideError(survey.tissue_mask)
         small = beside.submit(shrunk, survey.thumbnail)
-        model = means.model()
+        with watch.stage("model_wait"):
+            model = means.model()
+        tasks = request.tasks or tuple(model.heads)
+        _check_tasks(tasks, model)
         features, qc = _embed(_Tiles(survey, reader, request.urgency), model, means.device, progress, watch)
         progress("aggregate", 0, 1)
         with watch.stage("aggregate"):
-            tasks = request.tasks or tuple(model.heads)
             outputs = {task: model.heads[task].run(features) for task in tasks}
             tops = [
                 part
@@ -165,6 +167,17 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
             for task, output in outputs.items()
         ),
     )
+
+
+def _check_tasks(tasks: tuple[str, ...], model: Model) -> None:
+    """TaskNotFoundError for what the loaded model has no head for: its folder may hold a newer one."""
+    missing = [task for task in tasks if task not in model.heads]
+    if missing:
+        manifest = model.manifest
+        raise TaskNotFoundError(
+            f"Model {manifest.name} {manifest.version}, as it is loaded, has no task {', '.join(missing)}. It has: "
+            f"{', '.join(model.heads)}. If it was replaced, restart the workers and send the slide again."
+        )
 
 
 @contextmanager

@@ -237,6 +237,7 @@ def _job(  # noqa: PLR0917 (all that a job is made of)
         source=source,
         model=model,
         tasks=tasks,
+        named_tasks=tasks if fields.tasks else (),
         tenant=caller.tenant,
         request_id=request.state.request_id,
         **said,

@@ -85,7 +85,7 @@ class Keeper:
                 self._renew()
                 renew_at = moment + self._settings.lease_s / 3
             self._report()
-            if self.stopped is None and self._store.is_over(self._lease.job_id):
+            if self.stopped is None and self._is_over():
                 self._stop(Stop.CANCELLED)
             if self.stopped is None and moment - began > self._settings.job_deadline_s:
                 self._end_at_deadline()
@@ -95,6 +95,13 @@ class Keeper:
                 self._end_process()
             if self._over.wait(TURN_S):
                 return
+
+    def _is_over(self) -> bool:
+        try:
+            return self._store.is_over(self._lease.job_id)
+        except OSError as error:  # a share that hiccups: the next look may tell, and the lease is renewed meanwhile
+            log.warning("the job's folder cannot be looked at", reason=str(error.strerror))
+            return False
 
     def _renew(self) -> None:
         try:

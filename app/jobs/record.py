@@ -66,6 +66,9 @@ class JobRequest(Record):
     source: Source
     model: str
     tasks: tuple[str, ...]
+    named_tasks: tuple[str, ...] | None = Field(
+        default=None, description="the tasks that the caller named; none: all that the worker's model has"
+    )
     priority: Priority = "routine"
     mpp: float | None = None
     stain: str | None = None

@@ -37,6 +37,8 @@ log = structlog.stdlib.get_logger("xmag.worker")
 TAKE_WAIT_S = 0.5
 TURN_SLACK_S = 60.0
 PAUSE_S = 2.0
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DISK_LOW = "The server's disk is full. The job waits until there is space."
 
 
 class ModelBrokenError(ModelError):
@@ -161,8 +163,8 @@ class Slot:
         except XmagError as error:
             return error
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                return DiskLowError("The server's disk is full. The job waits until there is space.")
+            if error.errno in _DISK_FULL:
+                return DiskLowError(_DISK_LOW)
             log.exception("unforeseen error")
             return InternalError("Reading or writing failed on our side. The log has more.")
         except Exception:
@@ -175,26 +177,39 @@ class Slot:
         """Write the outcome and let the entry go, unless the job is no longer ours or is to be tried again."""
         stopped = keeper.stopped
         if error is None:
-            self._finish(lease.job_id, attempt, None)  # whatever else happened: the first outcome counts
-        elif stopped in {Stop.HANDED_BACK, Stop.LOST} or isinstance(error, DiskLowError):
+            error = self._succeed(lease.job_id, attempt)  # whatever else happened: the first outcome counts
+        if error is None:
+            self._release(lease)
+            return
+        if stopped in {Stop.HANDED_BACK, Stop.LOST} or isinstance(error, DiskLowError):
             # It was not the slide's doing: the attempt does not count.
             log.warning("given back", attempt=attempt.number, reason=stopped.value if stopped else error.code)
+            self._store.discard(attempt)  # first of all: it may be what fills the disk
             self._store.hand_back(lease.job_id, attempt.number)
             if stopped is not Stop.LOST:
                 self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
             if isinstance(error, DiskLowError):
                 self._stopping.wait(PAUSE_S)
             return
-        elif stopped is None and isinstance(error, InferenceFailedError):
+        if stopped is None and isinstance(error, InferenceFailedError):
             self._prove_model(lease, attempt, error)
-        if stopped is Stop.LOST:
-            return
-        if error is not None and stopped is None:
+        if stopped is None:
             if error.retryable and self._may_retry(lease.job_id):
                 log.warning("attempt failed, will be tried again", attempt=attempt.number, code=error.code)
+                self._store.discard(attempt)
                 return  # the lease is left to lapse: the pause before the next attempt
             self._finish(lease.job_id, attempt, error)
         self._release(lease)
+
+    def _succeed(self, job_id: str, attempt: Attempt) -> DiskLowError | None:
+        """Write the outcome; the error where the results found room and it did not."""
+        try:
+            self._finish(job_id, attempt, None)
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            return DiskLowError(_DISK_LOW)
+        return None
 
     def _prove_model(self, lease: Lease, attempt: Attempt, error: InferenceFailedError) -> None:
         """After a failure of the model: if it fails without a slide too, the machine is sick, not the job."""
@@ -224,6 +239,7 @@ class Slot:
             self._quietly(lambda: self._count(outcome, attempt), "tally")
         else:
             log.info("another outcome came first", attempt=attempt.number)
+            self._store.discard(attempt)
 
     def _count(self, outcome: Outcome, attempt: Attempt) -> None:
         count_outcome(self._queue, outcome.state, outcome.error.code if outcome.error else None)

@@ -148,6 +148,10 @@ class JobStore:
         attempt.folder.mkdir(mode=0o700)
         return attempt
 
+    def discard(self, attempt: Attempt) -> None:
+        """Remove the files of an attempt that is not the job's outcome."""
+        shutil.rmtree(attempt.folder, ignore_errors=True)
+
     def hand_back(self, job_id: str, number: int) -> None:
         """Do not count attempt ``number``."""
         attempts.hand_back(self.folder(job_id) / ATTEMPTS, number)

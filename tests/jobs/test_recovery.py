@@ -1,15 +1,18 @@
 """The real processes, broken: each test starts its own service."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from app.jobs.queue import connect
 from tests.object_store import BUCKET, KEYS
-from tests.service import Service, until
+from tests.service import ROOT, Service, until
 from tests.tissue import tissue_slide
 
 
@@ -148,6 +151,57 @@ def test_a_full_disk_refuses_slides_and_leaves_waiting_jobs_waiting(fragile, lon
         assert full.job(job_id)["state"] == "succeeded"
     finally:
         full.stop()
+
+
+def test_a_model_that_gains_a_task_under_the_workers_fails_no_job_that_did_not_ask_for_it(tmp_path, long_slide):
+    folder = tmp_path / "models" / "xmag-lite0"
+    shutil.copytree(ROOT / "models" / "xmag-lite0", folder)
+    service = Service(tmp_path / "data", models_dir=folder.parent).start()
+    try:
+        service.wait_for_line("worker ready")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        known = manifest["heads"][0]
+        shutil.copy(folder / known["file"]["name"], folder / "grading.onnx")
+        manifest["heads"].append({**known, "task": "grading", "file": {**known["file"], "name": "grading.onnx"}})
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        plain, asked = service.submit(long_slide), service.submit(long_slide, tasks="grading")
+        assert service.wait(plain)["state"] == "succeeded"
+        over = service.wait(asked)
+        assert (over["state"], over["error"]["code"], over["attempt"]) == ("failed", "task_not_found", 1)
+        assert "restart the workers" in over["error"]["message"]
+    finally:
+        service.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system wants root")
+def test_a_job_that_finds_no_room_for_its_results_waits_and_leaves_nothing_lying(tmp_path, long_slide):
+    jobs = tmp_path / "data" / "jobs"
+    jobs.mkdir(parents=True, mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=80", "none", jobs], check=True)
+    service = Service(tmp_path / "data", lease_s=1, drain_s=0, slide_roots=long_slide.parent)
+    try:
+        service.start()
+        os.kill(service.pid("worker"), signal.SIGSTOP)
+        source = {"type": "path", "path": str(long_slide)}
+        job_id = service.http.post("/analyze", json={"source": source}).json()["id"]
+        filler = jobs / "filler"
+        filler.mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(80):
+                (filler / str(number)).touch()
+        for name in list(filler.iterdir())[:7]:  # the attempt begins, and some of its files can be written
+            name.unlink()
+        os.kill(service.pid("worker"), signal.SIGCONT)
+        until(lambda: len([e for e in service.events() if e.get("event") == "given back"]) >= 2, 60)
+        assert service.job(job_id)["state"] in {"queued", "running"}
+        assert len(list((jobs / job_id).glob("attempt-*"))) <= 1
+        shutil.rmtree(filler)
+        over = service.wait(job_id)
+        assert over["state"] == "succeeded"
+        assert [folder.name for folder in (jobs / job_id).glob("attempt-*")] == [f"attempt-{over['attempt']}"]
+    finally:
+        service.stop()
+        subprocess.run(["umount", "--lazy", jobs], check=True)
 
 
 def test_a_job_past_its_deadline_ends(tmp_path, long_slide):
