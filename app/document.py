@@ -11,6 +11,7 @@ import PIL
 from app.inference.mil_head import HeadOutput
 from app.inference.model import Model
 from app.prediction import bag_warning, domain_warnings, predict
+from app.results.heads import default_label
 from app.results.schema import (
     BoundsPart,
     ModelPart,
@@ -132,7 +133,7 @@ def _qc_part(qc: SlideQc) -> QcPart:
 
 def _model_part(model: Model, predictions: list[PredictionPart]) -> ModelPart:
     manifest = model.manifest
-    legends = [attention_legend(part, part.positive_class or part.labels[0]) for part in predictions]
+    legends = [attention_legend(part, default_label(part)) for part in predictions]
     return ModelPart(
         name=manifest.name,
         version=manifest.version,

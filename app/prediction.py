@@ -71,15 +71,18 @@ def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPar
 
 
 def top_tiles(head: Head, output: HeadOutput, coords: Int64Array, tissue_fractions: Float32Array) -> list[TopTilePart]:
-    """The tiles with the highest attention, highest first; of the positive class where attention is per class.
+    """The tiles with the highest attention, highest first.
+
+    Where attention is per class, that of the class whose map is shown: the positive one, else the likeliest.
 
     ``coords``: int64 [N, 2]; ``tissue_fractions``: float32 [N]. A head without attention has no top tiles.
     """
     if output.attention is None:
         return []
     row = 0
-    if head.attention_kind == "per_class" and head.positive_class is not None:
-        row = head.labels.index(head.positive_class)
+    if head.attention_kind == "per_class":
+        likeliest = int(np.argmax(output.probabilities))
+        row = likeliest if head.positive_class is None else head.labels.index(head.positive_class)
     attention = output.attention[row]
     percentiles = attention_percentiles(attention)
     order = np.argsort(-attention, kind="stable")[:TOP_TILES]

@@ -101,3 +101,6 @@ def test_top_tiles_are_the_strongest_of_the_positive_class():
     per_class = output([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
     found = top_tiles(head(attention_kind="per_class"), per_class, coords, fractions)
     assert (found[0].index, found[0].label) == (3, "high")
+    without_positive = head(attention_kind="per_class", labels=["low", "high"], positive_class=None)
+    found = top_tiles(without_positive, per_class, coords, fractions)
+    assert (found[0].index, found[0].label) == (3, "high")  # the likeliest, whose map is shown

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-
 _ROUNDING = 1 + 1e-9
 """log10 rounds up what lies a bit below a power of ten: then no step would fit."""
 
