@@ -42,7 +42,10 @@ def run_batch(service: Service, order: Order, display: Display) -> list[Row]:
     if order.wait:
         rows |= _follow(service, order, jobs, display)
     else:
-        rows |= {number: Row(str(order.slides[number]), job.id, job.state, "", "") for number, job in jobs.items()}
+        rows |= {
+            number: Row(str(order.slides[number]), job.id, job.state, job.code, job.message)
+            for number, job in jobs.items()
+        }
     return [rows[number] for number in range(len(order.slides))]
 
 

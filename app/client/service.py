@@ -53,6 +53,7 @@ class Service:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         self.http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT)
         self.patience_s = patience_s
+        self._backoff = Backoff(patience_s)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -69,25 +70,24 @@ class Service:
             raise OutOfPatienceError(str(error) or type(error).__name__) from error
         if answer.status_code in PASSING:
             return
-        try:
-            is_ours = checked(answer).json()["live"]
-        except (ValueError, KeyError, TypeError):
-            is_ours = False
-        if not is_ours:
-            raise RefusedError(answer.status_code, "not_xmag", "What answers there is no xmag-serve.")
+        if not _content(checked(answer)).get("live"):
+            raise _not_ours(answer)
 
     def insist(self, ask: Callable[[], httpx.Response]) -> httpx.Response:
-        """``ask`` until it is answered for good. RefusedError when the answer is no; OutOfPatienceError."""
-        backoff = Backoff(self.patience_s)
+        """``ask`` until it is answered for good. RefusedError when the answer is no; OutOfPatienceError.
+
+        Patience is one for all that is asked: it begins anew with an answer, not with the next question.
+        """
         while True:
             try:
                 answer = ask()
             except httpx.TransportError as error:
-                backoff.wait(None, str(error) or type(error).__name__)
+                self._backoff.wait(None, str(error) or type(error).__name__)
                 continue
             if answer.status_code not in PASSING:
+                self._backoff.reset()
                 return checked(answer)
-            backoff.wait(_retry_after(answer), f"the service answers {answer.status_code}")
+            self._backoff.wait(_retry_after(answer), f"the service answers {answer.status_code}")
 
     def job(self, job_id: str) -> Job:
         """The job now."""
@@ -96,8 +96,7 @@ class Service:
 
     def result(self, job_id: str) -> dict[str, Any]:
         """The result of a job that succeeded."""
-        found: dict[str, Any] = self.insist(lambda: self.http.get(f"/jobs/{job_id}/result")).json()
-        return found
+        return _content(self.insist(lambda: self.http.get(f"/jobs/{job_id}/result")))
 
 
 def checked(answer: httpx.Response) -> httpx.Response:
@@ -116,18 +115,36 @@ def checked(answer: httpx.Response) -> httpx.Response:
 
 
 def as_job(answer: httpx.Response) -> Job:
-    """The job in an answer."""
-    found = answer.json()
-    progress, error = found["progress"] or {}, found["error"] or {}
-    return Job(
-        id=found["id"],
-        state=found["state"],
-        stage=progress.get("stage", ""),
-        fraction=progress.get("fraction", 0.0),
-        code=error.get("code", ""),
-        message=error.get("message", ""),
-        again_after_s=_retry_after(answer) or 2.0,
-    )
+    """The job in an answer. RefusedError where there is none."""
+    found = _content(answer)
+    try:
+        progress, error = found["progress"] or {}, found["error"] or {}
+        return Job(
+            id=found["id"],
+            state=found["state"],
+            stage=progress.get("stage", ""),
+            fraction=progress.get("fraction", 0.0),
+            code=error.get("code", ""),
+            message=error.get("message", ""),
+            again_after_s=_retry_after(answer) or 2.0,
+        )
+    except (KeyError, AttributeError) as trouble:
+        raise _not_ours(answer) from trouble
+
+
+def _content(answer: httpx.Response) -> dict[str, Any]:
+    """A page of a proxy's may come with a status of success: RefusedError."""
+    try:
+        found = answer.json()
+    except ValueError as error:
+        raise _not_ours(answer) from error
+    if not isinstance(found, dict):
+        raise _not_ours(answer)
+    return found
+
+
+def _not_ours(answer: httpx.Response) -> RefusedError:
+    return RefusedError(answer.status_code, "not_xmag", "What answers there is no xmag-serve.")
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

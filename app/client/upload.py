@@ -73,6 +73,8 @@ def _create(service: Service, slide: Path) -> str:
     name = base64.b64encode(slide.name.encode("utf-8", "replace")).decode()
     headers = {**_TUS, "Upload-Length": str(slide.stat().st_size), "Upload-Metadata": f"filename {name}"}
     answer = service.insist(lambda: service.http.post("/uploads/", headers=headers))
+    if "location" not in answer.headers:
+        raise RefusedError(answer.status_code, "not_xmag", "What answers there is no xmag-serve.")
     return "/uploads/" + answer.headers["location"].rstrip("/").rpartition("/")[2]  # wherever a proxy says it is
 
 

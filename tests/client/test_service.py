@@ -83,6 +83,23 @@ def test_a_service_that_rests_is_in_reach(scripted, client, status, body):
     assert len(server.asked) == 1
 
 
+def test_a_page_that_comes_with_success_is_no_job(scripted, client):
+    service = client(scripted((200, {}, "maintenance")).url)
+    with pytest.raises(RefusedError):
+        service.job("x")
+    with pytest.raises(RefusedError):
+        service.result("x")
+
+
+def test_patience_is_one_for_all_that_is_asked(client):
+    service = client("http://127.0.0.1:1", patience_s=1)
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(OutOfPatienceError):
+            service.job("x")
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize(("status", "body"), [(404, {}), (200, {}), (200, "welcome")])
 def test_another_server_is_not_taken_for_the_service(scripted, client, status, body):
     with pytest.raises(RefusedError):
