@@ -54,6 +54,7 @@ class JobWatch:
         except JobErasedError:
             self._open.pop(job_id, None)
             self._over[job_id] = ""
+            self._gone.add(job_id)
             return None if before is None else JobChange(job_id, before.request.tenant, None)
         except RecordUnreadableError:
             self._over[job_id] = ""
