@@ -15,6 +15,7 @@ for module in ("torch", "lightning_fabric", "openslide", "h5py", "torchmil"):
         pytest.skip(f"{module} is not installed: see training/README.md", allow_module_level=True)
 
 import h5py
+import torch
 from slide_painter import load_painter
 from typer.testing import CliRunner
 
@@ -90,6 +91,21 @@ def assert_whole_slides_are_embedded_as_the_service_does(tmp_path: Path, slides:
         assert {**ours["coords"].attrs} == {**served["coords"].attrs}
 
 
+def other_figures(metrics: Path) -> Path:
+    """The figures of a run with another seed."""
+    content = json.loads(metrics.read_text())
+    content["config"]["seed"] = 99
+    return yaml(metrics.with_name("other.json"), content)
+
+
+def other_encoder(head: Path) -> Path:
+    """A fold's head that learnt from another student."""
+    content = torch.load(head, weights_only=True)
+    content["facts"]["encoder_sha256"] = "0" * 64
+    torch.save(content, head.with_name("other.pt"))
+    return head.with_name("other.pt")
+
+
 @pytest.mark.timeout(900)
 def test_from_slides_to_an_analysis(tmp_path) -> None:
     slides, regions = tmp_path / "slides", tmp_path / "regions"
@@ -151,6 +167,13 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
         "provenance": {"teacher": "efficientnet_lite2", "data": "d", "licence": "Apache-2.0", "attribution": "a"},
         "threads": 1,
     }
+    for changed, why in (
+        ({"metrics": other_figures(tmp_path / "mil/metrics.json")}, "another run"),
+        ({"measuring": other_encoder(tmp_path / "mil/folds/head-1.pt")}, "not trained on what the measuring student"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            run("export", "--config", yaml(tmp_path / "other.yaml", {**export, "heads": [{**head, **changed}]}))
+
     run("export", "--config", yaml(tmp_path / "export.yaml", export))
     manifest = load_manifest(models / "xmag-tiny")
     assert_measured_on_held_out_tiles(models / "xmag-tiny")

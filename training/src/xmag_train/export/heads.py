@@ -27,8 +27,10 @@ def head_spec(config: HeadConfig, student_sha256: str) -> HeadSpec:
     if not kind.exportable:
         raise ValueError(f"{config.checkpoint}: a {facts.head} head cannot be exported; train gated_attention or mean")
     measured: dict[str, Any] = json.loads(config.metrics.read_text(encoding="utf-8"))
-    if (measured["task"], measured["labels"]) != (facts.task, facts.labels):
-        raise ValueError(f"{config.metrics} is of task {measured['task']}, the head of {facts.task}")
+    if measured["config"] != facts.config:
+        raise ValueError(
+            f"{config.metrics} is of another run than {config.checkpoint}: its figures are not this head's"
+        )
     return HeadSpec(
         task=facts.task,
         module=head,
@@ -45,12 +47,20 @@ def head_spec(config: HeadConfig, student_sha256: str) -> HeadSpec:
     )
 
 
-def measuring_head(config: HeadConfig) -> nn.Module:
-    """The head of one fold that ``config.measuring`` names, in eval form. ValueError where none is named."""
+def measuring_head(config: HeadConfig, student_sha256: str) -> nn.Module:
+    """The head of one fold that ``config.measuring`` names, in eval form.
+
+    ValueError where none is named, or it was not trained on the embeddings of the student of that sha256.
+    """
     if config.measuring is None:
         raise ValueError("no measuring head is named")
     facts = load_head(config.checkpoint)[1]
-    return load_fold_head(config.measuring, len(facts.labels), facts.hidden)[0]
+    head, encoder_sha256 = load_fold_head(config.measuring, len(facts.labels), facts.hidden)
+    if encoder_sha256 != student_sha256:
+        raise ValueError(
+            f"{config.measuring} was not trained on what the measuring student gives: name its fold's head"
+        )
+    return head
 
 
 def placeholder(embedding_dim: int) -> HeadSpec:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xmag_train.data.shards import Region
+from xmag_train.digest import file_sha256
 from xmag_train.export.config import ExportConfig, Int8Config
 from xmag_train.export.fidelity import FloatArray, Reference, embed, open_graph, reference_of, worse_of
 from xmag_train.export.fp16 import make_fp16
@@ -94,8 +95,10 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
     trained = {head.task: head.module for head in heads if head.trained}
     own = reference_of(shipped.graph, held_out, trained, config.threads)
     procedure = None
-    if measuring is not None:
-        unseen = {str(head.measuring): measuring_head(head) for head in config.heads if head.measuring is not None}
+    if measuring is not None and config.measuring_student is not None:
+        digest = file_sha256(config.measuring_student)
+        named = [head for head in config.heads if head.measuring is not None]
+        unseen = {str(head.measuring): measuring_head(head, digest) for head in named}
         procedure = reference_of(measuring.graph, held_out, unseen, config.threads)
     return Measured(
         graph=shipped.graph,
