@@ -1,11 +1,11 @@
 """Reading 5x tiles on one core, three ways in turn: the service's reader, OpenSlide tile by tile, bare decoding.
 
 The usual way is OpenSlide's read_region, RGB, and Pillow's LANCZOS; bare decoding is that of the compressed tiles under
-the same 5x tiles, each once and whole. Processor time of the process, so that a busy machine distorts little; opening
-and the check against OpenSlide count for the service's reader, which reads as the shipped model wants it. The
-difference, to tiles read through OpenSlide at the same places, is that of whole tiles, also where the manifest has the
-decoder halve them: more than 2 grey levels where OpenSlide interpolates. Slides that say no resolution are taken for
-0.5 µm/px. Last, what one core's speed would come to on 16.
+the same 5x tiles, each once and at full size, also where the service has the decoder halve them. Processor time of the
+process, so that a busy machine distorts little; opening and the check against OpenSlide count for the service's reader,
+which reads as the shipped model wants it. The difference, to tiles read through OpenSlide at the same places, is that
+of whole tiles, also where the manifest has the decoder halve them: more than 2 grey levels where OpenSlide
+interpolates. Slides that say no resolution are taken for 0.5 µm/px. Last, what one core's speed would come to on 16.
 Usage: python benchmarks/reading.py SLIDE_OR_FOLDER ... [--rounds 3] [--tiles 24]
 """
 
@@ -94,7 +94,7 @@ def measure(path: Path, rounds: int, tiles_most: int) -> Row:
 
         def service(plan: ReadingPlan = PLAN) -> np.ndarray:
             nonlocal why
-            with TileReader(slide, plan, coords) as reader:
+            with opened(path) as fresh, TileReader(fresh, plan, coords) as reader:
                 why = reader.why_openslide
                 return np.stack([reader.tile(index) for index in range(len(coords))])
 

@@ -35,12 +35,14 @@ def area(slides: list[Path], rounds: int, plot: Path | None) -> None:
         f"`xmag analyze` (precision {runs[slides[0]][0].precision}), same sheet, growing tissue; medians of {rounds}\n"
     )
     print("| slide | MB | 5x tiles | s | processor s | largest process MiB |\n|---|---|---|---|---|---|")
+    peaks = []
     for slide, count, wall_s in zip(slides, tiles, seconds, strict=True):
         cpu_s, peak = (statistics.median(getattr(run, name) for run in runs[slide]) for name in ("cpu_s", "peak_mib"))
         print(
             f"| {slide.name} | {slide.stat().st_size / 1e6:.0f} | {count} | {wall_s:.2f} | {cpu_s:.1f} | {peak:.0f} |"
         )
-        note(peak_mib=peak)
+        peaks.append(peak)
+    note(peak_mib=max(peaks), peak_growth=peaks[-1] / peaks[0])
     print(f"\nFit: {start:.2f} s + {slope * 1e3:.2f} ms per tile, R² {r_squared:.4f}")
     if plot is not None:
         plot_line(plot, tiles, seconds, slope, start)

@@ -18,11 +18,13 @@ from machine import analyze_command, note, options
 from xmag_train.students.vit import VIT_BASE, VitStudent
 from xmag_train.teachers.registry import build_teacher
 
+from app.inference.processor import int8_is_exact
 from app.slides.opening import open_slide
 from app.slides.survey import survey_slide
 from app.slides.types import ReadingPlan
 
 BATCH = 2
+PRECISIONS = ("fp32", "int8") if int8_is_exact() else ("fp32",)
 
 
 def tiles_at(slide: Path, mpp: float) -> int:
@@ -38,9 +40,9 @@ def seconds_per_tile(model: torch.nn.Module) -> float:
     return (time.perf_counter() - start) / BATCH
 
 
-def command_s(slide: Path) -> float:
+def command_s(slide: Path, precision: str) -> float:
     with tempfile.TemporaryDirectory(prefix="xmag-bench-") as out:
-        command, environment = analyze_command(slide, Path(out))
+        command, environment = analyze_command(slide, Path(out), precision)
         start = time.perf_counter()
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - start
@@ -56,26 +58,35 @@ def main() -> None:
     }
     for model, _ in teachers.values():
         seconds_per_tile(model)
-    ours: list[float] = []
+    ours: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     theirs: dict[str, list[float]] = {name: [] for name in teachers}
     for _ in range(given.rounds):
-        ours.append(command_s(given.slide) - command_s(given.start_slide))
+        for precision, found in ours.items():
+            found.append(command_s(given.slide, precision) - command_s(given.start_slide, precision))
         for name, (model, count) in teachers.items():
             theirs[name].append(seconds_per_tile(model) * count)
     print(f"torch {torch.__version__}, timm {version('timm')}, {torch.get_num_threads()} threads; medians of ", end="")
     print(f"{given.rounds} rounds in turn; tiles at 20x / at 5x: {at_20x} / {at_5x} = {at_20x / at_5x:.1f}\n")
-    print("| | tiles | s for the slide | to xmag |\n|---|---|---|---|")
-    print(f"| xmag analyze, less start-up | {at_5x} | {statistics.median(ours):.1f} | 1 |")
+    print(f"| | tiles | s for the slide | {' | '.join(f'to xmag {precision}' for precision in ours)} |")
+    print(f"|---|---|---|{'---|' * len(ours)}")
+    for precision, found in ours.items():
+        own = (statistics.median(a / b for a, b in zip(found, other, strict=True)) for other in ours.values())
+        ratios = " | ".join(f"{ratio:.2f}" for ratio in own)
+        print(f"| xmag analyze, {precision}, less start-up | {at_5x} | {statistics.median(found):.1f} | {ratios} |")
     for name, (model, count) in teachers.items():
         millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-        ratio = statistics.median(b / a for a, b in zip(ours, theirs[name], strict=True))
+        to_ours = {
+            precision: statistics.median(b / a for a, b in zip(found, theirs[name], strict=True))
+            for precision, found in ours.items()
+        }
         print(
             f"| {name}, {millions:.0f} M weights, random, embedding alone, extrapolated from {BATCH} tiles a round ",
             end="",
         )
-        print(f"| {count} | {statistics.median(theirs[name]):.0f} | {ratio:.0f} |")
+        ratios = " | ".join(f"{ratio:.0f}" for ratio in to_ours.values())
+        print(f"| {count} | {statistics.median(theirs[name]):.0f} | {ratios} |")
         if count == at_20x:
-            note(teacher_ratio=ratio)
+            note(teacher_ratio=to_ours["fp32"])
 
 
 if __name__ == "__main__":
