@@ -179,7 +179,8 @@ class Slot:
         if error is None:
             error = self._succeed(lease.job_id, attempt)  # whatever else happened: the first outcome counts
         if error is None:
-            self._release(lease)
+            if stopped is not Stop.LOST:
+                self._release(lease)
             return
         if stopped in {Stop.HANDED_BACK, Stop.LOST} or isinstance(error, DiskLowError):
             # It was not the slide's doing: the attempt does not count.
@@ -199,6 +200,8 @@ class Slot:
                 self._store.discard(attempt)
                 return  # the lease is left to lapse: the pause before the next attempt
             self._finish(lease.job_id, attempt, error)
+        else:  # cancelled or past its deadline: over already, without files
+            self._store.discard(attempt)
         self._release(lease)
 
     def _succeed(self, job_id: str, attempt: Attempt) -> DiskLowError | None:
@@ -206,7 +209,7 @@ class Slot:
         try:
             self._finish(job_id, attempt, None)
         except OSError as error:
-            if error.errno not in _DISK_FULL:
+            if error.errno not in _DISK_FULL or self._store.is_over(job_id):
                 raise
             return DiskLowError(_DISK_LOW)
         return None
