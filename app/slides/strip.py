@@ -8,7 +8,7 @@ Sources: TIFF 6.0; BigTIFF's layout as libtiff documents it; the Aperio format a
 import os
 import secrets
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -86,8 +86,11 @@ class _Directory:
     entries: tuple[_Entry, ...]
 
 
-def strip_slide(source: Path, target: Path, *, vendor: str) -> Stripped:
-    """Write the copy, which must not exist yet, whole or not at all. ``vendor``: as OpenSlide calls the format.
+def strip_slide(source: Path, target: Path, *, vendor: str, level_sizes: Sequence[tuple[int, int]]) -> Stripped:
+    """Write the copy, which must not exist yet, whole or not at all.
+
+    ``vendor`` and ``level_sizes`` (width, height): as OpenSlide tells them. An image that is no level of its pyramid is
+    left out, however much it looks like one.
 
     SlideError for formats that keep labels elsewhere, SlideCorruptError, RequestInvalidError, OSError.
     """
@@ -98,7 +101,7 @@ def strip_slide(source: Path, target: Path, *, vendor: str) -> Stripped:
         with source.open("rb") as file, aside.open("xb") as out:
             form, first = _form(file)
             directories = list(_directories(file, form, first))
-            kept = [found for found in directories if _is_level(file, form, found, directories[0])]
+            kept = _levels(file, form, directories, level_sizes)
             if not kept or kept[0] is not directories[0]:
                 raise SlideError("The file's first image is not a tiled one, as an SVS's or tiled TIFF's is.")
             out.truncate(os.fstat(file.fileno()).st_size)
@@ -137,17 +140,35 @@ def _directories(file: BinaryIO, form: _Form, offset: int) -> Iterator[_Director
         (offset,) = form.number.unpack(_read(file, at + len(packed), form.number.size))
 
 
-def _is_level(file: BinaryIO, form: _Form, directory: _Directory, first: _Directory) -> bool:
-    """Whether it is tiled and shaped as the slide is: labels, macros and thumbnails are neither."""
-    if not {_TILE_OFFSETS, _TILE_COUNTS} <= {entry.tag for entry in directory.entries}:
-        return False
-    if any(number not in {0, _SMALLER_COPY} for number in _numbers(file, form, directory, _SUBFILE)):
-        return False
-    sides = [_numbers(file, form, found, tag) for found in (directory, first) for tag in (_WIDTH, _HEIGHT)]
-    if any(len(side) != 1 or side[0] == 0 for side in sides):
-        return False
-    width, height, whole_width, whole_height = (side[0] for side in sides)
-    return width <= whole_width and abs(width / height * whole_height / whole_width - 1) <= LEVEL_RATIO_MAX
+def _levels(
+    file: BinaryIO, form: _Form, directories: Sequence[_Directory], sizes: Sequence[tuple[int, int]]
+) -> list[_Directory]:
+    """Of each size the first that is tiled and shaped as the slide is: labels, macros and thumbnails are neither."""
+    wanted, levels, whole = list(sizes), [], _size(file, form, directories[0])
+    for directory in directories:
+        size = _size(file, form, directory)
+        if size not in wanted or not _is_pyramids(file, form, directory):
+            continue
+        if whole is not None and size is not None and _differs(size, whole) <= LEVEL_RATIO_MAX:
+            wanted.remove(size)
+            levels.append(directory)
+    return levels
+
+
+def _is_pyramids(file: BinaryIO, form: _Form, directory: _Directory) -> bool:
+    is_tiled = {_TILE_OFFSETS, _TILE_COUNTS} <= {entry.tag for entry in directory.entries}
+    return is_tiled and all(number in {0, _SMALLER_COPY} for number in _numbers(file, form, directory, _SUBFILE))
+
+
+def _size(file: BinaryIO, form: _Form, directory: _Directory) -> tuple[int, int] | None:
+    """(width, height), where it has one."""
+    width, height = (_numbers(file, form, directory, tag) for tag in (_WIDTH, _HEIGHT))
+    return (width[0], height[0]) if len(width) == len(height) == 1 and width[0] and height[0] else None
+
+
+def _differs(size: tuple[int, int], whole: tuple[int, int]) -> float:
+    """How much one's width to height differs from the other's."""
+    return abs(size[0] / size[1] * whole[1] / whole[0] - 1)
 
 
 def _write(file: BinaryIO, out: BinaryIO, form: _Form, directory: _Directory, following: int) -> None:

@@ -70,6 +70,9 @@ class Writer:
         self.image(len(data) // 3, 1, description, strip)
 
 
+LEVELS = [(64, 64), (32, 32)]
+
+
 @pytest.fixture(params=[("<", False), ("<", True), (">", True)], ids=["tiff", "big", "big-endian"])
 def slide(request, tmp_path):
     """(path, its pixels). Classic TIFF in big-endian order is missing: OpenSlide does not read it."""
@@ -90,7 +93,7 @@ def test_the_pyramid_stays_and_everything_else_goes(slide, tmp_path):
     path, pixels = slide
     before = path.read_bytes()
     copy = tmp_path / "copy.svs"
-    found = strip_slide(path, copy, vendor="aperio")
+    found = strip_slide(path, copy, vendor="aperio", level_sizes=LEVELS)
     assert (found.kept, found.removed) == (2, 3)
     with openslide.OpenSlide(copy) as opened:
         assert dict(opened.associated_images) == {}
@@ -115,23 +118,38 @@ def test_the_pyramid_stays_and_everything_else_goes(slide, tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_tiled_label_of_the_slides_shape_goes_too(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    label = np.full((48, 48, 3), 77, np.uint8)
+    out = Writer("<", False)
+    out.tiled(pixels, b"a scan")
+    out.tiled(pixels[::2, ::2], b"half of it")
+    out.tiled(label, b"label")
+    (tmp_path / "a.tif").write_bytes(out.data)
+    found = strip_slide(tmp_path / "a.tif", tmp_path / "b.tif", vendor="generic-tiff", level_sizes=LEVELS)
+    assert (found.kept, found.removed) == (2, 1)
+    secret = zlib.compress(label[:16, :16].tobytes())
+    assert secret in (tmp_path / "a.tif").read_bytes()
+    assert secret not in (tmp_path / "b.tif").read_bytes()
+
+
 def test_nothing_is_overwritten_and_nothing_half_done_stays(slide, tmp_path):
     path, _ = slide
     copy = tmp_path / "copy.svs"
     copy.write_text("somebody's")
     with pytest.raises(RequestInvalidError):
-        strip_slide(path, copy, vendor="aperio")
+        strip_slide(path, copy, vendor="aperio", level_sizes=LEVELS)
     assert copy.read_text() == "somebody's"
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(SlideCorruptError):
-        strip_slide(path, tmp_path / "other.svs", vendor="aperio")
+        strip_slide(path, tmp_path / "other.svs", vendor="aperio", level_sizes=LEVELS)
     assert sorted(found.name for found in tmp_path.iterdir()) == ["S26-77 Doe.svs", "copy.svs"]
 
 
 @pytest.mark.parametrize("vendor", ["philips", "hamamatsu", "leica", "ventana", "trestle", "unknown"])
 def test_formats_that_keep_labels_elsewhere_are_refused(slide, tmp_path, vendor):
     with pytest.raises(SlideError, match="Only SVS"):
-        strip_slide(slide[0], tmp_path / "copy.svs", vendor=vendor)
+        strip_slide(slide[0], tmp_path / "copy.svs", vendor=vendor, level_sizes=LEVELS)
 
 
 def test_no_line_of_the_service_reads_labels():
