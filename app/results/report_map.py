@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from app.results.heads import shown_map
@@ -49,7 +50,8 @@ def _mark_top_tiles(picture: Image.Image, maps: TileMaps) -> None:
     if not tops:
         return
     corners = tile_corners(maps.coords[[top.index for top in tops]], document.tiling.tile_size0_px)
-    scale = picture.width / document.slide.width_px
+    slide = document.slide
+    scale = np.tile([picture.width / slide.width_px, picture.height / slide.height_px], 2)
     line = max(1, round(max(picture.size) / 700))
     style = TextStyle(max(12, round(max(picture.size) / 62)), "SemiBold")
     draw = ImageDraw.Draw(picture)

@@ -10,7 +10,9 @@ from app.slides.folder_walk import files_below
 INDEX_SUFFIXES = frozenset({".mrxs", ".vms", ".vmu"})
 """Formats of many files: this one leads to the others."""
 SINGLE_SUFFIXES = frozenset({".svs", ".tif", ".tiff", ".ndpi", ".scn", ".bif", ".svslide", ".czi"})
-DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ""})
+_DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ""})
+_NUMBER = re.compile(r"\.[0-9]+")
+"""What looks like an ending where a file is named by its UID, as archives name them."""
 _DICOM_PREAMBLE_BYTES = 128
 _DICOM_HEAD_BYTES = 65536
 _SERIES_UID = re.compile(rb"\x20\x00\x0e\x00UI(..)([0-9.]{1,64})", re.DOTALL)
@@ -31,7 +33,7 @@ def find_entry(folder: Path) -> Path:
             raise _several(len(found))
         if found:
             return found[0]
-    series = {path: series_uid(path) for path in files if path.suffix.lower() in DICOM_SUFFIXES and is_dicom(path)}
+    series = {path: series_uid(path) for path in files if has_dicom_name(path) and is_dicom(path)}
     if len(set(series.values())) > 1:
         raise _several(len(set(series.values())))
     if not series:
@@ -42,6 +44,12 @@ def find_entry(folder: Path) -> Path:
 def is_clutter(parts: Iterable[str]) -> bool:
     """Whether a relative path (its ``parts``) is what file managers leave behind."""
     return any(part.startswith(".") or part in {"__MACOSX", "Thumbs.db", "desktop.ini"} for part in parts)
+
+
+def has_dicom_name(path: Path) -> bool:
+    """Whether the file may be DICOM by its name: its ending, none, or the last number of a UID."""
+    suffix = path.suffix.lower()
+    return suffix in _DICOM_SUFFIXES or _NUMBER.fullmatch(suffix) is not None
 
 
 def is_dicom(path: Path) -> bool:

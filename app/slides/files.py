@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.slides.entry import DICOM_SUFFIXES, is_dicom, series_uid
+from app.slides.entry import has_dicom_name, is_dicom, series_uid
 from app.slides.folder_walk import files_below, is_regular
 
 _MIRAX = ".mrxs"
@@ -28,7 +28,7 @@ def slide_files(path: Path) -> tuple[Path, ...]:
         return tuple(sorted({path, *(files_below(beside) if beside.is_dir() else ())}))
     if suffix in _HAMAMATSU:
         return tuple(sorted({path, *_named_in(path)}))
-    if suffix in DICOM_SUFFIXES and is_dicom(path):
+    if has_dicom_name(path) and is_dicom(path):
         return tuple(sorted({path, *_series_of(path)}))
     return (path,)
 
@@ -49,7 +49,7 @@ def _named_in(index: Path) -> list[Path]:
 
 
 def _series_of(path: Path) -> list[Path]:
-    candidates = [other for other in files_below(path.parent, deep=False) if other.suffix.lower() in DICOM_SUFFIXES]
+    candidates = [other for other in files_below(path.parent, deep=False) if has_dicom_name(other)]
     series = {other: series_uid(other) for other in candidates if is_dicom(other)}
     own = series_uid(path)
     return [other for other, uid in series.items() if not own or not uid or uid == own]

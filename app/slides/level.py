@@ -12,13 +12,16 @@ def true_downsample(size0: tuple[int, int], size: tuple[int, int]) -> float:
 
     Scanners shrink by whole numbers and drop the rest of the last row and column (17883 px at 1/4 are 4470), so
     that the quotient of the sizes, 4.0007, would be off by most of a pixel at the far edge. A whole number that
-    explains both sizes to less than a pixel is taken for the truth; else the mean quotient.
+    explains both sizes to less than a pixel is taken for the truth; else the mean quotient. The longer side is asked
+    first: of a strip's few px across, what was dropped is a large part.
     """
     quotients = (size0[0] / size[0], size0[1] / size[1])
     mean = sum(quotients) / 2
-    whole = round(mean)
-    explains = all(abs(full / whole - part) < 1 for full, part in zip(size0, size, strict=True))
-    return float(whole) if explains else mean
+    for quotient in (quotients[int(size0[1] > size0[0])], mean):
+        whole = round(quotient)
+        if all(abs(full / whole - part) < 1 for full, part in zip(size0, size, strict=True)):
+            return float(whole)
+    return mean
 
 
 def choose_level(info: SlideInfo, target_mpp: float, tolerance: float = 0.0) -> int:

@@ -55,6 +55,16 @@ def test_dicom_brings_its_series(tmp_path):
     assert names(tmp_path, "untold.dcm") == ["IM0", "a.dcm", "b.dcm", "other.dcm", "untold.dcm"]
 
 
+def test_a_series_named_by_its_uids_is_one_too(tmp_path):
+    for number in range(3):
+        dicom(tmp_path / f"VLW.1.2.840.{number}", b"1.2.3")
+    touch(tmp_path, "notes.1")
+    with (tmp_path / "VLW.1.2.840.1").open("ab") as largest:
+        largest.write(bytes(100))
+    assert names(tmp_path, "VLW.1.2.840.0") == [f"VLW.1.2.840.{number}" for number in range(3)]
+    assert find_entry(tmp_path).name == "VLW.1.2.840.1"
+
+
 def test_links_stay_inside_of_the_folder(tmp_path):
     touch(tmp_path, "case/s.svs", "case/deep/a.dat", "secret/key")
     (tmp_path / "case/out").symlink_to(tmp_path / "secret/key")
