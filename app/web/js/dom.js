@@ -36,3 +36,11 @@ export function ask(title, text, yes, no = "Keep") {
     dialog.showModal();
   });
 }
+
+/** Say at a field what is wrong with it, until it is changed. */
+export function complain(field, message) {
+  field.closest("details")?.setAttribute("open", ""); // what cannot be seen cannot be pointed at
+  field.setCustomValidity(message);
+  field.addEventListener("input", () => field.setCustomValidity(""), { once: true });
+  field.reportValidity();
+}

@@ -41,3 +41,10 @@ export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${c
 
 /** The slide's own name where it has one, else the end of the job's id (its beginning is the time). */
 export const nameOf = (job) => job.slide_id ?? `Job …${job.id.slice(-8)}`;
+
+/** The µm/px that somebody typed, with or without its unit; null for nothing, NaN for what is no resolution. */
+export function mppOf(text) {
+  const number = text.trim().replace(",", ".").replace(/\s*[µμu]m(\s*\/\s*(px|pixel))?$/i, "");
+  if (number === "") return null;
+  return Number(number) > 0 ? Number(number) : NaN;
+}

@@ -15,13 +15,18 @@ export function login(send) {
       el("label", { for: "key" }, "Key"), key, wrong,
       el("div", { class: "buttons" }, button));
     const dialog = el("dialog", { "aria-labelledby": "login-title" }, form);
+    let isDone = false;
     dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("close", () => { // a browser may close it all the same: all that waits for it would stand still
+      if (!isDone) dialog.showModal();
+    });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       button.disabled = true;
       wrong.textContent = "";
       try {
         await send(key.value.trim());
+        isDone = true;
         dialog.close();
         dialog.remove();
         resolve();

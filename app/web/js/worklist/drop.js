@@ -1,6 +1,7 @@
 /** Files dropped or chosen, and what was filled in for them. */
 
-import { byId } from "../dom.js";
+import { byId, complain } from "../dom.js";
+import { mppOf } from "../format.js";
 
 /** What POST /analyze is told of a file: the filled-in fields, and the file's name without its ending. */
 export function fieldsFor(file) {
@@ -10,8 +11,9 @@ export function fieldsFor(file) {
     const value = form.get(name).trim();
     if (value) fields[name] = value;
   }
-  const mpp = Number(form.get("mpp").replace(",", "."));
-  if (mpp > 0) fields.mpp = mpp;
+  const mpp = mppOf(form.get("mpp"));
+  if (Number.isNaN(mpp)) complain(byId("fields").elements.mpp, "A number of µm/px, such as 0.25.");
+  if (mpp !== null) fields.mpp = mpp;
   if (form.get("named")) fields.slide_id = file.name.replace(/\.[A-Za-z0-9]{1,5}$/, "").slice(0, 200) || file.name;
   return fields;
 }

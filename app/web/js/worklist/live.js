@@ -16,6 +16,18 @@ async function newest(store) {
   const page = await getJson(`/jobs?limit=${PAGE}`);
   page.jobs.forEach((job) => store.put(job));
   store.cursor ??= page.next_cursor;
+  const told = new Set(page.jobs.map((job) => job.id));
+  for (const job of [...store.jobs.values()].filter((known) => !known.finished_at && !told.has(known.id))) await lookAgain(store, job);
+}
+
+/** An older job may have ended, or been erased, while nobody told us. */
+async function lookAgain(store, job) {
+  try {
+    store.put(await getJson(job.links.self));
+  } catch (problem) {
+    if (problem.status !== 404 && problem.status !== 410) throw problem;
+    store.drop(job.id);
+  }
 }
 
 /** One more page of older jobs. */

@@ -132,7 +132,9 @@ function listen() {
 
 listen();
 acceptDrops((file) => {
-  const upload = new Upload(file, fieldsFor(file), draw);
+  const fields = fieldsFor(file);
+  if (Number.isNaN(fields.mpp)) return; // said at the field
+  const upload = new Upload(file, fields, draw);
   store.uploads.push(upload);
   line.add(upload);
   draw();

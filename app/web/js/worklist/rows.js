@@ -1,8 +1,8 @@
 /** Rows of the worklist. A row is made once and then changed in place, so that focus and reading position stay. */
 
 import { may } from "../api.js";
-import { el } from "../dom.js";
-import { ago, bytes, duration, nameOf, plural } from "../format.js";
+import { complain, el } from "../dom.js";
+import { ago, bytes, duration, mppOf, nameOf, plural } from "../format.js";
 import { explain, STAGES, STATES } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
@@ -63,8 +63,8 @@ function mend(upload, again) {
   const value = el("input", { inputmode: "decimal", required: true, "aria-label": `Resolution of ${upload.name} in µm/px`, placeholder: "µm/px" });
   return el("form", { class: "mend", onsubmit: (event) => {
     event.preventDefault();
-    const mpp = Number(value.value.replace(",", "."));
-    if (!(mpp > 0)) return value.focus();
+    const mpp = mppOf(value.value);
+    if (!(mpp > 0)) return complain(value, "A number of µm/px, such as 0.25.");
     upload.fields.mpp = mpp;
     return again(upload);
   } }, value, el("button", {}, "Analyse"));

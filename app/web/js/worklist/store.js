@@ -8,8 +8,10 @@ export class Store {
     this.changed = changed;
   }
 
+  /** A job that is over stays so: an answer that says otherwise was under way for longer than the news. */
   put(job) {
     const before = this.jobs.get(job.id);
+    if (before?.finished_at && !job.finished_at) return;
     this.jobs.set(job.id, job);
     this.changed(job, before);
   }

@@ -68,8 +68,7 @@ export class Upload {
       upload.options.onError = async (error) => {
         const answer = error.originalResponse;
         if (answer?.getStatus() === 401) {
-          await ensureSession();
-          upload.start();
+          await ensureSession().then(() => upload.start(), reject);
         } else {
           reject(problemOf(answer?.getStatus() ?? 502, answer?.getBody() ?? ""));
         }
