@@ -95,6 +95,10 @@ def find_caller(request: Request, services: Services) -> Caller:
     return caller_of(session.identity, address)
 
 
+ASK_AGAIN_S = 5.0
+"""A stream lasts for hours: a key that is revoked, or a session that ends, ends it that soon."""
+
+
 def still_welcome(request: Request, services: Services) -> bool:
     """Whether the one who sent ``request`` a while ago may still read: keys are revoked, sessions and tokens end."""
     try:

@@ -7,15 +7,13 @@ from fastapi import APIRouter, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.api.auth import Reader, still_welcome
+from app.api.auth import ASK_AGAIN_S, Reader, still_welcome
 from app.api.problems import responses
 from app.api.schemas import job_view
 from app.api.services import ServicesDep
 
 router = APIRouter(tags=["jobs"])
 LISTEN_S = 1.0
-ASK_AGAIN_S = 5.0
-"""A stream lasts for hours: a key that is revoked, or a session that ends, ends it that soon."""
 
 
 @router.get(

@@ -1,21 +1,28 @@
 """Jobs: look, list, follow, cancel, erase."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.api.auth import Analyst, Reader
+from app.api.auth import ASK_AGAIN_S, Analyst, Reader, still_welcome
 from app.api.lookup import ChangeableJob, ReadableJob
 from app.api.problems import responses
 from app.api.schemas import JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
 from app.audit import Event
-from app.errors import JobErasedError, JobNotFoundError, QueueUnavailableError, RequestInvalidError
+from app.errors import (
+    JobErasedError,
+    JobNotFoundError,
+    QueueUnavailableError,
+    RecordUnreadableError,
+    RequestInvalidError,
+)
 from app.jobs.ids import is_job_id
 from app.jobs.record import JobError, Outcome, now
 from app.jobs.status import JobStatus, job_status
@@ -52,6 +59,9 @@ def _status_if_accepted(services: Services, job_id: str) -> JobStatus | None:
         return job_status(services.store, services.queue, job_id)
     except (JobNotFoundError, JobErasedError):
         return None
+    except RecordUnreadableError as error:  # whose it is cannot be told; the others' lists go on
+        log.warning("left out of the list", job=job_id, reason=error.message)
+        return None
 
 
 def _matches(status: JobStatus, query: JobQuery) -> bool:
@@ -78,9 +88,10 @@ async def get_job(job: ReadableJob, response: Response) -> JobView:
     response_class=EventSourceResponse,
     responses=responses(401, 403, 404, 410),
 )
-async def events(job: ReadableJob, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
+async def events(job: ReadableJob, request: Request, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
     """An event named `job` with the job as JSON at once and at every change, until the job is over."""
     job_id, view, last = job.request.id, job_view(job), None
+    asked = time.monotonic()
     while True:
         if view != last:
             yield ServerSentEvent(event="job", data=view)
@@ -88,6 +99,10 @@ async def events(job: ReadableJob, services: ServicesDep) -> AsyncIterator[Serve
         if view.finished_at is not None or services.draining.is_set():
             return
         await asyncio.sleep(EVENT_TURN_S)
+        if time.monotonic() - asked > ASK_AGAIN_S:
+            asked = time.monotonic()
+            if not await run_in_threadpool(still_welcome, request, services):
+                return
         try:
             view = job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
         except (JobErasedError, JobNotFoundError):

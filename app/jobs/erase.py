@@ -3,11 +3,15 @@
 A slide given by path is the hospital's own and never touched.
 """
 
+import structlog
+
 from app.audit import SERVICE, Actor, AuditLog, Event
 from app.errors import RecordUnreadableError
 from app.jobs.idempotency import Claims
 from app.jobs.record import JobRequest
 from app.jobs.store import JobStore
+
+log = structlog.stdlib.get_logger("xmag.erase")
 
 
 def audit_outcome(store: JobStore, audit: AuditLog, job_id: str) -> bool:
@@ -19,7 +23,10 @@ def audit_outcome(store: JobStore, audit: AuditLog, job_id: str) -> bool:
         return False
     event = Event("job.over", SERVICE, job_id, _tenant(store, job_id), _how_it_ended(store, job_id))
     is_written = audit.append(event, unless=lambda: not store.awaits_audit(job_id))
-    store.note_audited(job_id)
+    try:
+        store.note_audited(job_id)
+    except OSError as error:  # it is written down, which is what counts
+        log.error("not marked as audited", job=job_id, reason=str(error.strerror))
     return is_written
 
 
@@ -39,13 +46,13 @@ class Eraser:
         self._store.erase(job_id)
 
     def erase_upload(self, job_id: str, actor: Actor, why: str) -> bool:
-        """Erase the uploaded slide and keep the results; False if there is none (any more)."""
+        """Erase the uploaded slide and keep the results; False if there is none (any more), or it could not be."""
         if not self._store.has_upload(job_id):
             return False
         audit_outcome(self._store, self._audit, job_id)
         self._audit.append(Event("slide.erase", actor, job_id, _tenant(self._store, job_id), why))
         self._store.erase_upload(job_id)
-        return True
+        return not self._store.has_upload(job_id)
 
 
 def _request(store: JobStore, job_id: str) -> JobRequest | None:

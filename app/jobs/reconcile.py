@@ -41,6 +41,9 @@ def requeue_open_jobs(store: JobStore, queue: JobQueue) -> int:
             continue
         except RecordUnreadableError:
             priority = "routine"  # for a worker to end it
+        except OSError as error:  # one folder that cannot be read keeps no other job waiting
+            log.error("not looked at, will be tried again", job=job_id, reason=str(error.strerror))
+            continue
         count += queue.enqueue(job_id, priority)
     if count:
         log.warning("jobs queued from disk", jobs=count)
@@ -56,18 +59,28 @@ def clear_leftovers(store: JobStore, settled: set[str]) -> int:
     for job_id in store.ids_newest_first():
         if job_id in settled:
             continue
-        folder = store.root / job_id
-        if (folder / TOMBSTONE).exists():
-            if sum(1 for _ in folder.iterdir()) > 1:
-                store.erase(job_id)
-                count += 1
-            settled.add(job_id)
-        elif (folder / REQUEST).exists():
-            settled.add(job_id)
-        elif _is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            count += 1
+        try:
+            count += _clear(store, job_id, settled)
+        except OSError as error:
+            log.error("not cleared, will be tried again", job=job_id, reason=str(error.strerror))
     return count
+
+
+def _clear(store: JobStore, job_id: str, settled: set[str]) -> bool:
+    folder = store.root / job_id
+    if (folder / TOMBSTONE).exists():
+        is_half_erased = sum(1 for _ in folder.iterdir()) > 1
+        if is_half_erased:
+            store.erase(job_id)
+        settled.add(job_id)
+        return is_half_erased
+    if (folder / REQUEST).exists():
+        settled.add(job_id)
+        return False
+    if not _is_abandoned(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def _is_abandoned(folder: Path) -> bool:
@@ -97,11 +110,15 @@ def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
         if job_id in audited:
             continue
         try:
-            count += audit_outcome(store, audit, job_id)
+            is_written = audit_outcome(store, audit, job_id)
+            if is_written or store.needs_no_audit(job_id):  # what could not be marked is not written twice
+                audited.add(job_id)
         except (JobNotFoundError, JobErasedError):  # erased since it was listed
             continue
-        if store.needs_no_audit(job_id):
-            audited.add(job_id)
+        except OSError as error:
+            log.error("not audited, will be tried again", job=job_id, reason=str(error.strerror))
+            continue
+        count += is_written
         if count >= AUDIT_AT_ONCE:
             break
     return count
@@ -123,7 +140,7 @@ class Reconciler(threading.Thread):
         while True:
             try:
                 self.turn()
-            except (QueueUnavailableError, DiskLowError) as error:
+            except QueueUnavailableError as error:
                 log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
             except OSError as error:
                 log.error("disk unavailable", reason=str(error.strerror))
@@ -139,12 +156,32 @@ class Reconciler(threading.Thread):
         if not self._queue.lock("reconcile", INTERVAL_S * 0.9):
             return
         self._forget()
+        for step in (
+            self._requeue,
+            self._clear_leftovers,
+            self._clear_copies,
+            self._audit_outcomes,
+            self._retention.run,
+        ):
+            try:
+                step()
+            except DiskLowError as error:
+                log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
+            except OSError as error:  # the steps that follow may fare better
+                log.error("disk unavailable", reason=str(error.strerror))
+
+    def _requeue(self) -> None:
         requeue_open_jobs(self._store, self._queue)
+
+    def _clear_leftovers(self) -> None:
         clear_leftovers(self._store, self._settled)
+
+    def _clear_copies(self) -> None:
         if cleared := self._copies.clear():
             log.warning("copies of ended attempts cleared", copies=cleared)
+
+    def _audit_outcomes(self) -> None:
         audit_outcomes(self._store, self._audit, self._audited)
-        self._retention.run()
 
     def _forget(self) -> None:
         if time.monotonic() - self._forgot_at > FORGET_S:

@@ -1,5 +1,6 @@
 """Erases uploads and jobs that were kept for as long as the settings say, counted from the job's end."""
 
+import errno
 import time
 
 import structlog
@@ -14,6 +15,8 @@ from app.settings import Settings
 log = structlog.stdlib.get_logger("xmag.retention")
 DAY_S = 86_400.0
 JUMP_S = 3600.0
+REST_S = 3600.0
+"""Until what could not be removed is tried again: each try stands in the audit log."""
 
 
 class ClockWatch:
@@ -47,6 +50,7 @@ class Retention:
         self._ended_s: dict[str, float] = {}
         self._without_upload: set[str] = set()
         self._gone: set[str] = set()
+        self._rests_until_s: dict[str, float] = {}
 
     def run(self) -> int:
         """Erase what is due, uploads that nobody goes on with too; how many jobs that concerned."""
@@ -59,6 +63,8 @@ class Retention:
         return sum(self._look(job_id) for job_id in self._store.ids_newest_first() if job_id not in self._gone)
 
     def _look(self, job_id: str) -> bool:
+        if _since_boot_s() < self._rests_until_s.get(job_id, 0.0):
+            return False
         try:
             return self._erase_if_due(job_id)
         except JobErasedError:
@@ -68,6 +74,9 @@ class Retention:
             pass  # an upload on its way
         except XmagError as error:
             log.error("not erased, will be tried again", job=job_id, code=error.code)
+        except OSError as error:
+            log.error("not erased, will be tried again", job=job_id, reason=str(error.strerror))
+            self._rests_until_s[job_id] = _since_boot_s() + REST_S
         return False
 
     def _erase_if_due(self, job_id: str) -> bool:
@@ -83,6 +92,8 @@ class Retention:
         if self._slides_days is None or age_days < self._slides_days or job_id in self._without_upload:
             return False
         is_erased = self._eraser.erase_upload(job_id, SERVICE, f"kept for {self._slides_days:g} days")
+        if self._store.has_upload(job_id):
+            raise OSError(errno.EIO, "some of it cannot be removed")
         self._without_upload.add(job_id)
         if is_erased:
             log.info("upload erased after its time", job=job_id)

@@ -1,3 +1,4 @@
+import errno
 import os
 import time
 
@@ -8,7 +9,7 @@ from app.errors import RecordUnreadableError
 from app.jobs.copies import Copies
 from app.jobs.erase import Eraser
 from app.jobs.idempotency import Claims
-from app.jobs.reconcile import FORGET_S, Reconciler, clear_leftovers, requeue_open_jobs
+from app.jobs.reconcile import FORGET_S, Reconciler, audit_outcomes, clear_leftovers, requeue_open_jobs
 from app.jobs.retention import Retention
 from app.jobs.store import JobStore
 from app.jobs.upload_folder import UploadFolder
@@ -85,3 +86,44 @@ def test_accepted_jobs_are_never_cleared(store):
     os.utime(store.root / request.id, (time.time() - 9999,) * 2)
     assert clear_leftovers(store, set()) == 0
     assert store.exists(request.id)
+
+
+def failing_for(job_id, method):
+    """``method`` of a store, on a disk that fails for one job."""
+
+    def call(self, which, *rest):
+        if which == job_id:
+            raise OSError(errno.EIO, "Input/output error")
+        return method(self, which, *rest)
+
+    return call
+
+
+def test_one_folder_that_cannot_be_read_or_written_keeps_no_other_waiting(store, queue, tmp_path, monkeypatch):
+    sick, well = committed(store), committed(store)
+    monkeypatch.setattr(JobStore, "request", failing_for(sick.id, JobStore.request))
+    assert requeue_open_jobs(store, queue) == 1
+    monkeypatch.undo()
+    store.finish(sick.id, outcome())
+    store.finish(well.id, outcome())
+    monkeypatch.setattr(JobStore, "note_audited", failing_for(sick.id, JobStore.note_audited))
+    audit, audited = AuditLog(tmp_path), set()
+    assert [audit_outcomes(store, audit, audited) for _ in range(3)] == [2, 0, 0]
+    said = (tmp_path / "audit.jsonl").read_text()
+    assert [said.count(sick.id), said.count(well.id)] == [1, 1]
+
+
+def test_what_fails_in_one_step_keeps_no_other_from_its_turn(store, queue, tmp_path, monkeypatch):
+    audit, settings = AuditLog(tmp_path), Settings(data_dir=tmp_path)
+    retention = Retention(settings, store, Eraser(store, Claims(tmp_path / "idempotency"), audit))
+    reconciler = Reconciler(store, queue, audit, retention, Copies(settings))
+    ran = []
+    monkeypatch.setattr(retention, "run", lambda: ran.append("retention"))
+
+    def fails(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("app.jobs.reconcile.audit_outcomes", fails)
+    monkeypatch.setattr(reconciler, "_retention", retention)
+    reconciler.turn()
+    assert ran == ["retention"]

@@ -153,6 +153,20 @@ def test_a_full_disk_refuses_slides_and_leaves_waiting_jobs_waiting(fragile, lon
         full.stop()
 
 
+def test_a_damaged_record_is_left_out_of_the_list(tmp_path, long_slide):
+    before = Service(tmp_path / "data").start()
+    damaged, whole = before.submit(long_slide), before.submit(long_slide)
+    for job_id in (damaged, whole):
+        before.wait(job_id)
+    before.stop()
+    (before.data_dir / "jobs" / damaged / "outcome.json").write_text("{")
+    after = Service(tmp_path / "data").start()
+    try:
+        assert [job["id"] for job in after.http.get("/jobs").json()["jobs"]] == [whole]
+    finally:
+        after.stop()
+
+
 def test_a_model_that_gains_a_task_under_the_workers_fails_no_job_that_did_not_ask_for_it(tmp_path, long_slide):
     folder = tmp_path / "models" / "xmag-lite0"
     shutil.copytree(ROOT / "models" / "xmag-lite0", folder)

@@ -66,6 +66,22 @@ def test_uploads_go_first_and_jobs_later(tmp_path, store, keeping, audit):
     assert audit.verify().problems == ()
 
 
+def test_what_cannot_be_removed_is_tried_again_after_an_hour(tmp_path, store, keeping, monkeypatch):
+    job_id = ended(store, 8)
+    keep = keeping(slides_keep_days=7)
+    with monkeypatch.context() as patched:
+        patched.setattr("app.jobs.store.shutil.rmtree", lambda *_, **__: None)  # as it ends where a disk refuses
+        assert [keep.run(), keep.run()] == [0, 0]
+    assert store.has_upload(job_id)
+    assert keep.run() == 0
+    later = retention._since_boot_s() + 3700
+    monkeypatch.setattr(retention, "_since_boot_s", lambda: later)
+    monkeypatch.setattr(keep._clock, "is_steady", lambda: True)
+    assert keep.run() == 1
+    assert not store.has_upload(job_id)
+    assert [action for action, _ in actions(tmp_path)] == ["job.over", "slide.erase", "slide.erase"]
+
+
 def test_nothing_is_erased_unless_asked(store, keeping):
     job_id = ended(store, 10_000)
     assert keeping().run() == 0
