@@ -70,7 +70,10 @@ class Child:
         log.error("died, starting again", child=self.name, exit=self._process.returncode, pause_s=self._pause_s)
         if not stopping(self._pause_s):
             self._pause_s = min(self._pause_s * 2, PAUSE_MAX_S)
-            self.start()
+            try:
+                self.start()
+            except (OSError, subprocess.SubprocessError) as error:  # no memory for it now: the next look tries again
+                log.error("cannot be started, will be tried again", child=self.name, reason=str(error))
 
     def _feel(self, process: subprocess.Popen[bytes]) -> None:
         moment = time.monotonic()
@@ -134,6 +137,6 @@ class QueueWatch:
             self.server.stop()
             self.server = ensure_embedded(self._data_dir)
             self._answered = time.monotonic()
-        except SetupError as error:
-            log.error("does not start", child="queue", reason=error.message)
+        except (SetupError, OSError) as error:
+            log.error("does not start", child="queue", reason=str(error))
             self._look_at = time.monotonic() + PAUSE_MAX_S

@@ -27,6 +27,8 @@ KEEP_S = 86_400.0
 REFRESH_PAUSE_S, FIRST_PAUSE_S = 30.0, 2.0
 """Anybody can send tokens that name unknown keys; they must not make us flood the provider."""
 TIMEOUT_S = 5.0
+FIRST_WAIT_S = 2 * TIMEOUT_S
+"""How long a request waits for another's first fetch (discovery, then keys)."""
 ANSWER_MAX_BYTES = 256 * 1024
 
 
@@ -97,14 +99,16 @@ class KeySet:
 
     def _refresh(self) -> bool:
         """Whether the keys were fetched just now."""
-        if not self._fetching.acquire(blocking=not self._keys):
+        if not self._fetching.acquire(timeout=0.0 if self._keys else FIRST_WAIT_S):
             return False
         try:
             pause_s = REFRESH_PAUSE_S if self._keys else FIRST_PAUSE_S
             if time.monotonic() - self._tried_at < pause_s:
                 return bool(self._keys)
-            self._tried_at = time.monotonic()
-            self._keys = _fetch(self._provider)
+            try:
+                self._keys = _fetch(self._provider)
+            finally:
+                self._tried_at = time.monotonic()  # when it ended: those who waited must not each ask once more
             self._fetched_at = time.monotonic()
             log.info("keys of the identity provider fetched", keys=len(self._keys))
         except _NoKeysError as error:

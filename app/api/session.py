@@ -15,7 +15,8 @@ from app.audit import Actor, Event
 from app.errors import RequestInvalidError, UnauthenticatedError
 from app.keys import SCOPES, Scope
 
-router = APIRouter(prefix="/session", tags=["session"])
+BODY_MAX_BYTES = 64 * 1024
+router = APIRouter(prefix="/session", tags=["session"], max_body_size=BODY_MAX_BYTES)
 
 
 class Credential(BaseModel):

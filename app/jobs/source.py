@@ -3,9 +3,17 @@
 Those given by path are read in place; objects are fetched (copies.py).
 """
 
+import errno
 from pathlib import Path
 
-from app.errors import ObjectNotAllowedError, PathNotAllowedError, SlideMissingError, SourceChangedError
+from app.errors import (
+    ObjectNotAllowedError,
+    PathNotAllowedError,
+    SlideMissingError,
+    SourceChangedError,
+    StorageUnavailableError,
+    XmagError,
+)
 from app.jobs.record import JobRequest, PathSource
 from app.objects.address import ObjectAddress
 from app.settings import Settings
@@ -15,7 +23,7 @@ from app.slides.files import slide_files
 def resolve_source(path: str, settings: Settings) -> Path:
     """The real path of a slide inside one of the slide roots, links followed first.
 
-    Raises PathNotAllowedError, SlideMissingError.
+    Raises PathNotAllowedError, SlideMissingError, StorageUnavailableError.
 
     What lies outside is refused before it is looked at, so that the answer tells nothing about it.
     """
@@ -24,14 +32,29 @@ def resolve_source(path: str, settings: Settings) -> Path:
         raise PathNotAllowedError("No slide folder is configured on this server: set XMAG_SLIDE_ROOTS, or upload.")
     if not path.startswith("/") or "\0" in path:
         raise PathNotAllowedError("The path must be absolute and inside one of the server's slide folders.")
-    real = Path(path).resolve()
+    try:
+        real = Path(path).resolve()
+    except RuntimeError as error:  # links that lead in a circle
+        raise SlideMissingError("There is no slide at that path.") from error
     if real.is_relative_to(settings.data_dir.resolve()):
         raise PathNotAllowedError("The path lies in the service's own folder: uploads are analysed once, as sent.")
     if not any(real.is_relative_to(root) and real != root for root in roots):
         raise PathNotAllowedError("The path lies outside the slide folders of this server (XMAG_SLIDE_ROOTS).")
-    if not real.exists():
+    try:
+        is_there = real.exists()
+    except OSError as error:
+        raise _unlookable(error) from error
+    if not is_there:
         raise SlideMissingError("There is no slide at that path.")
     return real
+
+
+def _unlookable(error: OSError) -> XmagError:
+    if error.errno == errno.EACCES:
+        return PathNotAllowedError("The server may not look there: give its user the right to read the folder.")
+    if error.errno == errno.ENAMETOOLONG:
+        return SlideMissingError("There is no slide at that path: no name is that long.")
+    return StorageUnavailableError(f"The server cannot look there: {error.strerror}. Try again later.")
 
 
 def resolve_object(text: str, settings: Settings) -> ObjectAddress:

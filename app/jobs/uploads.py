@@ -122,7 +122,7 @@ class UploadStore:
 
     def create(self, tenant: str, length_bytes: int, suffix: str) -> Upload:
         """A new upload of ``length_bytes``. QueueFullError when too many are kept."""
-        if sum(1 for _ in os.scandir(self._root)) >= UPLOADS_KEPT_MAX:
+        if sum((folder / DATA).exists() for folder in self._root.iterdir()) >= UPLOADS_KEPT_MAX:
             raise QueueFullError(f"{UPLOADS_KEPT_MAX} uploads are kept already. Finish some, or try again later.")
         record = UploadRecord(
             id=new_job_id(), created_at=now(), tenant=tenant, length_bytes=length_bytes, suffix=suffix

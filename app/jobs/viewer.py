@@ -9,7 +9,14 @@ import time
 
 import simplejpeg
 
-from app.errors import JobErasedError, JobNotFoundError, SlideGoneError, SlideMissingError, XmagError
+from app.errors import (
+    JobErasedError,
+    JobNotFoundError,
+    RecordUnreadableError,
+    SlideGoneError,
+    SlideMissingError,
+    XmagError,
+)
 from app.jobs.record import JobRequest
 from app.jobs.source import check_unchanged
 from app.jobs.store import JobStore
@@ -125,16 +132,22 @@ class Viewer:
     def _sweep(self) -> None:
         """Also lets go of slides that another process erased."""
         while not self._over.wait(SWEEP_S):
-            self._views.sweep()
-            for job_id in self._views.names() | self._cache.names():
-                if not self._is_kept(job_id):
-                    self.forget(job_id)
+            try:
+                self._views.sweep()
+                for job_id in self._views.names() | self._cache.names():
+                    if not self._is_kept(job_id):
+                        self.forget(job_id)
+            except Exception:
+                # Whatever it was, the next turn must come: else readers are never ended.
+                log.exception("unforeseen error")
 
     def _is_kept(self, job_id: str) -> bool:
         try:
             return self._store.slide_path(self._store.request(job_id)).exists()
         except (JobErasedError, JobNotFoundError):
             return False
+        except (OSError, RecordUnreadableError):  # a share that is away: what is open may go on when it comes back
+            return True
 
 
 def _name(level: int, column: int, row: int) -> str:

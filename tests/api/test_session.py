@@ -1,6 +1,8 @@
 """A person at a browser: a key once, then a cookie, which another site's page can do nothing with."""
 
+import re
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -152,3 +154,15 @@ def test_without_keys_nothing_is_asked(service):
     assert answer.status_code == 204 and "set-cookie" not in answer.headers
     foreign = service.http.post("/session", json={"key": "x"}, headers={"Origin": "https://evil.example"})
     check_problem(foreign, 403, "forbidden")
+
+
+def test_a_body_that_is_no_key_is_not_kept_in_memory(guarded, browser):
+    def peak_mib() -> float:
+        status = Path(f"/proc/{guarded.service.pid('api')}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+    before = peak_mib()
+    flood = (b" " * 2**20 for _ in range(200))
+    answer = browser.post("/session", content=flood, headers={"Content-Type": "application/json"})
+    check_problem(answer, 413, "too_large")
+    assert peak_mib() - before < 50
