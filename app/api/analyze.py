@@ -134,8 +134,8 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
     if isinstance(fields.source, ObjectReference):
         source: Source = await _object(services, fields.source.object)
     else:
-        path = await services.in_intake(resolve_source, fields.source.path, services.settings)
-        source = await services.in_intake(services.intake.by_path, path, fields.mpp)
+        path = await services.in_archive(resolve_source, fields.source.path, services.settings)
+        source = await services.in_archive(services.intake.by_path, path, fields.mpp)
     job = _job(request, new_job_id(), fields, source, services, caller)
     (services.store.root / job.id).mkdir(mode=0o700)
     accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))

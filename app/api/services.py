@@ -31,7 +31,7 @@ from app.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-INTAKE_THREADS = VIEWER_THREADS = 16
+INTAKE_THREADS = ARCHIVE_THREADS = VIEWER_THREADS = 16
 
 
 @dataclass
@@ -59,11 +59,16 @@ class Services:
     _expected_bytes: int = 0
     _uploads: int = 0
     _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
+    _archive_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(ARCHIVE_THREADS))
     _viewer_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(VIEWER_THREADS))
 
     def in_intake(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
         return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._intake_threads)
+
+    def in_archive(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """Run what looks at slides given by path in threads of its own: a share that hangs must not stop uploads."""
+        return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._archive_threads)
 
     def in_viewer(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run what reads pixels in threads of its own: somebody who pans a slide must not stop the polls."""
