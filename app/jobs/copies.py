@@ -19,7 +19,7 @@ from app.errors import DiskLowError
 from app.jobs.record import JobRequest, ObjectSource
 from app.jobs.source import resolve_object
 from app.jobs.store import SLIDE, Attempt
-from app.jobs.unpack import ReceivedFile, unpacked
+from app.jobs.unpack import ReceivedFile, archive_limits, unpacked
 from app.objects.store import TURN_S, ObjectState, ObjectStore
 from app.settings import Settings
 from app.slides.suffix import slide_suffix
@@ -48,13 +48,19 @@ class Copies:
         address = resolve_object(source.object, self._settings)
         state = ObjectState(source.size_bytes, source.etag, source.version)
         nothing_yet = partial(progress, STAGE, 0, state.size_bytes)
-        with self._folder(f"{request.id}-{attempt.number}", state.size_bytes, nothing_yet) as folder:
-            path = folder / f"slide{slide_suffix(address.key)}"
+        suffix = slide_suffix(address.key)
+        # A zip and what it unpacks to, scans that are compressed already, lie side by side for a while.
+        needed_bytes = state.size_bytes * (2 if suffix == ".zip" else 1)
+        with self._folder(f"{request.id}-{attempt.number}", needed_bytes, nothing_yet) as folder:
+            path = folder / f"slide{suffix}"
             with path.open("xb") as file:
                 arrival = _Arrival(file, state.size_bytes, progress)
                 self._objects.fetch(address, state, arrival.take, arrival.turn)
             whole = ReceivedFile(path, arrival.done, arrival.sha256.hexdigest())
-            yield unpacked(whole, self._settings.upload_max_bytes, arrival.should_stop)
+            slide = unpacked(whole, archive_limits(self._settings), arrival.should_stop)
+            if slide is not whole:  # the zip is gone, and nothing more comes
+                (folder.parent / EXPECTS).write_text("0")
+            yield slide
 
     def clear(self) -> int:
         """Remove what ended processes left; how many copies that were."""
@@ -156,7 +162,7 @@ def _is_held(folder: Path) -> bool:
 
 
 def _still_to_come(folder: Path) -> int:
-    """Bytes of the copy that are not on disk yet; none of a slide that was unpacked, or is being removed."""
+    """Bytes of the copy that are not on disk yet; none of one that is being removed."""
     try:
         expected = int((folder / EXPECTS).read_text() or 0)
         present = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -15,7 +15,7 @@ from app.jobs.queue import JobQueue
 from app.jobs.record import JobRequest, PathSource, Source, UploadSource
 from app.jobs.source import source_state
 from app.jobs.store import JobStore
-from app.jobs.unpack import ReceivedFile, unpacked
+from app.jobs.unpack import ReceivedFile, archive_limits, unpacked
 from app.settings import Settings
 from app.slides.pool import ReaderPool
 from app.slides.reader import ReaderLimits
@@ -43,7 +43,7 @@ class Intake:
     def uploaded(self, file: ReceivedFile, mpp: float | None) -> UploadSource:
         """Unpack if it is a zip, and probe. The slide's typed errors."""
         folder = file.path.parent
-        slide = unpacked(file, self._settings.upload_max_bytes)
+        slide = unpacked(file, archive_limits(self._settings))
         self.probe(slide.path, mpp)
         sync_folder(folder)
         return UploadSource(entry=str(slide.path.relative_to(folder)), size_bytes=slide.size_bytes, sha256=slide.sha256)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.settings import Settings
 from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
 from app.slides.hashing import hash_slide
 
@@ -17,15 +18,20 @@ class ReceivedFile:
     sha256: str
 
 
-def unpacked(file: ReceivedFile, max_bytes: int, should_stop: Callable[[], bool] | None = None) -> ReceivedFile:
-    """The slide in ``file``; a zip is replaced by the folder ``unpacked`` beside it, of ``max_bytes`` at most.
+def archive_limits(settings: Settings) -> ArchiveLimits:
+    """What a zip may unpack to in the service."""
+    return ArchiveLimits(total_bytes=settings.upload_max_bytes, free_bytes=settings.disk_free_min_bytes)
+
+
+def unpacked(file: ReceivedFile, limits: ArchiveLimits, should_stop: Callable[[], bool] | None = None) -> ReceivedFile:
+    """The slide in ``file``; a zip is replaced by the folder ``unpacked`` beside it.
 
     ``should_stop`` is asked before every MiB. The archive's typed errors, CancelledError.
     """
     if not is_zip(file.path):
         return file
     folder = file.path.parent / "unpacked"
-    entry = extract_slide_zip(file.path, folder, ArchiveLimits(total_bytes=max_bytes), should_stop)
+    entry = extract_slide_zip(file.path, folder, limits, should_stop)
     file.path.unlink()
     sha256, size_bytes = hash_slide(_slide_itself(folder), should_stop)
     return ReceivedFile(entry, size_bytes, sha256)

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,9 +121,11 @@ class UploadStore:
         self._hashes: dict[str, _RunningHash] = {}
 
     def create(self, tenant: str, length_bytes: int, suffix: str) -> Upload:
-        """A new upload of ``length_bytes``. QueueFullError when too many are kept."""
-        if sum((folder / DATA).exists() for folder in self._root.iterdir()) >= UPLOADS_KEPT_MAX:
-            raise QueueFullError(f"{UPLOADS_KEPT_MAX} uploads are kept already. Finish some, or try again later.")
+        """A new upload of ``length_bytes``. QueueFullError when too many are kept, or half of them are the tenant's."""
+        kept = [folder for folder in self._root.iterdir() if (folder / DATA).exists()]
+        half = UPLOADS_KEPT_MAX // 2
+        if len(kept) >= UPLOADS_KEPT_MAX or (len(kept) >= half and self._count(kept, tenant) >= half):
+            raise QueueFullError(f"{len(kept)} uploads are kept already. Finish some, or try again later.")
         record = UploadRecord(
             id=new_job_id(), created_at=now(), tenant=tenant, length_bytes=length_bytes, suffix=suffix
         )
@@ -134,6 +136,14 @@ class UploadStore:
         sync_folder(self._root)
         self._hashes[record.id] = _RunningHash()
         return upload
+
+    def _count(self, kept: list[Path], tenant: str) -> int:
+        """How many of the folders are the tenant's."""
+        count = 0
+        for folder in kept:
+            with suppress(UploadNotFoundError):
+                count += bool(self.find_any(folder.name, tenant))
+        return count
 
     def find(self, upload_id: str, tenant: str) -> Upload:
         """The upload. UploadNotFoundError for what is not there, is another tenant's, or became a job."""

@@ -26,12 +26,16 @@ _RATIO_FREE_BYTES = 2**20
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """The most that a zip may hold and unpack to; ratios are unpacked / packed bytes."""
+    """The most that a zip may hold and unpack to; ratios are unpacked / packed bytes.
+
+    ``free_bytes``: what stays free on the disk, whoever else writes there meanwhile.
+    """
 
     entries: int = 10_000
     total_bytes: int = 64 * 2**30
     file_ratio: float = 200.0
     total_ratio: float = 100.0
+    free_bytes: int = 0
 
 
 def is_zip(path: Path) -> bool:
@@ -58,12 +62,12 @@ def extract_slide_zip(
         with zipfile.ZipFile(zip_path) as archive:
             entries = _checked(archive.infolist(), limits)
             existing = next(parent for parent in folder.absolute().parents if parent.exists())
-            _check_room(entries, folder if folder.exists() else existing)
+            _check_room(folder if folder.exists() else existing, limits, sum(entry.file_size for entry in entries))
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise FileExistsError(f"{folder} is not empty")
             try:
-                _extract(archive, entries, folder, should_stop)
+                _extract(archive, entries, folder, limits, should_stop)
                 entry = find_entry(folder)
                 sync_tree(folder, existing)
             except BaseException:
@@ -80,9 +84,9 @@ def extract_slide_zip(
         raise ArchiveInvalidError(f"The zip cannot be read: pack the slide again. ({error})") from error
 
 
-def _check_room(entries: Sequence[zipfile.ZipInfo], place: Path) -> None:
-    """DiskLowError when the file system of ``place`` has less free space than the entries unpack to."""
-    if sum(entry.file_size for entry in entries) > shutil.disk_usage(place).free:
+def _check_room(place: Path, limits: ArchiveLimits, size_bytes: int) -> None:
+    """DiskLowError when ``size_bytes`` more on the file system of ``place`` would leave too little free."""
+    if shutil.disk_usage(place).free - size_bytes < limits.free_bytes:
         raise _no_room()
 
 
@@ -158,6 +162,7 @@ def _extract(
     archive: zipfile.ZipFile,
     entries: Sequence[zipfile.ZipInfo],
     folder: Path,
+    limits: ArchiveLimits,
     should_stop: Callable[[], bool] | None,
 ) -> None:
     for entry in entries:
@@ -171,6 +176,7 @@ def _extract(
                 written += len(block)
                 if written > entry.file_size:
                     raise ArchiveUnsafeError("A file in the zip is larger than the zip says.")
+                _check_room(folder, limits, len(block))
                 out.write(block)
         if written != entry.file_size:
             raise ArchiveInvalidError("The zip is cut off: send it again.")

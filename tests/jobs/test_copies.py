@@ -137,6 +137,21 @@ def test_there_is_room_for_every_copy_or_it_waits(copies, object_server, tmp_pat
         held.enter_context(a_copy(copies, object_server, progress=make_room))
 
 
+def test_a_zip_waits_for_room_for_what_it_holds_too(copies, object_server, tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.tif", SLIDE)
+    data = (tmp_path / "a.zip").read_bytes()
+    monkeypatch.setattr("app.jobs.copies.shutil.disk_usage", lambda _: Usage(2 * len(data) - 1))
+    told = []
+    with pytest.raises(DiskLowError), a_copy(copies, object_server, data, "a.zip", lambda *step: told.append(step)):
+        pass
+    assert {done for _, done, _ in told} == {0}  # refused before it was fetched
+    monkeypatch.setattr("app.jobs.copies.shutil.disk_usage", lambda _: Usage(2 * len(data)))
+    other = Copies(settings_of(tmp_path, object_server))
+    with a_copy(copies, object_server, data, "a.zip"), a_copy(other, object_server):
+        pass  # once unpacked, it needs no more
+
+
 def test_a_worker_has_its_own_say_in_what_is_allowed(tmp_path, object_server):
     copies = Copies(settings_of(tmp_path, object_server, object_roots=("s3://others",)))
     with pytest.raises(ObjectNotAllowedError), a_copy(copies, object_server):

@@ -192,6 +192,14 @@ def test_a_slide_larger_than_the_free_space_is_refused_before_it_is_unpacked(tmp
     assert "Free space" in check_refused(tmp_path, path, DiskLowError)
 
 
+def test_what_is_to_stay_free_does_also_where_others_fill_the_disk_meanwhile(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "s.zip", {"s.svs": bytes(3 * 2**20)})
+    usage, free = shutil.disk_usage(tmp_path), iter([5 * 2**20, 5 * 2**20, 2 * 2**20, 2**20])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
+    assert "Free space" in check_refused(tmp_path, path, DiskLowError, ArchiveLimits(free_bytes=2**20))
+    assert list(free) == []
+
+
 def test_a_damaged_deflate_stream(tmp_path):
     path = make_zip(tmp_path / "s.zip", {"s.svs": bytes(range(256)) * 50}, zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())
