@@ -11,11 +11,15 @@ from PIL import Image, ImageCms
 
 from app.slides.level import coarsest_level
 from app.slides.opening import OpenedSlide
-from app.slides.render import resample
+from app.slides.render import WHITE, resample
+from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
+from app.slides.thumbnail_size import thumbnail_size
 from app.slides.types import Colour, Extent, UInt8Array
 
 _BLOCK_LEVEL_PX = 2048
 """Read at once: a scan without a pyramid is shown from afar without holding all of it in memory."""
+_FAR_LEVEL_PX = 6000**2
+"""More than this is not read for one region. Scans without a pyramid (OpenSlide sees none in OME-TIFF) have 5 Gpx."""
 _FOOT = 3
 """Half-width of LANCZOS in output px."""
 _LEVEL_SLACK = 1.01
@@ -27,17 +31,31 @@ class Display:
 
     def __init__(self, opened: OpenedSlide) -> None:
         self._opened = opened
+        self._overview: Image.Image | None = None
         self._transform, self.colour = _to_srgb(opened)
 
     def region(self, extent: Extent, size: tuple[int, int]) -> UInt8Array:
         """``extent`` as uint8 [size[1], size[0], 3] sRGB, white beyond the slide. Raises SlideCorruptError."""
+        info = self._opened.info
+        limit_mpp = info.mpp * min(extent.width / size[0], extent.height / size[1]) * _LEVEL_SLACK
+        level = coarsest_level(info, limit_mpp)
+        is_far = extent.width * extent.height > _FAR_LEVEL_PX * info.level_downsamples[level] ** 2
+        if is_far and thumbnail_mpp(info, thumbnail_size(info.width, info.height, info.mpp)) <= limit_mpp:
+            return self._in_srgb(_part(self._seen_from_afar(), extent, (info.width, info.height), size))
+        return self._in_srgb(self._read(level, extent, size))
+
+    def _seen_from_afar(self) -> Image.Image:
+        """The whole slide, decoded once for all coarse regions."""
+        if self._overview is None:
+            self._overview = Image.fromarray(render_thumbnail(self._opened))
+        return self._overview
+
+    def _read(self, level: int, extent: Extent, size: tuple[int, int]) -> UInt8Array:
+        """``extent`` from one level, block by block."""
         width, height = size
         out = np.empty((height, width, 3), np.uint8)
         scale_x, scale_y = extent.width / width, extent.height / height
-        info = self._opened.info
-        scale = min(scale_x, scale_y)
-        level = coarsest_level(info, info.mpp * scale * _LEVEL_SLACK)
-        ratio = max(1.0, scale / info.level_downsamples[level])
+        ratio = max(1.0, min(scale_x, scale_y) / self._opened.info.level_downsamples[level])
         block, margin_px = max(1, int(_BLOCK_LEVEL_PX / ratio)), math.ceil(_FOOT * ratio)
         for top in range(0, height, block):
             bottom = min(top + block, height)
@@ -57,10 +75,27 @@ class Display:
                     how=Image.Resampling.LANCZOS,
                     margin_px=margin_px,
                 )
+        return out
+
+    def _in_srgb(self, pixels: UInt8Array) -> UInt8Array:
         if self._transform is None:
-            return out
-        shown = ImageCms.applyTransform(Image.fromarray(out), self._transform)
-        return np.asarray(shown)
+            return pixels
+        return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), self._transform))
+
+
+def _part(overview: Image.Image, extent: Extent, slide_size: tuple[int, int], size: tuple[int, int]) -> UInt8Array:
+    """``extent`` (level-0 px of a slide of ``slide_size``) out of the picture of the whole, white beyond it."""
+    scale_x, scale_y = slide_size[0] / overview.width, slide_size[1] / overview.height
+    left, top = extent.x0 / scale_x, extent.y0 / scale_y
+    right, bottom = left + extent.width / scale_x, top + extent.height / scale_y
+    if right > overview.width or bottom > overview.height:
+        under = Image.new(
+            "RGB", (max(overview.width, math.ceil(right)), max(overview.height, math.ceil(bottom))), WHITE
+        )
+        under.paste(overview)
+        overview = under
+    box = (left, top, min(right, overview.width), min(bottom, overview.height))
+    return np.asarray(overview.resize(size, Image.Resampling.LANCZOS, box=box))
 
 
 def _to_srgb(opened: OpenedSlide) -> tuple[ImageCms.ImageCmsTransform | None, Colour]:

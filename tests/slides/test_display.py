@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import ImageCms
 
+from app.slides import display
+from app.slides.opening import open_slide
 from app.slides.reader import SlideReader
 from app.slides.types import Extent
 from tests.slides.make_slide import he_like, write_svs
@@ -56,6 +58,29 @@ def test_any_size_shows_the_same(tmp_path, reader, pixels, levels):
         wanted = pixels.reshape(SIDE // shrink, shrink, SIDE // shrink, shrink, 3).mean(axis=(1, 3))
         assert np.abs(shown - wanted).mean() < 5
         assert abs(shown.mean() - wanted.mean()) < 1
+
+
+@pytest.mark.parametrize("compression", ["raw", "jpeg"])
+def test_a_scan_without_a_pyramid_is_decoded_once_for_all_that_shows_it_from_afar(
+    tmp_path, pixels, compression, monkeypatch
+):
+    slide = write_svs(tmp_path / "s.svs", pixels, 0.5, compression=compression, levels=(1,))
+    wanted = pixels.reshape(SIDE // 20, 20, SIDE // 20, 20, 3).mean(axis=(1, 3))
+    drawn, render = [], display.render_thumbnail
+    monkeypatch.setattr(display, "_FAR_LEVEL_PX", 300**2)
+    monkeypatch.setattr(display, "render_thumbnail", lambda opened: drawn.append(1) or render(opened))
+    with open_slide(slide) as opened:
+        shows = display.Display(opened)
+        whole = shows.region(Extent(0, 0, SIDE, SIDE), (SIDE // 20, SIDE // 20)).astype(float)
+        assert np.abs(whole - wanted).mean() < 6
+        assert abs(whole.mean() - wanted.mean()) < 1
+        corner = shows.region(Extent(600, 600, 1200, 1200), (60, 60)).astype(float)  # half of it beyond the slide
+        assert np.abs(corner[:29, :29] - wanted[30:59, 30:59]).mean() < 7
+        assert (corner[32:] == 255).all() and (corner[:, 32:] == 255).all()
+        assert drawn == [1]
+        near = shows.region(Extent(0, 0, SIDE, SIDE), (SIDE // 2, SIDE // 2))  # finer than it was drawn
+        assert np.abs(near.astype(float) - pixels.reshape(600, 2, 600, 2, 3).mean(axis=(1, 3))).mean() < 5
+        assert drawn == [1]
 
 
 def test_beyond_the_slide_is_white(tmp_path, reader, pixels):
