@@ -1,5 +1,7 @@
 """`make bench`: makes the slides if they are missing, runs the parts one after another, writes benchmarks/RESULTS.md.
 
+To keep what another machine reached, name its file RESULTS-<machine>.md beside it.
+
 Every figure of the first table is one that a part printed further down. About ten minutes on two cores.
 Usage: python benchmarks/bench.py [SLIDE ...]    (real 40x slides; default: those that the tests use)
 """
@@ -129,6 +131,10 @@ def main() -> None:
         f"(20x), laid out by `benchmarks/make_slides.py` with the tissue of {names}.",
         "",
         *(f"- {line}" for line in about),
+        *(
+            f"- On another machine: [{other.name}]({other.name})"
+            for other in sorted(RESULTS.parent.glob("RESULTS-*.md"))
+        ),
         "",
     ]
     RESULTS.write_text("\n".join([*intro, "## Numbers to reach", "", *table, "", *sections]))
