@@ -138,4 +138,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects bench-view fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas lock clean

@@ -9,7 +9,6 @@ and ``verify`` can be asked for one that was kept elsewhere (Haber and Stornetta
 No file name, path or case id stands in it: a job's id leads to those for as long as the job is kept.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 import structlog
 
-from app.durable import append_line
+from app.durable import DISK_FULL, append_line
 from app.errors import DiskLowError
 
 log = structlog.stdlib.get_logger("xmag.audit")
@@ -106,7 +105,7 @@ class AuditLog:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno in DISK_FULL:
                 raise DiskLowError("The server's disk is full: the audit log cannot be written.") from error
             raise
         return True

@@ -109,7 +109,7 @@ def worker() -> None:
 
     from app.audit import AuditLog
     from app.jobs.copies import Copies
-    from app.jobs.embedded import ensure_embedded
+    from app.jobs.embedded import queue_address
     from app.jobs.erase import Eraser
     from app.jobs.idempotency import Claims
     from app.jobs.queue import JobQueue, connect
@@ -125,8 +125,7 @@ def worker() -> None:
     settings = _settings()
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
-    embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
-    url = settings.redis_url or (embedded.url if embedded else "")
+    url, embedded = queue_address(settings)
     if not give_way(WORKER_NICENESS):  # polls and uploads are answered first
         log.warning("the kernel lets the worker give way within its own session only")
     store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url), settings.lease_s)

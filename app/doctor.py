@@ -12,20 +12,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import onnxruntime
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from app.errors import ObjectNotAllowedError, SetupError, SlideMissingError, XmagError
+from app.from_settings import reader_limits
 from app.inference.gpu import probe_gpus
-from app.inference.model import load_model
 from app.inference.providers import CPU_BUILD, CUDA
 from app.inference.registry import ModelRegistry
-from app.jobs.embedded import ensure_embedded
+from app.inference.runtime import onnxruntime
+from app.installed_model import installed_model
+from app.jobs.embedded import queue_address
 from app.jobs.queue import connect
 from app.objects.address import ObjectAddress
 from app.objects.store import ObjectStore
 from app.settings import GIB, Settings
-from app.slides.reader import ReaderLimits, SlideReader
+from app.slides.reader import SlideReader
 
 MASK = "(set)"
 _OTHERS = ("key", "server", "gpus")
@@ -133,7 +134,7 @@ def _objects(settings: Settings) -> str:
 
 
 def _reader(settings: Settings) -> str:
-    with SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader:
+    with SlideReader(reader_limits(settings)) as reader:
         try:
             reader.open(Path(__file__))
         except XmagError as error:
@@ -151,8 +152,8 @@ def _has_filter(pid: int) -> bool:
 
 
 def _queue(settings: Settings) -> str:
-    embedded = ensure_embedded(settings.data_dir) if settings.redis_url is None else None
-    client = connect(settings.redis_url or (embedded.url if embedded else ""))
+    url, embedded = queue_address(settings)
+    client = connect(url)
     try:
         info = client.info()
         durable = client.config_get("appendonly").get("appendonly") == "yes"
@@ -207,9 +208,7 @@ def _models(settings: Settings) -> str:
     default = registry.default(settings.model)
     said = []
     for name in registry.names():
-        model = load_model(
-            registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
-        )
+        model = installed_model(settings, name)
         model.warm_up()
         heads = model.manifest.heads
         worth = "validated" if all(head.validated for head in heads) else "NOT validated"

@@ -4,12 +4,12 @@ import platform
 from importlib.metadata import version
 
 import numpy as np
-import onnxruntime
 import openslide
 import PIL
 
 from app.inference.mil_head import HeadOutput
 from app.inference.model import Model
+from app.inference.runtime import onnxruntime
 from app.prediction import bag_warning, domain_warnings, predict
 from app.results.heads import default_label
 from app.results.schema import (

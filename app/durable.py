@@ -4,19 +4,14 @@ import errno
 import os
 import secrets
 from pathlib import Path
+from typing import Final
+
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""``OSError.errno`` where there is no room."""
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names made or removed in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's bytes durable."""
+def sync(path: Path) -> None:
+    """Make a file's bytes durable, or the names made or removed in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -36,22 +31,22 @@ def write_once(path: Path, data: bytes) -> bool:
             os.link(aside, path)
         except FileExistsError:
             return False
-        sync_folder(path.parent)
+        sync(path.parent)
         return True
     finally:
         aside.unlink(missing_ok=True)
 
 
 def write_over(path: Path, data: bytes) -> None:
-    """Write ``path`` in place of what is there: the old bytes or the new ones, never half."""
+    """Write ``path`` in place of what is there: the old bytes or the new ones, never half; for its owner alone."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with aside.open("xb") as file:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -76,4 +71,4 @@ def append_line(path: Path, line: str) -> None:
     finally:
         os.close(descriptor)
     if is_new:
-        sync_folder(path.parent)
+        sync(path.parent)

@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from app.durable import sync_folder
+from app.durable import write_over
 from app.errors import RequestInvalidError, SetupError
 from app.settings import is_loopback
 
@@ -118,13 +117,7 @@ class KeyStore:
             self._write(kept)
 
     def _write(self, keys: tuple[ApiKey, ...]) -> None:
-        aside = self._path.with_suffix(".new")
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump([asdict(key) for key in keys], file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self._path)
-        sync_folder(self._path.parent)
+        write_over(self._path, json.dumps([asdict(key) for key in keys], indent=1).encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

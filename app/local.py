@@ -3,25 +3,25 @@
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import TaskNotFoundError
+from app.from_settings import reader_limits
 from app.inference.device import Device
 from app.inference.manifest import Manifest
-from app.inference.model import Model, load_model
 from app.inference.registry import ModelRegistry
-from app.pipeline import EmptySlideError, Means, SlideRequest, analyze
+from app.installed_model import installed_model
+from app.pipeline import EmptySlideError, Means, Progress, SlideRequest, analyze
 from app.results.schema import ResultDocument
 from app.results.write import write_results, write_tissue_mask
 from app.settings import Settings
 from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
-from app.slides.reader import ReaderLimits, SlideReader
+from app.slides.reader import SlideReader
 
-Progress = Callable[[str, int, int], None]
 RESULT_FILES = (
     "result.json",
     "thumbnail.jpg",
@@ -58,9 +58,9 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
     manifest = registry.manifest(name)
     _check_tasks(request.tasks, manifest)
     with ThreadPoolExecutor(1) as beside:
-        loading = beside.submit(_load, registry.folder(name), settings)
+        loading = beside.submit(installed_model, settings, name)
         with (
-            SlideReader(ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)) as reader,
+            SlideReader(reader_limits(settings)) as reader,
             _slide(request.slide, settings) as slide,
             closing(Device()) as device,
             _output(request.out) as folder,
@@ -85,10 +85,6 @@ def _check_tasks(tasks: tuple[str, ...], manifest: Manifest) -> None:
     for task in tasks:
         if task not in known:
             raise TaskNotFoundError(f"Model {manifest.name} has no task {task}. It has: {', '.join(known)}.")
-
-
-def _load(folder: Path, settings: Settings) -> Model:
-    return load_model(folder, device=settings.device, precision=settings.precision, threads=settings.threads)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from app.audit import AuditLog
 from app.inference.registry import ModelRegistry
 from app.jobs.callbacks import CallbackThread
 from app.jobs.copies import Copies
-from app.jobs.embedded import ensure_embedded
+from app.jobs.embedded import queue_address
 from app.jobs.erase import Eraser
 from app.jobs.idempotency import Claims
 from app.jobs.intake import Intake
@@ -58,13 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        embedded = None
-        if settings.redis_url is None:
-            embedded = ensure_embedded(settings.data_dir)
-        store = JobStore(settings.jobs_dir)
-        queue = JobQueue(
-            connect(settings.redis_url or (embedded.url if embedded else ""), timeout_s=1), settings.lease_s
-        )
+        url, embedded = queue_address(settings)
+        store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url, timeout_s=1), settings.lease_s)
         audit, claims = AuditLog(settings.data_dir), Claims(settings.data_dir / "idempotency")
         eraser = Eraser(store, claims, audit)
         uploads = UploadStore(settings.uploads_dir, settings.uploads_keep_hours)

@@ -29,7 +29,6 @@ from app.slides.types import BoolArray, Float32Array, SlideQc, Survey, UInt8Arra
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise to stop the analysis."""
 
-STAGES = ("open", "survey", "tiles", "aggregate", "write")
 IN_LINE = 4
 """Batches of a slide at the device for each of its lanes: one is computed, others wait. They are computed and collected
 in order: while the first has lost its core, the other lanes have those behind it to do."""

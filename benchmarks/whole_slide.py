@@ -12,13 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import openslide
 from machine import MODEL, in_turn, note, options
 from PIL import Image
 
 from app.inference.device import Device
 from app.inference.model import Model, load_model
+from app.inference.runtime import onnxruntime
 from app.pipeline import Means, SlideRequest, analyze
 from app.reading_plan import reading_plan
 from app.slides.reader import SlideReader

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from app.api.analyze import POLL_AFTER_S
 from app.api.auth import ASK_AGAIN_S, Analyst, Reader, still_welcome
 from app.api.lookup import ChangeableJob, ReadableJob
 from app.api.problems import responses
@@ -78,7 +79,7 @@ async def get_job(job: ReadableJob, response: Response) -> JobView:
     """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
     view = job_view(job)
     if view.finished_at is None:
-        response.headers["Retry-After"] = "2"
+        response.headers["Retry-After"] = str(POLL_AFTER_S)
     return view
 
 

@@ -23,14 +23,12 @@ from app.api.services import ServicesDep
 from app.errors import LayerNotFoundError, RequestInvalidError
 from app.results.area_layers import qc_layer, tissue_layer
 from app.results.colour_map import DEFAULT_PALETTE, Palette
-from app.results.hdf5 import read_tiles
 from app.results.layers import Layer, layers
 from app.results.mask_image import read_qc_mask, read_tissue_mask
 from app.results.overlay import OPACITY, index_for, scale_layer
-from app.results.slide_result import TileMaps
+from app.results.stored_report import stored_tiles
 from app.results.tile_scale import Quantity, Scale, places, tile_values
 from app.results.write import (
-    EMBEDDINGS_H5,
     QC_MASK_PNG,
     THUMBNAIL_JPG,
     TISSUE_MASK_PNG,
@@ -88,7 +86,7 @@ async def get_layers(job: ReadableJob, services: ServicesDep, response: Response
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
     has_qc = (folder / QC_MASK_PNG).exists()
-    return await drawn(lambda: layers(_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
+    return await drawn(lambda: layers(stored_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
 
 
 @router.get("/heatmap.png", response_class=Response, summary="Attention over the slide")
@@ -116,7 +114,7 @@ async def get_tissue(job: ReadableJob, services: ServicesDep) -> Response:
 async def get_qc(job: ReadableJob, services: ServicesDep) -> Response:
     """RGBA over the whole level-0 extent: ink, what is black or dirty, and tiles judged out of focus."""
     path = _kept(result_folder(services, job) / QC_MASK_PNG, "quality layer")
-    return await drawn(lambda: png_response(qc_layer(read_qc_mask(path), _tiles(path.parent))))
+    return await drawn(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
 
 
 @router.get("/thumbnail.jpg", response_class=FileResponse, summary="The slide, small")
@@ -143,12 +141,8 @@ def _kept(path: Path, what: str) -> Path:
     return path
 
 
-def _tiles(folder: Path) -> TileMaps:
-    return read_tiles(folder / EMBEDDINGS_H5, read_document(folder))
-
-
 def _overlay(folder: Path, query: MapQuery) -> Image.Image:
-    maps = _tiles(folder)
+    maps = stored_tiles(folder)
     with Image.open(folder / TISSUE_MASK_PNG) as mask:
         size = mask.size
     found = tile_values(maps, query.task, query.label, query.quantity)

@@ -63,17 +63,15 @@ def problem_response(error: XmagError) -> JSONResponse:
     headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    content = {
-        "type": "about:blank",
-        "title": _title(error.status),
-        "status": error.status,
-        "detail": error.message,
-        "code": error.code,
-        "origin": error.origin,
-        "retryable": error.retryable,
-        **error.details,
-    }
-    return JSONResponse(content, error.status, headers, media_type=MEDIA_TYPE)
+    problem = Problem(
+        title=_title(error.status),
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        origin=error.origin,
+        retryable=error.retryable,
+    )
+    return JSONResponse(problem.model_dump() | error.details, error.status, headers, media_type=MEDIA_TYPE)
 
 
 def logged_response(error: XmagError) -> JSONResponse:
@@ -109,16 +107,16 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         title = _title(error.status_code)
-        content = {
-            "type": "about:blank",
-            "title": title,
-            "status": error.status_code,
-            "detail": str(error.detail),
-            "code": _CODES.get(error.status_code, title.lower().replace(" ", "_")),
-            "origin": "user" if error.status_code < 500 else "system",
-            "retryable": False,
-        }
-        return JSONResponse(content, error.status_code, dict(error.headers or {}), media_type=MEDIA_TYPE)
+        problem = Problem(
+            title=title,
+            status=error.status_code,
+            detail=str(error.detail),
+            code=_CODES.get(error.status_code, title.lower().replace(" ", "_")),
+            origin="user" if error.status_code < 500 else "system",
+            retryable=False,
+        )
+        headers = dict(error.headers or {})
+        return JSONResponse(problem.model_dump(), error.status_code, headers, media_type=MEDIA_TYPE)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, __: Exception) -> JSONResponse:  # the server logs it with its traceback

@@ -24,6 +24,7 @@ from app.results.stored_report import (
     stored_tiles,
 )
 from app.results.tiles_csv import csv_chunks
+from app.results.write import encode_jpeg
 
 router = APIRouter(
     prefix="/jobs/{job_id}",
@@ -84,7 +85,7 @@ def _result(services: Services, job: JobStatus) -> tuple[Path, Subject]:
 
 def _jpeg(folder: Path) -> Response:
     buffer = io.BytesIO()
-    stored_report_map(folder).picture.save(buffer, format="JPEG", quality=88, subsampling=0)
+    encode_jpeg(stored_report_map(folder).picture, buffer)
     return Response(buffer.getvalue(), media_type="image/jpeg", headers=HEADERS)
 
 

@@ -1,7 +1,6 @@
 """A multipart body, streamed: the slide goes straight to its final file and is hashed on the way."""
 
 import asyncio
-import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +15,7 @@ from streaming_form_data.targets import BaseTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
 from app.api.services import Services
+from app.durable import DISK_FULL
 from app.errors import (
     DiskLowError,
     EmptyUploadError,
@@ -131,7 +131,7 @@ async def receive_form(
     except ParseFailedException as error:
         raise UploadBrokenError(f"The multipart body does not parse: {error}. Send it again.") from error
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in DISK_FULL:
             raise disk_low() from error
         raise
     except ValidationError as error:

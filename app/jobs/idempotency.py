@@ -7,12 +7,11 @@ committing happen under one lock, so that of two requests sent at once exactly o
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.durable import sync_folder
+from app.durable import write_over
 from app.errors import IdempotencyKeyReusedError
 from app.jobs.store import JobStore
 
@@ -42,7 +41,7 @@ class Claims:
                 if store.exists(known["job"]):
                     _check_same(known, fingerprint)
                     return str(known["job"])
-            self._write(path, {"job": job_id, "fingerprint": fingerprint})
+            write_over(path, json.dumps({"job": job_id, "fingerprint": fingerprint}).encode())
             commit()
             return job_id
 
@@ -56,15 +55,6 @@ class Claims:
     def release(self, name: str) -> None:
         """Forget a key: its job is being erased."""
         (self._folder / name).unlink(missing_ok=True)
-
-    def _write(self, path: Path, claim: dict[str, str]) -> None:
-        aside = path.with_suffix(".new")
-        with aside.open("w") as file:
-            json.dump(claim, file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        sync_folder(self._folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

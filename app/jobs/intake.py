@@ -7,18 +7,18 @@ from pathlib import Path
 import structlog
 
 from app.audit import Actor, AuditLog, Event
-from app.durable import sync_folder
+from app.durable import sync
 from app.errors import PathNotAllowedError, QueueUnavailableError, SourceChangedError
+from app.from_settings import archive_limits, reader_limits
 from app.jobs.callbacks import Callbacks
 from app.jobs.idempotency import Claims
 from app.jobs.queue import JobQueue
 from app.jobs.record import JobRequest, PathSource, Source, UploadSource
 from app.jobs.source import source_state
 from app.jobs.store import JobStore
-from app.jobs.unpack import ReceivedFile, archive_limits, unpacked
+from app.jobs.unpack import ReceivedFile, unpacked
 from app.settings import Settings
 from app.slides.pool import ReaderPool
-from app.slides.reader import ReaderLimits
 from app.slides.types import SlideInfo
 
 PROBES = 2
@@ -33,8 +33,7 @@ class Intake:
         self._audit, self._claims = audit, claims
         self.callbacks = Callbacks(settings, store)
         # A reader that a hostile slide took over must not see the next one.
-        limits = ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)
-        self._readers = ReaderPool(size=PROBES, limits=limits)
+        self._readers = ReaderPool(size=PROBES, limits=reader_limits(settings))
 
     def close(self) -> None:
         """End the probing processes."""
@@ -45,7 +44,7 @@ class Intake:
         folder = file.path.parent
         slide = unpacked(file, archive_limits(self._settings))
         self.probe(slide.path, mpp)
-        sync_folder(folder)
+        sync(folder)
         return UploadSource(entry=str(slide.path.relative_to(folder)), size_bytes=slide.size_bytes, sha256=slide.sha256)
 
     def by_path(self, path: Path, mpp: float | None) -> PathSource:

@@ -7,17 +7,18 @@ import time
 import structlog
 
 from app.errors import ModelError
+from app.from_settings import reader_limits
 from app.inference.cores import available_cores
 from app.inference.device import Device
-from app.inference.model import Model, load_model
+from app.inference.model import Model
 from app.inference.registry import ModelRegistry
+from app.installed_model import installed_model
 from app.jobs.copies import Copies
 from app.jobs.in_hand import InHand
 from app.jobs.queue import JobQueue
 from app.jobs.store import JobStore
 from app.settings import Settings
 from app.slides.pool import ReaderPool
-from app.slides.reader import ReaderLimits
 
 log = structlog.stdlib.get_logger("xmag.worker")
 JOBS_LEAST, JOBS_MOST = 2, 8
@@ -41,7 +42,7 @@ class Shared:
         self.in_hand = InHand(store)
         self.readers = ReaderPool(
             size=self.jobs_at_once,
-            limits=ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s),
+            limits=reader_limits(settings),
         )
         self._asked_at: float | None = None
         self._loading = threading.Lock()
@@ -69,19 +70,13 @@ class Shared:
         with self._loading:
             loaded = self._models.get(name)
             if loaded is None:
-                loaded = self._models[name] = self._load(name)
+                loaded = installed_model(self.settings, name)
+                loaded.warm_up()
+                self._models[name] = loaded
             elif not self._is_in_its_folder(loaded):
                 version = loaded.manifest.version
                 log.warning("model replaced or damaged on disk: restart the workers", model=name, loaded=version)
             return loaded
-
-    def _load(self, name: str) -> Model:
-        settings = self.settings
-        model = load_model(
-            self.registry.folder(name), device=settings.device, precision=settings.precision, threads=settings.threads
-        )
-        model.warm_up()
-        return model
 
     def _is_in_its_folder(self, model: Model) -> bool:
         try:
@@ -97,6 +92,6 @@ class Shared:
             model.check()
 
     def close(self) -> None:
-        """Kill readers, end the device's thread."""
+        """Kill readers, end the device's threads."""
         self.readers.close()
         self.device.close()

@@ -1,6 +1,5 @@
 """One of a worker's slots: leases a job, analyses the slide, writes one outcome, and so on until told to stop."""
 
-import errno
 import os
 import secrets
 import shutil
@@ -10,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from app.durable import DISK_FULL
 from app.errors import (
     AttemptsExhaustedError,
     DiskLowError,
@@ -37,7 +37,6 @@ log = structlog.stdlib.get_logger("xmag.worker")
 TAKE_WAIT_S = 0.5
 TURN_SLACK_S = 60.0
 PAUSE_S = 2.0
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _DISK_LOW = "The server's disk is full. The job waits until there is space."
 
 
@@ -163,7 +162,7 @@ class Slot:
         except XmagError as error:
             return error
         except OSError as error:
-            if error.errno in _DISK_FULL:
+            if error.errno in DISK_FULL:
                 return DiskLowError(_DISK_LOW)
             log.exception("unforeseen error")
             return InternalError("Reading or writing failed on our side. The log has more.")
@@ -209,7 +208,7 @@ class Slot:
         try:
             self._finish(job_id, attempt, None)
         except OSError as error:
-            if error.errno not in _DISK_FULL or self._store.is_over(job_id):
+            if error.errno not in DISK_FULL or self._store.is_over(job_id):
                 raise
             return DiskLowError(_DISK_LOW)
         return None

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from app.durable import sync_folder, write_once
+from app.durable import sync, write_once
 from app.errors import InternalError, JobErasedError, JobNotFoundError, RecordUnreadableError, SlideGoneError
 from app.jobs import attempts
 from app.jobs.attempts import Attempts, read_attempts
@@ -58,7 +58,7 @@ class JobStore:
         folder = self.folder(request.id)
         if not write_once(folder / REQUEST, request.model_dump_json().encode()):
             raise InternalError("A job of this id exists already. Send the request again.")
-        sync_folder(self.root)
+        sync(self.root)
 
     def exists(self, job_id: str) -> bool:
         """Whether the job was accepted and not erased."""
@@ -134,7 +134,7 @@ class JobStore:
     def erase_upload(self, job_id: str) -> None:
         """Remove the uploaded slide; everything else stays."""
         shutil.rmtree(self.folder(job_id) / SLIDE, ignore_errors=True)  # what is left goes at the next turn
-        sync_folder(self.folder(job_id))
+        sync(self.folder(job_id))
 
     def attempts(self, job_id: str) -> Attempts:
         """How often the job was tried."""
@@ -178,7 +178,7 @@ class JobStore:
             tombstone = Tombstone(erased_at=now(), tenant=self._tenant(job_id))
             write_once(folder / TOMBSTONE, tombstone.model_dump_json().encode())
         (folder / REQUEST).unlink(missing_ok=True)
-        sync_folder(folder)
+        sync(folder)
         for entry in list(folder.iterdir()):
             if entry.name == TOMBSTONE:
                 continue
@@ -186,7 +186,7 @@ class JobStore:
                 shutil.rmtree(entry, ignore_errors=True)  # another may be erasing it too; what is left is cleared later
             else:
                 entry.unlink(missing_ok=True)
-        sync_folder(folder)
+        sync(folder)
         self._request.cache_clear()
         self._outcome.cache_clear()
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.settings import Settings
 from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
 from app.slides.hashing import hash_slide
 
@@ -16,11 +15,6 @@ class ReceivedFile:
     path: Path
     size_bytes: int
     sha256: str
-
-
-def archive_limits(settings: Settings) -> ArchiveLimits:
-    """What a zip may unpack to in the service."""
-    return ArchiveLimits(total_bytes=settings.upload_max_bytes, free_bytes=settings.disk_free_min_bytes)
 
 
 def unpacked(file: ReceivedFile, limits: ArchiveLimits, should_stop: Callable[[], bool] | None = None) -> ReceivedFile:

@@ -6,7 +6,6 @@ of the same bytes (a link), so that a slide that is refused need not be sent aga
 is kept but its ending.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -21,7 +20,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from app.durable import sync_folder, write_once
+from app.durable import DISK_FULL, sync, write_once
 from app.errors import (
     DiskLowError,
     QueueFullError,
@@ -90,7 +89,7 @@ class UploadWriter:
                 self.offset += written
                 view = view[written:]
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno in DISK_FULL:
                 raise DiskLowError(
                     "The server's disk became too full for this slide. Go on when it is freed."
                 ) from error
@@ -133,7 +132,7 @@ class UploadStore:
         upload.folder.mkdir(mode=0o700)
         (upload.folder / DATA).touch(mode=0o600)
         write_once(upload.folder / RECORD, record.model_dump_json().encode())
-        sync_folder(self._root)
+        sync(self._root)
         self._hashes[record.id] = _RunningHash()
         return upload
 
@@ -212,7 +211,7 @@ class UploadStore:
         """Remove it for good."""
         (upload.folder / RECORD).unlink(missing_ok=True)
         shutil.rmtree(upload.folder, ignore_errors=True)
-        sync_folder(self._root)
+        sync(self._root)
         self._hashes.pop(upload.record.id, None)
 
     def ends_at(self, upload: Upload) -> datetime:

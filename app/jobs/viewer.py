@@ -17,13 +17,13 @@ from app.errors import (
     SlideMissingError,
     XmagError,
 )
+from app.from_settings import reader_limits
 from app.jobs.record import JobRequest
 from app.jobs.source import check_unchanged
 from app.jobs.store import JobStore
 from app.jobs.tile_cache import TileCache
 from app.settings import Settings
 from app.slides.deepzoom import DeepZoom
-from app.slides.reader import ReaderLimits
 from app.slides.types import SlideInfo, UInt8Array
 from app.slides.views import OpenSlideView, SlideViews, Viewed
 
@@ -39,9 +39,8 @@ class Viewer:
     """All slides that are looked at. Everything blocks; the slide's typed errors, ViewerBusyError, SlideGoneError."""
 
     def __init__(self, settings: Settings, store: JobStore) -> None:
-        limits = ReaderLimits(memory_bytes=settings.reader_memory_bytes, cpu_s=settings.reader_cpu_s)
         self._store = store
-        self._views = SlideViews(settings.viewer_readers, limits)
+        self._views = SlideViews(settings.viewer_readers, reader_limits(settings))
         self._cache = TileCache(settings.viewer_cache_bytes)
         self._infos: dict[str, SlideInfo] = {}
         self._checked: dict[str, float] = {}

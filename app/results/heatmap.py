@@ -26,13 +26,13 @@ _FRAME: Final[Colour] = (216, 219, 224)
 _VALIDATED: Final[tuple[Colour, Colour]] = ((241, 243, 245), (52, 58, 66))
 
 
-def render_heatmap(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
+def render_heatmap(result: SlideResult, task: str | None = None) -> Image.Image:
     """The picture of one task: RGB, thumbnail in the middle, title above and legend below.
 
-    ``label`` chooses the class where attention is per class (default: see ``heads.shown_map``). The slide keeps its
-    thumbnail's size unless its longer side is below MIN_PICTURE_PX. Raises TaskNotFoundError.
+    Which class's, where attention is per class: see ``heads.shown_map``. The slide keeps its thumbnail's size unless
+    its longer side is below MIN_PICTURE_PX. Raises TaskNotFoundError.
     """
-    shown = shown_map(result, task, label)
+    shown = shown_map(result, task)
     picture = fitted(result.thumbnail)
     painted, tissue_grey = _painted(result, shown, picture)
     width_px = max(MIN_PAGE_PX, painted.shape[1])
@@ -52,9 +52,9 @@ def render_heatmap(result: SlideResult, task: str | None = None, label: str | No
     return page(blocks, width_px, margin_px=2 * text_px)
 
 
-def heatmap_description(result: SlideResult, task: str | None = None, label: str | None = None) -> str:
+def heatmap_description(result: SlideResult, task: str | None = None) -> str:
     """The picture's sentences as plain text, for the PNG's description and for those who cannot see it."""
-    shown = shown_map(result, task, label)
+    shown = shown_map(result, task)
     sentences = [
         wording.attention_title(shown.prediction, shown.label) + ".",
         wording.attention_legend(shown.prediction, shown.label),

@@ -35,7 +35,7 @@ def render_overlay_layer(result: SlideResult, task: str | None = None, label: st
     attention = shown_map(result, task, label).attention
     if attention is None:
         return Image.new("RGBA", (width, height), (0, 0, 0, 0))
-    return attention_layer(index_for(result, (width, height)), attention)
+    return scale_layer(index_for(result, (width, height)), attention_percentiles(attention))
 
 
 def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
@@ -43,11 +43,6 @@ def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
     slide = result.document.slide
     tile_size0 = result.document.tiling.tile_size0_px
     return tile_index(result.coords, tile_size0, (slide.width_px, slide.height_px), picture_size)
-
-
-def attention_layer(index: TileIndex, attention: Float32Array) -> Image.Image:
-    """RGBA of ``index``'s size: each tile ([N] raw weights) in its percentile's colour, transparent elsewhere."""
-    return scale_layer(index, attention_percentiles(attention))
 
 
 def scale_layer(

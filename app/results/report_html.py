@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from html import escape
 
 from app.results.report import Answer, Report, Row
+from app.results.scales import ROW_NAMES
 
 STYLESHEET = "/static/style/report.css"
 
@@ -47,7 +48,7 @@ def _rows(kind: str, rows: Iterable[Row]) -> str:
 def _map(report: Report, base: str) -> str:
     ticks = "".join(
         f"<tr>{_element('th', name)}{''.join(_element('td', tick[row]) for tick in report.ticks)}</tr>"
-        for row, name in enumerate(("Percentile in this slide", "Raw attention"))
+        for row, name in enumerate(ROW_NAMES)
     )
     scale = f'<div class="scale" aria-hidden="true"></div><table class="ticks">{ticks}</table>' if report.ticks else ""
     return (

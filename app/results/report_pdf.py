@@ -22,7 +22,8 @@ from app.results.colour_map import LOOKUP_TABLE
 from app.results.overlay import shade
 from app.results.report import Answer, Report, Row
 from app.results.report_map import ReportMap
-from app.results.scales import TICKS
+from app.results.scales import ROW_NAMES, TICKS
+from app.results.write import encode_jpeg
 
 rl_config.useA85 = 0  # binary streams: letters for bytes are a fifth longer, and take pure Python a second
 _MARGIN: Final = 34.0
@@ -233,11 +234,11 @@ def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float, scale:
     canvas.drawString(_MARGIN + drawn.bar.length_px * scale + 5, top - 7.5, drawn.bar.label)
     top -= 14
     if report.ticks:
-        names, bar_x = ("Percentile in this slide", "Raw attention"), _MARGIN + 92
+        bar_x = _MARGIN + 92
         bar_width = _MAP_WIDTH - 92 - 12
         ramp = Image.fromarray(np.repeat(shade(LOOKUP_TABLE, drawn.tissue_grey)[None], 4, axis=0))
         canvas.drawImage(ImageReader(ramp), bar_x, top - 16, bar_width, 7)
-        for name, y in zip(names, (top - 6, top - 24), strict=True):
+        for name, y in zip(ROW_NAMES, (top - 6, top - 24), strict=True):
             canvas.setFont("Inter-Regular", 6.5)
             canvas.setFillColor(_SOFT)
             canvas.drawString(_MARGIN, y, name)
@@ -252,7 +253,7 @@ def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float, scale:
 
 def _jpeg(picture: Image.Image) -> ImageReader:
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=88, subsampling=0)
+    encode_jpeg(picture, buffer)
     buffer.seek(0)
     return ImageReader(buffer)
 

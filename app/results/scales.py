@@ -13,6 +13,7 @@ from app.results.typesetting import INK, PAPER, SOFT_INK, TextStyle
 from app.slides.types import Float32Array
 
 TICKS: Final = (0, 25, 50, 75, 100)
+ROW_NAMES: Final = ("Percentile in this slide", "Raw attention")
 
 
 def attention_number(value: float) -> str:
@@ -31,8 +32,7 @@ def colour_scale_block(attention: Float32Array, grey_level: int, width_px: int, 
     ``grey_level`` is the mean grey of the tissue under the tiles, so that the bar shows the colours as painted.
     """
     style, name_style = TextStyle(text_px), TextStyle(text_px, colour=SOFT_INK)
-    names = ("Percentile in this slide", "Raw attention")
-    name_px = round(max(name_style.font.getlength(name) for name in names) + 3 * text_px)
+    name_px = round(max(name_style.font.getlength(name) for name in ROW_NAMES) + 3 * text_px)
     bar_px, bar_height = width_px - name_px - 2 * text_px, round(1.1 * text_px)
     bar_top = style.line_px
     block = Image.new("RGB", (width_px, bar_top + bar_height + style.line_px + text_px // 4), PAPER)
@@ -43,8 +43,8 @@ def colour_scale_block(attention: Float32Array, grey_level: int, width_px: int, 
     block.paste(Image.fromarray(np.repeat(ramp[columns][None], bar_height, axis=0)), (name_px, bar_top))
 
     upper, lower = style.line_px // 2, bar_top + bar_height + text_px // 4 + style.line_px // 2
-    draw.text((0, upper), names[0], fill=name_style.colour, font=name_style.font, anchor="lm")
-    draw.text((0, lower), names[1], fill=name_style.colour, font=name_style.font, anchor="lm")
+    draw.text((0, upper), ROW_NAMES[0], fill=name_style.colour, font=name_style.font, anchor="lm")
+    draw.text((0, lower), ROW_NAMES[1], fill=name_style.colour, font=name_style.font, anchor="lm")
     for tick, (percentile, raw) in zip(TICKS, tick_labels(attention), strict=True):
         x = name_px + round(tick / 100 * (bar_px - 1))
         draw.line((x, bar_top, x, bar_top + bar_height - 1), fill=PAPER, width=max(1, text_px // 16))

@@ -56,7 +56,7 @@ def tile_score_legend(label: str) -> str:
     )
 
 
-TISSUE_LEGEND = "What was taken for tissue, at about 8 µm/px. Only tiles with enough of it were analysed."
+TISSUE_LEGEND = "What was taken for tissue, at about 16 µm/px. Only tiles with enough of it were analysed."
 
 
 def qc_legend(judged: int, tiles: int) -> str:

@@ -1,6 +1,5 @@
 """The result's files: written into a job's folder, fsynced, read back."""
 
-import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import IO, Final
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from app.durable import sync
 from app.results.geojson import Origin, geojson_chunks, origin_px
 from app.results.hdf5 import write_embeddings
 from app.results.heatmap import heatmap_description, render_heatmap
@@ -62,8 +62,8 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
     (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
     names.append(RESULT_JSON)
     for name in names:
-        _fsync(folder / name)
-    _fsync(folder)
+        sync(folder / name)
+    sync(folder)
     return tuple(names)
 
 
@@ -101,8 +101,8 @@ def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[s
 def write_tissue_mask(tissue_mask: BoolArray, folder: Path) -> str:
     """Write tissue_mask.png alone, for a slide that failed for want of tissue; its name."""
     _write_png(render_tissue_mask(tissue_mask), folder / TISSUE_MASK_PNG)
-    _fsync(folder / TISSUE_MASK_PNG)
-    _fsync(folder)
+    sync(folder / TISSUE_MASK_PNG)
+    sync(folder)
     return TISSUE_MASK_PNG
 
 
@@ -117,12 +117,18 @@ def _task_file(document: ResultDocument, stem: str, task: str | None, kind: str 
 
 
 def _write_jpeg(picture: Image.Image, path: Path) -> None:
-    picture.save(path, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    with path.open("wb") as file:
+        encode_jpeg(picture, file)
 
 
 def _write_png(picture: Image.Image, path: Path, description: str | None = None) -> None:
     with path.open("wb") as file:
         encode_png(picture, file, description)
+
+
+def encode_jpeg(picture: Image.Image, file: IO[bytes]) -> None:
+    """Write the picture as JPEG that shows tissue as it is."""
+    picture.save(file, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
 
 
 def encode_png(picture: Image.Image, file: IO[bytes], description: str | None = None) -> None:
@@ -132,11 +138,3 @@ def encode_png(picture: Image.Image, file: IO[bytes], description: str | None = 
         info.add_itxt("Description", description)
     # Run lengths: on flat tiles and on scanned tissue alike as small as full deflate, in two thirds of the time.
     picture.save(file, format="PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=info)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

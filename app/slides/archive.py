@@ -1,7 +1,6 @@
 """Unpacks a zipped slide of many files. Nothing the zip says is believed: names, sizes and ratios are checked first,
 and the bytes that really come out are counted."""
 
-import errno
 import shutil
 import stat
 import zipfile
@@ -10,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from app.durable import DISK_FULL
 from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
 from app.slides.entry import find_entry, is_clutter
 from app.slides.sync_tree import sync_tree
 from app.slides.zip_directory import directory_extent
 
 _BLOCK_BYTES = 2**20
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DEPTH_MAX, _NAME_BYTES_MAX = 16, 1024
 _ENCRYPTED = 0x1
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -77,7 +76,7 @@ def extract_slide_zip(
     except NotASlideError as error:
         raise ArchiveInvalidError(f"The zip holds no usable slide. {error.message}") from error
     except OSError as error:
-        if error.errno in _DISK_FULL:
+        if error.errno in DISK_FULL:
             raise _no_room() from error
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:

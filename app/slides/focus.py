@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from app.slides.qc import out_of_focus_fraction, sharpness
+from app.slides.sharpness import out_of_focus_fraction, sharpness
 from app.slides.types import UInt8Array
 
 SAMPLE_TILES = 64

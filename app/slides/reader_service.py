@@ -16,10 +16,10 @@ from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.opening import OpenedSlide, open_slide
 from app.slides.protocol import error_to_json, info_to_json, region_part, ring_part, survey_layout, survey_to_json
-from app.slides.qc import stain_is_he
 from app.slides.render import undecodable
 from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
+from app.slides.stain import stain_is_he
 from app.slides.storage import blame_storage, memory_error, storage_error
 from app.slides.survey import survey_slide
 from app.slides.tile_reader import TileReader
@@ -101,8 +101,7 @@ class _Service:
     def _survey(self, request: Message) -> Message:
         fd = self._channel.take_fd()
         opened, plan = self._slide(), ReadingPlan(**request["plan"])
-        memory = SharedMemory(fd, os.fstat(fd).st_size)
-        memory.close()
+        memory = _mapped(fd)
         self._plan = plan
         grid = grid_for(opened.info, plan)
         layout = survey_layout(opened.info, grid)
@@ -120,8 +119,7 @@ class _Service:
 
     def _take_ring(self, request: Message) -> Message:
         fd = self._channel.take_fd()
-        memory = SharedMemory(fd, os.fstat(fd).st_size)
-        memory.close()
+        memory = _mapped(fd)
         self._ring = memory.array(ring_part(request["tiles"], self._plan.tile_px))
         return {}
 
@@ -144,8 +142,7 @@ class _Service:
     def _region(self, request: Message) -> Message:
         fd = self._channel.take_fd()
         opened, (width, height) = self._slide(), request["size"]
-        memory = SharedMemory(fd, os.fstat(fd).st_size)
-        memory.close()
+        memory = _mapped(fd)
         if self._display is None:
             self._display = Display(opened)
         memory.array(region_part(width, height))[:] = self._display.region(Extent(*request["extent"]), (width, height))
@@ -173,3 +170,10 @@ class _Service:
         if self._opened is None:
             raise SlideMissingError("No slide is open.")
         return self._opened
+
+
+def _mapped(fd: int) -> SharedMemory:
+    """Memory that came with a request; it stays mapped without its descriptor."""
+    memory = SharedMemory(fd, os.fstat(fd).st_size)
+    memory.close()
+    return memory

@@ -19,7 +19,7 @@ from app.slides.resampling import Box, resize_tile
 from app.slides.types import Extent, ReadingPlan, UInt8Array
 
 WHITE = (255, 255, 255)
-_SLACK = 1e-6
+SLACK_PX = 1e-6
 """Level px: less than this is a sum's rounding, for which no further pixel is read."""
 
 
@@ -98,7 +98,7 @@ def _span(begin: float, end: float, said_downsample: float) -> _Span:
     if start0 / said_downsample > begin:
         start0 = round((first - 1) * said_downsample)
     position = start0 / said_downsample
-    return _Span(start0, position, max(1, math.ceil(end - position - _SLACK)))
+    return _Span(start0, position, max(1, math.ceil(end - position - SLACK_PX)))
 
 
 def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> Image.Image:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import RequestInvalidError, SlideCorruptError, SlideError
+from app.slides.tiff_directory import DIRECTORIES_MAX, TYPE_BYTES
 
 COPY_BYTES = 1 << 22
-DIRECTORIES_MAX = 4096
 LEVEL_RATIO_MAX = 0.1
 """Levels are rounded, labels and macros have another shape: how far a level's may differ from the slide's."""
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {3: "H", 4: "I", 16: "Q"}
 _SUBFILE, _WIDTH, _HEIGHT, _DESCRIPTION, _TILE_OFFSETS, _TILE_COUNTS = 254, 256, 257, 270, 324, 325
 _SMALLER_COPY = 1
@@ -73,7 +72,7 @@ class _Entry:
 
     @property
     def length(self) -> int:
-        return _TYPE_BYTES.get(self.kind, 1) * self.count
+        return TYPE_BYTES.get(self.kind, 1) * self.count
 
     def place(self, form: _Form) -> tuple[int, int] | None:
         """(offset, length) of a value that stands elsewhere."""

@@ -1,7 +1,8 @@
 """Brings a folder tree to disk, so that a power cut takes none of it back."""
 
-import os
 from pathlib import Path
+
+from app.durable import sync
 
 
 def sync_tree(folder: Path, up_to: Path) -> None:
@@ -13,14 +14,6 @@ def sync_tree(folder: Path, up_to: Path) -> None:
     above = [parent for parent in folder.absolute().parents if parent.is_relative_to(up_to.absolute())]
     for path in below:
         if not path.is_dir():
-            _sync(path)
+            sync(path)
     for path in [*reversed([path for path in below if path.is_dir()]), folder, *above]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        sync(path)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
 
-_DIRECTORIES_MAX = 4096
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+DIRECTORIES_MAX = 4096
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "u1", 3: "u2", 4: "u4", 7: "u1", 16: "u8"}
 
 
@@ -72,7 +72,7 @@ def read_directories(path: Path, wanted: Set[int]) -> Iterator[Directory]:
         offset = _unpack(file, layout.link)[0]
         seen: set[int] = set()
         while offset:
-            if offset in seen or len(seen) >= _DIRECTORIES_MAX:
+            if offset in seen or len(seen) >= DIRECTORIES_MAX:
                 raise SlideCorruptError("The TIFF's directories run in a circle: the file is damaged.")
             seen.add(offset)
             directory, offset = _read_directory(file, layout, offset, size, wanted)
@@ -104,7 +104,7 @@ def _read_directory(file: BinaryIO, layout: _Layout, offset: int, size: int, wan
     (following,) = _unpack(file, layout.link)
     tags: dict[int, NDArray[np.uint64]] = {}
     for tag, kind, count, inline in struct.iter_unpack(layout.entry, packed):
-        length = _TYPE_BYTES.get(kind, 1) * count
+        length = TYPE_BYTES.get(kind, 1) * count
         data = inline
         if length > len(inline):
             (at,) = struct.unpack(layout.link, inline)

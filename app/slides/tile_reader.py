@@ -10,14 +10,11 @@ from app.slides.closing import Closing
 from app.slides.direct_level import DirectLevel, LevelRect
 from app.slides.level import choose_level, coarsest_mpp
 from app.slides.opening import OpenedSlide
-from app.slides.render import render_tile, tile_extent
+from app.slides.render import SLACK_PX, render_tile, tile_extent
 from app.slides.resampling import resize_tile
 from app.slides.self_check import check_patch
 from app.slides.tiled_image import NotDirectError, find_tiled_image
 from app.slides.types import Extent, Int64Array, ReadingPlan, UInt8Array
-
-_SLACK = 1e-6
-"""Level px: less than this is a sum's rounding, for which no further pixel is read."""
 
 
 class TileReader(Closing):
@@ -76,7 +73,7 @@ class TileReader(Closing):
         left, top = extent.x0 / self._downsample, extent.y0 / self._downsample
         x, y = math.floor(left), math.floor(top)
         side = extent.width / self._downsample
-        return LevelRect(x, y, math.ceil(left - x + side - _SLACK), math.ceil(top - y + side - _SLACK))
+        return LevelRect(x, y, math.ceil(left - x + side - SLACK_PX), math.ceil(top - y + side - SLACK_PX))
 
     def _open_directly(self) -> DirectLevel:
         image = find_tiled_image(self._opened.entry, self._opened.info, self._level)

@@ -132,7 +132,7 @@ class Survey:
 class TileBatch:
     """Tiles ``start`` to ``start + len(tiles)`` of ``Survey.coords``: uint8 [n, tile_px, tile_px, 3] RGB.
 
-    ``tiles`` is a view of shared memory: valid until the next batch is asked for.
+    ``tiles`` is a view of shared memory: valid as long as ``SlideReader.tiles`` says.
     """
 
     start: int

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.slides.qc import stain_is_he
+from app.slides.stain import stain_is_he
 from app.slides.tissue import find_tissue
 from tests.realdata.pictures import (
     HE_SLIDES,

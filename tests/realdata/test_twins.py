@@ -7,9 +7,9 @@ import pytest
 
 from app.slides.level import choose_level
 from app.slides.opening import open_slide
-from app.slides.qc import stain_is_he
 from app.slides.reader import SlideReader
 from app.slides.render import render_tile
+from app.slides.stain import stain_is_he
 from app.slides.types import ReadingPlan, Survey, UInt8Array
 
 

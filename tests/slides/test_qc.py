@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from app.slides.qc import out_of_focus_fraction, sharpness, stain_is_he
+from app.slides.sharpness import out_of_focus_fraction, sharpness
+from app.slides.stain import stain_is_he
 from tests.slides.make_thumbnail import EOSIN, NUCLEI, disc, glass, paint
 
 # Optical densities per unit of dye, red, green, blue: Ruifrok & Johnston 2001; fast red as in published H-AEC and H-AP.

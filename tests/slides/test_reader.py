@@ -29,9 +29,9 @@ from app.slides import reader_process
 from app.slides.focus import FocusSample
 from app.slides.level import choose_level
 from app.slides.opening import open_slide
-from app.slides.qc import stain_is_he
 from app.slides.reader import ReaderLimits, SlideReader
 from app.slides.render import render_tile
+from app.slides.stain import stain_is_he
 from app.slides.survey import survey_slide
 from app.slides.types import ReadingPlan
 

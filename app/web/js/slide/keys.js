@@ -1,6 +1,7 @@
 /** The slide page by keyboard. OpenSeadragon itself has arrows, + and − when the slide has the focus. */
 
 import { byId, el } from "../dom.js";
+import { ZOOM_STEP } from "./view.js";
 
 const PAN_PX = 80;
 
@@ -8,8 +9,8 @@ const PAN_PX = 80;
 function actions(view, controls, strip) {
   const pan = (x, y) => () => view.osd.viewport.panBy(view.osd.viewport.deltaPointsFromPixels({ x, y })).applyConstraints();
   const always = [
-    [["+", "="], "zoom in", () => view.zoom(1.6)],
-    [["-", "_"], "zoom out", () => view.zoom(1 / 1.6)],
+    [["+", "="], "zoom in", () => view.zoom(ZOOM_STEP)],
+    [["-", "_"], "zoom out", () => view.zoom(1 / ZOOM_STEP)],
     [["0"], "whole slide", () => view.home()],
     [["ArrowLeft"], "move left", pan(-PAN_PX, 0)],
     [["ArrowRight"], "move right", pan(PAN_PX, 0)],

@@ -9,7 +9,7 @@ import { magnification, scaleBar } from "./scale.js";
 import { Underlay } from "./underlay.js";
 
 const BAR_PX = 160;
-const ZOOM_STEP = 1.6;
+export const ZOOM_STEP = 1.6;
 const ROTATING_KEYS = new Set(["r", "R", "f", "F"]);
 
 export class SlideView {

@@ -87,9 +87,9 @@ function set(element, index, mark, contents) {
 
 export function jobRow(element, job, on) {
   const found = element ?? row(job.id);
-  const name = nameOf(job);
+  const name = nameOf(job), view = job.links.view ?? `/jobs/${job.id}/view`;
   set(found, 0, name + job.case_id, () => [
-    el("a", { href: job.links.view ?? `/jobs/${job.id}/view`, title: name }, name),
+    el("a", { href: view, title: name }, name),
     el("span", { class: "soft" }, job.case_id ? `case ${job.case_id}` : job.model)]);
   set(found, 1, job.state, () => [badge(job.state)]);
   set(found, 2, JSON.stringify([job.state, job.progress, job.attempt, job.error]), () => jobStory(job));
@@ -98,7 +98,7 @@ export function jobRow(element, job, on) {
   set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: received.toLocaleString() }, ago(received))]);
   const over = job.finished_at !== null;
   set(found, 5, `${over}${job.state}${may("analyze")}`, () => [
-    job.state === "succeeded" ? el("a", { class: "button", href: `/jobs/${job.id}/view`, "aria-label": `View ${name}` }, "View") : null,
+    job.state === "succeeded" ? el("a", { class: "button", href: view, "aria-label": `View ${name}` }, "View") : null,
     may("analyze") ? el("button", { onclick: () => (over ? on.erase(job) : on.cancel(job)), "aria-label": `${over ? "Erase" : "Cancel"} ${name}` }, over ? "Erase" : "Cancel") : null]);
   return found;
 }

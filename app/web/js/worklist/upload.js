@@ -93,12 +93,12 @@ export class Upload {
     const [[since, from]] = this.samples;
     this.speed = now > since ? ((sent - from) * 1000) / (now - since) : this.speed;
     this.sent = sent;
-    this.changed(this);
+    this.changed();
   }
 
   to(state) {
     this.state = state;
-    this.changed(this);
+    this.changed();
   }
 }
 
