@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -80,6 +82,16 @@ class Service:
     def pid(self, child: str) -> int:
         """Process id of the latest `api` or `worker`."""
         return [int(str(e["pid"])) for e in self.events() if e.get("event") == "started" and e["child"] == child][-1]
+
+    @contextmanager
+    def paused(self, child: str) -> Iterator[None]:
+        """A process of the service stands still in this block."""
+        pid = self.pid(child)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def queue_url(self) -> str:
         """Address of the embedded queue server."""

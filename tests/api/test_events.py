@@ -77,12 +77,13 @@ def test_every_jobs_way_is_told_to_its_end_and_its_erasure(service, tissue, list
     until(lambda: listener.of(before) == [("erased", {"id": before})])
 
 
-def test_who_comes_late_hears_of_what_is_under_way(service, listen, tmp_path):
+def test_who_comes_late_hears_of_what_is_under_way(service, tissue, listen):
     first = listen(service.url)
-    job_id = service.submit(tissue_slide(tmp_path / "long.svs", side_px=3136))
-    until(lambda: first.of(job_id))
-    second = listen(service.url)
-    until(lambda: second.of(job_id))
+    with service.paused("worker"):
+        job_id = service.submit(tissue)
+        until(lambda: first.of(job_id))
+        second = listen(service.url)
+        until(lambda: second.of(job_id))
     assert service.wait(job_id)["state"] == "succeeded"
     until(lambda: all(one.of(job_id)[-1][1]["state"] == "succeeded" for one in (first, second)))
     assert [name for name, _ in first.of(job_id)[-1:] + second.of(job_id)[-1:]] == ["job", "job"]

@@ -1,5 +1,6 @@
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import h5py
@@ -7,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app.api.jobs import EVENT_TURN_S
 from tests.api.test_analyze import check_problem
 from tests.tissue import tissue_slide
 
@@ -56,9 +58,16 @@ def read_events(service, job_id):
 
 
 def test_events_tell_the_way_and_end_with_the_job(service, tmp_path):
-    # About 400 tiles: several turns of the stream, however fast the machine.
-    job_id = service.submit(tissue_slide(tmp_path / "longer.svs", side_px=6272))
-    events = read_events(service, job_id)
+    def stutter():  # so that the work takes several turns of the stream, however fast the machine
+        for _ in range(4):
+            with service.paused("worker"):
+                time.sleep(1.2 * EVENT_TURN_S)
+            time.sleep(0.1)
+
+    job_id = service.submit(tissue_slide(tmp_path / "longer.svs", side_px=4704))
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(stutter)
+        events = read_events(service, job_id)
     assert events[-1]["state"] == "succeeded"
     assert "result" in events[-1]["links"]
     running = [event["progress"]["fraction"] for event in events if event["state"] == "running" and event["progress"]]
