@@ -10,9 +10,13 @@ if [ "$(cat "$folder/names" 2>/dev/null)" = "$alt" ] \
   exit 0
 fi
 umask 077
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj "/CN=xmag-serve" \
+said=$(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj "/CN=xmag-serve" \
   -addext "subjectAltName=$alt" -addext "extendedKeyUsage=serverAuth" \
-  -keyout "$folder/key.new" -out "$folder/cert.new" 2>/dev/null
+  -keyout "$folder/key.new" -out "$folder/cert.new" 2>&1) || {
+  printf '%s\n' "$said" "No certificate could be made for XMAG_NAMES=$names. Names and addresses alone belong there," \
+    "such as slides.hospital.example,10.0.0.12: no https://, no port." >&2
+  exit 78
+}
 chmod 0644 "$folder/cert.new"
 chmod "${KEY_MODE:-0600}" "$folder/key.new"
 mv "$folder/key.new" "$folder/key.pem"
