@@ -81,6 +81,21 @@ def test_selectors_meet_labels_and_mounts_meet_volumes():
     assert set(re.findall(r"claimName: (\w+)", text)) == claims
 
 
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_pod_does_not_wait_until_every_file_of_the_data_was_given_to_its_group(name: str):
+    context = PODS[name]["spec"]["securityContext"]
+    assert context["fsGroup"] == 10001
+    assert context["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert context["supplementalGroups"]
+
+
+def test_a_worker_is_not_killed_because_the_queue_is_away_for_a_while():
+    """Its sign of life needs Redis."""
+    (worker,) = containers(PODS["worker"])
+    assert worker["readinessProbe"]["exec"] == worker["livenessProbe"]["exec"]
+    assert worker["livenessProbe"]["periodSeconds"] * worker["livenessProbe"]["failureThreshold"] >= 1800
+
+
 @pytest.mark.parametrize("name", PODS)
 def test_pods_are_as_locked_down_as_the_namespace_wants(name: str):
     """Kubernetes' restricted pod security standard, and a read-only file system with limits on top of it."""
