@@ -12,4 +12,7 @@ else
 fi
 # The multipart frame around the largest slide.
 export XMAG_PROXY_MAX_BYTES="$((${XMAG_UPLOAD_MAX_BYTES:-21474836480} + 1048576))"
+# As Caddy's list is written.
+XMAG_OUTER_PROXIES=$(printf '%s' "${XMAG_OUTER_PROXIES:-}" | tr ',' ' ')
+export XMAG_OUTER_PROXIES
 exec caddy run --config /etc/xmag/Caddyfile --adapter caddyfile
