@@ -2,8 +2,12 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
+import pytest
 import yaml
 
 from app.settings import Settings
@@ -39,6 +43,24 @@ def test_every_setting_can_be_made_through_compose_or_is_the_image():
     compose = COMPOSE[0].read_text().replace('"', "")
     missing = {f"XMAG_{name.upper()}" for name in Settings.model_fields} - FIXED
     assert {name for name in missing if f"{name}: ${{{name}:-" not in compose} == set()
+
+
+@pytest.mark.parametrize(
+    ("service", "modules"),
+    [
+        ("api", "app.api_process"),
+        ("worker", "app.jobs.worker, app.jobs.reconcile"),
+        ("worker-cpu", "app.jobs.worker, app.jobs.reconcile"),
+    ],
+)
+def test_a_container_is_given_every_setting_that_its_code_reads(service, modules):
+    """One that only the other is given has two values in one installation: workers erase and unpack too."""
+    list_files = f"import sys, {modules}; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('app.')))"
+    files = subprocess.check_output([sys.executable, "-c", list_files], cwd=ROOT, text=True).split()
+    read = {name for file in files for name in re.findall(r"settings\.([a-z_]+)\b", Path(file).read_text())}
+    wanted = {f"XMAG_{name.upper()}" for name in read & set(Settings.model_fields)} - FIXED
+    assert len(wanted) > 10
+    assert wanted - set(yaml.safe_load(COMPOSE[0].read_text())["services"][service]["environment"]) == set()
 
 
 def test_defaults_of_compose_are_the_codes():
