@@ -13,7 +13,7 @@ import yaml
 from app.settings import Settings
 from tests.service import ROOT
 
-OVERLAYS = ("share-redis", "worker-host", "object-store")
+OVERLAYS = ("share-redis", "worker-host", "object-store", "alertmanager")
 COMPOSE = [ROOT / "compose.yaml", *(ROOT / "docker" / f"{name}.yaml" for name in OVERLAYS)]
 EXAMPLE = (ROOT / ".env.example").read_text()
 FIXED = {
@@ -37,6 +37,7 @@ def test_every_variable_of_the_compose_files_is_in_the_example_and_no_other():
     said = set(re.findall(r"^#?((?:XMAG)_[A-Z_]+)=", EXAMPLE, re.MULTILINE))
     assert used - said == {"XMAG_BUILD_NETWORK", "XMAG_REVISION"}  # the tests' and docker/build.sh's
     assert said <= used
+    assert {f"docker/{name}.yaml" for name in OVERLAYS} <= set(re.findall(r"docker/[a-z-]+\.yaml", EXAMPLE))
 
 
 def test_every_setting_can_be_made_through_compose_or_is_the_image():
@@ -120,6 +121,14 @@ def test_the_dashboard_is_provisioned_with_the_data_source_that_there_is():
     provider = yaml.safe_load((monitoring / "dashboards.yml").read_text())["providers"][0]
     mounts = yaml.safe_load(COMPOSE[0].read_text())["services"]["grafana"]["volumes"]
     assert any(f":{provider['options']['path']}/" in mount for mount in mounts)
+
+
+def test_the_alertmanager_is_looked_for_where_its_file_is_mounted():
+    (alertmanager,) = yaml.safe_load((ROOT / "docker" / "monitoring" / "prometheus.yml").read_text())["alerting"][
+        "alertmanagers"
+    ]
+    (mount,) = yaml.safe_load((ROOT / "docker" / "alertmanager.yaml").read_text())["services"]["prometheus"]["volumes"]
+    assert [mount.split(":")[-2]] == alertmanager["file_sd_configs"][0]["files"]
 
 
 def test_every_alert_says_what_it_means():
