@@ -1,5 +1,6 @@
 """What the deployment's files say must be what the code has."""
 
+import configparser
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from app.settings import Settings
+from app.supervisor import EXIT_SETUP
 from tests.service import ROOT
 
 OVERLAYS = ("share-redis", "worker-host", "object-store", "alertmanager")
@@ -129,6 +131,20 @@ def test_the_alertmanager_is_looked_for_where_its_file_is_mounted():
     ]
     (mount,) = yaml.safe_load((ROOT / "docker" / "alertmanager.yaml").read_text())["services"]["prometheus"]["volumes"]
     assert [mount.split(":")[-2]] == alertmanager["file_sd_configs"][0]["files"]
+
+
+def test_the_unit_gives_time_to_drain_and_does_not_repeat_a_start_that_cannot_work():
+    unit = configparser.RawConfigParser()
+    unit.optionxform = str
+    unit.read(ROOT / "docker" / "xmag.service")
+    service = unit["Service"]
+    named = set(re.findall(r"XMAG_[A-Z_]+", service["Environment"]))
+    assert named
+    assert named <= {f"XMAG_{name.upper()}" for name in Settings.model_fields}
+    assert service["KillMode"] == "mixed"  # else SIGTERM takes the readers from the jobs that are to be finished
+    # What `xmag serve` gives to API and worker, and then to the queue.
+    assert int(service["TimeoutStopSec"]) >= Settings.model_fields["drain_s"].default + 30
+    assert int(service["RestartPreventExitStatus"]) == EXIT_SETUP
 
 
 def test_every_alert_says_what_it_means():
