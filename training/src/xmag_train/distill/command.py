@@ -9,12 +9,11 @@ import typer
 
 from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import left_out
+from xmag_train.distill.data import left_out, region_targets
 from xmag_train.distill.fidelity import Learnt, fidelity
 from xmag_train.distill.processes import is_first_process
 from xmag_train.distill.readings import READINGS
 from xmag_train.distill.slide_readings import slide_cosines
-from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.train import STUDENT_FILE, train
 from xmag_train.distill.weights import weights_of
@@ -59,8 +58,7 @@ def run_check(config: DistillConfig, *, imagenet: bool, slides: Path | None = No
     every = list(read_shards(shards_in(config.regions)))
     rows = [at for at, region in enumerate(every) if region.meta.case in cases]
     teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
-    folder = cache_folder(config.cache, every, config.teacher.name, module_sha256(teacher), config.augment)
-    targets = cached_targets(folder, every, teacher, dim=teacher.spec.dim, views=1, config=config.augment)[0]
+    (targets,) = region_targets(config, every, teacher, 1, torch.device("cpu"))
     if imagenet:
         student = build_student(config.student.name, weights_of(config.student.weights)).eval()
     else:

@@ -13,6 +13,11 @@ from xmag_train.onnx_export import export_onnx
 TILE_PX = 224
 
 
+def teacher_on(device: torch.device, teacher: nn.Module, threads: int) -> nn.Module:
+    """The teacher ready to run there, on a CPU as fast as it goes."""
+    return fast_on_cpu(teacher, threads) if device.type == "cpu" else teacher.to(device)
+
+
 def fast_on_cpu(network: nn.Module, threads: int) -> nn.Module:
     """Convolutional networks are run by onnxruntime; a ViT gains nothing there, and may pass ONNX's 2 GiB."""
     convolutional = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 from xmag_train.cohort.table import fold_of_cases
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.cpu_teacher import fast_on_cpu
+from xmag_train.distill.cpu_teacher import teacher_on
 from xmag_train.distill.normalise import Normaliser, fit_normaliser
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
@@ -61,7 +62,7 @@ def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
     with fabric.rank_zero_first():
         tiles = cached_tiles(config.cache, every)
         views = config.teacher.views if config.teacher.mode == "cached" else 1
-        targets = _targets(config, every, teacher, views, fabric)
+        targets = region_targets(config, every, teacher, views, fabric.device)
     normaliser = fit_normaliser(targets[0], rows, config.teacher.normalise)
     kept = [every[at] for at in rows]
     live = config.teacher.mode == "live"
@@ -76,16 +77,16 @@ def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
     )
 
 
-def _targets(
-    config: DistillConfig, regions: Sequence[Region], teacher: Teacher, views: int, fabric: Fabric
+def region_targets(
+    config: DistillConfig, regions: Sequence[Region], teacher: Teacher, views: int, device: torch.device
 ) -> list[NDArray[np.float16]]:
     """The caches of ``views`` views; a frozen teacher learns nothing from the regions it is shown."""
     sha256 = module_sha256(teacher)
     folder = cache_folder(config.cache, regions, config.teacher.name, sha256, config.augment)
-    runner: nn.Module = teacher.to(fabric.device)
-    if fabric.device.type == "cpu":
-        runner = fast_on_cpu(teacher, config.threads)
-    return cached_targets(folder, regions, runner, dim=teacher.spec.dim, views=views, config=config.augment)
+    runner = teacher_on(device, teacher, config.threads)
+    return cached_targets(
+        folder, regions, runner, dim=teacher.spec.dim, views=views, config=config.augment, device=device
+    )
 
 
 def _rows_of(values: np.ndarray, rows: Sequence[int]) -> np.ndarray:

@@ -42,9 +42,19 @@ def module_sha256(module: nn.Module) -> str:
 
 @torch.inference_mode()
 def cached_targets(
-    folder: Path, regions: Sequence[Region], teacher: nn.Module, *, dim: int, views: int, config: AugmentConfig
+    folder: Path,
+    regions: Sequence[Region],
+    teacher: nn.Module,
+    *,
+    dim: int,
+    views: int,
+    config: AugmentConfig,
+    device: torch.device,
 ) -> list[NDArray[np.float16]]:
-    """For each view a read-only memory map float16 [regions, 16, dim]; what is missing is computed."""
+    """For each view a read-only memory map float16 [regions, 16, dim]; what is missing is computed.
+
+    ``device``: where ``teacher`` lies.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shape = (len(regions), TILES, dim)
     for index in range(views):
@@ -57,7 +67,7 @@ def cached_targets(
         for at in track(range(done, len(regions)), f"teacher, view {index + 1} of {views}"):
             region = regions[at]
             tiles = teacher_tiles(region.pixels(), draw_view(region.key, index, config))
-            values[at] = teacher(tiles).float().cpu().numpy().astype(np.float16)
+            values[at] = teacher(tiles.to(device)).float().cpu().numpy().astype(np.float16)
             if at % FLUSH_REGIONS == FLUSH_REGIONS - 1 or at == len(regions) - 1:
                 values.flush()
                 _mark(folder, index, at + 1)

@@ -4,6 +4,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import torch
 import typer
 from pydantic import model_validator
 
@@ -58,7 +59,7 @@ def make_bags(config: BagsConfig) -> int:
     if config.cache is None:
         embedded = encode_regions(todo, config.encoder, config.device)
     else:
-        embedded = cached_regions(todo, corpus, config.encoder, config.cache)
+        embedded = cached_regions(todo, corpus, config.encoder, config.cache, torch.device(config.device))
     for region, embedding in track(embedded, "embedding", total=len(todo)):
         found.append(embedding)
         regions = missing[region.meta.slide]

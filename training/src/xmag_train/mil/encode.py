@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from xmag_train.config import Config
 from xmag_train.data.shards import Region
-from xmag_train.distill.cpu_teacher import fast_on_cpu
+from xmag_train.distill.cpu_teacher import fast_on_cpu, teacher_on
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.views import AugmentConfig
 from xmag_train.students.checkpoint import load_student
@@ -110,13 +110,15 @@ def _one_tile_5x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def cached_regions(
-    regions: Iterable[Region], corpus: Sequence[Region], config: EncoderConfig, cache: Path
+    regions: Iterable[Region], corpus: Sequence[Region], config: EncoderConfig, cache: Path, device: torch.device
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
     """As ``encode_regions``, for a teacher whose 16 embeddings of each region of ``corpus`` lie in ``cache``."""
     teacher = build_teacher(config.name, config.weights_or_file())
     folder = cache_folder(cache, corpus, config.name, module_sha256(teacher), AugmentConfig())
-    runner = fast_on_cpu(teacher, torch.get_num_threads())
-    (plain,) = cached_targets(folder, corpus, runner, dim=teacher.spec.dim, views=1, config=AugmentConfig())
+    runner = teacher_on(device, teacher, torch.get_num_threads())
+    (plain,) = cached_targets(
+        folder, corpus, runner, dim=teacher.spec.dim, views=1, config=AugmentConfig(), device=device
+    )
     row = {region.key: at for at, region in enumerate(corpus)}
     for region in regions:
         yield region, plain[row[region.key]].astype(np.float32).mean(axis=0)
