@@ -11,7 +11,7 @@ from test_shards import region
 from torch import nn
 
 from xmag_train.data.shards import write_shards
-from xmag_train.distill import data, train
+from xmag_train.distill import data, learner, train
 from xmag_train.distill.batches import BatchMaker
 from xmag_train.distill.config import DistillConfig, LossConfig, OptimConfig, StudentConfig
 from xmag_train.distill.objective import objective
@@ -38,7 +38,7 @@ def run(shared: Path, out: Path, slowly: bool) -> None:
     if not (shared / "regions").exists():
         write_shards([region(number) for number in range(REGIONS)], shared / "regions", "tiny")
     data.build_teacher = lambda *_: TinyTeacher()
-    train.build_student = lambda *_: TinyStudent()
+    learner.build_student = lambda *_: TinyStudent()
     if slowly:
         made = BatchMaker.make
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from lightning_fabric.plugins import Precision
 from torch import nn
 
 from xmag_train.distill.ema import WeightAverage
@@ -26,9 +27,10 @@ def save_checkpoint(
     model: nn.Module,
     average: WeightAverage,
     optimizer: torch.optim.Optimizer,
+    precision: Precision,
     identity: str,
 ) -> None:
-    """Write `checkpoint.pt`. ``identity``: of the run's config and regions."""
+    """Write `checkpoint.pt`. ``precision``: has the loss's scale in fp16. ``identity``: of the run."""
     content = {
         "step": done.steps,
         "wall_s": done.wall_s,
@@ -37,15 +39,22 @@ def save_checkpoint(
         "average": average.module.state_dict(),
         "average_steps": average.steps,
         "optimizer": optimizer.state_dict(),
+        "precision": precision.state_dict(),
         "torch_random": torch.get_rng_state(),
     }
     save_torch(folder / CHECKPOINT, content)
 
 
 def load_checkpoint(
-    folder: Path, *, model: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer, identity: str
+    folder: Path,
+    *,
+    model: nn.Module,
+    average: WeightAverage,
+    optimizer: torch.optim.Optimizer,
+    precision: Precision,
+    identity: str,
 ) -> Done:
-    """Fill all from `checkpoint.pt`; what was done, nothing without a file.
+    """Fill all, each where it lies, from `checkpoint.pt`; what was done, nothing without a file.
 
     ValueError where the file belongs to a run of another config: mixing two would be neither.
     """
@@ -59,5 +68,6 @@ def load_checkpoint(
     average.module.load_state_dict(content["average"])
     average.steps = content["average_steps"]
     optimizer.load_state_dict(content["optimizer"])
+    precision.load_state_dict(content["precision"])
     torch.set_rng_state(content["torch_random"])
     return Done(int(content["step"]), content.get("wall_s"))

@@ -12,27 +12,22 @@ from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
 from xmag_train.distill.batches import Batch, BatchMaker
-from xmag_train.distill.checkpoint import Done, load_checkpoint, save_checkpoint
+from xmag_train.distill.checkpoint import Done, save_checkpoint
 from xmag_train.distill.collage import collage
-from xmag_train.distill.config import DistillConfig, OptimConfig
+from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import prepare
-from xmag_train.distill.distiller import Distiller
-from xmag_train.distill.ema import WeightAverage
+from xmag_train.distill.learner import start
 from xmag_train.distill.metrics_file import MetricsFile
 from xmag_train.distill.normalise import Normaliser
 from xmag_train.distill.objective import objective
 from xmag_train.distill.processes import launch
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
-from xmag_train.distill.weights import weights_of
 from xmag_train.progress import Clock, track
-from xmag_train.student import embedding_dim_of
 from xmag_train.students.checkpoint import save_student
-from xmag_train.students.registry import build_student
 
 STUDENT_FILE = "student.pt"
 METRICS_FILE = "metrics.jsonl"
-CONFIG_FILE = "config.json"
 PREFETCHED = 2
 
 
@@ -46,15 +41,8 @@ def train(config: DistillConfig) -> nn.Module:
     data = prepare(config, fabric)
     optim = config.optim
     sampler = _sampler(config, len(data.regions))
-    model = _build(config, data.teacher_dim)
-    average = WeightAverage(model, optim.ema_decay)
-    optimizer = _optimizer(model, optim)
     identity = run_identity(config, data.regions_sha256, fabric.world_size)
-    done = load_checkpoint(config.out, model=model, average=average, optimizer=optimizer, identity=identity)
-    average.module.to(fabric.device)
-    if fabric.world_size > 1 and fabric.device.type == "cuda":
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    model, optimizer = fabric.setup(model, optimizer)
+    model, average, optimizer, done = start(config, fabric, data.teacher_dim, identity)
     metrics = MetricsFile(config.out / METRICS_FILE, done.steps) if fabric.is_global_zero else None
 
     steps = optim.epochs * sampler.steps_per_epoch
@@ -102,6 +90,7 @@ def train(config: DistillConfig) -> nn.Module:
                     model=model.module,
                     average=average,
                     optimizer=optimizer.optimizer,
+                    precision=fabric.strategy.precision,
                     identity=identity,
                 )
     student = average.module.get_submodule("student")
@@ -155,17 +144,3 @@ def _sampler(config: DistillConfig, regions: int) -> BatchSampler:
         paired_readings=config.paired_readings,
         disturb_probability=config.disturb_probability,
     )
-
-
-def _build(config: DistillConfig, teacher_dim: int) -> Distiller:
-    student = build_student(config.student.name, weights_of(config.student.weights))
-    model = Distiller(student, embedding_dim_of(student), teacher_dim, config.student.projector_hidden)
-    return model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch leaves it out
-
-
-def _optimizer(model: nn.Module, optim: OptimConfig) -> torch.optim.AdamW:
-    """Weight decay on matrices and filters; none on norms and biases."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=optim.learning_rate)

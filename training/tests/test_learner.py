@@ -1,0 +1,68 @@
+"""A run that goes on finds all of its state where the work is done, and the scale of its loss as it was."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies import SingleDeviceStrategy
+from test_distill_run import TEACHER_DIM, TinyStudent, tiny_batch
+
+from xmag_train.distill import learner
+from xmag_train.distill.checkpoint import Done, save_checkpoint
+from xmag_train.distill.config import DistillConfig, LossConfig, StudentConfig
+from xmag_train.distill.learner import Learner
+from xmag_train.distill.objective import objective
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DistillConfig:
+    monkeypatch.setattr(learner, "build_student", lambda *_: TinyStudent())
+    paths = {"regions": tmp_path, "out": tmp_path / "run", "cache": tmp_path}
+    return DistillConfig.model_validate({**paths, "student": StudentConfig(projector_hidden=16)})
+
+
+def begin(config: DistillConfig, fabric: Fabric) -> Learner:
+    return learner.start(config, fabric, TEACHER_DIM, identity="a run")
+
+
+def save(config: DistillConfig, fabric: Fabric, begun: Learner) -> None:
+    save_checkpoint(
+        config.out,
+        Done(1, 1.0),
+        model=begun.model.module,
+        average=begun.average,
+        optimizer=begun.optimizer.optimizer,
+        precision=fabric.strategy.precision,
+        identity="a run",
+    )
+
+
+def test_the_optimisers_state_is_put_where_its_parameters_lie(config: DistillConfig) -> None:
+    fabric = Fabric(accelerator="cpu", devices=1)
+    begun = begin(config, fabric)
+    tiles, targets = tiny_batch(4)
+    fabric.backward(objective(begun.model(tiles), targets, LossConfig())["loss"])
+    begun.optimizer.step()
+    save(config, fabric, begun)
+    elsewhere = Fabric(strategy=SingleDeviceStrategy(device=torch.device("meta")))  # stands for a GPU
+    resumed = begin(config, elsewhere)
+    state = resumed.optimizer.optimizer.state
+    assert resumed.done.steps == 1 and len(state) == len(list(resumed.model.parameters()))
+    assert {values["exp_avg"].device.type for values in state.values()} == {"meta"}
+    assert {value.device.type for value in resumed.average.module.state_dict().values()} == {"meta"}
+
+
+def test_the_scale_of_a_loss_in_fp16_is_kept(config: DistillConfig) -> None:
+    def half() -> tuple[Fabric, torch.amp.GradScaler]:
+        precision = MixedPrecision("16-mixed", device="cpu")
+        return Fabric(accelerator="cpu", devices=1, plugins=[precision]), precision.scaler
+
+    fabric, scaler = half()
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 128.0, "_growth_tracker": 7})
+    save(config, fabric, begin(config, fabric))
+    fabric, scaler = half()
+    begin(config, fabric)
+    kept = scaler.state_dict()
+    assert (kept["scale"], kept["_growth_tracker"]) == (128.0, 7)
