@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from slide_painter import load_painter
 
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.curate import REPORT_FILE, curate
 from xmag_train.data.select import farthest_first, is_duplicate, signature
+from xmag_train.data.shards import REGION_MPP, REGION_PX
+
+SIDE_PX = 2 * REGION_PX
 
 
 def test_the_second_point_is_the_farthest_and_the_third_lies_between() -> None:
@@ -45,6 +49,23 @@ def test_bad_slides_are_reported_skipped_and_not_read_again(tmp_path: Path) -> N
     (tmp_path / "bad.svs").unlink()  # read again, its error would be another
     assert curate(config, tmp_path / "out") == outcomes
     assert (tmp_path / "out" / REPORT_FILE).read_bytes() == before
+
+
+def test_a_resumed_run_that_ends_before_its_first_new_slide_forgets_none(tmp_path: Path) -> None:
+    painter = load_painter()
+    pixels = painter.he_like(SIDE_PX, SIDE_PX, REGION_MPP, [(0.0, 0.0, 1.0, 1.0)])
+    header = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"
+    for name in ("a", "b"):
+        painter.write_svs(tmp_path / f"{name}.svs", pixels, mpp=REGION_MPP, appmag=20, levels=(1, 4))
+    rows = [f"{name}.svs\t{name}\t{name}\ts\tliver\tl\tH&E\tA" for name in ("a", "b")]
+    (tmp_path / "slides.tsv").write_text("\n".join([header, *rows]) + "\n")
+    config, out = CurateConfig(slides=tmp_path / "slides.tsv", per_slide=1), tmp_path / "out"
+    assert [outcome.regions for outcome in curate(config, out)] == [1, 1]
+    before = (out / REPORT_FILE).read_bytes()
+    (out / f"{config.name}-000001.tar").unlink()  # where the second start breaks off
+    with pytest.raises(FileNotFoundError):
+        curate(config, out)
+    assert (out / REPORT_FILE).read_bytes() == before
 
 
 def test_a_folder_begun_with_another_config_or_order_is_refused(tmp_path: Path) -> None:

@@ -90,10 +90,11 @@ def curate(config: CurateConfig, out: Path) -> list[Outcome]:
                 for path in write_shards(regions, out, name, per_shard=config.per_slide):
                     path.replace(out / f"{name}.tar")
                 outcome = Outcome(slide.slide, len(regions), None)
+            # Those that the report knew came first: nothing that it says is lost.
+            write_text(report, "".join(json.dumps(vars(line)) + "\n" for line in (*outcomes, outcome)))
         elif outcome.regions:
             seen[slide.case] += [signature(region.pixels()) for region in read_shards([out / f"{name}.tar"])]
         outcomes.append(outcome)
-        write_text(report, "".join(json.dumps(vars(line)) + "\n" for line in outcomes))
     return outcomes
 
 
