@@ -43,6 +43,15 @@ def test_written_and_read_are_the_same(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
 
 
+def test_a_slides_name_may_be_longer_than_a_plain_tar_headers(tmp_path: Path) -> None:
+    plain = region(1)
+    named = Region(plain.jpeg, plain.meta.model_copy(update={"slide": "胃" * 80}))
+    paths = write_shards([named], tmp_path, "test")
+    assert list(read_shards(paths)) == [named]
+    again = write_shards([named], tmp_path / "again", "test")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
+
+
 def test_the_digest_depends_on_pixels_and_not_on_order() -> None:
     regions = [region(number) for number in range(3)]
     assert regions_sha256(regions) == regions_sha256(regions[::-1])

@@ -111,7 +111,7 @@ def regions_sha256(regions: Iterable[Region]) -> str:
 
 def _write_shard(regions: Sequence[Region], path: Path) -> Path:
     draft = path.with_name(f".{path.name}.part")
-    with tarfile.open(draft, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(draft, "w", format=tarfile.PAX_FORMAT) as tar:
         for region in regions:
             for kind, data in (("jpg", region.jpeg), ("json", region.meta.model_dump_json().encode())):
                 info = tarfile.TarInfo(f"{region.key}.{kind}")
