@@ -1,13 +1,20 @@
-"""The teacher's embeddings of every region are computed once, where the teacher lies."""
+"""The teacher's embeddings of every region are computed once, where the teacher lies; the 5x tiles are read once."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from test_shards import region
 from torch import nn
 
+from xmag_train.data.shards import Region
 from xmag_train.distill.targets import cached_targets
+from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.views import AugmentConfig
 
 
@@ -25,8 +32,29 @@ class Brightness(nn.Module):
         return tiles.float().mean(dim=(1, 2, 3))[:, None]
 
 
-def targets(root: Path, teacher: nn.Module, device: str) -> np.ndarray:
-    regions = [region(number) for number in range(2)]
+@dataclass(frozen=True)
+class Watched(Region):
+    """A region whose pixels are given as soon as ``may_go``; ``asked`` is set before."""
+
+    asked: threading.Event
+    may_go: threading.Event
+
+    def pixels(self) -> np.ndarray:
+        self.asked.set()
+        assert self.may_go.wait(timeout=60)
+        return super().pixels()
+
+
+def watched(*, may_go: bool) -> list[Watched]:
+    """The same two regions at every call, held back or not."""
+    gate = threading.Event()
+    if may_go:
+        gate.set()
+    return [Watched(plain.jpeg, plain.meta, threading.Event(), gate) for plain in (region(0), region(1))]
+
+
+def targets(root: Path, teacher: nn.Module, device: str, regions: list[Region] | None = None) -> np.ndarray:
+    regions = regions or [region(number) for number in range(2)]
     (plain,) = cached_targets(
         root / "t", regions, teacher, dim=1, views=1, config=AugmentConfig(), device=torch.device(device)
     )
@@ -44,3 +72,26 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
     again = Brightness()
     np.testing.assert_array_equal(targets(tmp_path, again, "cpu"), first)
     assert first.shape == (2, 16, 1) and again.given == []
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        pytest.param(lambda root, regions: cached_tiles(root, regions), id="tiles"),
+        pytest.param(lambda root, regions: targets(root, Brightness(), "cpu", regions), id="targets"),
+    ],
+)
+def test_of_two_runs_that_start_together_one_fills_the_cache(
+    tmp_path: Path, fill: Callable[[Path, list[Watched]], np.ndarray]
+) -> None:
+    alone = fill(tmp_path / "alone", watched(may_go=True))
+    first, second = watched(may_go=False), watched(may_go=True)
+    with ThreadPoolExecutor(2) as pool:
+        filling = pool.submit(fill, tmp_path / "shared", first)
+        assert first[0].asked.wait(timeout=60)
+        waiting = pool.submit(fill, tmp_path / "shared", second)
+        assert not second[0].asked.wait(timeout=0.5)
+        first[0].may_go.set()
+        for done in (filling, waiting):
+            np.testing.assert_array_equal(done.result(), alone)
+    assert not second[0].asked.is_set()

@@ -1,7 +1,8 @@
 """The teacher's embeddings of every region and view, computed once and kept as float16.
 
 One file a view, `view-00.npy` [regions, 16, dim], so that a run with more views adds to what is there. A cache is
-named by all that decides its values; it is filled a region at a time and goes on where it was broken off.
+named by all that decides its values; it is filled a region at a time, by one process, and goes on where it was broken
+off.
 """
 
 import hashlib
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from torch import nn
 
+from xmag_train.alone import alone
 from xmag_train.data.shards import Region, regions_sha256
 from xmag_train.distill.views import AugmentConfig, draw_view, teacher_tiles
 from xmag_train.progress import track
+from xmag_train.write import write_json
 
 TILES = 16
 FLUSH_REGIONS = 16
@@ -51,38 +55,39 @@ def cached_targets(
     config: AugmentConfig,
     device: torch.device,
 ) -> list[NDArray[np.float16]]:
-    """For each view a read-only memory map float16 [regions, 16, dim]; what is missing is computed.
+    """For each view a read-only memory map float16 [regions, 16, dim]; what is missing is computed, and said so.
 
-    ``device``: where ``teacher`` lies.
+    ``device``: where ``teacher`` lies. Of runs that start together one computes, and the others wait.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     shape = (len(regions), TILES, dim)
-    for index in range(views):
-        done = _done(folder, index)
-        if done == len(regions):
+    for view in range(views):
+        if _done(folder, view) == len(regions):
             continue
-        path = folder / f"view-{index:02d}.npy"
-        mode = "r+" if done else "w+"
-        values = np.lib.format.open_memmap(path, mode=mode, dtype=np.float16, shape=shape)
-        for at in track(range(done, len(regions)), f"teacher, view {index + 1} of {views}"):
-            region = regions[at]
-            tiles = teacher_tiles(region.pixels(), draw_view(region.key, index, config))
-            values[at] = teacher(tiles.to(device)).float().cpu().numpy().astype(np.float16)
-            if at % FLUSH_REGIONS == FLUSH_REGIONS - 1 or at == len(regions) - 1:
-                values.flush()
-                _mark(folder, index, at + 1)
-        del values
-    return [np.load(folder / f"view-{index:02d}.npy", mmap_mode="r") for index in range(views)]
+        with alone(folder / "lock"):
+            done = _done(folder, view)
+            typer.echo(f"{folder}: {done} of {len(regions)} regions of view {view} are there", err=True)
+            mode = "r+" if done else "w+"
+            values = np.lib.format.open_memmap(_file(folder, view), mode=mode, dtype=np.float16, shape=shape)
+            for at in track(range(done, len(regions)), f"teacher, view {view + 1} of {views}"):
+                region = regions[at]
+                tiles = teacher_tiles(region.pixels(), draw_view(region.key, view, config))
+                values[at] = teacher(tiles.to(device)).float().cpu().numpy().astype(np.float16)
+                if at % FLUSH_REGIONS == FLUSH_REGIONS - 1 or at == len(regions) - 1:
+                    values.flush()
+                    write_json(_marker(folder, view), {"regions": at + 1})
+            del values
+    return [np.load(_file(folder, view), mmap_mode="r") for view in range(views)]
 
 
 def _done(folder: Path, view: int) -> int:
     """Number of regions of the view that are safely on disk."""
-    path = folder / f"view-{view:02d}.json"
+    path = _marker(folder, view)
     return int(json.loads(path.read_text())["regions"]) if path.exists() else 0
 
 
-def _mark(folder: Path, view: int, regions: int) -> None:
-    path = folder / f"view-{view:02d}.json"
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps({"regions": regions}))
-    draft.replace(path)
+def _file(folder: Path, view: int) -> Path:
+    return folder / f"view-{view:02d}.npy"
+
+
+def _marker(folder: Path, view: int) -> Path:
+    return folder / f"view-{view:02d}.json"

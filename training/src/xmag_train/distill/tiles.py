@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from xmag_train.alone import alone
 from xmag_train.data.shards import Region, regions_sha256
 from xmag_train.distill.readings import PYRAMID_MPP, READINGS, TILE_PX, read_at_5x
 from xmag_train.progress import track
@@ -22,17 +23,25 @@ def region_tiles(region: Region) -> NDArray[np.uint8]:
 
 
 def cached_tiles(root: Path, regions: Sequence[Region]) -> NDArray[np.uint8]:
-    """Read-only memory map uint8 [regions, readings, 224, 224, 3]; written by temp file and rename if missing."""
+    """Read-only memory map uint8 [regions, readings, 224, 224, 3]; written by temp file and rename if missing.
+
+    Of runs that start together one writes, and the others wait.
+    """
     names = "\n".join([regions_sha256(regions), *READINGS, *(region.key for region in regions)])
     path = root / f"tiles-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".part")
-        shape = (len(regions), len(READINGS), TILE_PX, TILE_PX, 3)
-        values = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
-        for at, region in enumerate(track(regions, "5x tiles")):
-            values[at] = region_tiles(region)
-        values.flush()
-        del values
-        draft.replace(path)
+        with alone(path.with_suffix(".lock")):
+            if not path.exists():
+                _write(path, regions)
     return np.load(path, mmap_mode="r")
+
+
+def _write(path: Path, regions: Sequence[Region]) -> None:
+    draft = path.with_suffix(".part")
+    shape = (len(regions), len(READINGS), TILE_PX, TILE_PX, 3)
+    values = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+    for at, region in enumerate(track(regions, "5x tiles")):
+        values[at] = region_tiles(region)
+    values.flush()
+    del values
+    draft.replace(path)
