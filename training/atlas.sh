@@ -6,7 +6,7 @@
 # It may be killed at any time and started again: what is finished is kept, what is half done goes on.
 #
 # Steps, in order; everything but the model goes below $RUNS:
-#   shards/                    the corpus as tar shards                      skipped when there
+#   shards/                    the corpus as tar shards                      skipped where `imported` lies there
 #   distill/first/{0..4,all}/  six distillations: each fold's leaves its cases out, "all" leaves none out
 #   distill/second/…           each goes on from its own first one, with more views
 #   distill/third/…            each goes on from its own second one

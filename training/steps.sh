@@ -39,10 +39,12 @@ bags() {
   "$BIN/xmag-train" bags --config "$(render "$@")"
 }
 
+# An import that was killed left some of the shards: only the file that is made last says that all are there.
 make_shards() {
-  if ! ls "$RUNS"/shards/*.tar >/dev/null 2>&1; then
+  if [ ! -f "$RUNS/shards/imported" ]; then
     : "${ATLAS:?name the folder of the region corpus: make train-atlas ATLAS=/path/to/atlas}"
     say "shards of $ATLAS"
     "$BIN/xmag-train" curate --atlas "$ATLAS" --out "$RUNS/shards"
+    touch "$RUNS/shards/imported"
   fi
 }

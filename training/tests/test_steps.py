@@ -1,0 +1,27 @@
+"""What atlas.sh and ablations.sh share, with a stand-in for the program, which writes down what it is asked for."""
+
+import os
+import subprocess
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def step(root: Path, command: str, then: str = "") -> list[str]:
+    """The commands that the program was asked for; ``then``: what it does besides, in bash."""
+    asked = root / "asked"
+    asked.write_text("")
+    program = root / "xmag-train"
+    program.write_text(f'#!/bin/bash\necho "$1" >>"{asked}"\n{then}\n')
+    program.chmod(0o755)
+    environment = {**os.environ, "RUNS": str(root / "runs"), "BIN": str(root), "ATLAS": str(root / "atlas")}
+    script = f"set -e; source training/steps.sh; {command}"
+    subprocess.run(["bash", "-c", script], cwd=REPOSITORY, env=environment, check=False, timeout=60)
+    return asked.read_text().split()
+
+
+def test_an_import_that_was_killed_is_made_again_and_a_whole_one_is_kept(tmp_path: Path) -> None:
+    write = f"mkdir -p {tmp_path}/runs/shards; touch {tmp_path}/runs/shards/atlas-000000.tar"
+    assert step(tmp_path, "make_shards", f"{write}; kill -KILL $$") == ["curate"]
+    assert step(tmp_path, "make_shards", write) == ["curate"]
+    assert step(tmp_path, "make_shards") == []
