@@ -11,7 +11,7 @@
 #   distill/second/…           each goes on from its own first one, with more views
 #   distill/third/…            each goes on from its own second one
 #   distill/{0..4,all}/        each goes on from its own third one, with three blocks less; "all" is shipped;
-#                              skipped where student.pt is there (then only measured, where fidelity.json is missing)
+#                              kept where finished, by the same recipe and from the same weights; else refused
 #   bags/student/{0..4,all}/   every slide's bag by each of the six students
 #   bags/teacher/, bags/imagenet/, bags/whole/{0..4}/
 #   mil/                       head cross-validated by case, then refit on all: head.pt, metrics.json, oof.csv

@@ -18,19 +18,14 @@ render() {
   echo "$RUNS/configs/$as.yaml"
 }
 
-# distil CONFIG OUT FOLD|all [sed expression …]
+# distil CONFIG OUT FOLD|all [sed expression …]; of a finished run it is soon told that it is the same.
 distil() {
   local config=$1 out=$2 fold=$3 leave_out=()
   shift 3
   [ "$fold" = all ] || leave_out=(--leave-out-fold "$fold")
-  local options=(--config "$(render "$config" "distill-${out//\//-}" "$@")" --out "$RUNS/distill/$out" "${leave_out[@]}")
-  if [ ! -f "$RUNS/distill/$out/student.pt" ]; then
-    say "distil $out"
-    "$BIN/xmag-train" distill "${options[@]}"
-  elif [ "$fold" != all ] && [ ! -f "$RUNS/distill/$out/fidelity.json" ]; then
-    say "measure $out"
-    "$BIN/xmag-train" distill-check "${options[@]}"
-  fi
+  say "distil $out"
+  config=$(render "$config" "distill-${out//\//-}" "$@")
+  "$BIN/xmag-train" distill --config "$config" --out "$RUNS/distill/$out" "${leave_out[@]}"
 }
 
 # bags CONFIG AS [sed expression …]

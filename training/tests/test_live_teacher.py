@@ -44,7 +44,7 @@ def made(root: Path, mode: str) -> tuple[TrainingData, Batch]:
         }
     )
     torch.manual_seed(0)  # of the teacher's weights
-    learnt = data.prepare(config, Fabric(accelerator="cpu", devices=1))
+    learnt = data.prepare(config, data.read_sources(config), Fabric(accelerator="cpu", devices=1))
     return learnt, BatchMaker(learnt.regions, learnt.tiles, learnt.targets, config).make(DRAWS)
 
 

@@ -25,3 +25,11 @@ def test_an_import_that_was_killed_is_made_again_and_a_whole_one_is_kept(tmp_pat
     assert step(tmp_path, "make_shards", f"{write}; kill -KILL $$") == ["curate"]
     assert step(tmp_path, "make_shards", write) == ["curate"]
     assert step(tmp_path, "make_shards") == []
+
+
+def test_a_finished_distillation_is_asked_for_too_and_judges_itself_what_is_left(tmp_path: Path) -> None:
+    left = tmp_path / "runs" / "distill" / "first" / "0"
+    left.mkdir(parents=True)
+    (left / "student.pt").touch()
+    (left / "fidelity.json").touch()
+    assert step(tmp_path, "distil distill-first first/0 0") == ["distill"]

@@ -33,10 +33,28 @@ class TinyTeacher(nn.Module):
         return quarters / 255.0 @ self.mix
 
 
-def run(shared: Path, out: Path, slowly: bool) -> None:
-    """Eight steps; with ``slowly`` the second half of them takes long enough to be killed in."""
+def tiny_config(shared: Path, out: Path) -> DistillConfig:
+    """Eight steps on eight regions, which are written if missing."""
     if not (shared / "regions").exists():
         write_shards([region(number) for number in range(REGIONS)], shared / "regions", "tiny")
+    return DistillConfig(
+        regions=shared / "regions",
+        out=out,
+        cache=shared / "cache",
+        teacher={"views": 1},
+        student=StudentConfig(projector_hidden=16),
+        loss=LossConfig(relational_weight=0.5),
+        optim=OptimConfig(epochs=4, batch_regions=4, views_per_region=1),
+        accelerator="cpu",
+        precision="32-true",
+        threads=1,
+        checkpoint_steps=3,
+        log_steps=1,
+    )
+
+
+def run(shared: Path, out: Path, slowly: bool) -> None:
+    """The run of ``tiny_config``; with ``slowly`` its steps take long enough to be killed in."""
     data.build_teacher = lambda *_: TinyTeacher()
     learner.build_student = lambda *_: TinyStudent()
     if slowly:
@@ -47,22 +65,7 @@ def run(shared: Path, out: Path, slowly: bool) -> None:
             return made(self, draws)
 
         BatchMaker.make = make_slowly
-    train.train(
-        DistillConfig(
-            regions=shared / "regions",
-            out=out,
-            cache=shared / "cache",
-            teacher={"views": 1},
-            student=StudentConfig(projector_hidden=16),
-            loss=LossConfig(relational_weight=0.5),
-            optim=OptimConfig(epochs=4, batch_regions=4, views_per_region=1),
-            accelerator="cpu",
-            precision="32-true",
-            threads=1,
-            checkpoint_steps=3,
-            log_steps=1,
-        )
-    )
+    train.train(tiny_config(shared, out))
 
 
 def share_gradients(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """All of a run at one step: what is needed to go on as if nothing had happened."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from lightning_fabric.plugins import Precision
 from torch import nn
 
 from xmag_train.distill.ema import WeightAverage
+from xmag_train.students.checkpoint import read_checkpoint
 from xmag_train.write import save_torch
 
 CHECKPOINT = "checkpoint.pt"
@@ -56,14 +58,13 @@ def load_checkpoint(
 ) -> Done:
     """Fill all, each where it lies, from `checkpoint.pt`; what was done, nothing without a file.
 
-    ValueError where the file belongs to a run of another config: mixing two would be neither.
+    ValueError where the file is of another run: mixing two would be neither.
     """
     path = folder / CHECKPOINT
     if not path.exists():
         return Done(0, 0.0)
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    if content["identity"] != identity:
-        raise ValueError(f"{path} was written by another config or other regions: choose another folder, or erase it")
+    refuse_another(path, content, identity)
     model.load_state_dict(content["model"])
     average.module.load_state_dict(content["average"])
     average.steps = content["average_steps"]
@@ -71,3 +72,20 @@ def load_checkpoint(
     precision.load_state_dict(content["precision"])
     torch.set_rng_state(content["torch_random"])
     return Done(int(content["step"]), content.get("wall_s"))
+
+
+def is_finished(student: Path, identity: str) -> bool:
+    """Whether the run has left its ``student``. ValueError for that of another run, which this one would replace."""
+    if not student.exists():
+        return False
+    refuse_another(student, read_checkpoint(student), identity)
+    return True
+
+
+def refuse_another(path: Path, content: Mapping[str, Any], identity: str) -> None:
+    """ValueError unless the file says that it is of the run ``identity``."""
+    if content.get("identity") != identity:
+        raise ValueError(
+            f"{path} is of a run by another config, or from other weights or regions: choose another folder, or erase "
+            f"{path.parent}"
+        )

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 import typer
 
-from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import left_out, region_targets
+from xmag_train.distill.data import left_out, read_sources, region_targets
 from xmag_train.distill.fidelity import Learnt, fidelity
 from xmag_train.distill.processes import is_first_process
 from xmag_train.distill.readings import READINGS
@@ -19,7 +18,6 @@ from xmag_train.distill.train import STUDENT_FILE, train
 from xmag_train.distill.weights import weights_of
 from xmag_train.students.checkpoint import load_student
 from xmag_train.students.registry import build_student
-from xmag_train.teachers.registry import build_teacher
 from xmag_train.write import write_json
 
 CHECK_FILE = "fidelity.json"
@@ -37,12 +35,12 @@ def read_config(config: Path, out: Path | None, leave_out_fold: int | None) -> D
 
 
 def run_distill(config: DistillConfig) -> None:
-    """Train, or go on where a run was broken off; then measure on the cases left out, if any."""
-    train(config)
+    """Train, or go on where a run was broken off; then measure on the cases left out, if any. Once finished, neither."""
+    learnt = train(config)
     if not is_first_process():
         return
-    typer.echo(config.out / STUDENT_FILE)
-    if left_out(config):
+    typer.echo(config.out / STUDENT_FILE if learnt else f"{config.out / STUDENT_FILE} is there, of this very run")
+    if left_out(config) and (learnt or not (config.out / CHECK_FILE).exists()):
         run_check(config, imagenet=False)
 
 
@@ -51,21 +49,19 @@ def run_check(config: DistillConfig, *, imagenet: bool, slides: Path | None = No
 
     ``slides``: whole slides, which may show cases that the run did learn from; their figures stand by themselves.
     """
-    cases = left_out(config)
-    if not cases:
+    if not left_out(config):
         raise typer.BadParameter("no case is left out: what a student has seen says nothing of how well it does")
     torch.set_num_threads(config.threads)
-    every = list(read_shards(shards_in(config.regions)))
-    rows = [at for at, region in enumerate(every) if region.meta.case in cases]
-    teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
-    (targets,) = region_targets(config, every, teacher, 1, torch.device("cpu"))
+    sources = read_sources(config)
+    every, rest = sources.every, sources.rows
+    rows = sorted(set(range(len(every))) - set(rest))
+    (targets,) = region_targets(config, sources, 1, torch.device("cpu"))
     if imagenet:
         student = build_student(config.student.name, weights_of(config.student.weights)).eval()
     else:
         student = load_student(config.out / STUDENT_FILE).module
     tiles = cached_tiles(config.cache, every)
     means = np.asarray(targets, dtype=np.float32).mean(axis=1)
-    rest = sorted(set(range(len(every))) - set(rows))
     learnt = Learnt(tiles[rest, READINGS.index("lanczos")], means[rest])
     figures = fidelity(student, tiles[rows], means[rows], [every[at].meta for at in rows], learnt)
     if slides is not None:

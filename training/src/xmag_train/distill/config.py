@@ -104,6 +104,10 @@ class DistillConfig(Config):
         return self
 
     def learning_json(self) -> str:
-        """All that decides what is learned: a run may be moved, and go on with other threads or more logging."""
-        rest = {"regions", "out", "cache", "folds", "num_nodes", "threads", "checkpoint_steps", "log_steps"}
-        return self.model_dump_json(exclude=rest)
+        """All that decides what is learned, but the weights, whose content does and not the place.
+
+        A run may be moved, and go on with other threads or more logging.
+        """
+        rest = ("regions", "out", "cache", "folds", "num_nodes", "threads", "checkpoint_steps", "log_steps")
+        weights = {"teacher": {"weights"}, "student": {"weights"}}
+        return self.model_dump_json(exclude={**dict.fromkeys(rest, True), **weights})

@@ -20,6 +20,19 @@ from xmag_train.distill.weights import weights_of
 from xmag_train.teachers.registry import Teacher, build_teacher
 
 
+class Sources(NamedTuple):
+    """What a run is made of: every region of the shards, the ``rows`` of those that it learns from, the teacher.
+
+    ``regions_sha256`` is of those that it learns from.
+    """
+
+    every: list[Region]
+    rows: list[int]
+    regions_sha256: str
+    teacher: Teacher
+    teacher_sha256: str
+
+
 class TrainingData(NamedTuple):
     """Row i of ``tiles`` and of each of ``targets`` belongs to ``regions[i]``; no left-out case is among them.
 
@@ -28,7 +41,6 @@ class TrainingData(NamedTuple):
     """
 
     regions: list[Region]
-    regions_sha256: str
     tiles: NDArray[np.uint8]
     targets: list[NDArray[np.float16]] | None
     teacher: nn.Module | None
@@ -49,8 +61,8 @@ def left_out(config: DistillConfig) -> frozenset[str]:
     return frozenset(cases)
 
 
-def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
-    """Read the regions and fill the caches; with several processes the first one fills, the others wait."""
+def read_sources(config: DistillConfig) -> Sources:
+    """The regions and the teacher. ValueError for a case to leave out that no region has."""
     every = list(read_shards(shards_in(config.regions)))
     without = left_out(config)
     known = {region.meta.case for region in every}
@@ -58,17 +70,21 @@ def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
         raise ValueError(f"cases to leave out that no region has: {sorted(without - known)[:5]}")
     rows = [at for at, region in enumerate(every) if region.meta.case not in without]
     teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
+    return Sources(every, rows, regions_sha256(every[at] for at in rows), teacher, module_sha256(teacher))
+
+
+def prepare(config: DistillConfig, sources: Sources, fabric: Fabric) -> TrainingData:
+    """Fill the caches; with several processes the first one fills, the others wait."""
+    every, rows, teacher = sources.every, sources.rows, sources.teacher
     dim = teacher.spec.dim
     with fabric.rank_zero_first():
         tiles = cached_tiles(config.cache, every)
         views = config.teacher.views if config.teacher.mode == "cached" else 1
-        targets = region_targets(config, every, teacher, views, fabric.device)
+        targets = region_targets(config, sources, views, fabric.device)
     normaliser = fit_normaliser(targets[0], rows, config.teacher.normalise)
-    kept = [every[at] for at in rows]
     live = config.teacher.mode == "live"
     return TrainingData(
-        regions=kept,
-        regions_sha256=regions_sha256(kept),
+        regions=[every[at] for at in rows],
         tiles=_rows_of(tiles, rows),
         targets=None if live else [_rows_of(view, rows) for view in targets],
         teacher=teacher.to(fabric.device) if live else None,
@@ -78,14 +94,14 @@ def prepare(config: DistillConfig, fabric: Fabric) -> TrainingData:
 
 
 def region_targets(
-    config: DistillConfig, regions: Sequence[Region], teacher: Teacher, views: int, device: torch.device
+    config: DistillConfig, sources: Sources, views: int, device: torch.device
 ) -> list[NDArray[np.float16]]:
     """The caches of ``views`` views; a frozen teacher learns nothing from the regions it is shown."""
-    sha256 = module_sha256(teacher)
-    folder = cache_folder(config.cache, regions, config.teacher.name, sha256, config.augment)
+    every, teacher = sources.every, sources.teacher
+    folder = cache_folder(config.cache, every, config.teacher.name, sources.teacher_sha256, config.augment)
     runner = teacher_on(device, teacher, config.threads)
     return cached_targets(
-        folder, regions, runner, dim=teacher.spec.dim, views=views, config=config.augment, device=device
+        folder, every, runner, dim=teacher.spec.dim, views=views, config=config.augment, device=device
     )
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
 from xmag_train.distill.batches import Batch, BatchMaker
-from xmag_train.distill.checkpoint import Done, save_checkpoint
+from xmag_train.distill.checkpoint import Done, is_finished, save_checkpoint
 from xmag_train.distill.collage import collage
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import prepare
+from xmag_train.distill.data import Sources, prepare, read_sources
 from xmag_train.distill.learner import start
 from xmag_train.distill.metrics_file import MetricsFile
 from xmag_train.distill.normalise import Normaliser
@@ -23,6 +23,7 @@ from xmag_train.distill.objective import objective
 from xmag_train.distill.processes import launch
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
+from xmag_train.distill.weights import weights_identity
 from xmag_train.progress import Clock, track
 from xmag_train.students.checkpoint import save_student
 
@@ -31,17 +32,23 @@ METRICS_FILE = "metrics.jsonl"
 PREFETCHED = 2
 
 
-def train(config: DistillConfig) -> nn.Module:
-    """Run (or go on with) the distillation; the averaged student, which also lies in `student.pt`."""
+def train(config: DistillConfig) -> bool:
+    """Run (or go on with) the distillation, which leaves the averaged student in `student.pt`.
+
+    False where it lies there already. ValueError where the folder is of another run.
+    """
     fabric = launch(config)
     torch.set_num_threads(config.threads)
     if fabric.device.type == "cpu":
         keep_freed_memory()
     fabric.seed_everything(config.seed)
-    data = prepare(config, fabric)
+    sources = read_sources(config)
+    identity = run_identity(config, sources, fabric.world_size)
+    if is_finished(config.out / STUDENT_FILE, identity):
+        return False
+    data = prepare(config, sources, fabric)
     optim = config.optim
     sampler = _sampler(config, len(data.regions))
-    identity = run_identity(config, data.regions_sha256, fabric.world_size)
     model, average, optimizer, done = start(config, fabric, data.teacher_dim, identity)
     metrics = MetricsFile(config.out / METRICS_FILE, done.steps) if fabric.is_global_zero else None
 
@@ -96,18 +103,27 @@ def train(config: DistillConfig) -> nn.Module:
     student = average.module.get_submodule("student")
     if fabric.is_global_zero:
         plain = config.model_dump(mode="json")
-        save_student(config.out / STUDENT_FILE, config.student.name, student.state_dict(), plain, data.regions_sha256)
+        save_student(
+            config.out / STUDENT_FILE,
+            config.student.name,
+            student.state_dict(),
+            plain,
+            sources.regions_sha256,
+            identity=identity,
+        )
     fabric.barrier()
-    return student
+    return True
 
 
-def run_identity(config: DistillConfig, regions_sha256: str, processes: int) -> str:
+def run_identity(config: DistillConfig, sources: Sources, processes: int) -> str:
     """Of all that decides what is learned: what goes on from a checkpoint must be the same run.
 
     ``processes`` count where there are several: each has its own collages, and on a CPU its own batch norms.
     """
     several = f" {processes} processes" if processes > 1 else ""
-    return hashlib.sha256((config.learning_json() + regions_sha256 + several).encode()).hexdigest()
+    student = weights_identity(config.student.weights)
+    parts = (config.learning_json(), student, sources.teacher_sha256, sources.regions_sha256 + several)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normaliser, device: torch.device) -> Tensor:
