@@ -1,10 +1,12 @@
 """A run that goes on finds all of its state where the work is done, and the scale of its loss as it was."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.accelerators import CPUAccelerator
 from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies import SingleDeviceStrategy
 from test_distill_run import TEACHER_DIM, TinyStudent, tiny_batch
@@ -14,6 +16,21 @@ from xmag_train.distill.checkpoint import Done, save_checkpoint
 from xmag_train.distill.config import DistillConfig, LossConfig, StudentConfig
 from xmag_train.distill.learner import Learner
 from xmag_train.distill.objective import objective
+
+
+class Elsewhere(CPUAccelerator):
+    """Stands for a GPU: tensors lie on torch's `meta`, where they have a place and no content."""
+
+    def setup_device(self, device: torch.device) -> None:
+        assert device.type == "meta"
+
+
+@pytest.fixture
+def parameters_move_in_place() -> Iterator[None]:
+    """To `meta` too, as they do to a GPU: an optimiser goes on with the same ones."""
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    yield
+    torch.__future__.set_swap_module_params_on_conversion(False)
 
 
 @pytest.fixture
@@ -39,6 +56,8 @@ def save(config: DistillConfig, fabric: Fabric, begun: Learner) -> None:
     )
 
 
+@pytest.mark.usefixtures("parameters_move_in_place")
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
 def test_the_optimisers_state_is_put_where_its_parameters_lie(config: DistillConfig) -> None:
     fabric = Fabric(accelerator="cpu", devices=1)
     begun = begin(config, fabric)
@@ -46,8 +65,8 @@ def test_the_optimisers_state_is_put_where_its_parameters_lie(config: DistillCon
     fabric.backward(objective(begun.model(tiles), targets, LossConfig())["loss"])
     begun.optimizer.step()
     save(config, fabric, begun)
-    elsewhere = Fabric(strategy=SingleDeviceStrategy(device=torch.device("meta")))  # stands for a GPU
-    resumed = begin(config, elsewhere)
+    elsewhere = SingleDeviceStrategy(device=torch.device("meta"), accelerator=Elsewhere())
+    resumed = begin(config, Fabric(strategy=elsewhere))
     state = resumed.optimizer.optimizer.state
     assert resumed.done.steps == 1 and len(state) == len(list(resumed.model.parameters()))
     assert {values["exp_avg"].device.type for values in state.values()} == {"meta"}

@@ -77,7 +77,7 @@ def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "fill",
     [
-        pytest.param(lambda root, regions: cached_tiles(root, regions), id="tiles"),
+        pytest.param(cached_tiles, id="tiles"),
         pytest.param(lambda root, regions: targets(root, Brightness(), "cpu", regions), id="targets"),
     ],
 )

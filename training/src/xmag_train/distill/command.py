@@ -35,7 +35,7 @@ def read_config(config: Path, out: Path | None, leave_out_fold: int | None) -> D
 
 
 def run_distill(config: DistillConfig) -> None:
-    """Train, or go on where a run was broken off; then measure on the cases left out, if any. Once finished, neither."""
+    """Train, or go on where a run was broken off; then measure on the cases left out, if any. Neither is done twice."""
     learnt = train(config)
     if not is_first_process():
         return
