@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 import typer
 from numpy.typing import NDArray
 from torch import nn
@@ -43,9 +42,14 @@ def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[s
     return read
 
 
-@torch.inference_mode()
+def cosines_of_slide(student: nn.Module, path: Path, reader: SlideReader) -> dict[str, float]:
+    """Way → median over the slide's tiles of the cosine to LANCZOS. SlideError's kinds where it cannot be read."""
+    read = slide_readings(path, reader, ReadingPlan())
+    return reading_cosines({way: embed(student, tiles) for way, tiles in read.items()})
+
+
 def slide_cosines(student: nn.Module, folder: Path) -> dict[str, dict[str, float]]:
-    """Slide → way → median over its tiles of the cosine to LANCZOS; what is no H&E slide with an mpp is left out."""
+    """Slide → ``cosines_of_slide``; what is no H&E slide with an mpp is left out."""
     found: dict[str, dict[str, float]] = {}
     reader = SlideReader()
     try:
@@ -53,11 +57,9 @@ def slide_cosines(student: nn.Module, folder: Path) -> dict[str, dict[str, float
             if not reader.alive:
                 reader = SlideReader()
             try:
-                read = slide_readings(path, reader, ReadingPlan())
+                found[path.name] = cosines_of_slide(student, path, reader)
             except SlideError as error:
                 typer.echo(f"{path.name}: {error.code}; left out", err=True)
-                continue
-            found[path.name] = reading_cosines({way: embed(student, tiles) for way, tiles in read.items()})
     finally:
         reader.close()
     return found

@@ -3,15 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from app.slides.reader import SlideReader
-from app.slides.types import ReadingPlan
-from xmag_train.distill.fidelity import embed as embed_tiles
-from xmag_train.distill.fidelity import reading_cosines
 from xmag_train.distill.readings import Reading
-from xmag_train.distill.slide_readings import slide_readings
+from xmag_train.distill.slide_readings import cosines_of_slide
 from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.fidelity import FloatArray, cosines, median_by_slide, rounded_down
 from xmag_train.export.tiles import TileSet
@@ -33,7 +29,6 @@ def region_cosines(embed: Callable[[NDArray[np.uint8]], FloatArray], held_out: T
     }
 
 
-@torch.inference_mode()
 def slide_cosines(slides: Sequence[SlideReadingConfig]) -> ByWay:
     """Of whole slides read by the service's reader, each by a student that never saw its case; by the file's name.
 
@@ -43,10 +38,7 @@ def slide_cosines(slides: Sequence[SlideReadingConfig]) -> ByWay:
     with SlideReader() as reader:
         for entry in track(slides, "readings of whole slides"):
             student = load_student(entry.student).module.eval()
-            read = slide_readings(entry.slide, reader, ReadingPlan())
-            for way, value in reading_cosines(
-                {way: embed_tiles(student, tiles) for way, tiles in read.items()}
-            ).items():
+            for way, value in cosines_of_slide(student, entry.slide, reader).items():
                 of_way = found.setdefault(way, {})
                 of_way[entry.slide.name] = min(value, of_way.get(entry.slide.name, value))
     return found

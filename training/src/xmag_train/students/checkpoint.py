@@ -1,6 +1,5 @@
 """A distilled student on disk: `student.pt`."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xmag_train.students.registry import build_student
+from xmag_train.write import save_torch
 
 
 class LoadedStudent(NamedTuple):
@@ -37,9 +37,7 @@ def save_student(
         "regions_sha256": regions_sha256,
         **more,
     }
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(content, draft)
-    draft.replace(path)
+    save_torch(path, content)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

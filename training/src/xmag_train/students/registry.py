@@ -23,31 +23,25 @@ class StudentEntry:
     """``build``: an empty student. ``backbone``: the attribute that published weights fill; None for all of it.
 
     ``hub``: repository of those weights; None where a Python package brings them (weights "imagenet").
-    ``licence``: of the published weights.
     """
 
     build: Callable[[], nn.Module]
     backbone: str | None
     hub: str | None
-    licence: str
 
 
 LEAN = (1.0, 0.5, 0.5, 0.75, 0.75, 0.75, 0.75)
 STUDENTS: dict[str, StudentEntry] = {
-    "efficientnet_lite0": StudentEntry(Student, None, None, "Apache-2.0"),
-    "efficientnet_lite0_160": StudentEntry(lambda: Student(side_px=160), None, None, "Apache-2.0"),
-    "efficientnet_lite0_192": StudentEntry(lambda: Student(side_px=192), None, None, "Apache-2.0"),
+    "efficientnet_lite0": StudentEntry(Student, None, None),
+    "efficientnet_lite0_160": StudentEntry(lambda: Student(side_px=160), None, None),
+    "efficientnet_lite0_192": StudentEntry(lambda: Student(side_px=192), None, None),
     # Without one block of each run of repeats that a tile's embedding changes least by (docs/recipe.md).
-    "efficientnet_lite0_192_short": StudentEntry(lambda: Student(192, left_out=(4, 7, 10)), None, None, "Apache-2.0"),
+    "efficientnet_lite0_192_short": StudentEntry(lambda: Student(192, left_out=(4, 7, 10)), None, None),
     # That with fewer hidden channels, fewest where the maps are large.
-    "efficientnet_lite0_192_lean": StudentEntry(lambda: Student(192, (4, 7, 10), LEAN), None, None, "Apache-2.0"),
-    "efficientvit_m2": StudentEntry(EfficientVitStudent, "net", "timm/efficientvit_m2.r224_in1k", "MIT"),
-    "dinov2_vits14": StudentEntry(
-        lambda: VitStudent(VIT_SMALL), "vit", "timm/vit_small_patch14_dinov2.lvd142m", "Apache-2.0"
-    ),
-    "dinov2_vitb14": StudentEntry(
-        lambda: VitStudent(VIT_BASE), "vit", "timm/vit_base_patch14_dinov2.lvd142m", "Apache-2.0"
-    ),
+    "efficientnet_lite0_192_lean": StudentEntry(lambda: Student(192, (4, 7, 10), LEAN), None, None),
+    "efficientvit_m2": StudentEntry(EfficientVitStudent, "net", "timm/efficientvit_m2.r224_in1k"),
+    "dinov2_vits14": StudentEntry(lambda: VitStudent(VIT_SMALL), "vit", "timm/vit_small_patch14_dinov2.lvd142m"),
+    "dinov2_vitb14": StudentEntry(lambda: VitStudent(VIT_BASE), "vit", "timm/vit_base_patch14_dinov2.lvd142m"),
 }
 
 
