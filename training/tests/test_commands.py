@@ -108,3 +108,9 @@ def test_every_command_tells_what_it_wants(command: str) -> None:
     told = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
     assert told.exit_code == 0
     assert "--config" in told.output
+
+
+def test_a_model_with_random_heads_is_written_only_where_it_is_told_to_be() -> None:
+    told = CliRunner().invoke(app, ["export-untrained"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+    assert told.exit_code == 2
+    assert "--out" in told.output

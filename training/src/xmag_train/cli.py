@@ -19,11 +19,11 @@ def _commands() -> None:
 
 @app.command()
 def export_untrained(
-    out: Annotated[Path, typer.Option(help="Folder to write, named as the model.")] = Path("models/xmag-lite0"),
+    out: Annotated[Path, typer.Option(help="Folder to write, named as the model.")],
     seed: Annotated[int, typer.Option(help="Of the head's random weights.")] = 0,
     commit: Annotated[str | None, typer.Option(help="Recorded as source; default: this checkout's.")] = None,
 ) -> None:
-    """ImageNet student and untrained head: for integration, never for diagnosis."""
+    """A model with random heads, for trying the chain: its scores mean nothing."""
     written = write_model(untrained_spec(seed, commit or source_commit()), out)
     for file in written.manifest.files():
         size_mb = (out / file.name).stat().st_size / 1e6

