@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ import torch
 from test_shards import region
 from torch import nn
 
-from xmag_train.data.shards import Region
+from xmag_train.data.shards import Region, write_shards
 from xmag_train.distill.targets import cached_targets
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.views import AugmentConfig
+from xmag_train.mil import encode
+from xmag_train.mil.bags_command import BagsConfig, make_bags
 
 
 class Brightness(nn.Module):
@@ -23,6 +26,7 @@ class Brightness(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.spec = SimpleNamespace(dim=1)
         self.given: list[str] = []
 
     def forward(self, tiles: torch.Tensor) -> torch.Tensor:
@@ -65,6 +69,19 @@ def test_the_teacher_is_given_tiles_where_it_lies(tmp_path: Path) -> None:
     teacher = Brightness()
     targets(tmp_path, teacher, "meta")  # stands for a GPU
     assert teacher.given == ["meta", "meta"]
+
+
+def test_bags_for_want_of_a_cache_are_made_on_the_device_asked_for_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher = Brightness()
+    monkeypatch.setattr(encode, "build_teacher", lambda *_: teacher)
+    write_shards([region(0), region(1)], tmp_path / "shards", "tiny")
+    encoder = encode.EncoderConfig(kind="teacher", name="efficientnet_lite2")
+    place = {"shards": tmp_path / "shards", "out": tmp_path / "bags", "cache": tmp_path / "cache"}
+    assert make_bags(BagsConfig(**place, encoder=encoder, device="meta")) == 1
+    assert teacher.given == ["meta", "meta"]
+    assert "0 of 2 regions of view 0 are there" in capsys.readouterr().err
 
 
 def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:
