@@ -45,7 +45,7 @@ def made(root: Path, mode: str) -> tuple[TrainingData, Batch]:
     )
     torch.manual_seed(0)  # of the teacher's weights
     learnt = data.prepare(config, data.read_sources(config), Fabric(accelerator="cpu", devices=1))
-    return learnt, BatchMaker(learnt.regions, learnt.tiles, learnt.targets, config).make(DRAWS)
+    return learnt, BatchMaker(learnt, config).make(DRAWS)
 
 
 def test_live_and_cached_give_the_same_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xmag_train.data.shards import Region
 from xmag_train.distill.config import DistillConfig
+from xmag_train.distill.data import TrainingData
 from xmag_train.distill.disturbance import disturb
 from xmag_train.distill.readings import READINGS
 from xmag_train.distill.sampler import Draw
@@ -31,16 +31,10 @@ class Batch(NamedTuple):
 
 
 class BatchMaker:
-    """Cuts what a draw asks for out of the caches; ``targets`` None means a live teacher."""
+    """Cuts what a draw asks for out of the caches."""
 
-    def __init__(
-        self,
-        regions: Sequence[Region],
-        tiles: NDArray[np.uint8],
-        targets: Sequence[NDArray[np.float16]] | None,
-        config: DistillConfig,
-    ) -> None:
-        self._regions, self._tiles, self._targets = regions, tiles, targets
+    def __init__(self, data: TrainingData, config: DistillConfig) -> None:
+        self._regions, self._rows, self._tiles, self._targets = data.regions, data.rows, data.tiles, data.targets
         self._augment = config.augment
         self._readings = [READINGS.index(reading) for reading in config.readings]
 
@@ -52,7 +46,7 @@ class BatchMaker:
         return Batch(tiles, torch.stack([self._target(draw, self._targets) for draw in draws]), None)
 
     def _student_tile(self, draw: Draw) -> Tensor:
-        tile = np.array(self._tiles[draw.region, self._readings[draw.reading]])
+        tile = np.array(self._tiles[self._rows[draw.region], self._readings[draw.reading]])
         if draw.disturbance is not None:
             tile = disturb(tile, np.random.default_rng(draw.disturbance))
         pixels = torch.from_numpy(tile)
@@ -60,7 +54,7 @@ class BatchMaker:
         return draw.symmetry.apply(view.apply(pixels))
 
     def _target(self, draw: Draw, targets: Sequence[NDArray[np.float16]]) -> Tensor:
-        return move_tokens(torch.from_numpy(np.array(targets[draw.view][draw.region])), draw.symmetry)
+        return move_tokens(torch.from_numpy(np.array(targets[draw.view][self._rows[draw.region]])), draw.symmetry)
 
     def _teacher_tiles(self, draw: Draw) -> Tensor:
         """The view's tiles, in the places to which the draw's own symmetry moves them: each tile stays as it is."""

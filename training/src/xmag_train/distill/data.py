@@ -1,6 +1,5 @@
 """What a run learns from: regions without the left-out cases, their 5x tiles, the teacher's targets."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,13 +33,14 @@ class Sources(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """Row i of ``tiles`` and of each of ``targets`` belongs to ``regions[i]``; no left-out case is among them.
+    """Row ``rows[i]`` of ``tiles`` and of each of ``targets`` belongs to ``regions[i]``, of no case that is left out.
 
-    tiles uint8 [regions, readings, 224, 224, 3]; targets one float16 [regions, 16, D] a view, or None with a live
-    ``teacher``.
+    tiles uint8 [every, readings, 224, 224, 3]; targets one float16 [every, 16, D] a view, or None with a live
+    ``teacher``. Both are the caches' memory maps, so that the processes of a machine share its memory.
     """
 
     regions: list[Region]
+    rows: list[int]
     tiles: NDArray[np.uint8]
     targets: list[NDArray[np.float16]] | None
     teacher: nn.Module | None
@@ -85,8 +85,9 @@ def prepare(config: DistillConfig, sources: Sources, fabric: Fabric) -> Training
     live = config.teacher.mode == "live"
     return TrainingData(
         regions=[every[at] for at in rows],
-        tiles=_rows_of(tiles, rows),
-        targets=None if live else [_rows_of(view, rows) for view in targets],
+        rows=rows,
+        tiles=tiles,
+        targets=None if live else targets,
         teacher=teacher.to(fabric.device) if live else None,
         teacher_dim=dim,
         normaliser=normaliser,
@@ -103,8 +104,3 @@ def region_targets(
     return cached_targets(
         folder, every, runner, dim=teacher.spec.dim, views=views, config=config.augment, device=device
     )
-
-
-def _rows_of(values: np.ndarray, rows: Sequence[int]) -> np.ndarray:
-    """The rows in memory: regions are few enough, and random access to a file is slow."""
-    return np.ascontiguousarray(values[np.asarray(rows)])

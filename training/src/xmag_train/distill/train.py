@@ -54,7 +54,7 @@ def train(config: DistillConfig) -> bool:
 
     steps = optim.epochs * sampler.steps_per_epoch
     warmup_steps = round(optim.warmup_epochs * sampler.steps_per_epoch)
-    maker = BatchMaker(data.regions, data.tiles, data.targets, config)
+    maker = BatchMaker(data, config)
     clock = Clock(done.wall_s)
 
     def make(step: int) -> Batch:

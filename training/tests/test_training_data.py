@@ -1,0 +1,34 @@
+"""What a run learns from lies in the caches, not in each process's memory; the cases left out are passed over."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from tiny_distill import TinyTeacher, tiny_config
+
+from xmag_train.distill import data
+from xmag_train.distill.batches import BatchMaker
+from xmag_train.distill.readings import READINGS
+from xmag_train.distill.sampler import Draw
+from xmag_train.distill.symmetry import Symmetry
+from xmag_train.distill.tiles import region_tiles
+from xmag_train.distill.views import PLAIN, teacher_tiles
+
+
+def test_a_draw_gets_its_own_regions_rows_of_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "build_teacher", lambda *_: TinyTeacher())
+    config = tiny_config(tmp_path, tmp_path / "run").model_copy(update={"leave_out_cases": ("case0",)})
+    learnt = data.prepare(config, data.read_sources(config), Fabric(accelerator="cpu", devices=1))
+    assert {region.meta.case for region in learnt.regions} == {"case1"}
+    assert learnt.targets is not None
+    assert all(isinstance(cache, np.memmap) for cache in (learnt.tiles, *learnt.targets))
+    places = range(len(learnt.regions))
+    made = BatchMaker(learnt, config).make([Draw(at, 0, 1, Symmetry()) for at in places])
+    reading = READINGS.index(config.readings[1])
+    assert made.targets is not None
+    for at, region in enumerate(learnt.regions):
+        np.testing.assert_array_equal(made.tiles[at], region_tiles(region)[reading])
+        wanted = TinyTeacher()(teacher_tiles(region.pixels(), PLAIN))
+        torch.testing.assert_close(made.targets[at].float(), wanted, rtol=1e-2, atol=1e-2)  # the cache's float16
