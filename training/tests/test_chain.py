@@ -133,6 +133,13 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
     }
     run("distill", "--config", yaml(tmp_path / "distill.yaml", distil))
     student = tmp_path / "distill" / "student.pt"
+    fidelity = tmp_path / "distill" / "fidelity.json"
+    measured = fidelity.stat().st_mtime_ns
+    assert "is there, of this very run" in run("distill", "--config", tmp_path / "distill.yaml")
+    assert fidelity.stat().st_mtime_ns == measured
+    fidelity.unlink()  # as where it was killed before it could measure
+    run("distill", "--config", tmp_path / "distill.yaml")
+    assert fidelity.is_file()
 
     encoder = {"kind": "student", "name": "efficientnet_lite0", "weights": str(student)}
     bags = {"shards": regions, "encoder": encoder, "out": tmp_path / "bags"}

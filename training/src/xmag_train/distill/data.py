@@ -40,6 +40,7 @@ class TrainingData(NamedTuple):
     """
 
     regions: list[Region]
+    regions_sha256: str
     rows: list[int]
     tiles: NDArray[np.uint8]
     targets: list[NDArray[np.float16]] | None
@@ -85,6 +86,7 @@ def prepare(config: DistillConfig, sources: Sources, fabric: Fabric) -> Training
     live = config.teacher.mode == "live"
     return TrainingData(
         regions=[every[at] for at in rows],
+        regions_sha256=sources.regions_sha256,
         rows=rows,
         tiles=tiles,
         targets=None if live else targets,

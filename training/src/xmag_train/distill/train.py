@@ -47,6 +47,7 @@ def train(config: DistillConfig) -> bool:
     if is_finished(config.out / STUDENT_FILE, identity):
         return False
     data = prepare(config, sources, fabric)
+    del sources  # with the teacher, which may take much of a GPU, where it does not run live
     optim = config.optim
     sampler = _sampler(config, len(data.regions))
     model, average, optimizer, done = start(config, fabric, data.teacher_dim, identity)
@@ -108,7 +109,7 @@ def train(config: DistillConfig) -> bool:
             config.student.name,
             student.state_dict(),
             plain,
-            sources.regions_sha256,
+            data.regions_sha256,
             identity=identity,
         )
     fabric.barrier()
