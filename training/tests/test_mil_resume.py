@@ -8,6 +8,7 @@ import torch
 from cohort_maker import LABELS, make_bags, make_cohort
 from killed import run_until_killed
 
+from xmag_train.cohort.table import read_rows, write_rows
 from xmag_train.mil.command import train_mil
 from xmag_train.mil.config import MilConfig
 from xmag_train.write import save_torch
@@ -74,3 +75,43 @@ def test_what_another_encoder_left_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "other").rename(tmp_path / "bags")
     assert train_mil(config)["inner_losses_by_epoch"] != before["inner_losses_by_epoch"]
     assert (tmp_path / "run" / "head.pt").stat().st_mtime_ns != head
+
+
+def test_other_features_of_the_same_encoder_are_learnt_anew(tmp_path: Path) -> None:
+    """As where a model's int8 student takes the place of its fp32 one: heads are bound to the same checkpoint."""
+    rows = make_cohort(tmp_path)
+    content = written_config(tmp_path, make_bags(tmp_path, "bags", rows, 3.0))
+    content["fit"] = {"hidden": 8, "learning_rate": 0.02, "epochs": 1}
+    config = MilConfig.model_validate({**content, "out": tmp_path / "run"})
+    train_mil(config)
+    oof = (tmp_path / "run" / "oof.csv").read_text()
+    make_bags(tmp_path, "bags", rows, 2.9)
+    train_mil(config)
+    assert (tmp_path / "run" / "oof.csv").read_text() != oof
+
+
+def test_a_corrected_label_or_case_is_learnt_anew(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    content = written_config(tmp_path, make_bags(tmp_path, "bags", rows, 3.0))
+    content["fit"] = {"hidden": 8, "learning_rate": 0.02, "epochs": 1}
+    config = MilConfig.model_validate({**content, "out": tmp_path / "run"})
+
+    def outcome() -> tuple[list[float], list[str], int]:
+        train_mil(config)
+        first = json.loads((tmp_path / "run" / "folds" / "fold-1.json").read_text())
+        return first["logits"], first["slides"], (tmp_path / "run" / "head.pt").stat().st_mtime_ns
+
+    def rewrite(changed: dict[str, dict[str, str]]) -> None:
+        table = read_rows(tmp_path / "labels.csv", ["slide"])
+        told = [{**row, **changed.get(row["slide"], {})} for row in table]
+        write_rows(tmp_path / "labels.csv", list(told[0]), [list(row.values()) for row in told])
+
+    before = outcome()
+    assert outcome() == before
+    rewrite({"s7-0": {"grade": "benign"}})
+    corrected = outcome()
+    assert corrected[0] != before[0] and corrected[2] != before[2]
+    rewrite({"s2-0": {"case": "c4"}, "s4-0": {"case": "c2"}})  # of the folds 1 and 2
+    swapped = outcome()
+    assert "s2-0" in corrected[1] and "s2-0" not in swapped[1] and "s4-0" in swapped[1]
+    assert swapped[2] != corrected[2]

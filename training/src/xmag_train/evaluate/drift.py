@@ -14,7 +14,7 @@ import torch
 
 from xmag_train.cohort.table import Cohort, fold_of_cases
 from xmag_train.evaluate.config import MilTask, WholeSlides
-from xmag_train.mil.bags import bag_folder, read_bag
+from xmag_train.mil.bags import path_of_fold, read_bag
 from xmag_train.mil.checkpoint import load_fold_head
 from xmag_train.progress import track
 
@@ -53,7 +53,7 @@ class Drift:
 def corpus_bags(pattern: str, cohort: Cohort, folds: Mapping[str, int]) -> list[Judged]:
     """The task's own bags, each judged by its case's fold."""
     return [
-        Judged(bag_folder(pattern, folds[row.case]) / f"{row.slide}.h5", folds[row.case])
+        Judged(path_of_fold(pattern, folds[row.case]) / f"{row.slide}.h5", folds[row.case])
         for row in sorted(cohort.rows, key=lambda row: folds[row.case])
     ]
 
@@ -68,7 +68,7 @@ def whole_bags(named: WholeSlides, cohort: Cohort, folds_csv: Path) -> list[Judg
     found = []
     for name, case in cases.items():
         fold = fold_of.get(case, min(fold_of.values()))
-        found.append(Judged(bag_folder(named.bags, fold) / f"{name}.h5", fold, named=True))
+        found.append(Judged(path_of_fold(named.bags, fold) / f"{name}.h5", fold, named=True))
     missing = [str(judged.path) for judged in found if not judged.path.is_file()]
     if missing:
         raise FileNotFoundError(f"{len(missing)} bags of whole slides are missing, such as {missing[:3]}: `embed` them")

@@ -11,7 +11,7 @@ from xmag_train.cohort.table import Cohort
 from xmag_train.finetune.fit import fit_projection
 from xmag_train.metrics.bootstrap import Interval, UndefinedFigureError, interval
 from xmag_train.metrics.retrieval import agreement_rows, same_case_rows, same_organ_rows
-from xmag_train.mil.bags import bag_folder, read_bag
+from xmag_train.mil.bags import path_of_fold, read_bag
 from xmag_train.progress import track
 
 NEIGHBOURS = 10
@@ -157,8 +157,8 @@ def _instances(
     """(arm's, teacher's, slide of each) of the same places. ValueError where the two bags hold other places."""
     mine, theirs, owners = [], [], []
     for slide in slides:
-        own = read_bag(bag_folder(pattern, fold) / f"{slide}.h5")
-        other = read_bag(bag_folder(teacher, fold) / f"{slide}.h5")
+        own = read_bag(path_of_fold(pattern, fold) / f"{slide}.h5")
+        other = read_bag(path_of_fold(teacher, fold) / f"{slide}.h5")
         if not np.array_equal(own.coords, other.coords):
             raise ValueError(f"{slide}: the arms' bags hold different places")
         mine.append(own.features)

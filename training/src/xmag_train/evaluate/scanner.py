@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xmag_train.cohort.table import fold_of_cases, read_rows
 from xmag_train.evaluate.unseen import case_of_slides
-from xmag_train.mil.bags import bag_folder, read_features
+from xmag_train.mil.bags import path_of_fold, read_features
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def scanner_shift(arm: str, pattern: str, pairs: Sequence[Pair]) -> ScannerShift
     """``pattern``: of the arm's bags; each encoder's folder holds those of all pairs. FileNotFoundError where not."""
     same: list[NDArray[np.float64]] = []
     other: list[NDArray[np.float64]] = []
-    folders = [bag_folder(pattern, pair.fold) for pair in pairs]
+    folders = [path_of_fold(pattern, pair.fold) for pair in pairs]
     cases = np.asarray([pair.case for pair in pairs])
     for folder in dict.fromkeys(folders):
         unseen = np.asarray([one == folder for one in folders])

@@ -12,6 +12,7 @@ from xmag_train.cohort.folds import CaseStrata, assign_folds
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
 from xmag_train.finetune.slides import TunedSlide
+from xmag_train.mil.bags import path_of_fold
 from xmag_train.mil.fit import Example, bag_loss, class_weights, fit_head
 from xmag_train.mil.keep import KeptFit, KeptFits
 from xmag_train.students.checkpoint import load_student
@@ -86,6 +87,6 @@ def judge(model: TunedModel, slides: Sequence[TunedSlide]) -> np.ndarray:
 
 def student_of(pattern: str, fold: int | None) -> tuple[str, nn.Module, Path]:
     """(name, module, file) of the fold's student; None: of the one distilled on all."""
-    path = Path(pattern.replace("{fold}", "all" if fold is None else str(fold)))
+    path = path_of_fold(pattern, fold)
     name, module = load_student(path)
     return name, module, path

@@ -56,9 +56,15 @@ def read_bag(path: Path) -> Bag:
     return bag
 
 
-def bag_folder(pattern: str, fold: int | None) -> Path:
-    """The folder of a fold: `{fold}` in ``pattern`` stands for its number, or for `all` (None)."""
+def path_of_fold(pattern: str, fold: int | None) -> Path:
+    """A fold's folder or file: `{fold}` in ``pattern`` stands for its number, or for `all` (None)."""
     return Path(pattern.replace("{fold}", "all" if fold is None else str(fold)))
+
+
+def check_bags(pattern: str, folds: Iterable[int | None], slides: Sequence[str]) -> None:
+    """FileNotFoundError unless every slide has its bag in the folder of each of ``folds``; None: of all."""
+    for folder in dict.fromkeys(path_of_fold(pattern, fold) for fold in folds):
+        _existing(folder, slides)
 
 
 def read_features(folder: Path, slides: Iterable[str]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from xmag_train.cohort.table import Cohort
-from xmag_train.mil.bags import bag_folder, bag_stamps, read_bag
+from xmag_train.mil.bags import bag_stamps, check_bags, path_of_fold, read_bag
 from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.crossval import examples_of, fingerprint, fold_numbers, out_of_fold, run_fold
@@ -26,7 +26,7 @@ def run_mil(path: Path, out: Path | None) -> None:
 
 
 def train_mil(config: MilConfig) -> dict[str, Any]:
-    """Run it all; the content of metrics.json. What is there from the same config and bags is not run again."""
+    """Run it all; the content of metrics.json. What is there from the same config, tables and bags is not run again."""
     cohort, folds = config.read_tables()
     results = [run_fold(config, cohort, folds, fold) for fold in track(fold_numbers(folds), "folds")]
     logits = out_of_fold(cohort, results)
@@ -42,9 +42,9 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
 
 def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> Effort | None:
     """Write `head.pt`, taught on every slide, and say what it took. ValueError for bags of more than one encoder."""
-    folder, path = bag_folder(config.bags, None), config.out / "head.pt"
+    folder, path = path_of_fold(config.bags, None), config.out / "head.pt"
     stamps = bag_stamps(folder, [row.slide for row in cohort.rows])
-    key = json.dumps([fingerprint(config, {}, stamps), epochs])
+    key = json.dumps([fingerprint(config, cohort, {}, stamps), epochs])
     if path.is_file() and (found := load_head(path)[1]).fingerprint == key:
         return found.effort
     examples = examples_of(cohort.rows, folder)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xmag_train.cohort.table import Cohort, SlideRow
-from xmag_train.mil.bags import bag_folder, bag_stamps, common_encoder, read_features
+from xmag_train.mil.bags import bag_stamps, common_encoder, path_of_fold, read_features
 from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.fit import Example, choose_epochs, fit_head, logits_of
@@ -34,8 +34,8 @@ def split(cohort: Cohort, folds: Mapping[str, int], fold: int) -> tuple[list[Sli
 def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: int) -> FoldResult:
     """One fold, or its result from an earlier run of the very same config."""
     path = config.out / "folds" / f"fold-{fold}.json"
-    folder = bag_folder(config.bags, fold)
-    key = fingerprint(config, folds, bag_stamps(folder, [row.slide for row in cohort.rows]))
+    folder = path_of_fold(config.bags, fold)
+    key = fingerprint(config, cohort, folds, bag_stamps(folder, [row.slide for row in cohort.rows]))
     found = read_fold(path, key)
     if found is not None:
         return found
@@ -76,10 +76,11 @@ def read_fold(path: Path, key: str) -> FoldResult | None:
     return FoldResult.model_validate(content) if content.pop("fingerprint") == key else None
 
 
-def fingerprint(config: MilConfig, folds: Mapping[str, int], stamps: Sequence[str]) -> str:
-    """What a fold's result depends on; ``stamps`` stand for its bags."""
+def fingerprint(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], stamps: Sequence[str]) -> str:
+    """What a fold's result depends on; ``stamps`` stand for the bags of the cohort's rows."""
     settings = config.model_dump(mode="json", exclude={"out": True, "fit_all": True, "fit": {"keep_s"}})
-    digest = hashlib.sha256("\n".join(stamps).encode()).hexdigest()
+    rows = [(row.slide, row.case, row.label) for row in cohort.rows]
+    digest = hashlib.sha256(json.dumps([rows, list(stamps)]).encode()).hexdigest()
     return json.dumps([settings, sorted(folds.items()), digest])
 
 
