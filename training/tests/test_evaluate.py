@@ -9,11 +9,11 @@ from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 from PIL import Image
 from pydantic import ValidationError
 
-from xmag_train.cohort.table import read_cohort, write_rows
+from xmag_train.cohort.table import read_cohort, read_folds, write_rows
 from xmag_train.evaluate.arms import read_oof
 from xmag_train.evaluate.command import evaluate_all
 from xmag_train.evaluate.config import EvaluateConfig, TileTask
-from xmag_train.evaluate.fidelity import mapped_cosine, mean_interval
+from xmag_train.evaluate.fidelity import TILES_MAX, drawn_tiles, mapped_cosine, mean_interval, spaces
 from xmag_train.evaluate.gain import in_words, verdict_of
 from xmag_train.evaluate.probe import field_of, probe
 from xmag_train.evaluate.report import speed_table
@@ -185,6 +185,20 @@ def test_linear_probe_of_colours(tmp_path: Path) -> None:
     assert figures["student", "auroc"].value is not None
     assert figures["student", "auroc"].value.value == 1.0
     assert figures["student", "auroc"].verdict == "met"  # the same network on both sides loses nothing
+def test_of_a_whole_slide_a_few_tiles_count_and_of_a_small_bag_all(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    cohort = read_cohort(tmp_path / "labels.csv", "grade", LABELS)
+    folds = read_folds(tmp_path / "folds.csv", cohort)
+    for tiles, counted in ((14, 14), (TILES_MAX + 5, TILES_MAX)):
+        arms = {"20x": make_bags(tmp_path, f"teacher{tiles}", rows, 3.0, tiles=tiles)}
+        arms["5x"] = make_bags(tmp_path, f"student{tiles}", rows, 3.0, tiles=tiles)
+        found, _ = spaces(arms, "20x", cohort, folds, organs=None, chosen_on=())
+        assert [space.instances for space in found] == [counted * len(rows)] * 2
+    drawn = drawn_tiles("s1", 800)
+    assert drawn.tolist() == drawn_tiles("s1", 800).tolist() == sorted(set(drawn.tolist()))
+    assert drawn.tolist() != drawn_tiles("s2", 800).tolist()
+
+
     with pytest.raises(ValueError, match="less than the 448 px"):
         field_of(tmp_path / "dark" / "0.png", 1.0)
 

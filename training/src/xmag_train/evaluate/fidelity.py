@@ -1,5 +1,6 @@
 """How near the student's space is to the teacher's, on instances of cases that the fold's student never saw."""
 
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from xmag_train.mil.bags import path_of_fold, read_bag
 from xmag_train.progress import track
 
 NEIGHBOURS = 10
+TILES_MAX = 20
+"""Of a slide: a cohort of whole slides has hundreds of tiles each, too many to compare each with all."""
 Rows = NDArray[np.float64]
 
 
@@ -154,14 +157,26 @@ def mapped_cosine(
 def _instances(
     pattern: str, teacher: str, fold: int, slides: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
-    """(arm's, teacher's, slide of each) of the same places. ValueError where the two bags hold other places."""
+    """(arm's, teacher's, slide of each) of the same places, ``TILES_MAX`` of a slide at most.
+
+    ValueError where the two bags hold other places.
+    """
     mine, theirs, owners = [], [], []
     for slide in slides:
         own = read_bag(path_of_fold(pattern, fold) / f"{slide}.h5")
         other = read_bag(path_of_fold(teacher, fold) / f"{slide}.h5")
         if not np.array_equal(own.coords, other.coords):
             raise ValueError(f"{slide}: the arms' bags hold different places")
-        mine.append(own.features)
-        theirs.append(other.features)
-        owners += [slide] * len(own.features)
+        drawn = drawn_tiles(slide, len(own.features))
+        mine.append(own.features[drawn])
+        theirs.append(other.features[drawn])
+        owners += [slide] * len(drawn)
     return np.concatenate(mine), np.concatenate(theirs), owners
+
+
+def drawn_tiles(slide: str, tiles: int) -> NDArray[np.int64]:
+    """Which of a slide's ``tiles`` count: all, or ``TILES_MAX`` at random, the same for every arm and in every run."""
+    if tiles <= TILES_MAX:
+        return np.arange(tiles)
+    random = np.random.default_rng(zlib.crc32(slide.encode()))
+    return np.sort(random.choice(tiles, TILES_MAX, replace=False))

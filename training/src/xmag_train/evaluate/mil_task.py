@@ -11,7 +11,7 @@ from xmag_train.cohort.table import Cohort, read_cohort, read_folds, read_rows
 from xmag_train.evaluate.arms import arm_logits, folder_name
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.evaluate.drift import WHOLE_SLIDE, corpus_bags, drift, whole_bags
-from xmag_train.evaluate.fidelity import spaces
+from xmag_train.evaluate.fidelity import TILES_MAX, spaces
 from xmag_train.evaluate.gain import head_gain
 from xmag_train.evaluate.plots import plot_differences, plot_roc
 from xmag_train.evaluate.report import drift_table, organ_basis, retention_table, scanner_table, space_table
@@ -106,7 +106,7 @@ def _spaces(task: MilTask, cohort: Cohort, folds: dict[str, int], _folder: Path)
         title,
         "Within each fold's cases, which the fold's student never saw; means over regions, 95 % intervals by case. "
         "Mapped cosine: teacher's embedding against a ridge regression on the arm's, fitted on the other folds' cases, "
-        "both centred.",
+        f"both centred. Of a bag of more than {TILES_MAX} tiles, {TILES_MAX} drawn at random, the same in every arm.",
         space_table(rows, task.chosen_on),
         organ_basis(basis, no_organ),
     ]
