@@ -10,6 +10,7 @@ import torch
 from cohort_maker import LABELS, make_bags, make_cohort
 
 from xmag_train.cohort.table import read_rows
+from xmag_train.export.card import calibration_in_words
 from xmag_train.mil import crossval
 from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.calibration import calibrate, fit_temperature
@@ -135,19 +136,39 @@ def overconfident(n: int, rare: int) -> tuple[np.ndarray, np.ndarray, list[str]]
 
 def test_no_calibration_below_100_cases_or_30_of_a_class() -> None:
     for n, rare in ((99, 33), (400, 20)):
-        found = calibrate(*overconfident(n, rare), positive=1)
+        found, shares = calibrate(*overconfident(n, rare), LABELS, positive=1)
+        assert shares == []
         assert (found.status, found.temperature, found.threshold) == ("none", 1.0, None)
     logits, labels, _ = overconfident(400, 200)
-    assert calibrate(logits, labels, [f"c{i % 80}" for i in range(400)], positive=1).status == "none"
+    cases = [f"c{i % 80}" for i in range(400)]
+    assert calibrate(logits, labels, cases, LABELS, positive=1).calibration.status == "none"
 
 
 def test_temperature_undoes_overconfidence() -> None:
     logits, labels, cases = overconfident(1000, 500)
-    found = calibrate(logits, labels, cases, positive=1)
-    assert found.status == "temperature"
+    found, shares = calibrate(logits, labels, cases, LABELS, positive=1)
+    assert found.status == "temperature" and all(share.agrees for share in shares)
     assert found.temperature == pytest.approx(3.0, rel=0.2)
     assert found.threshold == pytest.approx(0.5, abs=0.15)
     assert fit_temperature(logits / found.temperature, labels) == pytest.approx(1.0, rel=0.02)
+
+
+def test_scores_for_classes_equally_common_are_no_probabilities_where_they_are_not() -> None:
+    """Class weights teach the log odds of a balanced cohort; of these slides an eighth are malignant."""
+    logits, labels, cases = overconfident(1200, 150)
+    logits /= 3
+    found, shares = calibrate(logits, labels, cases, LABELS, positive=1)
+    assert (found.status, found.temperature, found.threshold) == ("none", 1.0, None)
+    assert (found.n_cases, found.n_cases_rarest_class) == (1200, 150)
+    assert shares[1].share == 0.125 and shares[1].mean_probability > 0.18 and not shares[1].agrees
+    told = calibration_in_words(found, shares)
+    assert "mean probability of a class is not its share" in told and "malignant 0." in told and "(0.125)" in told
+
+    prior = np.array([0.0, np.log(150 / 1050)])
+    found, shares = calibrate(logits + prior, labels, cases, LABELS, positive=1)
+    assert found.status == "temperature" and found.temperature == pytest.approx(1.0, rel=0.2)
+    assert shares[1].mean_probability == pytest.approx(0.125, abs=0.02)
+    assert "its share of the slides (in brackets): benign 0.8" in calibration_in_words(found, shares)
 
 
 @pytest.mark.parametrize("name", ["mean", "clam", "dsmil", "transmil"])

@@ -32,6 +32,7 @@ from app.inference.manifest import (
 )
 from xmag_train.digest import file_sha256
 from xmag_train.fold import fold_batch_norms
+from xmag_train.mil.calibration import ClassShare
 from xmag_train.onnx_export import export_onnx
 from xmag_train.student import embedding_dim_of
 
@@ -56,7 +57,7 @@ GOLDEN_TOLERANCE: Mapping[ReducedPrecision, float] = {"fp16": 0.05, "int8": 0.1}
 class HeadSpec:
     """A head's weights and everything the manifest says of it, but what only the export can know.
 
-    ``module``: embeddings [N, D] → logits [C], attention [K, N], tile_scores [N, C].
+    ``module``: embeddings [N, D] → logits [C], attention [K, N], tile_scores [N, C]. ``class_shares``: for the card.
     """
 
     task: str
@@ -71,6 +72,7 @@ class HeadSpec:
     trained: bool
     validated: bool
     attention_kind: Literal["shared", "none"] = "shared"
+    class_shares: Sequence[ClassShare] = ()
 
 
 @dataclass(frozen=True)

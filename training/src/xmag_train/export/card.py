@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from app.inference.manifest import Calibration
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import rounded_down
 from xmag_train.export.figures import report_section
 from xmag_train.export.int8 import MeasuredInt8
 from xmag_train.export.measure import MEASURING, Measured
+from xmag_train.mil.calibration import ClassShare
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant
 
 CAUTION = (
@@ -62,7 +64,7 @@ def _head(head: HeadSpec) -> str:
         "",
         f"Intended use: {head.intended_use}",
         "",
-        _calibration(head),
+        calibration_in_words(head.calibration, head.class_shares),
     ]
     if head.metrics:
         lines += ["", "| figure | value | 95 % interval | cases |", "|---|---|---|---|"]
@@ -76,14 +78,25 @@ def _head(head: HeadSpec) -> str:
     return "\n".join(lines)
 
 
-def _calibration(head: HeadSpec) -> str:
-    found = head.calibration
+def calibration_in_words(found: Calibration, shares: Sequence[ClassShare]) -> str:
+    """What a head's scores are worth as probabilities, and on how many cases that rests."""
+    told = ", ".join(share.in_words() for share in shares)
+    if found.status == "none" and told:
+        return (
+            f"Not calibrated, though there are {found.n_cases} cases: with the temperature that fits best the mean "
+            f"probability of a class is not its share of the slides (in brackets): {told}. The score is no "
+            "probability, and there is no threshold."
+        )
     if found.status == "none":
         return (
             f"Not calibrated ({found.n_cases} cases, {found.n_cases_rarest_class} of the rarest class; 100 and 30 are "
             "needed): the score is no probability, and there is no threshold."
         )
-    return f"Temperature {found.temperature:.3f}, threshold {found.threshold}, from {found.n_cases} cases."
+    return (
+        f"Temperature {found.temperature:.3f}, threshold {found.threshold}, from {found.n_cases} cases. Mean "
+        f"probability of a class out of fold, and its share of the slides (in brackets): {told}. Where other patients "
+        "come, the shares may differ."
+    )
 
 
 def _readings(config: ExportConfig, measured: Measured) -> str:

@@ -8,6 +8,7 @@ from torch import nn
 
 from app.inference.manifest import Calibration, Metric
 from xmag_train.export.config import HeadConfig
+from xmag_train.mil.calibration import ClassShare
 from xmag_train.mil.checkpoint import load_fold_head, load_head
 from xmag_train.mil.heads import KINDS
 from xmag_train.mil_head import untrained_head
@@ -39,6 +40,7 @@ def head_spec(config: HeadConfig, student_sha256: str) -> HeadSpec:
         bag_size_min=facts.bag_size_min,
         bag_size_max=facts.bag_size_max,
         calibration=Calibration.model_validate(measured["calibration"]),
+        class_shares=[ClassShare.model_validate(share) for share in measured["class_shares"]],
         metrics=[metric for name in FIGURES for metric in _metric(name, measured)],
         intended_use=config.intended_use,
         trained=True,

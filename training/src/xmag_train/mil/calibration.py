@@ -1,16 +1,54 @@
-"""One temperature from out-of-fold logits, where there are cases enough; otherwise none, and that is said."""
+"""One temperature from out-of-fold logits, where there are cases enough and it does; otherwise none, and that is said.
+
+Class weights teach a head as if every class were equally common. A temperature makes its scores bolder or more
+cautious and cannot move them to how common the classes are: where the mean probability of a class is not its share of
+the slides, there is no calibration.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.manifest import Calibration
 from app.inference.manifest_parts import CALIBRATION_CASES_MIN, CALIBRATION_CLASS_MIN
+from xmag_train.config import Config
+from xmag_train.metrics.bootstrap import interval
 from xmag_train.metrics.classification import softmax
 
+SHARE_MARGIN = 0.01
 LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20.0), 801)
+
+
+class ClassShare(Config):
+    """Out of fold, at the fitted temperature: a class's mean probability, and its share of the slides.
+
+    ``ci_low`` and ``ci_high``: 95 % interval of the first less the second, by case.
+    """
+
+    label: str
+    mean_probability: float
+    share: float
+    ci_low: float
+    ci_high: float
+
+    @property
+    def agrees(self) -> bool:
+        """Unless the whole interval says that they are more than ``SHARE_MARGIN`` apart."""
+        return self.ci_low <= SHARE_MARGIN and self.ci_high >= -SHARE_MARGIN
+
+    def in_words(self) -> str:
+        """For the command and the card."""
+        return f"{self.label} {self.mean_probability:.3f} ({self.share:.3f})"
+
+
+class Calibrated(NamedTuple):
+    """``shares``: of every class; none where there are too few cases to fit a temperature."""
+
+    calibration: Calibration
+    shares: list[ClassShare]
 
 
 def negative_log_likelihood(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -42,24 +80,57 @@ def count_cases(cases: Sequence[str], labels: Sequence[int], classes: int) -> tu
     return len(set(cases)), min(len(of_class[label]) for label in range(classes))
 
 
-def calibrate(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], cases: Sequence[str], positive: int | None
-) -> Calibration:
-    """From out-of-fold ``logits`` [n, C]. Status none below 100 cases or 30 of the rarest class.
+def class_shares(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], cases: Sequence[str], names: Sequence[str]
+) -> list[ClassShare]:
+    """Of each class. probabilities [n, C], labels [n], a case for each slide."""
+    shares = []
+    for index, name in enumerate(names):
+        excess = probabilities[:, index] - (labels == index)
 
+        def mean(weights: NDArray[np.float64], excess: NDArray[np.float64] = excess) -> NDArray[np.float64]:
+            return (weights @ excess) / weights.sum(axis=1)
+
+        found = interval(mean, cases)
+        shares.append(
+            ClassShare(
+                label=name,
+                mean_probability=float(probabilities[:, index].mean()),
+                share=float((labels == index).mean()),
+                ci_low=found.ci_low,
+                ci_high=found.ci_high,
+            )
+        )
+    return shares
+
+
+def calibrate(
+    logits: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    cases: Sequence[str],
+    names: Sequence[str],
+    positive: int | None,
+) -> Calibrated:
+    """From out-of-fold ``logits`` [n, C] of the classes ``names``.
+
+    Status none below 100 cases or 30 of the rarest class, and where a class's mean probability is not its share.
     ``positive``: index of the class that a threshold is wanted for; None gives no threshold.
     """
     n_cases, rarest = count_cases(cases, labels.tolist(), logits.shape[1])
+    none = Calibration(n_cases=n_cases, n_cases_rarest_class=rarest)
     if n_cases < CALIBRATION_CASES_MIN or rarest < CALIBRATION_CLASS_MIN:
-        return Calibration(n_cases=n_cases, n_cases_rarest_class=rarest)
+        return Calibrated(none, [])
     temperature = fit_temperature(logits, labels)
-    threshold = None
-    if positive is not None:
-        threshold = best_threshold(softmax(logits / temperature)[:, positive], labels == positive)
-    return Calibration(
+    probabilities = softmax(logits / temperature)
+    shares = class_shares(probabilities, labels, cases, names)
+    if not all(share.agrees for share in shares):
+        return Calibrated(none, shares)
+    threshold = None if positive is None else best_threshold(probabilities[:, positive], labels == positive)
+    fitted = Calibration(
         status="temperature",
         temperature=temperature,
         threshold=threshold,
         n_cases=n_cases,
         n_cases_rarest_class=rarest,
     )
+    return Calibrated(fitted, shares)

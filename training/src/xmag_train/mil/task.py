@@ -14,7 +14,7 @@ from xmag_train.config import Config
 from xmag_train.digest import file_sha256
 from xmag_train.metrics.classification import softmax
 from xmag_train.metrics.slides import slide_metrics
-from xmag_train.mil.calibration import calibrate, count_cases
+from xmag_train.mil.calibration import ClassShare, calibrate, count_cases
 from xmag_train.mil.heads import HeadName
 from xmag_train.mil.keep import Effort
 
@@ -84,7 +84,8 @@ def describe(config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], 
         "n_cases": n_cases,
         "n_cases_rarest_class": rarest,
         **{name: None if found is None else found.as_dict() for name, found in figures.items()},
-        "calibration": calibrate(logits, labels, cases, positive).model_dump(),
+        "calibration": calibration.model_dump(),
+        "class_shares": [share.model_dump() for share in shares],
         "epochs": {"folds": epochs, "median": round(statistics.median(epochs))},
         "inner_losses_by_epoch": {str(result.fold): result.losses for result in results},
         "procedure": PROCEDURE.format(folds=len(results)),
@@ -120,3 +121,8 @@ def tell(metrics: Mapping[str, Any]) -> list[str]:
         f"{metrics['n_cases_rarest_class']} of the rarest class; needed are 100 and 30)"
     )
     return lines
+    shares = [ClassShare.model_validate(share) for share in metrics["class_shares"]]
+    if shares:
+        told = ", ".join(share.in_words() for share in shares)
+        why = "" if all(share.agrees for share in shares) else ": they differ, hence no calibration"
+        lines.append(f"{'mean p (share)':<18} {told}{why}")
