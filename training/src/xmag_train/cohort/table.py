@@ -8,6 +8,8 @@ from pathlib import Path
 
 from xmag_train.write import write_text
 
+IDENTIFIERS = ("slide", "case")
+
 
 @dataclass(frozen=True)
 class SlideRow:
@@ -31,20 +33,28 @@ class Cohort:
         """Every case once, in the order of the file."""
         return list(dict.fromkeys(row.case for row in self.rows))
 
-    def of_cases(self, cases: Iterable[str]) -> tuple[SlideRow, ...]:
-        """The slides of these cases."""
-        wanted = set(cases)
-        return tuple(row for row in self.rows if row.case in wanted)
-
 
 def read_rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header. ValueError where it lacks a column or holds no row."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
+    """Rows of a CSV file with a header, as a spreadsheet writes it too; blanks around a cell are no part of it.
+
+    ValueError where it lacks a column or holds no row, where a slide or case that is ``needed`` is empty, or a row has
+    more or fewer cells than the header.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file)
+        names = [name.strip() for name in next(lines, [])]
+        missing = [name for name in needed if name not in names]
         if missing:
-            raise ValueError(f"{path.name} lacks the columns {missing}; it has {reader.fieldnames}")
-        rows = list(reader)
+            raise ValueError(f"{path.name} lacks the columns {missing}; it has {names}")
+        rows = []
+        for cells in filter(None, lines):
+            if len(cells) != len(names):
+                raise ValueError(f"{path.name}, line {lines.line_num}: {len(cells)} cells, the header has {len(names)}")
+            row = {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
+            empty = [name for name in IDENTIFIERS if name in needed and not row[name]]
+            if empty:
+                raise ValueError(f"{path.name}, line {lines.line_num}: the {' and the '.join(empty)} is empty")
+            rows.append(row)
     if not rows:
         raise ValueError(f"{path.name} holds no rows")
     return rows
