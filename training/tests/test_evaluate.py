@@ -142,11 +142,17 @@ def test_an_encoder_that_saw_the_site_is_not_judged_on_it(tmp_path: Path) -> Non
     assert "Not measured for 5x student: encoders that may have seen the site" in report
 
 
-def test_sites_without_which_a_class_is_gone_cannot_be_left_out(tmp_path: Path) -> None:
-    rows = [("a", "a", "north", "x"), ("b", "b", "north", "y"), ("c", "c", "south", "x")]
-    write_rows(tmp_path / "labels.csv", ["slide", "case", "site", "t"], rows)
-    found = site_folds(read_cohort(tmp_path / "labels.csv", "t", ["x", "y"]), tmp_path / "sites.csv")
-    assert found.unusable == "without site north a class has no slide left to learn from"
+def test_sites_without_which_a_class_has_one_case_cannot_be_left_out(tmp_path: Path) -> None:
+    def found(*south: tuple[str, str]) -> str | None:
+        rows = [(f"{site}{i}", f"{site}{i}", site, "xy"[i % 2]) for site in ("north", "west") for i in range(2)]
+        rows += [(f"s{i}", case, "south", label) for i, (case, label) in enumerate(south)]
+        write_rows(tmp_path / "labels.csv", ["slide", "case", "site", "t"], rows)
+        return site_folds(read_cohort(tmp_path / "labels.csv", "t", ["x", "y"]), tmp_path / "sites.csv").unusable
+
+    few = "without site north the cases of y left to learn from are 1, and two are needed"
+    assert found(("c", "x"), ("d", "x")) == few
+    assert found(("c", "x"), ("d", "y")) is None
+    assert found(("c", "x"), ("c", "y"), ("c", "y")) is None
 
 
 def test_mapped_cosine_of_a_linear_space_and_of_noise() -> None:

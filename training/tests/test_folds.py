@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xmag_train.cohort.folds import CaseStrata, assign_folds, strata_of
+from xmag_train.cohort.folds import CaseStrata, assign_folds, folds_by_case, inner_folds, strata_of
 from xmag_train.cohort.table import read_cohort, read_folds, read_rows, write_rows
 
 ATLAS = Path(__file__).parents[1] / "configs" / "atlas"
@@ -54,3 +54,52 @@ def test_unknown_labels_are_refused(tmp_path: Path) -> None:
     write_rows(tmp_path / "labels.csv", ["slide", "case", "site", "t"], [("a", "c", "s", "x"), ("b", "d", "s", "z")])
     with pytest.raises(ValueError, match="'z', which is none of"):
         read_cohort(tmp_path / "labels.csv", "t", ["x", "y"])
+
+
+def test_a_case_whose_slides_differ_is_spread_by_all_that_they_say() -> None:
+    rows = [("c1", "high", "liver"), ("c2", "low", ""), ("c1", "low", "liver"), ("c2", "", "lung"), ("c3", "", "")]
+    found = strata_of([dict(zip(("case", "grade", "organ"), row, strict=True)) for row in rows], ["grade", "organ"])
+    assert found == [
+        CaseStrata("c1", ("high+low", "liver"), 2),
+        CaseStrata("c2", ("low", "lung"), 2),
+        CaseStrata("c3", ("", ""), 1),
+    ]
+
+
+def test_slides_of_a_case_are_in_one_fold_by_their_classes() -> None:
+    cases = [f"c{i // 2}" for i in range(40)]
+    labels = [int(i // 2 < 4) for i in range(40)]
+    folds = folds_by_case(cases, labels, 4, seed=0)
+    assert sorted(folds[f"c{i}"] for i in range(4)) == [0, 1, 2, 3]
+    assert Counter(folds.values()) == dict.fromkeys(range(4), 5)
+
+
+def test_inner_folds_are_fewer_where_cases_are_few_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(inner_folds(["a", "b", "c", "d"], [0, 1, 0, 1], 4, seed=0).values()) == {0, 1, 2, 3}
+    assert capsys.readouterr().err == ""
+    assert set(inner_folds(["a", "b", "c", "d"], [0, 1, 0, 1], 9, seed=0).values()) == {0, 1, 2, 3}
+    assert capsys.readouterr().err.startswith("4 inner folds, not 9")
+    with pytest.raises(ValueError, match=r"need two cases of each class.*\(1, 1\)"):
+        inner_folds(["a", "b", "c", "d", "d"], [0, 0, 0, 1, 1], 3, seed=0)
+
+
+def test_a_spreadsheets_table_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    text = "slide, case ,site,t\r\na,P17 ,s,x\r\n b ,P17,s, y\r\n\r\nc,P18,s, \r\n"
+    table.write_text(text, encoding="utf-8-sig", newline="")  # as Excel's "CSV UTF-8"
+    cohort = read_cohort(table, "t", ["x", "y"])
+    assert [(row.slide, row.case, row.label) for row in cohort.rows] == [("a", "P17", 0), ("b", "P17", 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("b,,s,x", "labels.csv, line 3: the case is empty"),
+        (" , ,s,x", "the slide and the case is empty"),
+        ("b,c", "2 cells"),
+    ],
+)
+def test_a_row_without_slide_or_case_is_refused(line: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(f"slide,case,site,t\na,c,s,x\n{line}\n")
+    with pytest.raises(ValueError, match=why):
+        read_cohort(tmp_path / "labels.csv", "t", ["x"])

@@ -23,8 +23,13 @@ def track(items: Sequence[T] | Iterable[T], what: str, total: int | None = None)
     for done, item in enumerate(items):
         if time.monotonic() - told >= LOG_EVERY_S:
             told = time.monotonic()
-            print(f"{what}: {done} of {'?' if count is None else count}", file=sys.stderr, flush=True)  # noqa: T201 (a log's line)
+            say(f"{what}: {done} of {'?' if count is None else count}")
         yield item
+
+
+def say(line: str) -> None:
+    """A line on stderr, for whoever watches the run."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 (a log's line)
 
 
 class Clock:

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xmag_train.progress import say
+
 
 @dataclass(frozen=True)
 class CaseStrata:
@@ -47,12 +49,40 @@ def assign_folds(cases: Sequence[CaseStrata], folds: int, seed: int) -> dict[str
 
 
 def strata_of(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> list[CaseStrata]:
-    """Rows of labels.csv → cases. ValueError if slides of a case differ in a column that folds are spread by."""
-    slides: Counter[str] = Counter()
-    strata: dict[str, tuple[str, ...]] = {}
+    """Rows of labels.csv → cases; a case's stratum is all that its slides say in the column, empty cells left out."""
+    slides: Counter[str] = Counter(row["case"] for row in rows)
+    said: dict[str, list[set[str]]] = {case: [set() for _ in columns] for case in slides}
     for row in rows:
-        values = tuple(row[column] for column in columns)
-        if strata.setdefault(row["case"], values) != values:
-            raise ValueError(f"slides of the case {row['case']} differ in {list(columns)}")
-        slides[row["case"]] += 1
-    return [CaseStrata(case, values, slides[case]) for case, values in strata.items()]
+        for found, column in zip(said[row["case"]], columns, strict=True):
+            found.update({row[column]} - {""})
+    return [
+        CaseStrata(case, tuple("+".join(sorted(found)) for found in of_case), slides[case])
+        for case, of_case in said.items()
+    ]
+
+
+def folds_by_case(cases: Sequence[str], labels: Sequence[int], folds: int, seed: int) -> dict[str, int]:
+    """Case → fold, from the case and the class of each slide."""
+    rows = [{"case": case, "label": str(label)} for case, label in zip(cases, labels, strict=True)]
+    return assign_folds(strata_of(rows, ["label"]), folds, seed)
+
+
+def inner_folds(cases: Sequence[str], labels: Sequence[int], most: int, seed: int) -> dict[str, int]:
+    """Case → inner fold: ``most`` folds, or as many fewer as leave a slide of every class outside each of them.
+
+    ValueError where not even two do.
+    """
+    for count in range(min(most, len(set(cases))), 1, -1):
+        folds = folds_by_case(cases, labels, count, seed)
+        outside = [
+            {label for case, label in zip(cases, labels, strict=True) if folds[case] != fold} for fold in range(count)
+        ]
+        if all(left == set(labels) for left in outside):
+            if count < most:
+                say(f"{count} inner folds, not {most}: a class has too few cases in this training part")
+            return folds
+    counted = {label: len({c for c, other in zip(cases, labels, strict=True) if other == label}) for label in labels}
+    raise ValueError(
+        f"inner folds need two cases of each class in the training part; there are {sorted(counted.items())} "
+        "(class, cases): set the number of epochs, take fewer classes or bring more cases"
+    )

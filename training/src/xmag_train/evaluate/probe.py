@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from xmag_train.cohort.folds import CaseStrata, assign_folds
+from xmag_train.cohort.folds import folds_by_case
 from xmag_train.cohort.table import read_rows
 from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.evaluate.config import TileTask
@@ -120,11 +120,7 @@ def probe_logits(
 def probe(task: TileTask) -> tuple[Pictures, list[Retention]]:
     """Teacher and student on the same pictures, folds and probe."""
     pictures = find_pictures(task)
-    strata: dict[str, list[int]] = {}
-    for case, target in zip(pictures.cases, pictures.targets.tolist(), strict=True):
-        strata.setdefault(case, []).append(target)
-    cases = [CaseStrata(case, (str(max(found)),), len(found)) for case, found in strata.items()]
-    folds = assign_folds(cases, task.folds, task.seed)
+    folds = folds_by_case(pictures.cases, pictures.targets.tolist(), task.folds, task.seed)
     logits = {}
     for arm, encoder in (("teacher", task.teacher), ("student", task.student)):
         features = embed_pictures(pictures, task.mpp, encoder, task.device)

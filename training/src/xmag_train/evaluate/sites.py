@@ -1,6 +1,5 @@
 """Leave one site out: heads judge the cases of a site that taught them nothing."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,10 @@ class SiteFolds:
 
 
 def site_folds(cohort: Cohort, path: Path) -> SiteFolds:
-    """Write folds.csv in which a fold is a site. Unusable: one site only, or a rest without one of the classes."""
+    """Write folds.csv in which a fold is a site.
+
+    Unusable: one site only, or a rest with fewer than two cases of a class, which inner folds need.
+    """
     names = tuple(sorted({row.site for row in cohort.rows}))
     of_case = {row.case: row.site for row in cohort.rows}
     if len(names) < 2:
@@ -30,9 +32,11 @@ def site_folds(cohort: Cohort, path: Path) -> SiteFolds:
     if any(of_case[row.case] != row.site for row in cohort.rows):
         return SiteFolds(names, path, "a case has slides of two sites")
     for name in names:
-        rest = Counter(row.label for row in cohort.rows if row.site != name)
-        if len(rest) < len(cohort.labels):
-            return SiteFolds(names, path, f"without site {name} a class has no slide left to learn from")
+        for index, label in enumerate(cohort.labels):
+            left = {row.case for row in cohort.rows if row.site != name and row.label == index}
+            if len(left) < 2:
+                why = f"without site {name} the cases of {label} left to learn from are {len(left)}, and two are needed"
+                return SiteFolds(names, path, why)
     write_rows(path, ["case", "fold"], [(case, names.index(site)) for case, site in of_case.items()])
     return SiteFolds(names, path, None)
 

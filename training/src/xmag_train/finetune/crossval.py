@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from xmag_train.cohort.folds import CaseStrata, assign_folds
+from xmag_train.cohort.folds import inner_folds
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
 from xmag_train.finetune.slides import TunedSlide
@@ -48,14 +48,11 @@ def choose_tune_epochs(
     """The epoch count of least loss on one inner part (by case) of the training slides, and the loss by epoch."""
     if config.tune.epochs is not None:
         return config.tune.epochs, []
-    labels: dict[str, list[int]] = {}
-    for slide in slides:
-        labels.setdefault(slide.case, []).append(slide.label)
-    strata = [CaseStrata(case, (str(max(found)),), len(found)) for case, found in labels.items()]
-    folds = assign_folds(strata, config.tune.inner_folds, config.seed)
+    labels = [slide.label for slide in slides]
+    folds = inner_folds([slide.case for slide in slides], labels, config.tune.inner_folds, config.seed)
     learning = [slide for slide in slides if folds[slide.case] != 0]
     held = [slide for slide in slides if folds[slide.case] == 0]
-    weights = class_weights([slide.label for slide in slides], len(config.labels))
+    weights = class_weights(labels, len(config.labels))
 
     def loss(model: TunedModel) -> float:
         parts = [

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xmag_train.cohort.folds import CaseStrata, assign_folds
+from xmag_train.cohort.folds import inner_folds
 from xmag_train.mil.config import FitConfig
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
 from xmag_train.mil.keep import KeptFit, KeptFits, epoch_seed
@@ -128,18 +128,16 @@ def choose_epochs(
 ) -> tuple[int, list[float]]:
     """The epoch count with the lowest mean loss on inner folds by case, and that loss after each epoch.
 
-    Only ``examples``, the training part of an outer fold, are looked at.
+    Fewer inner folds than ``settings`` has where a class would be missing from what one of them learns from. Only
+    ``examples``, the training part of an outer fold, are looked at.
     """
     if settings.epochs is not None:
         return settings.epochs, []
-    strata: dict[str, list[int]] = {}
-    for example in examples:
-        strata.setdefault(example.case, []).append(example.label)
-    cases = [CaseStrata(case, (str(max(labels)),), len(labels)) for case, labels in strata.items()]
-    folds = assign_folds(cases, settings.inner_folds, seed)
-    weights = class_weights([example.label for example in examples], classes)
+    labels = [example.label for example in examples]
+    folds = inner_folds([example.case for example in examples], labels, settings.inner_folds, seed)
+    weights = class_weights(labels, classes)
     losses = np.zeros((settings.epochs_max,))
-    for inner in range(settings.inner_folds):
+    for inner in sorted(set(folds.values())):
         learning = [example for example in examples if folds[example.case] != inner]
         held = [example for example in examples if folds[example.case] == inner]
         _, judged = fit_epochs(
