@@ -125,12 +125,33 @@ def test_an_organ_that_is_not_stated_is_none(tmp_path: Path) -> None:
 def test_a_run_is_an_arm_if_it_judged_the_same_slides(tmp_path: Path) -> None:
     rows = make_cohort(tmp_path)
     cohort = read_cohort(tmp_path / "labels.csv", "grade", LABELS)
-    header = ["slide", "label", "logit_benign", "logit_malignant"]
-    write_rows(tmp_path / "oof.csv", header, [(r[0], r[4], 0.0, index) for index, r in reversed(list(enumerate(rows)))])
-    assert read_oof(tmp_path / "oof.csv", cohort)[:, 1].tolist() == list(range(len(rows)))
-    write_rows(tmp_path / "oof.csv", header, [(r[0], r[4], 0.0, 1.0) for r in rows[1:]])
+    folds = read_folds(tmp_path / "folds.csv", cohort)
+    header = ["slide", "fold", "label", "logit_benign", "logit_malignant"]
+    told = [(r[0], folds[r[1]], r[4], 0.0, index) for index, r in enumerate(rows)]
+    write_rows(tmp_path / "oof.csv", header, told[::-1])
+    assert read_oof(tmp_path / "oof.csv", cohort, folds)[:, 1].tolist() == list(range(len(rows)))
+    with pytest.raises(ValueError, match="other folds"):
+        read_oof(tmp_path / "oof.csv", cohort, {**folds, "c3": 2})
+    write_rows(tmp_path / "oof.csv", header, told[1:])
     with pytest.raises(ValueError, match="other slides"):
-        read_oof(tmp_path / "oof.csv", cohort)
+        read_oof(tmp_path / "oof.csv", cohort, folds)
+
+
+def test_nothing_is_trained_while_a_later_task_lacks_bags(tmp_path: Path) -> None:
+    config = study(tmp_path)
+    (tmp_path / "second").mkdir()
+    rows = make_cohort(tmp_path / "second", cases=24)
+    arms = {name: {"name": name, "bags": make_bags(tmp_path / "second", name, rows, 9.0)} for name in ("t", "s")}
+    later = {**mil_task(tmp_path / "second", fit=FIT, teacher=arms["t"], student=arms["s"]), "name": "later"}
+    both = EvaluateConfig.model_validate({**config.model_dump(), "tasks": [config.tasks[0].model_dump(), later]})
+    (tmp_path / "second" / "s" / "s7-0.h5").unlink()  # as where `embed` skipped the slide
+    with pytest.raises(FileNotFoundError, match=r"lacks bags of 1 slides, such as \['s7-0'\].*labels.csv"):
+        evaluate_all(both)
+    assert not list((tmp_path / "report").rglob("fold-*.json"))
+    later["student"] = {"name": "s", "run": tmp_path / "nowhere"}
+    both = EvaluateConfig.model_validate({**config.model_dump(), "tasks": [config.tasks[0].model_dump(), later]})
+    with pytest.raises(FileNotFoundError, match=r"has no oof\.csv"):
+        evaluate_all(both)
 
 
 def test_an_encoder_that_saw_the_site_is_not_judged_on_it(tmp_path: Path) -> None:
@@ -164,6 +185,20 @@ def test_mapped_cosine_of_a_linear_space_and_of_noise() -> None:
     assert abs(mapped_cosine(noise[:200], teacher[:200], noise[200:], teacher[200:]).mean()) < 0.25
 
 
+def test_of_a_whole_slide_a_few_tiles_count_and_of_a_small_bag_all(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    cohort = read_cohort(tmp_path / "labels.csv", "grade", LABELS)
+    folds = read_folds(tmp_path / "folds.csv", cohort)
+    for tiles, counted in ((14, 14), (TILES_MAX + 5, TILES_MAX)):
+        arms = {"20x": make_bags(tmp_path, f"teacher{tiles}", rows, 3.0, tiles=tiles)}
+        arms["5x"] = make_bags(tmp_path, f"student{tiles}", rows, 3.0, tiles=tiles)
+        found, _ = spaces(arms, "20x", cohort, folds, organs=None, chosen_on=())
+        assert [space.instances for space in found] == [counted * len(rows)] * 2
+    drawn = drawn_tiles("s1", 800)
+    assert drawn.tolist() == drawn_tiles("s1", 800).tolist() == sorted(set(drawn.tolist()))
+    assert drawn.tolist() != drawn_tiles("s2", 800).tolist()
+
+
 def test_the_mean_of_rows_and_its_interval_by_case() -> None:
     rows, cases = np.array([1.0, 1.0, 0.0, np.nan, 1.0, 0.0]), ["a", "a", "b", "b", "c", "d"]
     found = mean_interval(rows, cases)
@@ -191,20 +226,6 @@ def test_linear_probe_of_colours(tmp_path: Path) -> None:
     assert figures["student", "auroc"].value is not None
     assert figures["student", "auroc"].value.value == 1.0
     assert figures["student", "auroc"].verdict == "met"  # the same network on both sides loses nothing
-def test_of_a_whole_slide_a_few_tiles_count_and_of_a_small_bag_all(tmp_path: Path) -> None:
-    rows = make_cohort(tmp_path)
-    cohort = read_cohort(tmp_path / "labels.csv", "grade", LABELS)
-    folds = read_folds(tmp_path / "folds.csv", cohort)
-    for tiles, counted in ((14, 14), (TILES_MAX + 5, TILES_MAX)):
-        arms = {"20x": make_bags(tmp_path, f"teacher{tiles}", rows, 3.0, tiles=tiles)}
-        arms["5x"] = make_bags(tmp_path, f"student{tiles}", rows, 3.0, tiles=tiles)
-        found, _ = spaces(arms, "20x", cohort, folds, organs=None, chosen_on=())
-        assert [space.instances for space in found] == [counted * len(rows)] * 2
-    drawn = drawn_tiles("s1", 800)
-    assert drawn.tolist() == drawn_tiles("s1", 800).tolist() == sorted(set(drawn.tolist()))
-    assert drawn.tolist() != drawn_tiles("s2", 800).tolist()
-
-
     with pytest.raises(ValueError, match="less than the 448 px"):
         field_of(tmp_path / "dark" / "0.png", 1.0)
 

@@ -1,5 +1,6 @@
 """An arm's out-of-fold logits: from a head cross-validated here, or from a run that did it itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,14 @@ def arm_config(task: MilTask, bags: str, folds_csv: Path, out: Path) -> MilConfi
     )
 
 
-def arm_logits(task: MilTask, arm: Arm, cohort: Cohort, out: Path) -> np.ndarray:
+def arm_logits(task: MilTask, arm: Arm, cohort: Cohort, folds: Mapping[str, int], out: Path) -> np.ndarray:
     """float64 [n, C] in the cohort's order."""
     if arm.run is not None:
-        return read_oof(arm.run / "oof.csv", cohort)
+        return read_oof(arm.run / "oof.csv", cohort, folds)
     assert arm.bags is not None
     folder = out / folder_name(arm)
     train_mil(arm_config(task, arm.bags, task.folds_csv, folder))
-    return read_oof(folder / "oof.csv", cohort)
+    return read_oof(folder / "oof.csv", cohort, folds)
 
 
 def folder_name(arm: Arm) -> str:
@@ -42,12 +43,14 @@ def folder_name(arm: Arm) -> str:
     return "".join(sign if sign.isalnum() else "-" for sign in arm.name.lower()).strip("-")
 
 
-def read_oof(path: Path, cohort: Cohort) -> np.ndarray:
-    """float64 [n, C]. ValueError unless the file holds exactly the cohort's slides with the same labels."""
+def read_oof(path: Path, cohort: Cohort, folds: Mapping[str, int]) -> np.ndarray:
+    """float64 [n, C]. ValueError unless the file holds exactly the cohort's slides, with the same labels and folds."""
     names = [f"logit_{label}" for label in cohort.labels]
-    rows = {row["slide"]: row for row in read_rows(path, ["slide", "label", *names])}
+    rows = {row["slide"]: row for row in read_rows(path, ["slide", "fold", "label", *names])}
     if set(rows) != {row.slide for row in cohort.rows}:
         raise ValueError(f"{path} judges other slides than the task has")
     if any(rows[row.slide]["label"] != cohort.labels[row.label] for row in cohort.rows):
         raise ValueError(f"{path} was made with other labels")
+    if any(rows[row.slide]["fold"] != str(folds[row.case]) for row in cohort.rows):
+        raise ValueError(f"{path} was made with other folds")
     return np.asarray([[float(rows[row.slide][name]) for name in names] for row in cohort.rows])

@@ -13,6 +13,7 @@ from xmag_train.commit import source_commit
 from xmag_train.evaluate.config import EvaluateConfig, MilTask, SpeedConfig, TileTask
 from xmag_train.evaluate.mil_task import evaluate_mil
 from xmag_train.evaluate.probe import probe
+from xmag_train.evaluate.ready import check_task
 from xmag_train.evaluate.report import LEGEND, retention_table, speed_table
 from xmag_train.progress import Clock
 from xmag_train.write import write_json, write_text
@@ -28,6 +29,9 @@ def evaluate_all(config: EvaluateConfig) -> Path:
     """Run every task and write the report; its path."""
     config.out.mkdir(parents=True, exist_ok=True)
     clock = Clock(0.0)
+    for task in config.tasks:
+        if isinstance(task, MilTask):
+            check_task(task, config.out / task.name)
     parts = [f"# {config.title}", f"Source {source_commit()}.", LEGEND]
     data: dict[str, Any] = {"config": config.model_dump(mode="json"), "tasks": {}}
     for task in config.tasks:

@@ -97,6 +97,10 @@ class MilTask(Config):
             raise ValueError("undistilled is for one of the further arms: the student before distillation")
         return self
 
+    def arms_there(self) -> list[Arm]:
+        """Teacher, student and further arms, without optional ones whose folder is not there."""
+        return [self.teacher, self.student, *(arm for arm in self.arms if arm.is_there() or not arm.optional)]
+
 
 class TileTask(Config):
     """Tile-level linear probe: `<folder>/<label>/<picture>`, each picture a field of at least 448 µm at ``mpp`` µm/px.

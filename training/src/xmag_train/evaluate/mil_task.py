@@ -30,15 +30,15 @@ WHOLES = (
 def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
     """(Markdown, data for report.json); plots go to `<out>/<task>/`."""
     check_folds(task.chosen_on, task.folds_csv)
-    absent = [arm for arm in task.arms if arm.optional and not arm.is_there()]
-    task = task.model_copy(update={"arms": tuple(arm for arm in task.arms if arm not in absent)})
+    arms = task.arms_there()
+    absent = [arm for arm in task.arms if arm not in arms]
+    task = task.model_copy(update={"arms": tuple(arms[2:])})
     folder = out / task.name
     folder.mkdir(parents=True, exist_ok=True)
     cohort = read_cohort(task.labels_csv, task.task, task.labels)
     folds = read_folds(task.folds_csv, cohort)
-    arms = [task.teacher, task.student, *task.arms]
     labels, cases = np.asarray([row.label for row in cohort.rows]), [row.case for row in cohort.rows]
-    logits = {arm.name: arm_logits(task, arm, cohort, folder) for arm in arms}
+    logits = {arm.name: arm_logits(task, arm, cohort, folds, folder) for arm in arms}
     if len(logits) != len(arms):
         raise ValueError(f"task {task.name}: two arms of one name")
     rows = retention(logits, task.teacher.name, labels, cases)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmag_train.cohort.table import Cohort, write_rows
+from xmag_train.cohort.table import Cohort, read_folds, write_rows
 from xmag_train.evaluate.arms import arm_config, folder_name, read_oof
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.mil.command import train_mil
@@ -41,13 +41,18 @@ def site_folds(cohort: Cohort, path: Path) -> SiteFolds:
     return SiteFolds(names, path, None)
 
 
+def site_bags(arm: Arm) -> str | None:
+    """Those of encoders that never saw the site that is left out; None where the arm has none."""
+    if arm.site_bags is None and arm.bags is not None and "{fold}" not in arm.bags:
+        return arm.bags
+    return arm.site_bags
+
+
 def site_logits(task: MilTask, arm: Arm, cohort: Cohort, sites: SiteFolds, out: Path) -> np.ndarray | None:
     """float64 [n, C], or None where the arm's encoder may have seen the site that is left out."""
-    bags = arm.site_bags
-    if bags is None and arm.bags is not None and "{fold}" not in arm.bags:
-        bags = arm.bags
+    bags = site_bags(arm)
     if bags is None:
         return None
     folder = out / f"sites-{folder_name(arm)}"
     train_mil(arm_config(task, bags, sites.path, folder))
-    return read_oof(folder / "oof.csv", cohort)
+    return read_oof(folder / "oof.csv", cohort, read_folds(sites.path, cohort))

@@ -103,7 +103,11 @@ def common_encoder(folder: Path, slides: Iterable[str]) -> tuple[str, str]:
 def _existing(folder: Path, slides: Sequence[str]) -> list[Path]:
     missing = [slide for slide in slides if not (folder / f"{slide}.h5").is_file()]
     if missing:
-        raise FileNotFoundError(f"{folder} lacks bags of {len(missing)} slides, such as {missing[:3]}")
+        raise FileNotFoundError(
+            f"{folder} lacks bags of {len(missing)} slides, such as {missing[:3]}: make them by `xmag-train embed` or "
+            "`bags`. Those that `embed` skipped (its metrics.json says which, and why) have none: empty their cells in "
+            "the task's column of labels.csv"
+        )
     return [folder / f"{slide}.h5" for slide in slides]
 
 

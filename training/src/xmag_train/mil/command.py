@@ -28,7 +28,9 @@ def run_mil(path: Path, out: Path | None) -> None:
 def train_mil(config: MilConfig) -> dict[str, Any]:
     """Run it all; the content of metrics.json. What is there from the same config, tables and bags is not run again."""
     cohort, folds = config.read_tables()
-    results = [run_fold(config, cohort, folds, fold) for fold in track(fold_numbers(folds), "folds")]
+    numbers = fold_numbers(folds)
+    check_bags(config.bags, [*numbers, *([None] if config.fit_all else [])], [row.slide for row in cohort.rows])
+    results = [run_fold(config, cohort, folds, fold) for fold in track(numbers, "folds")]
     logits = out_of_fold(cohort, results)
     metrics = describe(config, cohort, results, logits)
     write_oof(config.out / "oof.csv", cohort, folds, logits)

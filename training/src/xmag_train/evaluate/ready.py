@@ -1,0 +1,28 @@
+"""Whether all that a report reads is there: looked at before anything is trained, since that may take hours."""
+
+from pathlib import Path
+
+from xmag_train.cohort.table import read_cohort, read_folds
+from xmag_train.evaluate.config import MilTask
+from xmag_train.evaluate.drift import whole_bags
+from xmag_train.evaluate.sites import site_bags, site_folds
+from xmag_train.mil.bags import check_bags
+
+
+def check_task(task: MilTask, out: Path) -> None:
+    """FileNotFoundError names bags or a run that are missing, but for what is optional. ``out``: the task's folder."""
+    cohort = read_cohort(task.labels_csv, task.task, task.labels)
+    folds = read_folds(task.folds_csv, cohort)
+    slides = [row.slide for row in cohort.rows]
+    sites = site_folds(cohort, out / "sites.csv")
+    for arm in task.arms_there():
+        if arm.bags is not None:
+            check_bags(arm.bags, folds.values(), slides)
+        elif not (Path(arm.source()) / "oof.csv").is_file():
+            raise FileNotFoundError(f"{arm.source()}, the run of the arm {arm.name!r}, has no oof.csv: run it first")
+        others = site_bags(arm)
+        if task.leave_one_site_out and sites.unusable is None and others is not None:
+            check_bags(others, range(len(sites.names)), slides)
+    wholes = task.whole_slides
+    if wholes is not None and (wholes.is_there() or not wholes.optional):
+        whole_bags(wholes, cohort, task.folds_csv)
