@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 
 from app.inference.manifest import Fidelity
+from xmag_train.evaluate.config import EvaluateConfig
 from xmag_train.export.fidelity import worse_of
-from xmag_train.export.figures import gain_in_words, report_section, same_case_in_words
+from xmag_train.export.figures import gain_in_words, how_judged, report_section, same_case_in_words
+from xmag_train.mil.task import FoldResult, procedure
+
+TRAINING = Path(__file__).resolve().parents[1]
 
 
 def interval(value: float, low: float, high: float) -> dict[str, float]:
@@ -47,3 +51,35 @@ def test_of_two_students_each_figure_is_the_worse() -> None:
     first = Fidelity(cosine_median=0.995, cosine_min=0.98, score_change_max=None, n_tiles=8, n_slides=2)
     second = Fidelity(cosine_median=0.994, cosine_min=0.99, score_change_max=0.02, n_tiles=8, n_slides=2)
     assert worse_of(first, second) == first.model_copy(update={"cosine_median": 0.994, "score_change_max": 0.02})
+
+
+def results(losses: list[float]) -> list[FoldResult]:
+    return [FoldResult(fold=fold, epochs=7, losses=losses, slides=[], logits=[]) for fold in range(5)]
+
+
+def report(path: Path, config: EvaluateConfig, *arms: str) -> Path:
+    """report.json of a study in which these arms were there."""
+    found = {task.name: {"retention": [{"arm": arm} for arm in arms]} for task in config.tasks}
+    path.write_text(json.dumps({"config": config.model_dump(mode="json"), "tasks": found}))
+    return path
+
+
+def test_the_shipped_cards_sentences_follow_from_its_recipe(tmp_path: Path) -> None:
+    card = (TRAINING.parent / "models" / "xmag-lite0" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert procedure(results([0.7, 0.6]), refit=True, encoder_of_fold=True) in card
+    config = EvaluateConfig.read(TRAINING / "configs" / "atlas" / "evaluate.yaml")
+    arms = ("20x teacher", "5x student", "ImageNet student")
+    assert how_judged(report(tmp_path / "report.json", config, *arms)) in card
+
+
+def test_the_card_claims_no_more_than_the_configs_tell(tmp_path: Path) -> None:
+    told = procedure(results([]), refit=False, encoder_of_fold=False)
+    assert "epochs stated beforehand" in told and "chosen" not in told and "shipped" not in told
+    assert "judging head learnt from. One encoder serves all folds: whether it learnt from these cases is not" in told
+    config = EvaluateConfig.read(TRAINING / "configs" / "atlas" / "evaluate.yaml")
+    task = config.tasks[0]
+    one_for_all = task.model_copy(update={"student": task.student.model_copy(update={"bags": "runs/mine"})})
+    changed = config.model_copy(update={"tasks": [one_for_all]})
+    judged = how_judged(report(tmp_path / "report.json", changed, "20x teacher", "5x student", "end to end"))
+    assert "it was not distilled on" not in judged
+    assert "distilled on the cases that judge it is not known of 5x student, end to end." in judged

@@ -7,7 +7,7 @@ from test_shards import region
 
 from xmag_train.cohort.table import write_rows
 from xmag_train.data.shards import Region, regions_sha256, write_shards
-from xmag_train.export.seen import refuse_one_that_saw
+from xmag_train.export.seen import left_cases_out, refuse_one_that_saw
 from xmag_train.export.tiles import Split, TileSet, split_regions, spread
 from xmag_train.students.checkpoint import save_student
 
@@ -32,6 +32,16 @@ def test_the_record_says_which_tiles_were_held_out(split: Split) -> None:
 def checkpoint(path: Path, regions: tuple[Region, ...], **config: object) -> Path:
     save_student(path, "efficientnet_lite0", {}, config, regions_sha256(regions))
     return path
+
+
+def test_a_student_tells_whether_cases_were_left_out_of_its_distillation(split: Split, tmp_path: Path) -> None:
+    for told, wanted in (
+        ({"leave_out_fold": 0, "leave_out_cases": []}, True),
+        ({"leave_out_fold": None, "leave_out_cases": ["a"]}, True),
+        ({"leave_out_fold": None, "leave_out_cases": []}, False),
+        ({"task": "grade"}, False),
+    ):
+        assert left_cases_out(checkpoint(tmp_path / "student.pt", split.outside, **told)) is wanted
 
 
 def test_a_student_that_saw_the_held_out_cases_does_not_measure(split: Split, tmp_path: Path) -> None:

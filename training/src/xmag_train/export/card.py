@@ -5,17 +5,11 @@ from collections.abc import Mapping, Sequence
 from app.inference.manifest import Calibration
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import rounded_down
-from xmag_train.export.figures import report_section
+from xmag_train.export.figures import how_judged, report_section
 from xmag_train.export.int8 import MeasuredInt8
 from xmag_train.export.measure import MEASURING, Measured
 from xmag_train.mil.calibration import ClassShare
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant
-
-CAUTION = (
-    "Both at their own magnification, with the same head and folds; every student judged by cases that it was not "
-    "distilled on. Verdict: **met** where no more than 0.01 was lost with 95 % certainty, **missed** where more was, "
-    "otherwise **inconclusive**."
-)
 
 
 def model_card(
@@ -40,7 +34,11 @@ def model_card(
         *([f"The teacher was not adapted to tissue: {why}"] if (why := config.teacher_not_adapted.strip()) else []),
         "## Heads",
         *[_head(head) for head in heads],
-        *([] if config.report is None else ["## Student against teacher", CAUTION, report_section(config.report)]),
+        *(
+            []
+            if config.report is None
+            else ["## Student against teacher", how_judged(config.report), report_section(config.report)]
+        ),
         "## Reading",
         _readings(config, measured),
         "## Precision",
@@ -107,7 +105,12 @@ def _readings(config: ExportConfig, measured: Measured) -> str:
     )
     regions = f"{len(set(measured.held_out.slides))} slides' held-out tiles ({of})"
     wholes = len({slide for ways in measured.slides.values() for slide in ways})
-    more = f", and of {wholes} whole slides, each by a student that never saw its case" if wholes else ""
+    by = (
+        "each by a student that never saw its case"
+        if measured.slides_unseen
+        else "by students of which it is not known whether they saw the slides' cases"
+    )
+    more = f", and of {wholes} whole slides, {by}" if wholes else ""
     lines = [
         f"Median cosine of a slide's embeddings to level-0 LANCZOS, of {regions}{more}; of all of them the slide where "
         "it is lowest. From 0.98 on the service may read so.",

@@ -15,6 +15,29 @@ RETRIEVAL = {
 }
 
 
+def how_judged(path: Path) -> str:
+    """Of the same `report.json`: by which cases, as far as its config tells, and what the verdicts mean."""
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    unknown = [name for task in data["config"]["tasks"] for name in _perhaps_seen(task, data["tasks"][task["name"]])]
+    if unknown:
+        seen = f"whether a student was distilled on the cases that judge it is not known of {', '.join(unknown)}"
+    else:
+        seen = "every student judged by cases that it was not distilled on"
+    return (
+        f"Both at their own magnification, with the same head and folds; {seen}. Verdict: **met** where no more than "
+        "0.01 was lost with 95 % certainty, **missed** where more was, otherwise **inconclusive**."
+    )
+
+
+def _perhaps_seen(task: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Arms of a task that neither have an encoder for each fold nor are undistilled."""
+    if task["kind"] == "tile":
+        return [f"the student of {task['name']}"]
+    judged = {row["arm"] for row in found["retention"]}
+    arms = [arm for arm in (task["student"], *task["arms"]) if arm["name"] in judged and not arm["undistilled"]]
+    return [arm["name"] for arm in arms if "{fold}" not in (arm["bags"] or "")]
+
+
 def report_section(path: Path) -> str:
     """Markdown from `report.json` of `xmag-train evaluate`: tables by task, as it measured them."""
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ from xmag_train.export.heads import measuring_head
 from xmag_train.export.int8 import MeasuredInt8, make_int8
 from xmag_train.export.parity import Parity, head_parity, student_parity
 from xmag_train.export.reading import ByWay, lowest, region_cosines, slide_cosines
-from xmag_train.export.seen import refuse_one_that_saw
+from xmag_train.export.seen import left_cases_out, refuse_one_that_saw
 from xmag_train.export.tiles import TileSet, split_regions, spread
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant, export_head, export_student
 from xmag_train.student import embedding_dim_of
@@ -45,7 +45,8 @@ class Measured:
     """``graph``: of the shipped student in fp32, which all of it was measured on.
 
     ``parity``: file → how near its graph is to torch on ``held_out``, with the measuring student's under its name.
-    ``regions`` and ``slides``: other readings, of regions of ``held_out`` and of whole slides.
+    ``regions`` and ``slides``: other readings, of regions of ``held_out`` and of whole slides. ``slides_unseen``:
+    whether each student that read whole slides was distilled with cases left out, as its checkpoint says.
     """
 
     graph: bytes
@@ -53,6 +54,7 @@ class Measured:
     parity: Mapping[str, Parity]
     regions: ByWay
     slides: ByWay
+    slides_unseen: bool
     fp16: ReducedVariant | None
     int8: MeasuredInt8 | None
 
@@ -109,6 +111,7 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
         fp16=measure_fp16(own, procedure) if config.fp16 else None,
         int8=None if config.int8 is None else measure_int8(own, procedure, split.outside, config.int8),
     )
+        slides_unseen=all(left_cases_out(entry.student) for entry in config.reading_slides),
 
 
 def measure_parity(

@@ -22,3 +22,9 @@ def refuse_one_that_saw(student: Path, split: Split, fold: int) -> None:
             f"{student} did not learn from just the regions outside fold {fold}: name as measuring_student that of the "
             f"run that left fold {fold} out, distilled on the same shards"
         )
+
+
+def left_cases_out(student: Path) -> bool:
+    """Whether a `student.pt` says that its distillation left a fold or cases out."""
+    said = read_checkpoint(student)["config"]
+    return said.get("leave_out_fold") is not None or bool(said.get("leave_out_cases"))

@@ -32,7 +32,7 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
     check_bags(config.bags, [*numbers, *([None] if config.fit_all else [])], [row.slide for row in cohort.rows])
     results = [run_fold(config, cohort, folds, fold) for fold in track(numbers, "folds")]
     logits = out_of_fold(cohort, results)
-    metrics = describe(config, cohort, results, logits)
+    metrics = describe(config, cohort, results, logits, config.bags)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
     efforts = [result.effort for result in results]
     if config.fit_all:

@@ -18,12 +18,6 @@ from xmag_train.mil.calibration import ClassShare, calibrate, count_cases
 from xmag_train.mil.heads import HeadName
 from xmag_train.mil.keep import Effort
 
-PROCEDURE = (
-    "{folds}-fold cross-validation by case, logits of all folds pooled; epochs chosen by inner folds of the training "
-    "part alone. What is shipped was refit on all cases with the folds' median epoch count: the figures describe the "
-    "procedure, none is of data that the judging model learnt from. Intervals: 95 %, bootstrap of cases."
-)
-
 
 class TaskConfig(Config):
     """``labels``: in order; ``positive_class`` is one of them. ``instance``: what an instance is, for the card.
@@ -67,14 +61,20 @@ class FoldResult(Config):
     effort: Effort | None = None
 
 
-def describe(config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], logits: np.ndarray) -> dict[str, Any]:
-    """metrics.json: figures with intervals, calibration or why there is none, and all that they rest on."""
+def describe(
+    config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], logits: np.ndarray, encoder: str
+) -> dict[str, Any]:
+    """metrics.json: figures with intervals, calibration or why there is none, and all that they rest on.
+
+    ``encoder``: path of what embeds the slides, or of its bags; `{fold}` in it says that each fold has one of its own.
+    """
     epochs = [result.epochs for result in results]
     labels = np.asarray([row.label for row in cohort.rows])
     cases = [row.case for row in cohort.rows]
     positive = None if config.positive_class is None else config.labels.index(config.positive_class)
     n_cases, rarest = count_cases(cases, labels.tolist(), len(config.labels))
     figures = slide_metrics(logits, labels, cases)
+    calibration, shares = calibrate(logits, labels, cases, config.labels, positive)
     return {
         "task": config.task,
         "head": config.head,
@@ -88,13 +88,35 @@ def describe(config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], 
         "class_shares": [share.model_dump() for share in shares],
         "epochs": {"folds": epochs, "median": round(statistics.median(epochs))},
         "inner_losses_by_epoch": {str(result.fold): result.losses for result in results},
-        "procedure": PROCEDURE.format(folds=len(results)),
+        "procedure": procedure(results, refit=config.fit_all, encoder_of_fold="{fold}" in encoder),
         "instance": config.instance,
         "labels_sha256": file_sha256(config.labels_csv),
         "folds_sha256": file_sha256(config.folds_csv),
         "commit": source_commit(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def procedure(results: Sequence[FoldResult], *, refit: bool, encoder_of_fold: bool) -> str:
+    """How the figures came about. ``refit``: on all cases; ``encoder_of_fold``: it never saw the fold's cases."""
+    chosen = any(result.losses for result in results)
+    epochs = "epochs chosen by inner folds of the training part alone" if chosen else "epochs stated beforehand"
+    judge = "model" if encoder_of_fold else "head"
+    unseen = f"none is of data that the judging {judge} learnt from"
+    sentences = [
+        f"{len(results)}-fold cross-validation by case, logits of all folds pooled; {epochs}.",
+        "What is shipped was refit on all cases with the folds' median epoch count: the figures describe the "
+        f"procedure, {unseen}."
+        if refit
+        else f"No model was refit on all cases. Of the figures {unseen}.",
+        *(
+            []
+            if encoder_of_fold
+            else ["One encoder serves all folds: whether it learnt from these cases is not known."]
+        ),
+        "Intervals: 95 %, bootstrap of cases.",
+    ]
+    return " ".join(sentences)
 
 
 def write_oof(path: Path, cohort: Cohort, folds: Mapping[str, int], logits: np.ndarray) -> None:
@@ -120,9 +142,9 @@ def tell(metrics: Mapping[str, Any]) -> list[str]:
         f"{'calibration':<18} {metrics['calibration']['status']} ({metrics['n_cases']} cases, "
         f"{metrics['n_cases_rarest_class']} of the rarest class; needed are 100 and 30)"
     )
-    return lines
     shares = [ClassShare.model_validate(share) for share in metrics["class_shares"]]
     if shares:
         told = ", ".join(share.in_words() for share in shares)
         why = "" if all(share.agrees for share in shares) else ": they differ, hence no calibration"
         lines.append(f"{'mean p (share)':<18} {told}{why}")
+    return lines
