@@ -9,13 +9,14 @@ import pytest
 import torch
 from cohort_maker import LABELS
 from killed import run_until_killed
+from pydantic import ValidationError
 from tiny_finetune import WIDTH, config_of, make_study, tiny_origin, tiny_student
 from torch import nn
 
 from xmag_train.cohort.table import read_cohort
 from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.finetune import command
-from xmag_train.finetune.config import FinetuneConfig, TuneConfig
+from xmag_train.finetune.config import FinetuneConfig, HeadStartConfig, TuneConfig
 from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
 from xmag_train.finetune.slides import TunedSlide, load_slides
 from xmag_train.mil.bags import Bag, read_bag, write_bag
@@ -86,6 +87,12 @@ def test_projection_starts_where_a_linear_map_exists() -> None:
     x, matrix = torch.randn((200, 4), generator=generator), torch.randn((4, 3), generator=generator)
     linear = fit_projection(x, x @ matrix + 2)
     assert nn.functional.cosine_similarity(linear(x), x @ matrix + 2, dim=1).min() > 0.999
+
+
+def test_a_head_start_of_which_one_thing_is_stated_keeps_its_epochs() -> None:
+    assert HeadStartConfig.model_validate({"hidden": 256}).epochs == HeadStartConfig().epochs == 7
+    with pytest.raises(ValidationError, match="epochs"):
+        HeadStartConfig.model_validate({"epochs": None})
 
 
 @pytest.fixture

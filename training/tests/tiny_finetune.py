@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from xmag_train.data.shards import Region, RegionMeta, write_shards
 from xmag_train.finetune import command
-from xmag_train.finetune.config import FinetuneConfig, TuneConfig
+from xmag_train.finetune.config import FinetuneConfig, HeadStartConfig, TuneConfig
 from xmag_train.mil.bags import Bag, write_bag
-from xmag_train.mil.config import FitConfig
 
 WIDTH = 6
 
@@ -68,7 +67,7 @@ def config_of(root: Path, out: str, epochs_max: int = 2) -> FinetuneConfig:
         shards=root / "shards",
         student="unused",
         teacher_bags=root / "teacher",
-        head_fit=FitConfig(hidden=8, epochs=2),
+        head_fit=HeadStartConfig(hidden=8, epochs=2),
         tune=TuneConfig(epochs_max=epochs_max, inner_folds=2, student_learning_rate=1e-3),
         out=root / out,
     )

@@ -9,6 +9,12 @@ from xmag_train.mil.config import FitConfig
 from xmag_train.mil.task import TaskConfig
 
 
+class HeadStartConfig(FitConfig):
+    """How the head is taught on the frozen student: always so many ``epochs``, none are chosen."""
+
+    epochs: int = Field(default=7, ge=1)
+
+
 class TuneConfig(Config):
     """How both learn. ``epochs``: None chooses one up to ``epochs_max`` on an inner part of the training cases.
 
@@ -39,7 +45,7 @@ class FinetuneConfig(TaskConfig):
     shards: Path
     student: str
     teacher_bags: Path
-    head_fit: FitConfig = FitConfig(epochs=7)
+    head_fit: HeadStartConfig = HeadStartConfig()
     tune: TuneConfig = TuneConfig()
     instance: str = "one 448 µm region"
     device: str = "cpu"
