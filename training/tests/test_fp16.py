@@ -15,14 +15,14 @@ from test_shards import region
 from app.errors import InferenceFailedError
 from app.inference.golden import check_golden, golden_tile
 from app.inference.model import load_model
-from xmag_train.export.fidelity import cosines, reference_of
+from xmag_train.export.fidelity import Judge, cosines, reference_of, score_change
 from xmag_train.export.fp16 import make_fp16
 from xmag_train.export.tiles import TileSet
 from xmag_train.package import TILE_PX, ReducedVariant, write_model
 from xmag_train.untrained import untrained_spec
 
 SPEC = untrained_spec(seed=0, commit="test")
-HEADS = {head.task: head.module for head in SPEC.heads}
+HEADS = {head.task: Judge(head.module, head.calibration.temperature) for head in SPEC.heads}
 
 
 def noise(number: int) -> bytes:
@@ -56,6 +56,17 @@ def test_half_the_bytes_and_nearly_the_same_embeddings(fp32: Path, held_out: Til
     fidelity = variant.fidelity
     assert 0.999 < fidelity.cosine_min <= fidelity.cosine_median and (fidelity.n_tiles, fidelity.n_slides) == (5, 1)
     assert fidelity.score_change_max is not None and 0.0 < fidelity.score_change_max < 0.01
+
+
+def test_a_scores_change_is_told_at_the_heads_temperature() -> None:
+    class FirstTwo(torch.nn.Module):
+        def forward(self, bag: torch.Tensor) -> tuple[torch.Tensor]:
+            return (bag.mean(dim=0)[:2],)
+
+    first, second = np.array([[0.0, 0.0]]), np.array([[0.0, 3.0]])
+    for temperature in (1.0, 3.0):
+        found = score_change({"h": Judge(FirstTwo(), temperature)}, first, second, ["s"])
+        assert found == pytest.approx(1 / (1 + np.exp(-3.0 / temperature)) - 0.5)
 
 
 def test_the_service_runs_it_where_it_is_asked_for(

@@ -35,6 +35,13 @@ class Speed(NamedTuple):
         return self.int8 / self.fp32
 
 
+class Judge(NamedTuple):
+    """A head, and what the service divides its logits by."""
+
+    head: nn.Module
+    temperature: float
+
+
 @dataclass(frozen=True)
 class Reference:
     """The student in fp32, and its embeddings [n, D] of held-out ``tiles``: what reduced precisions are judged by.
@@ -46,7 +53,7 @@ class Reference:
     tiles: NDArray[np.uint8]
     slides: Sequence[str]
     embeddings: FloatArray
-    heads: Mapping[str, nn.Module]
+    heads: Mapping[str, Judge]
     threads: int
 
 
@@ -83,25 +90,25 @@ def median_by_slide(values: FloatArray, slides: Sequence[str]) -> dict[str, floa
 
 
 def score_change(
-    heads: Mapping[str, nn.Module], first: FloatArray, second: FloatArray, slides: Sequence[str]
+    heads: Mapping[str, Judge], first: FloatArray, second: FloatArray, slides: Sequence[str]
 ) -> float | None:
-    """Largest change of any slide's softmax score by any head, when its bag is ``second`` and not ``first``."""
+    """Largest change of any slide's score, as the service tells it, by any head: its bag ``second``, not ``first``."""
     if not heads:
         return None
     names = np.asarray(slides)
     largest = 0.0
     with torch.inference_mode():
-        for head in heads.values():
+        for head, temperature in heads.values():
             for name in dict.fromkeys(slides):
                 scores = [
-                    torch.softmax(head(torch.from_numpy(rows[names == name]).float())[0], dim=0)
+                    torch.softmax(head(torch.from_numpy(rows[names == name]).float())[0] / temperature, dim=0)
                     for rows in (first, second)
                 ]
                 largest = max(largest, float((scores[0] - scores[1]).abs().max()))
     return largest
 
 
-def reference_of(graph: bytes, held_out: TileSet, heads: Mapping[str, nn.Module], threads: int) -> Reference:
+def reference_of(graph: bytes, held_out: TileSet, heads: Mapping[str, Judge], threads: int) -> Reference:
     """``graph``: the student in fp32; ``heads``: trained on what it gives, by name."""
     tiles = held_out.tiles()
     return Reference(graph, tiles, held_out.slides, embed(open_graph(graph, threads), tiles, "by fp32"), heads, threads)

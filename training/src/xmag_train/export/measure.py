@@ -17,7 +17,7 @@ from torch import nn
 from xmag_train.data.shards import Region
 from xmag_train.digest import file_sha256
 from xmag_train.export.config import ExportConfig, Int8Config
-from xmag_train.export.fidelity import FloatArray, Reference, embed, open_graph, reference_of, worse_of
+from xmag_train.export.fidelity import FloatArray, Judge, Reference, embed, open_graph, reference_of, worse_of
 from xmag_train.export.fp16 import make_fp16
 from xmag_train.export.heads import measuring_head
 from xmag_train.export.int8 import MeasuredInt8, make_int8
@@ -94,13 +94,16 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
     def embedded(tiles: NDArray[np.uint8]) -> FloatArray:
         return embed(session, tiles, "readings of regions")
 
-    trained = {head.task: head.module for head in heads if head.trained}
+    trained = {head.task: Judge(head.module, head.calibration.temperature) for head in heads if head.trained}
     own = reference_of(shipped.graph, held_out, trained, config.threads)
     procedure = None
     if measuring is not None and config.measuring_student is not None:
         digest = file_sha256(config.measuring_student)
-        named = [head for head in config.heads if head.measuring is not None]
-        unseen = {str(head.measuring): measuring_head(head, digest) for head in named}
+        unseen = {
+            str(named.measuring): Judge(measuring_head(named, digest), head.calibration.temperature)
+            for named, head in zip(config.heads, heads, strict=False)  # without any named, a random one stands in
+            if named.measuring is not None
+        }
         procedure = reference_of(measuring.graph, held_out, unseen, config.threads)
     return Measured(
         graph=shipped.graph,
@@ -108,10 +111,10 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
         parity=measure_parity(shipped, measuring, own, heads),
         regions=region_cosines(embedded, held_out),
         slides=slide_cosines(config.reading_slides),
+        slides_unseen=all(left_cases_out(entry.student) for entry in config.reading_slides),
         fp16=measure_fp16(own, procedure) if config.fp16 else None,
         int8=None if config.int8 is None else measure_int8(own, procedure, split.outside, config.int8),
     )
-        slides_unseen=all(left_cases_out(entry.student) for entry in config.reading_slides),
 
 
 def measure_parity(
