@@ -68,6 +68,19 @@ def test_extra_losses_reach_what_only_they_teach(name: str) -> None:
     assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in only.parameters())
 
 
+@pytest.mark.parametrize(("tiles", "of_each"), [(1, 0), (2, 1), (9, 4), (40, 8)])
+def test_clams_groups_of_tiles_have_none_in_common(tiles: int, of_each: int) -> None:
+    """Each classified tile is a row of the instance classifier's input: the first half called 1, the second 0."""
+    head, bag = head_and_bag("clam", tiles)
+    seen: list[torch.Tensor] = []
+    own = head.head.model.inst_classifiers[1]
+    own.register_forward_hook(lambda _module, rows, _out: seen.append(rows[0]))
+    head.train().extra_loss(bag, 1)
+    assert sum(len(rows) for rows in seen) == 2 * of_each
+    if seen:
+        assert len(seen[0].unique(dim=0)) == 2 * of_each
+
+
 @pytest.mark.parametrize("name", ["clam", "dsmil", "transmil"])
 def test_two_class_heads_refuse_three(name: str) -> None:
     with pytest.raises(ValueError, match="two classes"):

@@ -13,6 +13,7 @@ from torchmil.models import CLAM_SB, DSMIL, TransMIL
 from xmag_train.mil_head import HeadOutput
 
 LANDMARKS = 32
+CLUSTERED_TILES = 8
 
 
 def _projection(embedding_dim: int, hidden: int) -> nn.Module:
@@ -33,7 +34,6 @@ class ClamHead(nn.Module):
             in_shape=(embedding_dim,),
             att_dim=hidden,
             gated=True,
-            k_sample=8,
             feat_ext=_projection(embedding_dim, hidden),
         )
 
@@ -44,7 +44,13 @@ class ClamHead(nn.Module):
         return HeadOutput(_two_logits(z[:, None])[0], torch.softmax(raw, dim=1), tile_scores)
 
     def extra_loss(self, embeddings: Tensor, label: int) -> Tensor:
-        """The clustering loss of one bag, weighted 0.3 / 0.7 against the bag's loss as in the paper."""
+        """The clustering loss of one bag, weighted 0.3 / 0.7 against the bag's loss as in the paper.
+
+        Of the most and the least attended tiles as many as make two groups apart: none of a bag of one tile.
+        """
+        if len(embeddings) < 2:
+            return embeddings.new_zeros(())
+        self.model.k_sample = min(CLUSTERED_TILES, len(embeddings) // 2)
         _, raw, tiles = self.model(embeddings[None], return_att=True, return_emb=True)
         loss = self.model.compute_inst_loss(raw, tiles, torch.tensor([label], device=embeddings.device))
         return (0.3 / 0.7) * loss
