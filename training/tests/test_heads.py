@@ -38,7 +38,7 @@ def test_order_of_tiles_matters_only_where_it_is_said(name: str) -> None:
     order = torch.randperm(len(bag), generator=torch.Generator().manual_seed(4))
     plain, moved = head(bag), head(bag[order])
     free = torch.allclose(plain.logits, moved.logits, atol=1e-5)
-    assert free == KINDS[name].order_free
+    assert free == (name != "transmil")
     if free:
         torch.testing.assert_close(plain.attention[:, order], moved.attention, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(plain.tile_scores[order], moved.tile_scores, atol=1e-5, rtol=1e-4)

@@ -1,6 +1,6 @@
 """Heads by name. All keep one contract: embeddings [N, D] of one slide → ``HeadOutput``.
 
-``order_free``: the answer does not depend on the order of tiles. ``exportable``: it can become `<task>.onnx`.
+``exportable``: it can become `<task>.onnx`.
 """
 
 from typing import Literal, NamedTuple
@@ -17,17 +17,16 @@ class HeadKind(NamedTuple):
     """What is known of a head before it is built."""
 
     attention_kind: Literal["shared", "none"]
-    order_free: bool
     exportable: bool
     binary_only: bool
 
 
 KINDS: dict[HeadName, HeadKind] = {
-    "gated_attention": HeadKind("shared", order_free=True, exportable=True, binary_only=False),
-    "mean": HeadKind("none", order_free=True, exportable=True, binary_only=False),
-    "clam": HeadKind("shared", order_free=True, exportable=True, binary_only=True),
-    "dsmil": HeadKind("shared", order_free=True, exportable=True, binary_only=True),
-    "transmil": HeadKind("shared", order_free=False, exportable=False, binary_only=True),
+    "gated_attention": HeadKind("shared", exportable=True, binary_only=False),
+    "mean": HeadKind("none", exportable=True, binary_only=False),
+    "clam": HeadKind("shared", exportable=True, binary_only=True),
+    "dsmil": HeadKind("shared", exportable=True, binary_only=True),
+    "transmil": HeadKind("shared", exportable=False, binary_only=True),
 }
 
 
