@@ -1,6 +1,7 @@
 """Whole slides by a 20x teacher and a 5x student: the same places row by row, for `evaluate` to compare."""
 
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -51,6 +52,15 @@ def run(root: Path, command: str, **content: object) -> str:
     return done.output
 
 
+def model_read_otherwise(folder: Path) -> Path:
+    """The committed model, but for its level rule: it never takes a level coarser than asked for."""
+    shutil.copytree(MODEL, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["reading"]["level_tolerance"] = 0.0
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
 def test_a_users_slides_by_teacher_and_student_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encode, "fast_on_cpu", lambda network, _: network)  # it pays from some hundred tiles on
     painted = make_slides(tmp_path / "slides")
@@ -59,6 +69,12 @@ def test_a_users_slides_by_teacher_and_student_compared(tmp_path: Path, monkeypa
     assert "4 bags made" in run(tmp_path, "embed", **place, encoder=TEACHER, out=teacher)
     assert "0 bags made, 4 kept" in run(tmp_path, "embed", **place, encoder=TEACHER, out=teacher)
     assert "4 bags made" in run(tmp_path, "embed", **place, encoder=STUDENT, out=student)
+    assert "4 bags made" in run(tmp_path, "embed", **place, out=tmp_path / "model")
+    assert "0 bags made, 4 kept" in run(tmp_path, "embed", **place, out=tmp_path / "model")
+    place["model"] = model_read_otherwise(tmp_path / "other")
+    assert "4 bags made" in run(tmp_path, "embed", **place, out=tmp_path / "model")
+    assert "4 bags made" in run(tmp_path, "embed", **place, precision="int8", out=tmp_path / "model")
+    assert "0 bags made, 4 kept" in run(tmp_path, "embed", **place, encoder=STUDENT, out=student)
 
     bag = read_bag(teacher / "a.h5")
     assert bag.coords.tolist() == [[0, 0], [FIELD_PX, FIELD_PX]]  # tissue alone

@@ -57,8 +57,8 @@ def attributes(info: SlideInfo, survey: Survey, source: Source, sha256: str) -> 
     }
 
 
-def write_slide_bag(path: Path, bag: SlideBag, encoder: Mapping[str, str]) -> None:
-    """Write ``path`` whole or not at all. ``encoder``: file attributes that bind heads to what made the features."""
+def write_slide_bag(path: Path, bag: SlideBag, made_by: Mapping[str, str]) -> None:
+    """Write ``path`` whole or not at all. ``made_by``: attributes of the file that say what made the features."""
     draft = path.with_name(f".{path.name}.part")
     with h5py.File(draft, "w", libver="v110") as file:
         for name, array in (
@@ -69,14 +69,13 @@ def write_slide_bag(path: Path, bag: SlideBag, encoder: Mapping[str, str]) -> No
             file.create_dataset(name, data=array, track_times=False)
         file["features"].attrs.update({"name": bag.attributes["name"], "savetodir": ""})
         file["coords"].attrs.update(bag.attributes)
-        file.attrs.update(encoder)
+        file.attrs.update(made_by)
     draft.replace(path)
 
 
 def is_made(path: Path, source: Source) -> bool:
-    """Whether ``source`` made the bag at ``path``."""
+    """Whether ``source`` made the bag at ``path``: the same weights and the same reading."""
     if not path.is_file():
         return False
     with h5py.File(path, "r") as file:
-        said = file["coords"].attrs
-        return all(said.get(name) == source.about[name] for name in source.stamp)
+        return all(file.attrs.get(name) == value for name, value in source.stamp().items())

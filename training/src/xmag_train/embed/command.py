@@ -41,7 +41,7 @@ def embed_all(config: EmbedConfig) -> tuple[int, int, list[dict[str, str]]]:
             if not reader.alive:
                 reader = SlideReader()
             try:
-                write_slide_bag(target, embed_slide(slide, source, reader), source.encoder)
+                write_slide_bag(target, embed_slide(slide, source, reader), {**source.encoder, **source.stamp()})
                 made += 1
             except SlideError as error:
                 skipped.append({"slide": slide.name, "code": error.code, "message": str(error)})

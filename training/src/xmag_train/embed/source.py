@@ -5,8 +5,9 @@ student hold the same places row by row. A teacher's row is the mean of its 16 e
 was taught to give there.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -31,16 +32,20 @@ INSTANCES = {"teacher": "mean of 16 tiles of 224 px at 0.5 um/px", "student": "2
 class Source:
     """``embed``: uint8 [n, px, px, 3], as ``plan`` reads them, → float32 [n, D]; ``batch_tiles``: n, at most.
 
-    ``about``: attributes of ``coords``; a bag is this source's if it says the same of ``stamp``, some of them.
-    ``encoder``: attributes of the file, which bind heads to what made the features.
+    ``about``: attributes of ``coords``. ``weights_sha256``: of the network that runs; with ``plan`` it decides the
+    features. ``encoder``: attributes of the file, which bind heads to what made them.
     """
 
     plan: ReadingPlan
     embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
     batch_tiles: int
     about: Mapping[str, str | float]
-    stamp: tuple[str, ...]
+    weights_sha256: str
     encoder: Mapping[str, str]
+
+    def stamp(self) -> dict[str, str]:
+        """Attributes of the file: a bag is this source's if it says the same."""
+        return {"weights_sha256": self.weights_sha256, "reading": json.dumps(asdict(self.plan))}
 
 
 def open_source(config: EmbedConfig) -> Source:
@@ -66,7 +71,7 @@ def model_source(model: Model, batch_tiles: int) -> Source:
             "model_manifest_sha256": model.manifest_sha256,
             "student_sha256": student,
         },
-        stamp=("student_sha256",),
+        weights_sha256=student,
         encoder={
             "encoder": f"student:{manifest.name}",
             "encoder_sha256": checkpoint_of(manifest.provenance.config) or student,
@@ -95,7 +100,7 @@ def encoder_source(config: EmbedConfig, encoder: EncoderConfig) -> Source:
             "encoder_sha256": identity["encoder_sha256"],
             "tissue_min": tissue_min,
         },
-        stamp=("encoder_sha256", "tissue_min"),
+        weights_sha256=identity["encoder_sha256"],
         encoder={**identity, "instance": INSTANCES[encoder.kind]},
     )
 

@@ -78,16 +78,16 @@ def read_features(folder: Path, slides: Iterable[str]) -> dict[str, Tensor]:
 
 
 def bag_stamps(folder: Path, slides: Iterable[str]) -> list[str]:
-    """What tells each slide's bag from another of the same name: its encoder (or values), its shape and its places.
+    """What tells each slide's bag from another of the same name: its encoder, its shape, its features and its places.
 
     FileNotFoundError names the slides without a bag.
     """
     stamps = []
     for path in _existing(folder, list(slides)):
         with h5py.File(path, "r") as file:
-            encoder = file.attrs.get("encoder_sha256") or _sha256(np.asarray(file["features"]))
-            places = _sha256(np.asarray(file["coords"], np.int64))
-            stamps.append(f"{path.stem} {encoder} {file['features'].shape} {places}")
+            encoder, shape = file.attrs.get("encoder_sha256", ""), file["features"].shape
+            values = (_sha256(np.asarray(file[name])) for name in ("features", "coords"))
+            stamps.append(f"{path.stem} {encoder} {shape} {' '.join(values)}")
     return stamps
 
 
