@@ -1,25 +1,29 @@
 """The report on small data: every section is there, verdicts follow from what was built in."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 from PIL import Image
 from pydantic import ValidationError
 
 from xmag_train.cohort.table import read_cohort, read_folds, write_rows
+from xmag_train.evaluate import probe as probing
 from xmag_train.evaluate.arms import read_oof
 from xmag_train.evaluate.command import evaluate_all
 from xmag_train.evaluate.config import EvaluateConfig, TileTask
 from xmag_train.evaluate.fidelity import TILES_MAX, drawn_tiles, mapped_cosine, mean_interval, spaces
 from xmag_train.evaluate.gain import in_words, verdict_of
-from xmag_train.evaluate.probe import field_of, probe
+from xmag_train.evaluate.probe import embed_pictures, field_of, probe
 from xmag_train.evaluate.report import speed_table
 from xmag_train.evaluate.sites import site_folds
 from xmag_train.evaluate.speed import SlideSpeed
 from xmag_train.metrics.bootstrap import Interval
+from xmag_train.mil.encode import EncoderConfig
 
 FIT = {"hidden": 8, "learning_rate": 0.03, "epochs": 10, "bags_per_step": 4}
 ENCODER = {"kind": "student", "name": "efficientnet_lite0"}
@@ -213,21 +217,47 @@ def tile_task(folder: Path, **more: object) -> TileTask:
     )
 
 
-def test_linear_probe_of_colours(tmp_path: Path) -> None:
+def paint_pictures(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for label, red in (("dark", 60), ("light", 220)):
-        (tmp_path / label).mkdir()
+        (folder / label).mkdir(parents=True)
         for index in range(3):
             tint = (np.array([red, 90, 120]) + rng.integers(-9, 9, 3)).astype(np.uint8)
-            Image.new("RGB", (224, 224), tuple(tint.tolist())).save(tmp_path / label / f"{index}.png")
-    pictures, rows = probe(tile_task(tmp_path, folds=3))
+            Image.new("RGB", (224, 224), tuple(tint.tolist())).save(folder / label / f"{index}.png")
+
+
+def test_linear_probe_of_colours(tmp_path: Path) -> None:
+    paint_pictures(tmp_path / "fields")
+    pictures, rows = probe(tile_task(tmp_path / "fields", folds=3), tmp_path / "out")
     assert pictures.labels == ("dark", "light")
     figures = {(row.arm, row.figure): row for row in rows}
     assert figures["student", "auroc"].value is not None
     assert figures["student", "auroc"].value.value == 1.0
     assert figures["student", "auroc"].verdict == "met"  # the same network on both sides loses nothing
     with pytest.raises(ValueError, match="less than the 448 px"):
-        field_of(tmp_path / "dark" / "0.png", 1.0)
+        field_of(tmp_path / "fields" / "dark" / "0.png", 1.0)
+
+
+def test_pictures_are_embedded_once_and_anew_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "KEPT_PICTURES", 4)
+    monkeypatch.setattr(probing, "BATCH_PICTURES", 3)
+    paint_pictures(tmp_path / "fields")
+    files = sorted((tmp_path / "fields").rglob("*.png"))
+    first, kept = files[:4], tmp_path / "kept"
+    encoder = EncoderConfig.model_validate(ENCODER)
+    before = embed_pictures(files, 2.0, encoder, "cpu", kept)
+    one_by_one = [embed_pictures([path], 2.0, encoder, "cpu", tmp_path / "single") for path in files]
+    torch.testing.assert_close(before, torch.cat(one_by_one), atol=1e-4, rtol=1e-4)
+
+    def refuse(*_arguments: object) -> None:
+        raise AssertionError("it embeds again")
+
+    monkeypatch.setattr(probing, "load_encoder", refuse)
+    assert torch.equal(embed_pictures(files, 2.0, encoder, "cpu", kept), before)
+    assert torch.equal(embed_pictures(first, 2.0, encoder, "cpu", kept), before[:4])  # as after a kill in between
+    shutil.copy(files[5], files[0])
+    with pytest.raises(AssertionError, match="embeds again"):
+        embed_pictures(files, 2.0, encoder, "cpu", kept)
 
 
 def test_speed_is_told_as_ratios() -> None:

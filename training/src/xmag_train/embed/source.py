@@ -22,6 +22,7 @@ from app.slides.types import ReadingPlan
 from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.embed.config import EmbedConfig
 from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, mean_by_place, tiles_20x
+from xmag_train.torch_device import torch_device
 
 TEACHER_FIELDS = 4
 """Fields of 896 px that the reader hands over at a time: 64 teacher tiles."""
@@ -82,9 +83,7 @@ def model_source(model: Model, batch_tiles: int) -> Source:
 def encoder_source(config: EmbedConfig, encoder: EncoderConfig) -> Source:
     """A teacher on the 4×4 tiles of each 5x tile's field at 20x, or a student that was not exported, at 5x."""
     torch.set_num_threads(config.threads)
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch_device(config.device)
     tissue_min = ReadingPlan().tissue_min if config.model is None else load_manifest(config.model).tissue_min
     if encoder.kind == "teacher":
         plan = ReadingPlan(tile_px=REGION_PX, tile_mpp=REGION_MPP, tissue_min=tissue_min)

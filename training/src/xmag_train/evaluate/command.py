@@ -38,7 +38,7 @@ def evaluate_all(config: EvaluateConfig) -> Path:
         if isinstance(task, MilTask):
             text, found = evaluate_mil(task, config.out)
         else:
-            text, found = _tile_section(task)
+            text, found = _tile_section(task, config.out / task.name)
         parts.append(text)
         data["tasks"][task.name] = found
     if config.speed is not None:
@@ -54,8 +54,8 @@ def evaluate_all(config: EvaluateConfig) -> Path:
     return path
 
 
-def _tile_section(task: TileTask) -> tuple[str, dict[str, Any]]:
-    pictures, rows = probe(task)
+def _tile_section(task: TileTask, out: Path) -> tuple[str, dict[str, Any]]:
+    pictures, rows = probe(task, out)
     counts = ", ".join(f"{int((pictures.targets == i).sum())} {label}" for i, label in enumerate(pictures.labels))
     text = (
         [f"## {task.name}: linear probe of tiles", task.note]

@@ -105,7 +105,8 @@ class MilTask(Config):
 class TileTask(Config):
     """Tile-level linear probe: `<folder>/<label>/<picture>`, each picture a field of at least 448 µm at ``mpp`` µm/px.
 
-    ``cases_csv`` (file, case) says which pictures belong together; without it each is a case of its own.
+    ``cases_csv`` (file, case) says which pictures belong together; without it each is a case of its own. ``device``:
+    cpu, cuda or auto.
     """
 
     kind: Literal["tile"]
@@ -117,7 +118,7 @@ class TileTask(Config):
     seed: int = 0
     teacher: EncoderConfig
     student: EncoderConfig
-    device: str = "cpu"
+    device: str = "auto"
     note: str = ""
 
 

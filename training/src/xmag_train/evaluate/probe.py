@@ -1,7 +1,11 @@
 """Linear probe of pictures in folders by label: logistic regression on embeddings, cross-validated by case."""
 
-from collections.abc import Sequence
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +17,20 @@ from torch import Tensor, nn
 from xmag_train.cohort.folds import folds_by_case
 from xmag_train.cohort.table import read_rows
 from xmag_train.data.shards import REGION_MPP, REGION_PX
+from xmag_train.digest import file_sha256
 from xmag_train.evaluate.config import TileTask
 from xmag_train.evaluate.retention import Retention, retention
-from xmag_train.mil.encode import EncoderConfig, load_encoder
+from xmag_train.mil.encode import EncoderConfig, load_encoder, mean_by_place
 from xmag_train.mil.fit import class_weights
 from xmag_train.progress import track
+from xmag_train.torch_device import torch_device
+from xmag_train.write import write_bytes
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RIDGE = 1e-2
 STEPS = 200
+KEPT_PICTURES = 64
+BATCH_PICTURES = 8
 
 
 @dataclass(frozen=True)
@@ -70,15 +79,33 @@ def field_of(path: Path, mpp: float) -> NDArray[np.uint8]:
     return np.asarray(rgb.resize((REGION_PX, REGION_PX), Image.Resampling.LANCZOS, box=box))
 
 
-@torch.inference_mode()
-def embed_pictures(pictures: Pictures, mpp: float, encoder: EncoderConfig, device: str) -> Tensor:
-    """float32 [n, D]: one field each, the mean over its tiles."""
-    encode, cut = load_encoder(encoder, device)
-    rows = [
-        encode(torch.from_numpy(cut(field_of(path, mpp))).to(device)).float().mean(dim=0)
-        for path in track(pictures.files, f"pictures by the {encoder.kind}")
-    ]
-    return torch.stack(rows).cpu()
+def embed_pictures(files: Sequence[Path], mpp: float, encoder: EncoderConfig, device: str, kept: Path) -> Tensor:
+    """float32 [n, D]: one field each, the mean over its tiles.
+
+    ``kept``: folder where every ``KEPT_PICTURES`` are written, and found again by the same encoder.
+    """
+    load, identity = cache(partial(load_encoder, encoder, device)), encoder.identity()
+    parts = []
+    for start in track(range(0, len(files), KEPT_PICTURES), f"pictures by the {encoder.kind}, in {KEPT_PICTURES}s"):
+        some = files[start : start + KEPT_PICTURES]
+        path = kept / f"{_key(some, mpp, identity)}.npy"
+        if not path.is_file():
+            encode, cut = load()
+            batches = (some[at : at + BATCH_PICTURES] for at in range(0, len(some), BATCH_PICTURES))
+            rows = [
+                mean_by_place(encode, np.concatenate([cut(field_of(one, mpp)) for one in batch]), len(batch), device)
+                for batch in batches
+            ]
+            buffer = io.BytesIO()
+            np.save(buffer, np.concatenate(rows))
+            write_bytes(path, buffer.getvalue())
+        parts.append(np.load(path))
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _key(files: Sequence[Path], mpp: float, encoder: Mapping[str, str]) -> str:
+    decides = [encoder["encoder"], encoder["encoder_sha256"], mpp, [file_sha256(path) for path in files]]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
 
 def fit_logistic(features: Tensor, targets: Tensor, classes: int) -> nn.Linear:
@@ -117,12 +144,12 @@ def probe_logits(
     return logits
 
 
-def probe(task: TileTask) -> tuple[Pictures, list[Retention]]:
-    """Teacher and student on the same pictures, folds and probe."""
+def probe(task: TileTask, out: Path) -> tuple[Pictures, list[Retention]]:
+    """Teacher and student on the same pictures, folds and probe. ``out``: the task's folder; it keeps embeddings."""
     pictures = find_pictures(task)
     folds = folds_by_case(pictures.cases, pictures.targets.tolist(), task.folds, task.seed)
     logits = {}
     for arm, encoder in (("teacher", task.teacher), ("student", task.student)):
-        features = embed_pictures(pictures, task.mpp, encoder, task.device)
+        features = embed_pictures(pictures.files, task.mpp, encoder, torch_device(task.device), out / "pictures")
         logits[arm] = probe_logits(features, pictures.targets, pictures.cases, folds)
     return pictures, retention(logits, "teacher", pictures.targets, pictures.cases)
