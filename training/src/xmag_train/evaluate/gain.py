@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xmag_train.metrics.bootstrap import Interval, UndefinedFigureError, paired_difference
+from xmag_train.metrics.bootstrap import Interval, UndefinedFigureError, interval_in_words, paired_difference
 from xmag_train.metrics.slides import measures, slide_metrics
 
+LEVEL = "95 %: "
 Verdict = Literal["helped", "did not help", "harmed", "undefined"]
 
 
@@ -65,8 +66,9 @@ def in_words(
     student, undistilled, teacher = arms
     if difference is None or any(found is None for found in auroc.values()):
         return "Whether distilling helped the head is not known: too few cases of a class to define its AUROC."
-    told = ", ".join(f"{_told(auroc[arm])} on {arm}" for arm in (student, undistilled, teacher))
-    figures = f"The head's AUROC is {told}; {student} minus {undistilled}: {_told(difference, '+')}."
+    told = ", ".join(f"{interval_in_words(auroc[arm], note=LEVEL)} on {arm}" for arm in (student, undistilled, teacher))
+    apart = interval_in_words(difference, "+", LEVEL)
+    figures = f"The head's AUROC is {told}; {student} minus {undistilled}: {apart}."
     if verdict == "helped":
         return f"Distilling helped the head. {figures}"
     if verdict == "harmed":
@@ -77,9 +79,3 @@ def in_words(
             f"the interval of the difference includes 0. {figures}"
         )
     return f"Distilling did not help the head: its AUROC is no higher with it than without. {figures}"
-
-
-def _told(found: Interval | None, sign: str = "") -> str:
-    if found is None:
-        return "undefined"
-    return f"{found.value:{sign}.3f} (95 %: {found.ci_low:{sign}.3f} to {found.ci_high:{sign}.3f})"

@@ -7,7 +7,7 @@ from xmag_train.evaluate.fidelity import Basis, Space
 from xmag_train.evaluate.retention import Retention
 from xmag_train.evaluate.scanner import ScannerShift
 from xmag_train.evaluate.speed import SlideSpeed
-from xmag_train.metrics.bootstrap import Interval
+from xmag_train.metrics.bootstrap import interval_in_words
 
 NOT_MEASURED = "not measured"
 LEGEND = (
@@ -28,22 +28,14 @@ def figure(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:.3f}"
 
 
-def with_interval(found: Interval | None, signed: bool = False) -> str:
-    """Value and 95 % interval."""
-    if found is None:
-        return "undefined"
-    sign = "+" if signed else ""
-    return f"{found.value:{sign}.3f} ({found.ci_low:{sign}.3f} to {found.ci_high:{sign}.3f})"
-
-
 def retention_table(rows: Sequence[Retention]) -> str:
     """One line an arm and figure."""
     told = [
         (
             row.arm,
             row.figure.replace("_", " "),
-            with_interval(row.value),
-            "" if row.difference is None else with_interval(row.difference, signed=True),
+            interval_in_words(row.value),
+            "" if row.difference is None else interval_in_words(row.difference, "+"),
             row.verdict or "",
         )
         for row in rows
@@ -58,11 +50,11 @@ def space_table(rows: Sequence[Space], chosen_on: Sequence[int]) -> str:
     told = [
         (
             row.arm,
-            "" if row.agreement is None else with_interval(row.agreement),
-            NOT_MEASURED if row.same_organ is None else with_interval(row.same_organ),
-            with_interval(row.same_case),
-            *([with_interval(row.same_case_unseen)] if chosen_on else []),
-            "" if row.mapped_cosine is None else with_interval(row.mapped_cosine),
+            "" if row.agreement is None else interval_in_words(row.agreement),
+            NOT_MEASURED if row.same_organ is None else interval_in_words(row.same_organ),
+            interval_in_words(row.same_case),
+            *([interval_in_words(row.same_case_unseen)] if chosen_on else []),
+            "" if row.mapped_cosine is None else interval_in_words(row.mapped_cosine),
             str(row.instances),
         )
         for row in rows

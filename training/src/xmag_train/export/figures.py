@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xmag_train.evaluate.report import folds_in_words
+from xmag_train.metrics.bootstrap import Interval, interval_in_words
 
 RETRIEVAL = {
     "agreement": "ten-neighbour agreement with the teacher",
@@ -91,7 +92,5 @@ def gain_in_words(found: Mapping[str, Any]) -> str:
     return str(gain["words"])
 
 
-def _interval(found: Mapping[str, float] | None, sign: str = "", missing: str = "undefined") -> str:
-    if found is None:
-        return missing
-    return f"{found['value']:{sign}.3f} ({found['ci_low']:{sign}.3f} to {found['ci_high']:{sign}.3f})"
+def _interval(found: Mapping[str, Any] | None, sign: str = "", missing: str = "undefined") -> str:
+    return interval_in_words(None if found is None else Interval(**found), sign, missing=missing)

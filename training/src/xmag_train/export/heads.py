@@ -1,7 +1,6 @@
 """Heads for the manifest: weights from `head.pt`, figures from `metrics.json`."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -13,12 +12,9 @@ from xmag_train.mil.checkpoint import load_fold_head, load_head
 from xmag_train.mil.heads import KINDS
 from xmag_train.mil_head import untrained_head
 from xmag_train.package import HeadSpec
+from xmag_train.untrained import BAG_SIZES, INTENDED_USE
 
 FIGURES = ("auroc", "balanced_accuracy")
-UNTRAINED_USE = (
-    "Integration and embedding only: this head has random weights; its output carries no diagnostic meaning."
-)
-UNTRAINED_BAG = (1, 20_000)
 
 
 def head_spec(config: HeadConfig, student_sha256: str) -> HeadSpec:
@@ -72,19 +68,14 @@ def placeholder(embedding_dim: int) -> HeadSpec:
         module=untrained_head(embedding_dim, classes=2, seed=0),
         labels=["a", "b"],
         positive_class=None,
-        bag_size_min=UNTRAINED_BAG[0],
-        bag_size_max=UNTRAINED_BAG[1],
+        bag_size_min=BAG_SIZES[0],
+        bag_size_max=BAG_SIZES[1],
         calibration=Calibration(),
         metrics=[],
-        intended_use=UNTRAINED_USE,
+        intended_use=INTENDED_USE,
         trained=False,
         validated=False,
     )
-
-
-def read_procedure(path: Path) -> str:
-    """How the figures of a `metrics.json` came about, in its own words."""
-    return str(json.loads(path.read_text(encoding="utf-8"))["procedure"])
 
 
 def _metric(name: str, measured: dict[str, Any]) -> list[Metric]:

@@ -36,6 +36,13 @@ class Interval:
         return asdict(self)
 
 
+def interval_in_words(found: Interval | None, sign: str = "", note: str = "", missing: str = "undefined") -> str:
+    """`0.807 (0.624 to 0.926)`. ``sign`` "+": of differences; ``note``: before the interval, in its brackets."""
+    if found is None:
+        return missing
+    return f"{found.value:{sign}.3f} ({note}{found.ci_low:{sign}.3f} to {found.ci_high:{sign}.3f})"
+
+
 def case_weights(cases: Sequence[str], draws: int, seed: int) -> FloatArray:
     """How often each slide's case is drawn: [draws, n]; slides of one case share their number."""
     names, index = np.unique(np.asarray(cases), return_inverse=True)

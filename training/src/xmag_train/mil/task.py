@@ -12,6 +12,7 @@ from xmag_train.cohort.table import Cohort, read_cohort, read_folds, write_rows
 from xmag_train.commit import source_commit
 from xmag_train.config import Config
 from xmag_train.digest import file_sha256
+from xmag_train.metrics.bootstrap import Interval, interval_in_words
 from xmag_train.metrics.classification import softmax
 from xmag_train.metrics.slides import slide_metrics
 from xmag_train.mil.calibration import ClassShare, calibrate, count_cases
@@ -136,8 +137,7 @@ def tell(metrics: Mapping[str, Any]) -> list[str]:
     lines = []
     for name in ("auroc", "balanced_accuracy"):
         found = metrics[name]
-        figure = f"{found['value']:.3f} ({found['ci_low']:.3f} to {found['ci_high']:.3f})" if found else "undefined"
-        lines.append(f"{name:<18} {figure}")
+        lines.append(f"{name:<18} {interval_in_words(Interval(**found) if found else None)}")
     lines.append(
         f"{'calibration':<18} {metrics['calibration']['status']} ({metrics['n_cases']} cases, "
         f"{metrics['n_cases_rarest_class']} of the rarest class; needed are 100 and 30)"
