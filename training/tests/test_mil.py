@@ -19,6 +19,7 @@ from xmag_train.mil.command import train_mil
 from xmag_train.mil.config import FitConfig, MilConfig
 from xmag_train.mil.fit import class_weights
 from xmag_train.mil.heads import build_head
+from xmag_train.mil.task import tell
 from xmag_train.onnx_export import export_onnx
 
 FIT = FitConfig(hidden=8, learning_rate=0.02, epochs_max=8, inner_folds=2, bags_per_step=4)
@@ -163,6 +164,10 @@ def test_scores_for_classes_equally_common_are_no_probabilities_where_they_are_n
     assert shares[1].share == 0.125 and shares[1].mean_probability > 0.18 and not shares[1].agrees
     told = calibration_in_words(found, shares)
     assert "mean probability of a class is not its share" in told and "malignant 0." in told and "(0.125)" in told
+
+    metrics = {"auroc": None, "balanced_accuracy": None, "calibration": found.model_dump(), "n_cases": 1200}
+    metrics |= {"n_cases_rarest_class": 150, "class_shares": [share.model_dump() for share in shares]}
+    assert tell(metrics)[-1].endswith("(0.125): they differ, hence no calibration")
 
     prior = np.array([0.0, np.log(150 / 1050)])
     found, shares = calibrate(logits + prior, labels, cases, LABELS, positive=1)
