@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from xmag_train.cohort.command import run_folds
 from xmag_train.cohort.folds import CaseStrata, assign_folds, folds_by_case, inner_folds, strata_of
 from xmag_train.cohort.table import read_cohort, read_folds, read_rows, write_rows
 
@@ -64,6 +65,17 @@ def test_a_case_whose_slides_differ_is_spread_by_all_that_they_say() -> None:
         CaseStrata("c2", ("low", "lung"), 2),
         CaseStrata("c3", ("", ""), 1),
     ]
+
+
+def test_the_command_takes_a_case_of_two_labels_and_counts_it_as_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("a", "c1", "x"), ("b", "c1", "y"), ("d", "c2", "x"), ("e", "c3", "x"), ("f", "c4", "x")]
+    write_rows(tmp_path / "labels.csv", ["slide", "case", "t"], rows)
+    run_folds(tmp_path / "labels.csv", ["t"], 2, 0, tmp_path / "folds.csv")
+    told = capsys.readouterr().out.splitlines()
+    assert told == ["fold 0: 3 slides; cases: 1 x, 1 x+y", "fold 1: 2 slides; cases: 2 x"]
+    assert len(read_rows(tmp_path / "folds.csv", ["case", "fold"])) == 4
 
 
 def test_slides_of_a_case_are_in_one_fold_by_their_classes() -> None:

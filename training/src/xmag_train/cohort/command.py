@@ -18,10 +18,11 @@ def run_atlas_labels(atlas: Path, out: Path) -> None:
 def run_folds(labels: Path, strata: list[str], folds: int, seed: int, out: Path) -> None:
     """Write folds.csv, and say what each fold holds."""
     rows = read_rows(labels, ["slide", "case", *strata])
-    chosen = assign_folds(strata_of(rows, strata), folds, seed)
+    cases = strata_of(rows, strata)
+    chosen = assign_folds(cases, folds, seed)
     write_rows(out, ["case", "fold"], sorted(chosen.items()))
     for fold in range(folds):
-        inside = [row for row in rows if chosen[row["case"]] == fold]
-        first = Counter(row[strata[0]] for row in {row["case"]: row for row in inside}.values())
+        inside = [case for case in cases if chosen[case.case] == fold]
+        first = Counter(case.strata[0] for case in inside)
         told = ", ".join(f"{count} {name}" for name, count in sorted(first.items()))
-        typer.echo(f"fold {fold}: {len(inside)} slides; cases: {told}")
+        typer.echo(f"fold {fold}: {sum(case.slides for case in inside)} slides; cases: {told}")
