@@ -19,8 +19,6 @@ from app.from_settings import reader_limits
 from app.inference.gpu import probe_gpus
 from app.inference.providers import CPU_BUILD, CUDA
 from app.inference.registry import ModelRegistry
-from app.inference.runtime import onnxruntime
-from app.installed_model import installed_model
 from app.jobs.embedded import queue_address
 from app.jobs.queue import connect
 from app.objects.address import ObjectAddress
@@ -140,15 +138,14 @@ def _reader(settings: Settings) -> str:
         except XmagError as error:
             if error.code != "not_a_slide":
                 raise
-        is_cut_off = _has_filter(reader.pid)
-    network = "cut off from the network" if is_cut_off else "NOT cut off from the network (this platform cannot)"
-    return f"the decoding process starts and answers; {network}"
-
-
-def _has_filter(pid: int) -> bool:
-    """Whether the process runs under a seccomp filter (Linux)."""
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "\nSeccomp:\t2\n" in status.read_text()
+        files, network = reader.confined()
+    open_to = ["files and other processes"] * (not files) + ["the network"] * (not network)
+    confined = (
+        f"NOT cut off from {' and '.join(open_to)}: this platform cannot, or its container forbids it"
+        if open_to
+        else "cut off from files, other processes and the network"
+    )
+    return f"the decoding process starts and answers; {confined}"
 
 
 def _queue(settings: Settings) -> str:
@@ -183,9 +180,20 @@ def _runtime(_: Settings) -> str:
     if len(found) > 1:
         raise SetupError(f"Both {' and '.join(found)} are installed and overwrite each other. Keep one.")
     if not found:
-        raise SetupError("onnxruntime is missing. Install the extra cpu or gpu.")
-    ours = [name for name in onnxruntime.get_available_providers() if name.startswith(("CUDA", "TensorRT", "CPU"))]
-    return f"{found[0]}: {', '.join(ours)}"
+        raise SetupError(
+            "onnxruntime is missing: what is installed here serves the API, and can be no worker. "
+            "Install the extra cpu or gpu for one."
+        )
+    return f"{found[0]}: {', '.join(_providers())}"
+
+
+def _providers() -> list[str]:
+    """Those that can be used here; none where onnxruntime is missing, as beside an API that stands alone."""
+    try:
+        from app.inference.runtime import onnxruntime  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return []
+    return [name for name in onnxruntime.get_available_providers() if name.startswith(("CUDA", "TensorRT", "CPU"))]
 
 
 def _gpu(settings: Settings) -> str:
@@ -195,7 +203,7 @@ def _gpu(settings: Settings) -> str:
         raise SetupError(shortfall)
     if not probe.gpus:
         return "none seen: inference runs on the CPU"
-    is_used = settings.device != "cpu" and CUDA in onnxruntime.get_available_providers()
+    is_used = settings.device != "cpu" and CUDA in _providers()
     why = "XMAG_DEVICE is cpu" if settings.device == "cpu" else CPU_BUILD
     return ", ".join(gpu.name for gpu in probe.gpus) + ("" if is_used else f"; not used: {why}")
 
@@ -206,6 +214,10 @@ def _models(settings: Settings) -> str:
     if problems:
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in problems.items()))
     default = registry.default(settings.model)
+    if not _providers():
+        return f"{', '.join(registry.names())}, none of them tried: onnxruntime is missing; default {default}"
+    from app.installed_model import installed_model  # noqa: PLC0415
+
     said = []
     for name in registry.names():
         model = installed_model(settings, name)

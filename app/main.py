@@ -84,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         app.state.services = services
         registry.register(metrics.QueueCollector(services))
+        registry.register(metrics.HouseCollector(services))
         reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
         reconciler.start()
         callbacks = CallbackThread(services.intake.callbacks)

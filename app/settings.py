@@ -195,6 +195,8 @@ class Settings(BaseSettings):
     def _redis(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        if value is not None and not _names_a_server(value):
+            raise ValueError("cannot be read: in a password, write / # ? as %2F %23 %3F")
         return value
 
     @field_validator("slide_roots")
@@ -229,6 +231,15 @@ class Settings(BaseSettings):
         """Where a person on this machine opens the service."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 (compared, not bound)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _names_a_server(url: str) -> bool:
+    """False where a ``/``, ``#`` or ``?`` in the password ends what is taken for the server's name."""
+    parts = urlsplit(url)
+    try:
+        return parts.scheme == "unix" or (parts.hostname is not None and parts.port != 0)
+    except ValueError:
+        return False
 
 
 def prepare_data_dir(settings: Settings) -> None:

@@ -134,6 +134,7 @@ def test_doctor_tries_every_part(xmag, tmp_path, object_server):
     for part in ("settings", "data", "objects", "reader", "queue", "runtime", "gpu", "models"):
         assert f"ok   {part}" in found.stdout
     assert "NOT validated" in found.stdout
+    assert "cut off from files, other processes and the network" in found.stdout
     assert "s3://slides/a answers" in found.stdout
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in found.stdout
 
@@ -168,6 +169,13 @@ def test_doctor_says_which_precision_the_model_lacks(xmag, tmp_path):
     rewrite(tmp_path / "models" / "xmag-lite0", plain)
     found = xmag("doctor", XMAG_PRECISION="fp16", XMAG_MODELS_DIR=str(tmp_path / "models"))
     assert_doctor_fails(found, "models", "fp16")
+
+
+def test_doctor_looks_at_an_api_that_stands_alone_too(xmag, tmp_path):
+    (tmp_path / "onnxruntime.py").write_text("raise ModuleNotFoundError('No module named onnxruntime')")
+    found = xmag("doctor", PYTHONPATH=str(tmp_path))
+    (line,) = [line for line in found.stdout.splitlines() if line.startswith("ok   models")]
+    assert "none of them tried" in line
 
 
 def assert_doctor_fails(found, part, word):

@@ -22,6 +22,11 @@ def test_object_roots_are_split_by_commas_and_written_one_way(monkeypatch):
         {"object_endpoint": "https://key:secret@s3.hospital.example"},
         {"object_ca_file": "/none.pem"},
         {"object_patience_s": 0},
+        {"redis_url": "http://redis"},
+        {"redis_url": "redis://:pass/word@redis:6379/0"},
+        {"redis_url": "redis://:1234/word@redis:6379/0"},
+        {"redis_url": "redis://:pass#word@redis"},
+        {"redis_url": "redis://:pass?word@redis"},
     ],
 )
 def test_what_could_not_work_is_refused(wrong):
@@ -41,3 +46,8 @@ def test_a_list_in_json_is_refused_and_not_taken_for_one_odd_name(monkeypatch, n
 def test_folders_are_split_at_colons(monkeypatch, tmp_path):
     monkeypatch.setenv("XMAG_SLIDE_ROOTS", f"{tmp_path}/a:{tmp_path}/b c:")
     assert Settings().slide_roots == (tmp_path / "a", tmp_path / "b c")
+
+
+@pytest.mark.parametrize("url", ["redis://:pass%2Fword@redis:6379/0", "rediss://redis", "unix:///run/redis.sock"])
+def test_addresses_of_a_queue(url):
+    assert Settings(redis_url=url).redis_url == url

@@ -35,9 +35,14 @@ class Caller:
     scopes: tuple[Scope, ...]
     actor: Actor
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether all tenants' jobs are the caller's."""
+        return "admin" in self.scopes
+
     def may_see(self, tenant: str) -> bool:
         """Whether a tenant's jobs are the caller's; an admin sees all."""
-        return "admin" in self.scopes or tenant == self.tenant
+        return self.sees_all or tenant == self.tenant
 
     def sees(self, request: JobRequest) -> bool:
         """Whether the job is the caller's."""

@@ -161,7 +161,8 @@ def _get(url: str) -> dict[str, object]:
         error.close()
         raise _NoKeysError(f"it answered {error.code}") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise _NoKeysError(f"no answer that can be read ({type(error).__name__})") from error
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise _NoKeysError(f"no answer that can be read ({type(reason).__name__}: {reason})") from error
     if not isinstance(found, dict):
         raise _NoKeysError("its answer is not an object")
     return found

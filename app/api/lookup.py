@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from app.api.auth import Analyst, Caller, Reader
+from app.api.auth import Caller, Reader
 from app.api.services import Services, ServicesDep
 from app.errors import JobErasedError, JobNotFoundError
 from app.jobs.status import JobStatus, job_status
@@ -29,9 +29,4 @@ def _readable(job_id: str, services: ServicesDep, caller: Reader) -> JobStatus:
     return seen_status(services, caller, job_id)
 
 
-def _changeable(job_id: str, services: ServicesDep, caller: Analyst) -> JobStatus:
-    return seen_status(services, caller, job_id)
-
-
 ReadableJob = Annotated[JobStatus, Depends(_readable)]
-ChangeableJob = Annotated[JobStatus, Depends(_changeable)]

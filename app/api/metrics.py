@@ -1,5 +1,6 @@
 """Prometheus metrics of the API process and of the queue."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from itertools import accumulate
@@ -77,6 +78,27 @@ class QueueCollector(Collector):
             reached = zip(map(floatToGoString, WAIT_BOUNDS_S), accumulate(found.counts), strict=True)
             waits.add_metric([priority], list(reached), found.seconds)
         yield waits
+
+
+class HouseCollector(Collector):
+    """Looked up when asked for: room on the disk, and what became of callbacks."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        """The families."""
+        settings, sent = self._services.settings, self._services.intake.callbacks.sent
+        free = GaugeMetricFamily("xmag_disk_free_bytes", "room left where the data lies")
+        free.add_metric([], shutil.disk_usage(settings.data_dir).free)
+        yield free
+        least = GaugeMetricFamily("xmag_disk_free_min_bytes", "with less room slides are refused, and no job is begun")
+        least.add_metric([], settings.disk_free_min_bytes)
+        yield least
+        callbacks = CounterMetricFamily("xmag_callbacks", "callbacks sent, by what became of them", labels=["result"])
+        for result, count in sent.items():
+            callbacks.add_metric([result], count)
+        yield callbacks
 
 
 class RequestMetrics:

@@ -56,7 +56,11 @@ class SessionStore:
         if text is None:
             return None
         record = json.loads(text)
-        identity = self._as_it_is_now(Identity(**{**record["identity"], "scopes": tuple(record["identity"]["scopes"])}))
+        try:
+            kept = Identity(**{**record["identity"], "scopes": tuple(record["identity"]["scopes"])})
+        except TypeError:  # another version's session: the person logs in again
+            return None
+        identity = self._as_it_is_now(kept)
         return None if identity is None else Session(identity, record["csrf"])
 
     def end(self, cookie: str | None) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,6 +77,8 @@ class Callbacks:
         self._folder = settings.data_dir / "callbacks"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._rests_until: dict[str, float] = {}
+        self.sent: Counter[str] = Counter({"delivered": 0, "failed": 0, "given_up": 0})
+        """Tries since the start, by what became of them."""
 
     def check(self, url: str) -> None:
         """CallbackNotAllowedError unless the address is http(s) and its host on the list."""
@@ -112,7 +115,8 @@ class Callbacks:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process at a time
                 is_newest = os.path.samestat(os.fstat(file.fileno()), path.stat())
                 marker = Marker.model_validate_json(file.read())
-                if not is_newest or time.time() < marker.next_at:
+                wait_s = marker.next_at - time.time()
+                if not is_newest or 0 < wait_s <= max(PAUSES_S):  # longer: it was written by a clock that ran ahead
                     return False
                 return self._send(path, marker)
         except (FileNotFoundError, BlockingIOError):  # another process has it, or had
@@ -138,11 +142,14 @@ class Callbacks:
             tries = marker.tries + 1
             log.warning("callback failed", job=job_id, tries=tries, reason=str(error))
             if tries > len(PAUSES_S):
+                self.sent["given_up"] += 1
                 self._close(path, delivered=False, tries=tries)
                 return False
+            self.sent["failed"] += 1
             later = marker.model_copy(update={"tries": tries, "next_at": time.time() + PAUSES_S[tries - 1]})
             write_over(path, later.model_dump_json().encode())
             return False
+        self.sent["delivered"] += 1
         self._close(path, delivered=True, tries=marker.tries + 1)
         log.info("callback delivered", job=job_id)
         return True

@@ -6,6 +6,7 @@ import ssl
 from urllib.parse import quote, urlsplit
 
 ANSWER_MAX_BYTES = 64 * 1024
+REASON_MAX_CHARS = 200
 _AS_THEY_ARE = "/?%:@!$&'()*+,;=~"
 """Characters of an address that mean something (RFC 3986); others, as umlauts, are percent-encoded."""
 
@@ -34,7 +35,7 @@ def post_json(url: str, body: bytes, headers: dict[str, str], timeout_s: float) 
         answer = connection.getresponse()
         answer.read(ANSWER_MAX_BYTES)
     except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a host that no name can be
-        raise PostError(f"no answer ({type(error).__name__})") from error
+        raise PostError(f"no answer ({type(error).__name__}: {str(error)[:REASON_MAX_CHARS]})") from error
     finally:
         connection.close()
     if not 200 <= answer.status < 300:

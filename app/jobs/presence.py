@@ -1,7 +1,7 @@
 """Workers say that they live and what they have loaded: a key each, which ends by itself."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import cast
 
 from app.jobs.queue import PREFIX, JobQueue
@@ -33,4 +33,9 @@ def live_workers(queue: JobQueue) -> list[WorkerPresence]:
     """All workers that said so lately."""
     keys = queue.call(lambda: list(queue.client.scan_iter(match=f"{PREFIX}worker:*", count=100)))
     values = cast("list[str | None]", queue.call(queue.client.mget, keys)) if keys else []
-    return [WorkerPresence(**json.loads(value)) for value in values if value is not None]
+    return [_presence(json.loads(value)) for value in values if value is not None]
+
+
+def _presence(said: dict[str, str]) -> WorkerPresence:
+    """Of whatever version the worker is: what it does not say is empty, what is not known here is passed over."""
+    return WorkerPresence(**{field.name: said.get(field.name, "") for field in fields(WorkerPresence)})

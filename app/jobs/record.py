@@ -19,9 +19,9 @@ def now() -> datetime:
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, unknown keys refused."""
+    """Base of all records: frozen. Keys that a newer version wrote are passed over, so that an older one can go on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class UploadSource(Record):

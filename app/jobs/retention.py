@@ -7,36 +7,15 @@ import structlog
 
 from app.audit import SERVICE
 from app.errors import JobErasedError, JobNotFoundError, RecordUnreadableError, XmagError
+from app.jobs.clock import DAY_S, ClockWatch, since_boot_s
 from app.jobs.erase import Eraser
 from app.jobs.store import JobStore
 from app.jobs.uploads import UploadStore
 from app.settings import Settings
 
 log = structlog.stdlib.get_logger("xmag.retention")
-DAY_S = 86_400.0
-JUMP_S = 3600.0
 REST_S = 3600.0
 """Until what could not be removed is tried again: each try stands in the audit log."""
-
-
-class ClockWatch:
-    """Whether the wall clock can be believed: a clock that jumps a year ahead must not erase a year of slides.
-
-    After a jump of more than an hour nothing is erased for a day, in which somebody may put it right.
-    """
-
-    def __init__(self) -> None:
-        self._offset_s = time.time() - _since_boot_s()
-        self._wait_until_s = 0.0
-
-    def is_steady(self) -> bool:
-        """False for a day after a jump."""
-        jump_s = time.time() - _since_boot_s() - self._offset_s
-        if abs(jump_s) > JUMP_S:
-            log.error("the clock jumped: nothing is erased for a day", by_s=round(jump_s))
-            self._offset_s += jump_s
-            self._wait_until_s = _since_boot_s() + DAY_S
-        return _since_boot_s() >= self._wait_until_s
 
 
 class Retention:
@@ -46,7 +25,7 @@ class Retention:
         self._slides_days, self._results_days = settings.slides_keep_days, settings.results_keep_days
         self._store, self._eraser = store, eraser
         self._uploads = UploadStore(settings.uploads_dir, settings.uploads_keep_hours)
-        self._clock = ClockWatch()
+        self._clock = ClockWatch(settings.data_dir)
         self._ended_s: dict[str, float] = {}
         self._without_upload: set[str] = set()
         self._gone: set[str] = set()
@@ -63,7 +42,7 @@ class Retention:
         return sum(self._look(job_id) for job_id in self._store.ids_newest_first() if job_id not in self._gone)
 
     def _look(self, job_id: str) -> bool:
-        if _since_boot_s() < self._rests_until_s.get(job_id, 0.0):
+        if since_boot_s() < self._rests_until_s.get(job_id, 0.0):
             return False
         try:
             return self._erase_if_due(job_id)
@@ -76,7 +55,7 @@ class Retention:
             log.error("not erased, will be tried again", job=job_id, code=error.code)
         except OSError as error:
             log.error("not erased, will be tried again", job=job_id, reason=str(error.strerror))
-            self._rests_until_s[job_id] = _since_boot_s() + REST_S
+            self._rests_until_s[job_id] = since_boot_s() + REST_S
         return False
 
     def _erase_if_due(self, job_id: str) -> bool:
@@ -107,8 +86,3 @@ class Retention:
         except RecordUnreadableError:
             return self._store.outcome_written_s(job_id)  # a damaged record is no reason to keep a slide for ever
         return None if outcome is None else outcome.finished_at.timestamp()
-
-
-def _since_boot_s() -> float:
-    """A clock that nobody can set; on Linux it also runs while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,8 +1,8 @@
 """What parent and reader process say to each other, and how little of it the parent believes.
 
 Requests: ``open {path, mpp}``, ``survey {plan}`` (with memory), ``ring {tiles}`` (with memory),
-``tiles {start, count, at}``, ``qc``, ``region {extent, size}`` (with memory). Answers: a message with the same ``op``,
-or ``error {code, message}``. Pixels and tile indices travel in shared memory.
+``tiles {start, count, at}``, ``qc``, ``region {extent, size}`` (with memory), ``confined``. Answers: a message with the
+same ``op``, or ``error {code, message}``. Pixels and tile indices travel in shared memory.
 """
 
 import dataclasses

@@ -183,6 +183,12 @@ class SlideReader(Closing):
         finally:
             memory.close()
 
+    def confined(self) -> tuple[bool, bool]:
+        """Whether the process was cut off from files and other processes (reading aside), and from the network."""
+        answer = self._ask({"op": "confined"}, self._limits.open_timeout_s)
+        with self._believing():
+            return bool_or_none(answer.get("files")) is True, bool_or_none(answer.get("network")) is True
+
     def close(self) -> None:
         """Kill the process at once. May be called twice, and from another thread to end a read that hangs."""
         with self._closing:

@@ -34,12 +34,11 @@ def be_reader(socket_fd: int, memory_bytes: int, cpu_s: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
-    shut_in()
-    give_up_network()
+    confined = {"files": shut_in(), "network": give_up_network()}
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from app.slides.reader_service import serve  # noqa: PLC0415  (after the limits, which hold for loading libraries too)
 
-    serve(socket.socket(fileno=socket_fd))
+    serve(socket.socket(fileno=socket_fd), confined)
 
 
 def _limit(what: int, value: int, more: int = 0) -> None:

@@ -26,10 +26,10 @@ from app.slides.tile_reader import TileReader
 from app.slides.types import BoolArray, Extent, ReadingPlan, UInt8Array
 
 
-def serve(sock: socket.socket) -> None:
-    """Answer until the other side closes."""
+def serve(sock: socket.socket, confined: dict[str, bool]) -> None:
+    """Answer until the other side closes. ``confined``: what was taken away from this process."""
     channel = Channel(sock, takes_fds=True)
-    service = _Service(channel)
+    service = _Service(channel, confined)
     while True:
         try:
             request = channel.receive()
@@ -48,8 +48,8 @@ def serve(sock: socket.socket) -> None:
 class _Service:
     """What is open at present."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, confined: dict[str, bool]) -> None:
+        self._channel, self._confined = channel, confined
         self._opened: OpenedSlide | None = None
         self._path = Path("/")
         self._plan = ReadingPlan()
@@ -65,6 +65,7 @@ class _Service:
             "tiles": self._tiles,
             "qc": self._report_qc,
             "region": self._region,
+            "confined": lambda _: self._confined,
         }
 
     def answer(self, request: Message) -> Message:

@@ -38,6 +38,8 @@ def test_metrics_count_jobs_and_never_name_them(service, tissue):
     assert 0 < float(counts["xmag_batch_tiles_total"]) <= float(counts["xmag_batch_slots_total"])
     assert float(counts["xmag_batch_slots_total"]) % 4 == 0
     assert float(counts['xmag_attempts_total{repeated="true"}']) >= 0
+    assert float(counts["xmag_disk_free_bytes"]) > float(counts["xmag_disk_free_min_bytes"])
+    assert float(counts['xmag_callbacks_total{result="given_up"}']) == 0
     waited = [float(counts[f'xmag_wait_seconds_bucket{{le="{le}",priority="routine"}}']) for le in ("1.0", "+Inf")]
     assert waited == sorted(waited)
     assert 1 <= waited[1] <= float(counts['xmag_attempts_total{repeated="false"}'])

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from app.api.jobs import EVENT_TURN_S
+from app.jobs.store import JobStore
 from tests.api.test_analyze import check_problem
+from tests.jobs.requests import committed, outcome
 from tests.tissue import tissue_slide
 
 
@@ -181,3 +183,25 @@ def test_a_result_comes_whole_or_in_one_plain_range(service, tissue):
         answer = service.http.get(path, headers={"Range": odd})
         assert (answer.status_code, answer.content) == (200, whole), odd
     assert service.http.get(path, headers={"Range": f"bytes={len(whole)}-"}).status_code == 416
+
+
+@pytest.mark.parametrize("record", ["request.json", "outcome.json"])
+def test_a_job_with_a_damaged_record_is_an_admins_to_erase(guarded, record):
+    service, keys = guarded.service, guarded.keys
+    store = JobStore(service.data_dir / "jobs")  # the service has not seen this one, and keeps nothing of it in memory
+    request = committed(store, tenant="lab")
+    store.finish(request.id, outcome("failed"))
+    (store.root / request.id / record).write_text('{"id"')
+    answer = service.http.delete(f"/jobs/{request.id}", headers=keys["lab"])
+    check_problem(answer, 500, "record_unreadable")
+    assert service.http.delete(f"/jobs/{request.id}", headers=keys["admin"]).status_code == 204
+    check_problem(service.http.get(f"/jobs/{request.id}", headers=keys["admin"]), 410, "job_erased")
+    assert not store.has_upload(request.id)
+
+
+def test_a_record_of_a_newer_version_is_read(service, tissue):
+    job_id = service.submit(tissue)
+    service.wait(job_id)
+    path = service.data_dir / "jobs" / job_id / "request.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"department": "pathology"}))
+    assert service.job(job_id)["state"] == "succeeded"

@@ -1,5 +1,6 @@
 """A person at a browser: a key once, then a cookie, which another site's page can do nothing with."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.jobs.queue import connect
 from tests.api.test_analyze import check_problem
 from tests.service import until
 
@@ -166,3 +168,16 @@ def test_a_body_that_is_no_key_is_not_kept_in_memory(guarded, browser):
     answer = browser.post("/session", content=flood, headers={"Content-Type": "application/json"})
     check_problem(answer, 413, "too_large")
     assert peak_mib() - before < 50
+
+
+def test_a_session_of_another_version_is_over(guarded, browser):
+    log_in(browser, guarded.keys["viewer"])
+    assert browser.get("/jobs").status_code == 200
+    queue = connect(guarded.service.queue_url())
+    for place in queue.scan_iter(match="*session:*"):
+        record = json.loads(queue.get(place))
+        record["identity"]["department"] = "pathology"
+        queue.set(place, json.dumps(record))
+    assert browser.get("/session").json()["authenticated"] is False
+    check_problem(browser.get("/jobs"), 401, "unauthenticated")
+    queue.close()

@@ -77,6 +77,21 @@ def test_a_refusal_is_tried_again_later_and_never_touches_the_job(tmp_path, stor
     assert [found.deliver_due(), len(told)] == [1, 2]
 
 
+def test_a_pause_that_a_clock_ahead_of_its_time_wrote_is_not_waited_for(tmp_path, store, hospital, monkeypatch):
+    host, told, statuses = hospital
+    statuses.append(500)
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, callback_url=f"http://{host}/")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+    year_ahead = time.time() + 365 * 86_400
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: year_ahead)
+        assert found.deliver_due() == 0
+    assert [found.deliver_due(), len(told)] == [1, 2]
+    assert found.sent == {"delivered": 1, "failed": 1, "given_up": 0}
+
+
 def test_an_address_with_umlauts_is_encoded(tmp_path, store, hospital):
     host, told, _ = hospital
     found = callbacks(tmp_path, store, host)

@@ -126,7 +126,7 @@ def test_a_job_that_cannot_be_read_fails_and_the_next_runs(fragile, long_slide, 
     os.kill(fragile.pid("worker"), signal.SIGSTOP)
     odd, good = fragile.submit(long_slide), fragile.submit(tissue_slide(tmp_path / "next.svs"))
     path = fragile.data_dir / "jobs" / odd / "request.json"
-    path.write_text(path.read_text()[:-1] + ', "from_the_future": 1}')
+    path.write_text(path.read_text().replace('"model"', '"models"'))
     os.kill(fragile.pid("worker"), signal.SIGCONT)
     assert fragile.wait(good)["state"] == "succeeded"
     outcome = json.loads((path.parent / "outcome.json").read_text())

@@ -1,12 +1,13 @@
 """What is erased when, and what is never: by value on a real disk, and once by the running service."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
 
 from app.audit import AuditLog
-from app.jobs import retention
+from app.jobs import clock, retention
 from app.jobs.erase import Eraser
 from app.jobs.idempotency import Claims
 from app.jobs.reconcile import audit_outcomes
@@ -74,8 +75,8 @@ def test_what_cannot_be_removed_is_tried_again_after_an_hour(tmp_path, store, ke
         assert [keep.run(), keep.run()] == [0, 0]
     assert store.has_upload(job_id)
     assert keep.run() == 0
-    later = retention._since_boot_s() + 3700
-    monkeypatch.setattr(retention, "_since_boot_s", lambda: later)
+    later = retention.since_boot_s() + 3700
+    monkeypatch.setattr(retention, "since_boot_s", lambda: later)
     monkeypatch.setattr(keep._clock, "is_steady", lambda: True)
     assert keep.run() == 1
     assert not store.has_upload(job_id)
@@ -118,19 +119,21 @@ def test_a_damaged_record_is_erased_in_its_time_all_the_same(store, keeping):
 
 def test_a_clock_that_jumps_erases_nothing_for_a_day(store, keeping, monkeypatch):
     job_id, keep = ended(store, 1), keeping(results_keep_days=30)
-    true_time, since_boot = retention.time.time, retention._since_boot_s
-    monkeypatch.setattr(retention.time, "time", lambda: true_time() + 400 * 86_400)
+    true_time, since_boot = time.time, clock.since_boot_s
+    monkeypatch.setattr(time, "time", lambda: true_time() + 400 * 86_400)
     assert keep.run() == 0
-    monkeypatch.setattr(retention, "_since_boot_s", lambda: since_boot() + 3600)
-    monkeypatch.setattr(retention.time, "time", lambda: true_time() + 3600)  # put right within the hour
+    monkeypatch.setattr(clock, "since_boot_s", lambda: since_boot() + 3600)
+    monkeypatch.setattr(time, "time", lambda: true_time() + 3600)  # put right within the hour
     assert keep.run() == 0
-    monkeypatch.setattr(retention, "_since_boot_s", lambda: since_boot() + 90_000)
-    monkeypatch.setattr(retention.time, "time", lambda: true_time() + 90_000)
+    monkeypatch.setattr(clock, "since_boot_s", lambda: since_boot() + 90_000)
+    monkeypatch.setattr(time, "time", lambda: true_time() + 90_000)
     assert keep.run() == 0
     assert store.has_upload(job_id)
-    monkeypatch.setattr(retention, "_since_boot_s", lambda: since_boot() + 40 * 86_400)
-    monkeypatch.setattr(retention.time, "time", lambda: true_time() + 40 * 86_400)
-    assert keep.run() == 1  # and the days that passed meanwhile count
+    for days in range(2, 41):  # in which it looks as often as it may be off
+        monkeypatch.setattr(clock, "since_boot_s", lambda days=days: since_boot() + days * 86_400)
+        monkeypatch.setattr(time, "time", lambda days=days: true_time() + days * 86_400)
+        erased = keep.run()
+    assert erased == 0 and not store.exists(job_id)  # it went on the thirtieth day: those that passed meanwhile count
 
 
 def test_an_outcome_missing_in_the_log_is_written_once(tmp_path, store, audit):

@@ -1,11 +1,13 @@
 """What a worker says of itself: that its loop goes round, not only that a thread of it lives."""
 
+import json
 import threading
 import time
 
 import pytest
 
 from app.jobs.presence import live_workers
+from app.jobs.queue import PREFIX
 from app.jobs.slot import TURN_SLACK_S, Slot
 from app.jobs.worker import Worker
 from app.settings import Settings
@@ -38,3 +40,11 @@ def test_a_worker_of_which_one_slot_hangs_falls_silent(queue, store, tmp_path, m
         worker.stop()
         released.set()
         running.join(30)
+
+
+def test_workers_of_another_version_are_seen_too(queue):
+    known = {"name": "w1", "model": "m", "model_version": "1", "precision": "int8", "provider": "CPU"}
+    older = {name: value for name, value in known.items() if name != "precision"} | {"name": "w2"}
+    for said in (known | {"gpu": "H200"}, older):
+        queue.client.set(f"{PREFIX}worker:{said['name']}", json.dumps(said), px=10_000)
+    assert sorted((w.name, w.precision) for w in live_workers(queue)) == [("w1", "int8"), ("w2", "")]

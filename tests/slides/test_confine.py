@@ -64,6 +64,7 @@ def test_the_reader_that_opens_slides_is_cut_off_and_limited(tmp_path):
     path = write_svs(tmp_path / "s.svs", he_like(600, 600, 0.5, [(0.1, 0.1, 0.9, 0.9)]), 0.5, appmag=20)
     with SlideReader(ReaderLimits(memory_bytes=2**31, cpu_s=77)) as reader:
         assert reader.open(path).width == 600
+        assert reader.confined() == (True, True)
         status = Path(f"/proc/{reader.pid}/status").read_text()
         limits = Path(f"/proc/{reader.pid}/limits").read_text()
     assert "\nSeccomp:\t2\n" in status

@@ -30,7 +30,7 @@ from .make_slide import write_svs
 def ask():
     """Asks the reader's own code, in a thread of this process, where its calls to the system can be replaced."""
     ours, theirs = socket.socketpair()
-    thread = threading.Thread(target=reader_service.serve, args=(theirs,))
+    thread = threading.Thread(target=reader_service.serve, args=(theirs, {}))
     thread.start()
     channel = Channel(ours)
 
