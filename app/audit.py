@@ -3,8 +3,9 @@
 Lines are only ever appended. Each holds its number and the SHA-256 of the one before, so that changing, removing or
 putting in a line breaks the chain; ``audit.head`` holds the last number and hash, so that cutting lines off the end
 shows too. A head older than its log is no fault: so a crash leaves them, and so a backup of a running service takes
-them. Whoever may write both files could still make up a whole new log: hence every hash also goes to the service's log,
-and ``verify`` can be asked for one that was kept elsewhere (Haber and Stornetta, J. Cryptology 3, 1991).
+them. Whoever may write both files could still make up a whole new log: hence every hash also goes to the log of the
+process that wrote it, and ``verify`` can be asked for one that was kept elsewhere (Haber and Stornetta, J. Cryptology
+3, 1991).
 
 No file name, path or case id stands in it: a job's id leads to those for as long as the job is kept.
 """
