@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.exceptions import HTTPException
 
 from app.api import ahead
+from app.api.answers import content
 from app.api.auth import Reader
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
@@ -45,7 +46,13 @@ def _headers(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": _CACHING}
 
 
-@router.get("/slide.dzi", response_class=Response, summary="The slide as a Deep Zoom image")
+@router.get(
+    "/slide.dzi",
+    response_class=Response,
+    summary="The slide as a Deep Zoom image",
+    operation_id="get_slide",
+    responses=content("application/xml"),
+)
 async def descriptor(job: ReadableJob, services: ServicesDep, caller: Reader) -> Response:
     """Deep Zoom XML: size, tile size 254, overlap 1. Its tiles are below `slide_files/`, in sRGB."""
     await _kept(job, services, caller)
@@ -58,7 +65,13 @@ async def descriptor(job: ReadableJob, services: ServicesDep, caller: Reader) ->
     )
 
 
-@router.get("/slide_files/{level}/{column}_{row}.jpg", response_class=Response, summary="A Deep Zoom tile")
+@router.get(
+    "/slide_files/{level}/{column}_{row}.jpg",
+    response_class=Response,
+    summary="A Deep Zoom tile",
+    operation_id="get_slide_tile",
+    responses=content("image/jpeg"),
+)
 async def tile(
     job: ReadableJob,
     services: ServicesDep,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse
 
+from app.api.answers import file_content, ranges
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
 from app.api.result_folder import file_response, note_read, result_folder
@@ -21,7 +22,7 @@ router = APIRouter(
 )
 
 
-@router.get("/result", response_model=ResultDocument, summary="The result")
+@router.get("/result", response_model=ResultDocument, summary="The result", responses=ranges("application/json"))
 def get_result(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """Predictions, top tiles, quality figures, tiling, timings, and what made them. Also as `result.json`."""
     return file_response(result_folder(services, job) / RESULT_JSON, "application/json")
@@ -33,7 +34,9 @@ def get_result_json(job: ReadableJob, services: ServicesDep) -> FileResponse:
     return get_result(job, services)
 
 
-@router.get("/tissue_mask.png", response_class=FileResponse, summary="The tissue mask")
+@router.get(
+    "/tissue_mask.png", response_class=FileResponse, summary="The tissue mask", responses=file_content("image/png")
+)
 def get_tissue_mask(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """PNG in the thumbnail's frame, white where tissue was found. A failure for want of tissue has it too."""
     folder = result_folder(services, job, succeeded=False)
@@ -42,7 +45,12 @@ def get_tissue_mask(job: ReadableJob, services: ServicesDep) -> FileResponse:
     return file_response(folder / TISSUE_MASK_PNG, "image/png")
 
 
-@router.get("/attention.geojson", response_class=FileResponse, summary="Attention as squares, for QuPath")
+@router.get(
+    "/attention.geojson",
+    response_class=FileResponse,
+    summary="Attention as squares, for QuPath",
+    responses={**file_content("application/geo+json"), **responses(422)},
+)
 def get_geojson(
     job: ReadableJob,
     services: ServicesDep,
@@ -56,7 +64,12 @@ def get_geojson(
     return file_response(folder / geojson_name(read_document(folder), origin), "application/geo+json")
 
 
-@router.get("/embeddings.h5", response_class=FileResponse, summary="Embeddings (HDF5)")
+@router.get(
+    "/embeddings.h5",
+    response_class=FileResponse,
+    summary="Embeddings (HDF5)",
+    responses=file_content("application/x-hdf5"),
+)
 def get_embeddings(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """`features` float32 [N, D] and `coords` int64 [N, 2], as the CLAM and TRIDENT family of tools reads them."""
     return file_response(result_folder(services, job) / EMBEDDINGS_H5, "application/x-hdf5")

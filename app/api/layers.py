@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.answers import content, file_content
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
 from app.api.result_folder import (
@@ -89,7 +90,9 @@ async def get_layers(job: ReadableJob, services: ServicesDep, response: Response
     return await drawn(lambda: layers(stored_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
 
 
-@router.get("/heatmap.png", response_class=Response, summary="Attention over the slide")
+@router.get(
+    "/heatmap.png", response_class=Response, summary="Attention over the slide", responses=file_content("image/png")
+)
 async def get_heatmap(job: ReadableJob, services: ServicesDep, query: Annotated[MapQuery, Query()]) -> Response:
     """PNG. Shared attention says where the model looked, not where tumour is."""
     folder = result_folder(services, job)
@@ -103,27 +106,34 @@ async def get_heatmap(job: ReadableJob, services: ServicesDep, query: Annotated[
     return await drawn(lambda: png_response(_overlay(folder, query)))
 
 
-@router.get("/tissue.png", response_class=Response, summary="Tissue, as a layer")
+@router.get("/tissue.png", response_class=Response, summary="Tissue, as a layer", responses=content("image/png"))
 async def get_tissue(job: ReadableJob, services: ServicesDep) -> Response:
     """RGBA over the whole level-0 extent: what was taken for tissue."""
     folder = result_folder(services, job)
     return await drawn(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK_PNG))))
 
 
-@router.get("/qc.png", response_class=Response, summary="Quality, as a layer")
+@router.get("/qc.png", response_class=Response, summary="Quality, as a layer", responses=content("image/png"))
 async def get_qc(job: ReadableJob, services: ServicesDep) -> Response:
     """RGBA over the whole level-0 extent: ink, what is black or dirty, and tiles judged out of focus."""
     path = _kept(result_folder(services, job) / QC_MASK_PNG, "quality layer")
     return await drawn(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
 
 
-@router.get("/thumbnail.jpg", response_class=FileResponse, summary="The slide, small")
+@router.get(
+    "/thumbnail.jpg", response_class=FileResponse, summary="The slide, small", responses=file_content("image/jpeg")
+)
 def get_thumbnail(job: ReadableJob, services: ServicesDep) -> FileResponse:
     """JPEG of the whole level-0 extent, at most 1600 px long. Never the label or macro."""
     return file_response(_kept(result_folder(services, job) / THUMBNAIL_JPG, "thumbnail"), "image/jpeg")
 
 
-@router.get("/top_tiles/{rank}.jpg", response_class=FileResponse, summary="A tile with high attention")
+@router.get(
+    "/top_tiles/{rank}.jpg",
+    response_class=FileResponse,
+    summary="A tile with high attention",
+    responses=file_content("image/jpeg"),
+)
 def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQuery = None) -> FileResponse:
     """JPEG of 224 px at 2.0 µm/px, as the model saw it. Ranks, from 1, are those of `top_tiles` in the result."""
     folder = result_folder(services, job)

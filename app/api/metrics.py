@@ -12,7 +12,9 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.answers import content
 from app.api.auth import Reader
+from app.api.problems import responses
 from app.api.services import Services
 from app.errors import QueueUnavailableError
 from app.jobs.presence import live_workers
@@ -145,7 +147,13 @@ def install_metrics(app: FastAPI) -> CollectorRegistry:
     return registry
 
 
-@router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    summary="Prometheus metrics",
+    operation_id="get_metrics",
+    responses={**content("text/plain"), **responses(401, 403)},
+)
 def metrics(request: Request, _: Reader) -> Response:
     """Text exposition format."""
     return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.background import BackgroundTask
 
 from app.api import ahead
+from app.api.answers import content
 from app.api.services import ServicesDep
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -23,26 +24,33 @@ POLICY = (
 # A page and its scripts are of one release: each is asked for anew, and answered 304 while it is the same.
 _ASK_AGAIN = {"Cache-Control": "no-cache"}
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 
 def _page(name: str, then: BackgroundTask | None = None) -> FileResponse:
     return FileResponse(WEB / name, headers={"Content-Security-Policy": POLICY, **_ASK_AGAIN}, background=then)
 
 
-@router.get("/")
+@router.get("/", include_in_schema=False)
 def worklist() -> FileResponse:
     """All jobs, and where slides are dropped."""
     return _page("worklist.html")
 
 
-@router.get("/jobs/{job_id}/view")
+@router.get(
+    "/jobs/{job_id}/view",
+    tags=["viewer"],
+    response_class=FileResponse,
+    summary="The page that shows a slide",
+    operation_id="view_job",
+    responses=content("text/html"),
+)
 def slide(job_id: str, request: Request, services: ServicesDep) -> FileResponse:
     """One slide with its result. Whether there is such a job, the page finds out by asking for it."""
     return _page("slide.html", ahead.for_page(request, services, job_id))
 
 
-@router.get("/docs")
+@router.get("/docs", include_in_schema=False)
 def docs() -> FileResponse:
     """The interactive API reference (swagger-ui draws with inline styles: the service's general policy holds)."""
     return FileResponse(WEB / "docs" / "index.html", headers=_ASK_AGAIN)

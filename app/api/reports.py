@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
+from app.api.answers import content
 from app.api.lookup import ReadableJob
 from app.api.pages import POLICY
 from app.api.problems import responses
@@ -34,7 +35,9 @@ router = APIRouter(
 )
 
 
-@router.get("/report.pdf", response_class=Response, summary="The report, one A4 page")
+@router.get(
+    "/report.pdf", response_class=Response, summary="The report, one A4 page", responses=content("application/pdf")
+)
 async def get_report_pdf(job: ReadableJob, services: ServicesDep) -> Response:
     """PDF: map with legend, prediction, quality, top tiles, provenance. The same result gives the same bytes."""
     folder, subject = _result(services, job)
@@ -51,14 +54,16 @@ async def get_report_html(job: ReadableJob, services: ServicesDep) -> HTMLRespon
     return HTMLResponse(render_html(report, f"/jobs/{job.request.id}"), headers=headers)
 
 
-@router.get("/report_map.jpg", response_class=Response, summary="The report's picture")
+@router.get("/report_map.jpg", response_class=Response, summary="The report's picture", responses=content("image/jpeg"))
 async def get_report_map(job: ReadableJob, services: ServicesDep) -> Response:
     """JPEG: attention on the thumbnail, tissue outline, top tiles numbered."""
     folder, _ = _result(services, job)
     return await drawn(lambda: _jpeg(folder))
 
 
-@router.get("/tiles.csv", response_class=StreamingResponse, summary="All tiles as a table")
+@router.get(
+    "/tiles.csv", response_class=StreamingResponse, summary="All tiles as a table", responses=content("text/csv")
+)
 async def get_tiles_csv(job: ReadableJob, services: ServicesDep) -> StreamingResponse:
     """CSV, one row per row of embeddings.h5: square at level 0, tissue, attention, scores, sharpness."""
     folder, _ = _result(services, job)
@@ -66,7 +71,12 @@ async def get_tiles_csv(job: ReadableJob, services: ServicesDep) -> StreamingRes
     return StreamingResponse(csv_chunks(maps), media_type="text/csv", headers=_named(job, "csv"))
 
 
-@router.get("/results.zip", response_class=StreamingResponse, summary="Everything in one file")
+@router.get(
+    "/results.zip",
+    response_class=StreamingResponse,
+    summary="Everything in one file",
+    responses=content("application/zip"),
+)
 async def get_results_zip(job: ReadableJob, services: ServicesDep) -> StreamingResponse:
     """Zip of all files of the result, tiles.csv and report.pdf; always the same bytes."""
     folder, subject = _result(services, job)
