@@ -16,8 +16,21 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from app.api.auth import Analyst
-from app.api.problems import logged_response, responses
+from app.api.problems import logged_response
 from app.api.services import Services, ServicesDep
+from app.api.tus_reference import (
+    ABLE,
+    BEGIN,
+    BEGUN,
+    BODY_TYPE,
+    GIVEN_UP,
+    LOOKED_AT,
+    OVERRIDE,
+    SEND,
+    SENT,
+    SPEAK,
+    VERSION,
+)
 from app.api.upload import buffered_body, too_large
 from app.errors import (
     DrainingError,
@@ -31,9 +44,7 @@ from app.errors import (
 from app.jobs.uploads import Upload
 from app.slides.suffix import slide_suffix
 
-VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
-BODY_TYPE = "application/offset+octet-stream"
 
 
 class TusRoute(APIRoute):
@@ -59,11 +70,12 @@ class TusRoute(APIRoute):
 
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=TusRoute)
-_REFUSALS = responses(401, 403, 404, 409, 412, 413, 415, 422, 423, 429, 503)
 
 
 @router.options("", include_in_schema=False)
-@router.options("/", status_code=204, summary="What the server speaks")
+@router.options(
+    "/", status_code=204, summary="What the server speaks", operation_id="get_upload_abilities", responses=ABLE
+)
 def abilities(services: ServicesDep) -> Response:
     """Versions, extensions and the largest upload, as headers."""
     return Response(
@@ -77,7 +89,15 @@ def abilities(services: ServicesDep) -> Response:
 
 
 @router.post("", include_in_schema=False)
-@router.post("/", status_code=201, summary="Begin an upload", responses=_REFUSALS)
+@router.post(
+    "/",
+    status_code=201,
+    response_class=Response,
+    summary="Begin an upload",
+    operation_id="begin_upload",
+    responses=BEGUN,
+    openapi_extra=BEGIN,
+)
 async def begin(request: Request, services: ServicesDep, caller: Analyst) -> Response:
     """`Upload-Length` in bytes; `Upload-Metadata: filename <base64>` tells the ending. The answer's `Location` is the
     upload: send it with PATCH, ask with HEAD how far it is, and name it in POST /analyze once it is complete."""
@@ -97,7 +117,15 @@ async def begin(request: Request, services: ServicesDep, caller: Analyst) -> Res
     return Response(status_code=201, headers=headers)
 
 
-@router.head("/{upload_id}", status_code=200, summary="How far an upload is", responses=_REFUSALS)
+@router.head(
+    "/{upload_id}",
+    status_code=200,
+    response_class=Response,
+    summary="How far an upload is",
+    operation_id="get_upload_offset",
+    responses=LOOKED_AT,
+    openapi_extra=SPEAK,
+)
 async def look(upload_id: str, services: ServicesDep, caller: Analyst) -> Response:
     """`Upload-Offset` of `Upload-Length`. Whoever still sends is cut off, so that the answer holds."""
     upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
@@ -107,7 +135,14 @@ async def look(upload_id: str, services: ServicesDep, caller: Analyst) -> Respon
     return Response(status_code=200, headers={**headers, **length})
 
 
-@router.patch("/{upload_id}", status_code=204, summary="Send a piece", responses=_REFUSALS)
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    summary="Send a piece",
+    operation_id="send_piece",
+    responses=SENT,
+    openapi_extra=SEND,
+)
 async def send(upload_id: str, request: Request, services: ServicesDep, caller: Analyst) -> Response:
     """The bytes from `Upload-Offset` on, as `application/offset+octet-stream`. What arrives is kept, also when the
     line breaks; the offset that is answered is on disk for good."""
@@ -119,7 +154,14 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
     return Response(status_code=204, headers=await services.in_intake(_state, services, upload))
 
 
-@router.delete("/{upload_id}", status_code=204, summary="Give an upload up", responses=_REFUSALS)
+@router.delete(
+    "/{upload_id}",
+    status_code=204,
+    summary="Give an upload up",
+    operation_id="give_up_upload",
+    responses=GIVEN_UP,
+    openapi_extra=SPEAK,
+)
 async def give_up(upload_id: str, services: ServicesDep, caller: Analyst) -> Response:
     """What was received is erased."""
     upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
@@ -128,7 +170,14 @@ async def give_up(upload_id: str, services: ServicesDep, caller: Analyst) -> Res
     return Response(status_code=204)
 
 
-@router.post("/{upload_id}", include_in_schema=False)
+@router.post(
+    "/{upload_id}",
+    status_code=204,
+    summary="Send a piece or give up, where PATCH and DELETE do not pass",
+    operation_id="override_method",
+    responses=SENT,
+    openapi_extra=OVERRIDE,
+)
 async def override(upload_id: str, request: Request, services: ServicesDep, caller: Analyst) -> Response:
     """For clients behind proxies that let no PATCH or DELETE pass."""
     meant = request.headers.get("x-http-method-override", "").upper()
