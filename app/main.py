@@ -15,8 +15,8 @@ from app.api.failures import FailureLimiter
 from app.api.feed import JobFeed
 from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
-from app.api.openapi import complete_openapi
-from app.api.problems import install_problem_handlers
+from app.api.openapi import complete_openapi, operation_id
+from app.api.problems import ANY_OTHER, install_problem_handlers
 from app.api.request_id import RequestId
 from app.api.security import Guard
 from app.api.services import Services
@@ -108,6 +108,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+        responses=ANY_OTHER,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     registry = metrics.install_metrics(app)

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from anyio import CancelScope
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from app.api.analyze_reference import ACCEPTED, EXTRA, callback
 from app.api.auth import Analyst, Caller
 from app.api.problems import responses
 from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, ObjectReference, UploadReference, job_view
@@ -34,45 +35,14 @@ Fields = TypeVar("Fields", bound=AnalyzeFields)
 FIELD_NAMES = tuple(AnalyzeFields.model_fields)
 
 
-def _openapi_body() -> dict[str, Any]:
-    form = AnalyzeFields.model_json_schema()
-    form["properties"] = {
-        "slide": {"type": "string", "format": "binary", "description": "one slide file, or a .zip of several"},
-        **form["properties"],
-        "tasks": {"type": "string", "description": "comma-separated, default all", "examples": ["malignancy"]},
-    }
-    form["required"] = ["slide"]
-    by_source = AnalyzeBySource.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": form},
-            "application/json": {
-                "schema": {k: v for k, v in by_source.items() if k != "$defs"},
-                "example": {"source": {"type": "path", "path": "/slides/S26-001234-A1.svs"}, "priority": "stat"},
-            },
-        },
-    }
-
-
 @router.post(
     "/analyze",
     status_code=202,
     response_model=JobView,
     summary="Analyse a slide",
-    responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra={
-        "requestBody": _openapi_body(),
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-                "description": "the same key with the same slide and fields gives the same job",
-            }
-        ],
-    },
+    responses={**ACCEPTED, **responses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503)},
+    openapi_extra=EXTRA,
+    callbacks=callback.routes,
 )
 async def analyze(request: Request, response: Response, services: ServicesDep, caller: Analyst) -> JobView | Response:
     """Upload a slide (multipart) or name one the server can read (JSON). The answer is the job: poll `links.self`.

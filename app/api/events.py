@@ -19,6 +19,7 @@ LISTEN_S = 1.0
 @router.get(
     "/events",
     summary="Follow all jobs (server-sent events)",
+    operation_id="follow_jobs",
     response_class=EventSourceResponse,
     responses=responses(401, 403),
 )

@@ -61,13 +61,19 @@ class ModelDetail(BaseModel):
     manifest: Manifest
 
 
-@router.get("/health/live", tags=["health"], summary="Is the process alive?")
+@router.get("/health/live", tags=["health"], summary="Is the process alive?", operation_id="get_live")
 async def live() -> Live:
     """200 while the process answers."""
     return Live(version=version("xmag-serve"))
 
 
-@router.get("/health/ready", tags=["health"], summary="Are jobs being worked on?", responses={503: {"model": Ready}})
+@router.get(
+    "/health/ready",
+    tags=["health"],
+    summary="Are jobs being worked on?",
+    operation_id="get_ready",
+    responses={503: {"model": Ready}},
+)
 def ready(services: ServicesDep, response: Response) -> Ready:
     """200 when Redis answers and a worker says that its model is loaded and warm; else 503 with the reasons."""
     reasons, workers, queue = [], [], True
@@ -86,7 +92,13 @@ def ready(services: ServicesDep, response: Response) -> Ready:
     return Ready(ready=not reasons, queue=queue, draining=services.draining.is_set(), workers=workers, reasons=reasons)
 
 
-@router.get("/models", tags=["models"], summary="List the models", responses=responses(401, 403))
+@router.get(
+    "/models",
+    tags=["models"],
+    summary="List the models",
+    operation_id="list_models",
+    responses=responses(401, 403),
+)
 def models(services: ServicesDep, _: Reader) -> ModelList:
     """All models in the server's folder."""
     registry = services.registry
@@ -108,7 +120,13 @@ def models(services: ServicesDep, _: Reader) -> ModelList:
     return ModelList(models=found, problems=registry.problems())
 
 
-@router.get("/models/{name}", tags=["models"], summary="One model's manifest", responses=responses(401, 403, 404))
+@router.get(
+    "/models/{name}",
+    tags=["models"],
+    summary="One model's manifest",
+    operation_id="get_model",
+    responses=responses(401, 403, 404),
+)
 def model(name: str, services: ServicesDep, _: Reader) -> ModelDetail:
     """What the model is, what it was measured to do, and what it is for."""
     registry = services.registry

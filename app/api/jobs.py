@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.api.analyze import POLL_AFTER_S
+from app.api.answers import headers
 from app.api.auth import ASK_AGAIN_S, Analyst, Reader, still_welcome
 from app.api.lookup import ReadableJob, seen_status
 from app.api.problems import responses
@@ -74,7 +75,14 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
     )
 
 
-@router.get("/{job_id}", summary="A job's state", responses=responses(401, 403, 404, 410))
+@router.get(
+    "/{job_id}",
+    summary="A job's state",
+    responses={
+        200: {"headers": headers(Retry_After="seconds until the next poll, while it is not over")},
+        **responses(401, 403, 404, 410),
+    },
+)
 async def get_job(job: ReadableJob, response: Response) -> JobView:
     """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
     view = job_view(job)
@@ -86,6 +94,7 @@ async def get_job(job: ReadableJob, response: Response) -> JobView:
 @router.get(
     "/{job_id}/events",
     summary="Follow a job (server-sent events)",
+    operation_id="follow_job",
     response_class=EventSourceResponse,
     responses=responses(401, 403, 404, 410),
 )

@@ -29,13 +29,17 @@ class Problem(BaseModel):
     retryable: bool = Field(examples=[False])
 
 
+def _described(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    status: _described(text)
     for status, text in {
         400: "The body ended early or does not parse",
         401: "No valid key",
         403: "Not allowed",
-        404: "No such job, or none of that in its result",
+        404: "No such job, upload or model, or none of that in the result",
         408: "The upload stalled",
         409: "Not in this state",
         410: "The job was erased",
@@ -48,6 +52,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         503: "Draining, disk low, or the queue or the identity provider is down",
     }.items()
 }
+ANY_OTHER: dict[int | str, dict[str, Any]] = {"default": _described("Any other refusal or failure, such as 405 or 500")}
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -74,7 +74,7 @@ def log_in(credential: Credential, request: Request, response: Response, service
     )
 
 
-@router.get("", summary="Who is logged in", responses=responses(503))
+@router.get("", summary="Who is logged in", operation_id="get_session", responses=responses(503))
 def look(request: Request, response: Response, services: ServicesDep) -> SessionView:
     """Answers the question of somebody who is not logged in too: `authenticated` is then false."""
     response.headers["Cache-Control"] = "no-store"
