@@ -30,11 +30,14 @@ def operation_id(route: APIRoute) -> str:
 def complete_openapi(app: FastAPI) -> None:
     """Add them to the application's OpenAPI document."""
     plain = app.openapi
+    completed: dict[str, Any] | None = None
 
     def openapi() -> dict[str, Any]:
+        nonlocal completed
         document = plain()
-        if "Problem" not in document["components"]["schemas"]:  # FastAPI made it anew
+        if document is not completed:  # FastAPI keeps what it made until a route is added
             _complete(document)
+            completed = document
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
