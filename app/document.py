@@ -26,6 +26,7 @@ from app.results.schema import (
 )
 from app.results.wording import attention_legend
 from app.slides.types import SlideInfo, SlideQc, Survey
+from app.warning import coded
 
 MPP_DIFFERENCE = 0.02
 PEN_WARNING, DARK_WARNING, OUT_OF_FOCUS_WARNING = 0.02, 0.02, 0.20
@@ -74,10 +75,11 @@ def build_document(
 def _mpp_warnings(info: SlideInfo) -> list[str]:
     if info.mpp_file is None or abs(info.mpp_file - info.mpp) <= MPP_DIFFERENCE * info.mpp:
         return []
-    return [
-        f"mpp_differs: the request says {info.mpp:.4g} µm/px, the file {info.mpp_file:.4g}; the request's was used. "
+    sentence = (
+        f"the request says {info.mpp:.4g} µm/px, the file {info.mpp_file:.4g}; the request's was used. "
         "If it is wrong, so are all sizes and the prediction."
-    ]
+    )
+    return [coded("mpp_differs", sentence)]
 
 
 def _slide_part(info: SlideInfo, sha256: str, size_bytes: int) -> SlidePart:
@@ -117,11 +119,14 @@ def _tiling_part(model: Model, survey: Survey) -> TilingPart:
 def _qc_part(qc: SlideQc) -> QcPart:
     warnings = []
     if qc.pen_fraction > PEN_WARNING:
-        warnings.append(f"pen_ink: ink covers {qc.pen_fraction:.0%} of the slide; inked tissue was left out.")
+        sentence = f"ink covers {qc.pen_fraction:.0%} of the slide; inked tissue was left out."
+        warnings.append(coded("pen_ink", sentence))
     if qc.dark_fraction > DARK_WARNING:
-        warnings.append(f"dark_area: {qc.dark_fraction:.0%} of the slide is black or too dark and was left out.")
+        sentence = f"{qc.dark_fraction:.0%} of the slide is black or too dark and was left out."
+        warnings.append(coded("dark_area", sentence))
     if qc.out_of_focus_fraction is not None and qc.out_of_focus_fraction > OUT_OF_FOCUS_WARNING:
-        warnings.append(f"out_of_focus: {qc.out_of_focus_fraction:.0%} of the tissue looks blurred; consider a rescan.")
+        sentence = f"{qc.out_of_focus_fraction:.0%} of the tissue looks blurred; consider a rescan."
+        warnings.append(coded("out_of_focus", sentence))
     return QcPart(
         pen_fraction=qc.pen_fraction,
         out_of_focus_fraction=qc.out_of_focus_fraction,

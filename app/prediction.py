@@ -9,6 +9,7 @@ from app.inference.mil_head import HeadOutput
 from app.results.percentile import attention_percentiles
 from app.results.schema import CalibrationPart, PredictionPart, TopTilePart
 from app.slides.types import Float32Array, Int64Array
+from app.warning import coded
 
 TOP_TILES = 10
 HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
@@ -17,32 +18,31 @@ HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eo
 def domain_warnings(
     domain: Domain, *, stain: str | None, organ: str | None, stain_he: bool | None
 ) -> tuple[list[str], bool]:
-    """Sentences on what lies outside the model's domain, and whether the slide is inside it."""
+    """Warnings of what lies outside the model's domain, and whether the slide is inside it."""
     warnings: list[str] = []
     if stain_he is False:
-        warnings.append(
-            "stain_not_he: the tissue's colours are not those of H&E, which is all this model knows; "
+        sentence = (
+            "the tissue's colours are not those of H&E, which is all this model knows; "
             "its predictions are out of domain."
         )
+        warnings.append(coded("stain_not_he", sentence))
     if stain is not None and not _known(stain, domain.stain):
-        warnings.append(
-            f"stain_out_of_domain: the request says stain {stain!r}; the model knows {_list(domain.stain)}."
-        )
+        sentence = f"the request says stain {stain!r}; the model knows {_list(domain.stain)}."
+        warnings.append(coded("stain_out_of_domain", sentence))
     if organ is not None and domain.organs and not _known(organ, domain.organs):
-        warnings.append(
-            f"organ_out_of_domain: the request says organ {organ!r}; the model knows {_list(domain.organs)}."
-        )
+        sentence = f"the request says organ {organ!r}; the model knows {_list(domain.organs)}."
+        warnings.append(coded("organ_out_of_domain", sentence))
     return warnings, not warnings
 
 
 def bag_warning(head: Head, tiles: int) -> str | None:
-    """A sentence when the slide has fewer or more tiles than the head was trained on."""
+    """A warning when the slide has fewer or more tiles than the head was trained on."""
     if head.bag_size_min <= tiles <= head.bag_size_max:
         return None
-    return (
-        f"bag_size_out_of_range: {head.task} was trained on {head.bag_size_min} to {head.bag_size_max} tiles a slide; "
-        f"this slide has {tiles}."
+    sentence = (
+        f"{head.task} was trained on {head.bag_size_min} to {head.bag_size_max} tiles a slide; this slide has {tiles}."
     )
+    return coded("bag_size_out_of_range", sentence)
 
 
 def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPart:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from app.results.schema import ResultDocument
+from app.warning import WARNING_CODES
 from tests.inference.conftest import plain, rewrite
 from tests.object_store import KEYS
 from tests.service import ROOT
@@ -48,6 +49,15 @@ def test_analyze_makes_the_folder_and_says_what_it_found(xmag, tissue, tmp_path)
     assert "Not validated" in found.stdout
     assert "malignant" in found.stdout
     assert found.stderr == ""
+
+
+def test_a_warning_has_its_code_in_the_file_and_its_sentence_on_the_terminal(xmag, tissue, tmp_path):
+    found = xmag("analyze", tissue, "--out", tmp_path, "--mpp", "1.9", "--stain", "PAS")
+    warnings = json.loads((tmp_path / "result.json").read_text())["warnings"]
+    codes = {warning.partition(": ")[0] for warning in warnings}
+    assert {"mpp_differs", "stain_out_of_domain"} <= codes
+    assert codes <= set(WARNING_CODES)
+    assert "\nWarning: The request says stain 'PAS'" in found.stdout
 
 
 def test_analyze_again_replaces_the_files(xmag, tissue, tmp_path):

@@ -6,6 +6,7 @@ from app.api import pages
 from app.errors import XmagError
 from app.main import create_app
 from app.settings import Settings
+from app.warning import WARNING_CODES
 from tests.service import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -41,6 +42,13 @@ def test_every_error_code_is_documented():
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
     assert codes - set(rows) == {("model_not_found", "404")}
     assert set(rows) <= codes | {("not_found", "404"), ("method_not_allowed", "405")}
+
+
+def test_every_warning_code_is_documented():
+    text = (ROOT / "docs" / "api.md").read_text()
+    section = re.search(r"^## Warnings\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    assert re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE) == list(WARNING_CODES)
 
 
 def test_every_test_that_a_promise_names_exists():

@@ -15,6 +15,7 @@ from app.results.heads import shown_map
 from app.results.scales import tick_labels
 from app.results.schema import PredictionPart, ResultDocument
 from app.results.slide_result import TileMaps
+from app.warning import sentence_of
 
 Row = tuple[str, str]
 WARNINGS_MAX, ANSWERS_MAX, LABELS_MAX = 8, 3, 5
@@ -162,16 +163,10 @@ def _quality(maps: TileMaps) -> tuple[Row, ...]:
 
 def _warnings(document: ResultDocument) -> tuple[str, ...]:
     """Each once, without its code, and no more than fit."""
-    found = [_sentence(warning) for warning in dict.fromkeys([*document.warnings, *document.qc.warnings])]
+    found = [sentence_of(warning) for warning in dict.fromkeys([*document.warnings, *document.qc.warnings])]
     if len(found) <= WARNINGS_MAX:
         return tuple(found)
     return (*found[: WARNINGS_MAX - 1], f"And {len(found) - WARNINGS_MAX + 1} more, in the result.")
-
-
-def _sentence(warning: str) -> str:
-    code, colon, rest = warning.partition(": ")
-    text = rest if colon and code.replace("_", "").isalnum() and code.islower() else warning
-    return text[:1].upper() + text[1:]
 
 
 def _slide(document: ResultDocument) -> tuple[Row, ...]:

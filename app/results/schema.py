@@ -54,13 +54,13 @@ class TilingPart(Part):
 
 
 class QcPart(Part):
-    """Quality figures, fractions of 0 to 1; warnings in words."""
+    """Quality figures, fractions of 0 to 1."""
 
     pen_fraction: float = Field(description="ink, of the slide's whole area")
     out_of_focus_fraction: float | None = Field(description="of the tissue looked at; null where none could be judged")
     dark_fraction: float = Field(description="black borders, folds and dirt, of the slide's whole area")
     stain_he: bool | None = Field(description="tissue colours are those of H&E; null where too little tissue tells")
-    warnings: list[str]
+    warnings: list[str] = Field(description="those that follow from these figures; the result's `warnings` repeat them")
 
 
 class CalibrationPart(Part):
@@ -154,5 +154,8 @@ class ResultDocument(Part):
     timings_s: dict[str, float]
     model: ModelPart
     versions: VersionsPart
-    warnings: list[str]
+    warnings: list[str] = Field(
+        description="`code: sentence` each: branch on the code, show the sentence. Newer versions may know more codes; "
+        "results of older ones hold warnings without any"
+    )
     research_use_only: bool

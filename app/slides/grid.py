@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
 from app.slides.types import BoolArray, Float32Array, Int64Array, ReadingPlan, SlideInfo
+from app.warning import coded
 
 AREA_MAX_MM2 = 20_000.0
 """The largest glass, 75 × 100 mm, has 7,500: about 37,000 tiles of 448 µm."""
@@ -40,7 +41,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Selection:
-    """The tiles kept: int64 [N] row-major indices, float32 [N] tissue fractions, sentences about it."""
+    """The tiles kept: int64 [N] row-major indices, float32 [N] tissue fractions, warnings about it."""
 
     indices: Int64Array
     fractions: Float32Array
@@ -87,10 +88,11 @@ def select_tiles(fractions: Float32Array, tissue_min: float) -> Selection:
     if len(indices) == 0 and flat.any():
         fullest = np.argsort(-flat, kind="stable")[:FULLEST_TILES]
         indices = np.sort(fullest[flat[fullest] > 0])
-        warnings = (
-            f"No tile holds {tissue_min:.0%} of tissue: the {len(indices)} fullest (at most {flat.max():.1%}) "
-            "were analysed.",
+        sentence = (
+            f"no tile holds {tissue_min:.0%} of tissue: the {len(indices)} fullest (at most {flat.max():.1%}) "
+            "were analysed."
         )
+        warnings = (coded("tiles_below_tissue_min", sentence),)
     return Selection(indices.astype(np.int64), flat[indices], warnings)
 
 

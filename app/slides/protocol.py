@@ -18,6 +18,7 @@ from app.slides.grid import Grid
 from app.slides.shared_memory import Part, SharedMemory
 from app.slides.thumbnail_size import thumbnail_size
 from app.slides.types import COLOURS, DARK, Bounds, Colour, ReadingPlan, SlideInfo, SlideQc, Survey
+from app.warning import is_coded
 
 _LEVELS_MAX = 64
 _WARNINGS_MAX = 20
@@ -174,8 +175,10 @@ def sharpness_from_json(value: object, tiles: int) -> tuple[tuple[int, float], .
 
 
 def warnings_from_json(value: object) -> tuple[str, ...]:
-    """Sentences, bounded. Raises ChannelGarbledError."""
-    if not isinstance(value, list) or len(value) > _WARNINGS_MAX or not all(isinstance(item, str) for item in value):
+    """Warnings of known codes, bounded. Raises ChannelGarbledError."""
+    if not isinstance(value, list) or len(value) > _WARNINGS_MAX:
+        raise ChannelGarbledError("warnings")
+    if not all(isinstance(item, str) and is_coded(item) for item in value):
         raise ChannelGarbledError("warnings")
     return tuple(clean(item) for item in value)
 

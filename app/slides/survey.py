@@ -7,10 +7,12 @@ from app.slides.opening import OpenedSlide
 from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
 from app.slides.tissue import find_tissue
 from app.slides.types import DARK, PEN, BoolArray, ReadingPlan, SlideQc, Survey, UInt8Array
+from app.warning import coded
 
-_MISLABELLED = (
-    "The DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
-    "Have the converter that wrote it corrected."
+_MISLABELLED = coded(
+    "dicom_colours_corrected",
+    "the DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
+    "Have the converter that wrote it corrected.",
 )
 
 

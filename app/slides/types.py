@@ -112,7 +112,7 @@ class Survey:
     tissue_fractions: float32 [N], 0 to 1.
     tile_size0: side of a tile in level-0 px, not rounded (448 µm / mpp for the default plan).
     grid_columns, grid_rows: extent of the full grid, kept or not.
-    warnings: sentences for the result.
+    warnings: for the result, as ``app.warning.coded`` makes them.
     """
 
     thumbnail: UInt8Array

@@ -24,7 +24,9 @@ def test_summary_tells_slide_prediction_quality_times_and_model() -> None:
 
 
 def test_a_warning_is_said_once_wherever_it_stands() -> None:
-    assert summary(Recipe(warnings=["The stain is not H&E."])).count("Warning: The stain is not H&E.") == 1
+    assert (
+        summary(Recipe(warnings=["stain_not_he: the stain is not H&E."])).count("Warning: The stain is not H&E.") == 1
+    )
 
 
 def test_out_of_domain_is_said_beside_the_prediction() -> None:

@@ -113,7 +113,7 @@ def test_a_survey_survives_the_way():
         grid_rows=3,
         tissue_area_mm2=1.25,
         qc=QC,
-        warnings=("Mind the gap.",),
+        warnings=("pen_ink: ink covers 3% of the slide.",),
     )
     sent.tissue_mask[0, :5] = True
     sent.artefacts[2, 3:5] = (PEN, DARK)
@@ -144,7 +144,9 @@ GOOD = {
         ([0, 1], [0.5, 0.5], {"qc": {**GOOD["qc"], "stain_he": 1}}),
         ([0, 1], [0.5, 0.5], {"qc": None}),
         ([0, 1], [0.5, 0.5], {"warnings": "text"}),
-        ([0, 1], [0.5, 0.5], {"warnings": ["x"] * 100}),
+        ([0, 1], [0.5, 0.5], {"warnings": ["pen_ink: x."] * 100}),
+        ([0, 1], [0.5, 0.5], {"warnings": ["Mind the gap."]}),
+        ([0, 1], [0.5, 0.5], {"warnings": ["mind_the_gap: it is wide."]}),
     ],
 )
 def test_a_survey_that_makes_no_sense_is_refused(indices, fractions, changes):

@@ -40,7 +40,7 @@ export function answers(result) {
 /** Warnings of slide and prediction; that there are none is said too. */
 export function quality(result) {
   const warnings = [...new Set([...result.qc.warnings, ...result.warnings])];
-  const sentence = (warning) => warning.replace(/^[a-z_0-9]+: /, "");
+  const sentence = (warning) => warning.replace(/^[a-z_0-9]+: /, "").replace(/^./u, (letter) => letter.toUpperCase());
   const { pen_fraction: pen, out_of_focus_fraction: blur, dark_fraction: dark } = result.qc;
   const figures = [`ink ${percent(pen)}`, `dark ${percent(dark)}`, blur === null ? "focus not judged" : `out of focus ${percent(blur)}`];
   return el("section", { "aria-labelledby": "quality-title" },

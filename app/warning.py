@@ -1,0 +1,37 @@
+"""Warnings of a result: ``code: sentence``, so that programs branch on the code and people read the sentence."""
+
+import re
+from typing import Final, Literal, get_args
+
+WarningCode = Literal[
+    "bag_size_out_of_range",
+    "dark_area",
+    "dicom_colours_corrected",
+    "mpp_differs",
+    "organ_out_of_domain",
+    "out_of_focus",
+    "pen_ink",
+    "stain_not_he",
+    "stain_out_of_domain",
+    "tiles_below_tissue_min",
+]
+WARNING_CODES: Final[tuple[str, ...]] = get_args(WarningCode)
+_CODED: Final = re.compile(r"([a-z_0-9]+): ")
+
+
+def coded(code: WarningCode, sentence: str) -> str:
+    """The warning as it stands in a result."""
+    return f"{code}: {sentence}"
+
+
+def is_coded(warning: str) -> bool:
+    """Whether it begins with a known code."""
+    found = _CODED.match(warning)
+    return found is not None and found[1] in WARNING_CODES
+
+
+def sentence_of(warning: str) -> str:
+    """The sentence alone, for people; results of older versions have warnings without a code."""
+    found = _CODED.match(warning)
+    sentence = warning[found.end() :] if found else warning
+    return sentence[:1].upper() + sentence[1:]
