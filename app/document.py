@@ -1,6 +1,7 @@
 """Builds the result document of one analysis from what slides and inference found."""
 
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.prediction import bag_warning, domain_warnings, predict
 from app.results.heads import default_label
 from app.results.schema import (
     BoundsPart,
+    JobPart,
     ModelPart,
     PredictionPart,
     QcPart,
@@ -39,6 +41,7 @@ def build_document(
     survey: Survey,
     outputs: dict[str, HeadOutput],
     tops: list[TopTilePart],
+    job: JobPart | None,
     request: RequestPart,
     sha256: str,
     size_bytes: int,
@@ -58,6 +61,8 @@ def build_document(
             warnings.append(odd_bag)
         predictions.append(predict(head, output, in_domain=in_domain and odd_bag is None))
     return ResultDocument(
+        job=job,
+        analysed_at=datetime.now(UTC),
         request=request,
         slide=_slide_part(info, sha256, size_bytes),
         tiling=_tiling_part(model, survey),

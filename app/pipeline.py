@@ -19,7 +19,7 @@ from app.inference.model import Model
 from app.prediction import top_tiles
 from app.process import BEHIND_READERS, let_thread_give_way
 from app.reading_plan import reading_plan
-from app.results.schema import RequestPart, TopTilePart
+from app.results.schema import JobPart, RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
 from app.results.small_thumbnail import shrunk
 from app.slides.hashing import hash_slide
@@ -40,7 +40,7 @@ class SlideRequest:
     """What to analyse.
 
     ``sha256`` and ``size_bytes``: known from an upload, else found while the slide is read. ``urgency`` among the
-    slides that share a device: 0 is the most urgent.
+    slides that share a device: 0 is the most urgent. ``job``: for the result, where there is one.
     """
 
     path: Path
@@ -54,6 +54,7 @@ class SlideRequest:
     sha256: str | None = None
     size_bytes: int | None = None
     urgency: int = 0
+    job: JobPart | None = None
 
 
 class EmptySlideError(NoTissueError):
@@ -140,6 +141,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         survey=survey,
         outputs=outputs,
         tops=tops,
+        job=request.job,
         request=RequestPart(
             case_id=request.case_id,
             slide_id=request.slide_id,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -46,6 +47,9 @@ def test_analyze_makes_the_folder_and_says_what_it_found(xmag, tissue, tmp_path)
     assert {path.name for path in out.iterdir()} == FILES
     document = ResultDocument.model_validate_json((out / "result.json").read_text())
     assert document.predictions[0].task == "malignancy"
+    assert document.job is None
+    assert document.analysed_at is not None
+    assert abs(document.analysed_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert "Not validated" in found.stdout
     assert "malignant" in found.stdout
     assert found.stderr == ""

@@ -9,6 +9,7 @@ from app.jobs.shared import Shared
 from app.jobs.source import check_unchanged
 from app.jobs.store import Attempt
 from app.pipeline import EmptySlideError, Means, Progress, SlideRequest, analyze
+from app.results.schema import JobPart
 from app.results.write import write_results, write_tissue_mask
 
 
@@ -33,14 +34,16 @@ def _slide(request: JobRequest, shared: Shared, attempt: Attempt, progress: Prog
     source = request.source
     if isinstance(source, ObjectSource):
         with shared.copies.fetched(source, request, attempt, progress) as file:
-            yield _wanted(request, file.path, file.sha256, file.size_bytes)
+            yield _wanted(request, attempt, file.path, file.sha256, file.size_bytes)
     elif isinstance(source, UploadSource):
-        yield _wanted(request, shared.store.slide_path(request), source.sha256, source.size_bytes)
+        yield _wanted(request, attempt, shared.store.slide_path(request), source.sha256, source.size_bytes)
     else:
-        yield _wanted(request, shared.store.slide_path(request))
+        yield _wanted(request, attempt, shared.store.slide_path(request))
 
 
-def _wanted(request: JobRequest, path: Path, sha256: str | None = None, size_bytes: int | None = None) -> SlideRequest:
+def _wanted(
+    request: JobRequest, attempt: Attempt, path: Path, sha256: str | None = None, size_bytes: int | None = None
+) -> SlideRequest:
     return SlideRequest(
         path=path,
         mpp=request.mpp,
@@ -53,4 +56,5 @@ def _wanted(request: JobRequest, path: Path, sha256: str | None = None, size_byt
         sha256=sha256,
         size_bytes=size_bytes,
         urgency=PRIORITIES.index(request.priority),
+        job=JobPart(id=request.id, attempt=attempt.number, created_at=request.created_at),
     )

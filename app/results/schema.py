@@ -1,10 +1,26 @@
 """result.json: the one schema of what a slide's analysis says. Unknown keys are refused when it is read back."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION: Literal[1] = 1
+STAGES: Final = {
+    "open": "opening the slide and reading what it says of itself",
+    "survey": "thumbnail, tissue mask and grid",
+    "model_wait": "waiting until the model is loaded",
+    "read_wait": "waiting for tiles to be read and decoded, beside the embedding",
+    "embed": "waiting for embeddings of tiles that were read, other slides' turns at the device included; "
+    "not the time of a processor",
+    "qc": "focus and stain, from tiles that were read",
+    "aggregate": "the heads",
+    "top_tiles": "reading the top tiles once more",
+    "hash_wait": "waiting for the slide's sha256, which is found beside the rest",
+    "thumbnail_wait": "waiting for the small thumbnail, which is drawn beside the rest",
+    "total": "from opening to the last of these; neither fetching the slide nor writing the files",
+}
+"""What each entry of ``timings_s`` is, in seconds on the clock."""
 
 
 class Part(BaseModel):
@@ -102,6 +118,14 @@ class RequestPart(Part):
     organ: str | None = None
 
 
+class JobPart(Part):
+    """The job that made the result."""
+
+    id: str
+    attempt: int = Field(description="from 1; that whose files these are")
+    created_at: datetime = Field(description="when the job was accepted, UTC")
+
+
 class TopTilePart(Part):
     """One of the tiles with the highest attention."""
 
@@ -145,13 +169,19 @@ class ResultDocument(Part):
     """The whole of result.json."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    job: JobPart | None = Field(default=None, description="null from `xmag analyze` and in results of older versions")
+    analysed_at: datetime | None = Field(
+        default=None, description="when this document was made, UTC; null in results of older versions"
+    )
     request: RequestPart = RequestPart()
     slide: SlidePart
     tiling: TilingPart
     qc: QcPart
     predictions: list[PredictionPart] = Field(min_length=1)
     top_tiles: list[TopTilePart]
-    timings_s: dict[str, float]
+    timings_s: dict[str, float] = Field(
+        description="stage → seconds. " + "; ".join(f"`{stage}`: {meaning}" for stage, meaning in STAGES.items())
+    )
     model: ModelPart
     versions: VersionsPart
     warnings: list[str] = Field(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.results.schema import STAGES
 from tests.service import until
 
 
@@ -67,6 +68,9 @@ def test_an_upload_becomes_a_result_with_all_its_files(service, tissue):
         coords = file["coords"][:]
         assert file["coords"].attrs["patch_size_level0"] == 224
     assert len(squares) == tiles
+    assert result["job"] == {"id": over["id"], "attempt": 1, "created_at": over["created_at"]}
+    assert over["started_at"] < result["analysed_at"] < over["finished_at"]
+    assert set(result["timings_s"]) == set(STAGES)
     corners = [square["geometry"]["coordinates"][0][0] for square in squares]
     np.testing.assert_array_equal(coords, corners)
     raw = [square["properties"]["measurements"] for square in squares]

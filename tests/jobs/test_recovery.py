@@ -54,6 +54,7 @@ def test_a_killed_worker_is_replaced_and_its_jobs_done(fragile, long_slide):
     for job_id in ids:
         over = fragile.wait(job_id)
         assert (over["state"], over["attempt"]) == ("succeeded", 2)
+        assert fragile.http.get(over["links"]["result"]).json()["job"]["attempt"] == 2
         folder = fragile.data_dir / "jobs" / job_id
         assert json.loads((folder / "outcome.json").read_text())["folder"] == "attempt-2"
         assert attempts_of(fragile, job_id) == ["attempt"] * 2

@@ -1,12 +1,14 @@
 """A small, plausible SlideResult from synthetic pixels: pink tissue on white glass, attention known by formula."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from app.results.schema import (
     BoundsPart,
     CalibrationPart,
+    JobPart,
     ModelPart,
     PredictionPart,
     QcPart,
@@ -23,6 +25,7 @@ from app.slides.types import DARK, PEN
 SLIDE_SHA256 = "5" * 64
 MANIFEST_SHA256 = "a" * 64
 LABELS = ("normal", "tumour")
+ACCEPTED_AT = datetime(2026, 3, 4, 5, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def make_document(
     recipe: Recipe, n_tiles: int, width: int, height: int, size0: float, attention: np.ndarray | None
 ) -> ResultDocument:
     return ResultDocument(
+        job=JobPart(id="01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", attempt=1, created_at=ACCEPTED_AT),
+        analysed_at=ACCEPTED_AT + timedelta(minutes=1),
         slide=SlidePart(
             vendor="aperio",
             width_px=width,
