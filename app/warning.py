@@ -30,6 +30,12 @@ def is_coded(warning: str) -> bool:
     return found is not None and found[1] in WARNING_CODES
 
 
+def code_of(warning: str) -> str | None:
+    """Its code; None for one without, as results of older versions have them."""
+    found = _CODED.match(warning)
+    return None if found is None else found[1]
+
+
 def sentence_of(warning: str) -> str:
     """The sentence alone, for people; results of older versions have warnings without a code."""
     found = _CODED.match(warning)

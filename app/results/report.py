@@ -11,14 +11,14 @@ from typing import Literal
 import numpy as np
 
 from app.results import wording
+from app.results.cautions import foremost, other_warnings
 from app.results.heads import shown_map
 from app.results.scales import tick_labels
 from app.results.schema import PredictionPart, ResultDocument
 from app.results.slide_result import TileMaps
-from app.warning import sentence_of
 
 Row = tuple[str, str]
-WARNINGS_MAX, ANSWERS_MAX, LABELS_MAX = 8, 3, 5
+ANSWERS_MAX, LABELS_MAX = 3, 5
 """What one page can hold in letters that can be read; the result has all."""
 
 
@@ -33,10 +33,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Answer:
-    """One prediction: its numbers (label → 0 to 1, highest first), what kind they are, what they are worth."""
+    """One prediction: its numbers (label → 0 to 1, highest first), what kind they are, what they are worth.
+
+    ``counts``: false where the slide lies outside what the head knows, so that the numbers say nothing of it.
+    """
 
     task: str
     kind: str
+    counts: bool
     values: tuple[tuple[str, float], ...]
     notes: tuple[str, ...]
 
@@ -51,9 +55,14 @@ class TopTile:
 
 @dataclass(frozen=True)
 class Report:
-    """A page. ``ticks``: (percentile, raw attention) in words along the colour scale; empty without attention."""
+    """A page.
+
+    ``foremost``: what makes its scores doubtful, empty where nothing does; ``banner``: what the model is worth.
+    ``ticks``: (percentile, raw attention) in words along the colour scale; empty without attention.
+    """
 
     title: str
+    foremost: str
     standing: Literal["untrained", "not_validated", "validated"]
     banner: str
     identity: tuple[Row, ...]
@@ -77,6 +86,7 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
     standing, banner = _standing(document.predictions)
     return Report(
         title="Slide analysis",
+        foremost=foremost(document),
         standing=standing,
         banner=banner,
         identity=_identity(document, subject),
@@ -86,7 +96,7 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         extent=_extent(document),
         ticks=() if shown.attention is None else tuple(tick_labels(shown.attention)),
         quality=_quality(maps),
-        warnings=_warnings(document),
+        warnings=other_warnings(document),
         top_tiles=tuple(
             TopTile(top.rank, f"percentile {top.percentile:.0f}")
             for top in document.top_tiles
@@ -144,7 +154,13 @@ def _answer(prediction: PredictionPart) -> Answer:
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
     if len(ranked) > LABELS_MAX:
         notes.insert(0, f"The {LABELS_MAX} highest of {len(ranked)} classes; the others are in the result.")
-    return Answer(prediction.task, wording.kind_words(prediction), tuple(ranked[:LABELS_MAX]), tuple(notes))
+    return Answer(
+        task=prediction.task,
+        kind=wording.kind_words(prediction),
+        counts=prediction.in_domain,
+        values=tuple(ranked[:LABELS_MAX]),
+        notes=tuple(notes),
+    )
 
 
 def _quality(maps: TileMaps) -> tuple[Row, ...]:
@@ -159,14 +175,6 @@ def _quality(maps: TileMaps) -> tuple[Row, ...]:
         ("Black, fold, dirt", f"{qc.dark_fraction:.1%} of the slide"),
         ("Tissue", f"{maps.document.tiling.tissue_area_mm2:.2f} mm², {tiles} tiles"),
     )
-
-
-def _warnings(document: ResultDocument) -> tuple[str, ...]:
-    """Each once, without its code, and no more than fit."""
-    found = [sentence_of(warning) for warning in dict.fromkeys([*document.warnings, *document.qc.warnings])]
-    if len(found) <= WARNINGS_MAX:
-        return tuple(found)
-    return (*found[: WARNINGS_MAX - 1], f"And {len(found) - WARNINGS_MAX + 1} more, in the result.")
 
 
 def _slide(document: ResultDocument) -> tuple[Row, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
+from app.results import wording
 from app.results.report import Answer, Report, Row
 from app.results.scales import ROW_NAMES
 
@@ -14,7 +15,11 @@ def render_html(report: Report, base: str) -> str:
     parts = [
         _element("h1", report.title),
         _rows("identity", report.identity),
-        f'<p class="banner {report.standing}">{escape(report.banner)}</p>',
+        *(
+            _banner(kind, text)
+            for kind, text in (("foremost", report.foremost), (report.standing, report.banner))
+            if text
+        ),
         '<div class="columns"><section>',
         _map(report, base),
         "</section><section>",
@@ -45,6 +50,10 @@ def _rows(kind: str, rows: Iterable[Row]) -> str:
     return f'<dl class="{kind}">{"".join(pairs)}</dl>'
 
 
+def _banner(kind: str, text: str) -> str:
+    return f'<p class="banner {kind}">{escape(text)}</p>'
+
+
 def _map(report: Report, base: str) -> str:
     ticks = "".join(
         f"<tr>{_element('th', name)}{''.join(_element('td', tick[row]) for tick in report.ticks)}</tr>"
@@ -60,12 +69,13 @@ def _map(report: Report, base: str) -> str:
 
 def _answer(answer: Answer) -> str:
     values = "".join(
-        f'<div class="value">{_element("span", label)}{_element("b", f"{value:.3f}")}'
+        f'<div class="value{"" if answer.counts else " void"}">{_element("span", label)}{_element("b", f"{value:.3f}")}'
         f'<meter min="0" max="1" value="{value:.4f}"></meter></div>'
         for label, value in answer.values
     )
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in answer.notes)
-    return f"{_element('h2', f'{answer.task} · {answer.kind}')}{values}{notes}"
+    void = "" if answer.counts else f'<p class="void">{wording.NOT_COUNTED}</p>'
+    return f"{_element('h2', f'{answer.task} · {answer.kind}')}{void}{values}{notes}"
 
 
 def _warnings(report: Report) -> str:

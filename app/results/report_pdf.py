@@ -18,6 +18,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepInFrame, Paragraph, Spacer, Table
 
+from app.results import wording
 from app.results.colour_map import LOOKUP_TABLE
 from app.results.overlay import shade
 from app.results.report import Answer, Report, Row
@@ -40,7 +41,9 @@ _TILE_SIDE: Final = (_WIDTH - (_TILES - 1) * _TILE_GAP) / _TILES
 _STRIP_HEIGHT: Final = _TILE_SIDE + 28
 _INK, _SOFT, _RULE = "#1c1e24", "#545862", "#d8dbe0"
 _BAR, _BAR_GROUND = "#3d6a8a", "#e6e9ed"
+_VOID, _VOID_BAR = "#767b85", "#b9bec6"
 _BANNERS: Final = {
+    "foremost": ("#fdecea", "#8c1c13"),
     "untrained": ("#fdecea", "#8c1c13"),
     "not_validated": ("#fff4e0", "#7a4b00"),
     "validated": ("#f1f3f5", "#343a42"),
@@ -54,7 +57,7 @@ def render_pdf(report: Report, drawn: ReportMap, top_pictures: Sequence[bytes]) 
     canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1, lang="en")
     canvas.setTitle(f"{report.title}, {report.identity[0][1]}")
     canvas.setAuthor("xmag-serve")
-    canvas.setSubject(report.banner)
+    canvas.setSubject(f"{report.foremost} {report.banner}".strip())
     top = _head(canvas, report, A4[1] - _MARGIN)
     bottom = _provenance(canvas, report, _foot(canvas, report)) + _GAP
     warnings = _warnings(report)
@@ -113,13 +116,21 @@ def _head(canvas: Canvas, report: Report, top: float) -> float:
         heights.append(height)
         x += width
     top -= max(heights) + 7.0
-    ground, ink = _BANNERS[report.standing]
-    text = _words(report.banner, _style(9, "SemiBold", ink))
-    _, height = text.wrapOn(canvas, _WIDTH - 16, A4[1])
+    for kind, text in (("foremost", report.foremost), (report.standing, report.banner)):
+        if text:
+            top -= _banner(canvas, kind, text, top) + 4
+    return top - _GAP + 2
+
+
+def _banner(canvas: Canvas, kind: str, text: str, top: float) -> float:
+    """A sentence on coloured ground; its height."""
+    ground, ink = _BANNERS[kind]
+    words = _words(text, _style(9, "SemiBold", ink))
+    height = float(words.wrapOn(canvas, _WIDTH - 16, A4[1])[1]) + 10
     canvas.setFillColor(ground)
-    canvas.roundRect(_MARGIN, top - height - 10, _WIDTH, height + 10, 3, stroke=0, fill=1)
-    text.drawOn(canvas, _MARGIN + 8, top - height - 5)
-    return float(top - height - 10 - _GAP - 2)
+    canvas.roundRect(_MARGIN, top - height, _WIDTH, height, 3, stroke=0, fill=1)
+    words.drawOn(canvas, _MARGIN + 8, top - height + 5)
+    return height
 
 
 def _foot(canvas: Canvas, report: Report) -> float:
@@ -189,7 +200,10 @@ def _column(report: Report, width: float) -> list[Flowable]:
     heading = _style(9, "SemiBold")
     content: list[Flowable] = []
     for answer in report.answers:
-        content += [_words(f"{answer.task} · {answer.kind}", heading), Spacer(1, 3), *_bars(answer, width)]
+        content += [_words(f"{answer.task} · {answer.kind}", heading), Spacer(1, 3)]
+        if not answer.counts:
+            content += [_words(wording.NOT_COUNTED, _style(8, "SemiBold", _BANNERS["foremost"][1])), Spacer(1, 2)]
+        content += _bars(answer, width)
         for note in answer.notes:
             content += [_words(note, _style(7, colour=_SOFT)), Spacer(1, 3)]
         content.append(Spacer(1, _GAP))
@@ -197,14 +211,15 @@ def _column(report: Report, width: float) -> list[Flowable]:
 
 
 def _bars(answer: Answer, width: float) -> list[Flowable]:
-    return [_Bar(label, value, width) for label, value in answer.values] + [Spacer(1, 3)]
+    return [_Bar(label, value, width, counts=answer.counts) for label, value in answer.values] + [Spacer(1, 3)]
 
 
 class _Bar(Flowable):  # type: ignore[misc]  # reportlab has no types
-    """A label, its number, and a bar from 0 to 1."""
+    """A label, its number, and a bar from 0 to 1; grey and thin where the number does not count."""
 
-    def __init__(self, label: str, value: float, width: float) -> None:
+    def __init__(self, label: str, value: float, width: float, *, counts: bool) -> None:
         super().__init__()
+        self.ink, self.weight, self.bar = (_INK, "SemiBold", _BAR) if counts else (_VOID, "Regular", _VOID_BAR)
         self.label, self.value, self.width, self.height = label, value, width, 21.0
 
     def wrap(self, *_: float) -> tuple[float, float]:
@@ -214,14 +229,14 @@ class _Bar(Flowable):  # type: ignore[misc]  # reportlab has no types
     def draw(self) -> None:
         """Draw it at the origin."""
         canvas = self.canv
-        canvas.setFillColor(_INK)
+        canvas.setFillColor(self.ink)
         room = self.width - 32
         size = min(8.5, 8.5 * room / pdfmetrics.stringWidth(self.label, "Inter-Regular", 8.5))
         canvas.setFont("Inter-Regular", size)
         canvas.drawString(0, 10, self.label)
-        canvas.setFont("Inter-SemiBold", 8.5)
+        canvas.setFont(f"Inter-{self.weight}", 8.5)
         canvas.drawRightString(self.width, 10, f"{self.value:.3f}")
-        for colour, share in ((_BAR_GROUND, 1.0), (_BAR, self.value)):
+        for colour, share in ((_BAR_GROUND, 1.0), (self.bar, self.value)):
             canvas.setFillColor(colour)
             canvas.rect(0, 2, self.width * share, 4, stroke=0, fill=1)
 

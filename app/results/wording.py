@@ -77,11 +77,14 @@ def state_sentence(prediction: PredictionPart) -> str:
     return f"Model validated for its intended use only ({use}). {NOT_A_DIAGNOSIS}"
 
 
+NOT_COUNTED = "Does not count for this slide."
+
+
 def domain_sentence(prediction: PredictionPart) -> str | None:
     """The warning where the slide lies outside what the head knows, else None."""
     if prediction.in_domain:
         return None
-    return "Outside the model's domain: stain, organ or amount of tissue differ from what it was made for."
+    return "Outside the model's domain (stain, organ or amount of tissue): the scores do not count."
 
 
 def origin_sentence(document: ResultDocument) -> str:

@@ -1,4 +1,6 @@
 import io
+import re
+import zlib
 from datetime import UTC, datetime
 
 import numpy as np
@@ -26,6 +28,14 @@ def pdf(**recipe: object) -> bytes:
     return render_pdf(made, drawn, [tile.getvalue()] * len(made.top_tiles))
 
 
+def fill_colours(page: bytes) -> set[str]:
+    """The colours that the page fills with, as its own operators."""
+    streams = (
+        zlib.decompress(found) for found in re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)endstream", page, re.S)
+    )
+    return {line for text in streams for line in text.decode("latin-1").splitlines() if line.endswith(" rg")}
+
+
 def test_it_names_the_barcode_and_the_time_and_what_the_model_is_worth() -> None:
     made = report(trained=True)
     assert dict(made.identity)["Slide"] == "S26-1-A1"
@@ -47,6 +57,44 @@ def test_the_weakest_head_decides_how_it_is_coloured() -> None:
     assert report(trained=True, validated=True).standing == "validated"
 
 
+WARNINGS = [
+    "stain_not_he: the tissue's colours are not those of H&E.",
+    "out_of_focus: 40% of the tissue looks blurred.",
+    "pen_ink: ink covers it.",
+]
+
+
+def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_count() -> None:
+    made = report(trained=True, in_domain=False, warnings=WARNINGS)
+    assert made.foremost == (
+        "Outside the model's domain (stain, organ or amount of tissue): the scores do not count. "
+        "The tissue's colours are not those of H&E. 40% of the tissue looks blurred."
+    )
+    assert made.warnings == ("Ink covers it.",)
+    assert not made.answers[0].counts
+    page = render_html(made, "/jobs/x")
+    assert page.index('class="banner foremost"') < page.index('class="banner not_validated"') < page.index("<h2>")
+    assert page.count('<div class="value void">') == 2
+    assert "Does not count for this slide." in page
+
+
+def test_a_slide_inside_the_domain_has_scores_that_count_and_nothing_foremost() -> None:
+    made = report(trained=True)
+    assert (made.foremost, made.answers[0].counts) == ("", True)
+    page = render_html(made, "/jobs/x")
+    assert "foremost" not in page
+    assert "void" not in page
+
+
+def test_blur_stands_at_the_top_without_a_word_on_the_domain() -> None:
+    assert report(trained=True, warnings=WARNINGS[1:]).foremost == "40% of the tissue looks blurred."
+
+
+def test_a_score_that_does_not_count_is_grey_in_the_pdf_too() -> None:
+    blue, grey = (fill_colours(pdf(in_domain=in_domain)) for in_domain in (True, False))
+    assert blue - grey == {".239216 .415686 .541176 rg"}
+
+
 def test_warnings_are_sentences_each_once_and_no_more_than_fit() -> None:
     assert report(warnings=["pen_ink: ink covers it.", "Mind: this."]).warnings == ("Ink covers it.", "Mind: this.")
     many = report(warnings=[f"code_{n}: warning {n}." for n in range(20)]).warnings
@@ -64,11 +112,16 @@ def test_more_than_fits_is_said_and_left_to_the_result() -> None:
 
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:
     crowded = {
+        "in_domain": False,
         "tasks": tuple(f"task_{n}" for n in range(6)),
         "labels": tuple(f"a class with a rather long name, number {n}" for n in range(5)),
         "positive_class": None,
         "warnings": [
-            f"A warning of some length that has to wrap around to the next line, {n}. " * 3 for n in range(30)
+            *(
+                f"{word}_out_of_domain: the request says {'word ' * 40}; the model knows others."
+                for word in ("stain", "organ")
+            ),
+            *(f"A warning of some length that has to wrap around to the next line, {n}. " * 3 for n in range(30)),
         ],
     }
     for recipe in ({}, {"attention_kind": "none"}, {"columns": 40, "rows": 2}, {"columns": 1, "rows": 30}, crowded):

@@ -1,0 +1,36 @@
+"""The warnings of a result as a reader needs them: what makes its scores doubtful first, all else after it."""
+
+from typing import Final
+
+from app.results import wording
+from app.results.schema import ResultDocument
+from app.warning import code_of, sentence_of
+
+WARNINGS_MAX: Final = 8
+"""What one page can hold in letters that can be read; the result has all."""
+_FOREMOST: Final = frozenset(
+    {"stain_not_he", "stain_out_of_domain", "organ_out_of_domain", "bag_size_out_of_range", "out_of_focus"}
+)
+"""Codes of what bears on every number of the page."""
+
+
+def foremost(document: ResultDocument) -> str:
+    """Whether the model applies to this slide, and why not; blur too. Empty where nothing is amiss."""
+    outside = [prediction for prediction in document.predictions if not prediction.in_domain]
+    sentences = [wording.domain_sentence(prediction) for prediction in outside[:1]]
+    if 0 < len(outside) < len(document.predictions):
+        sentences.insert(0, f"{', '.join(prediction.task for prediction in outside)}:")
+    sentences += [sentence_of(warning) for warning in _found(document) if code_of(warning) in _FOREMOST]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def other_warnings(document: ResultDocument) -> tuple[str, ...]:
+    """Those that ``foremost`` does not say, each once, without its code, and no more than fit."""
+    found = [sentence_of(warning) for warning in _found(document) if code_of(warning) not in _FOREMOST]
+    if len(found) <= WARNINGS_MAX:
+        return tuple(found)
+    return (*found[: WARNINGS_MAX - 1], f"And {len(found) - WARNINGS_MAX + 1} more, in the result.")
+
+
+def _found(document: ResultDocument) -> list[str]:
+    return list(dict.fromkeys([*document.warnings, *document.qc.warnings]))
