@@ -19,7 +19,7 @@ def foremost(document: ResultDocument) -> str:
     outside = [prediction for prediction in document.predictions if not prediction.in_domain]
     sentences = [wording.domain_sentence(prediction) for prediction in outside[:1]]
     if 0 < len(outside) < len(document.predictions):
-        sentences.insert(0, f"{', '.join(prediction.task for prediction in outside)}:")
+        sentences.insert(0, f"{', '.join(wording.plain(prediction.task) for prediction in outside)}:")
     sentences += [sentence_of(warning) for warning in _found(document) if code_of(warning) in _FOREMOST]
     return " ".join(sentence for sentence in sentences if sentence)
 

@@ -33,7 +33,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Answer:
-    """One prediction: its numbers (label → 0 to 1, highest first), what kind they are, what they are worth.
+    """One prediction: its numbers (label → 0 to 1, in the model's order), what kind they are, what they are worth.
 
     ``counts``: false where the slide lies outside what the head knows, so that the numbers say nothing of it.
     """
@@ -151,28 +151,33 @@ def _answer(prediction: PredictionPart) -> Answer:
     if prediction.calibration.threshold is not None:
         notes.append(f"Threshold of the calibration: {prediction.calibration.threshold:.3f}.")
     notes.append(f"Meant for: {prediction.intended_use}")
-    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    if len(ranked) > LABELS_MAX:
-        notes.insert(0, f"The {LABELS_MAX} highest of {len(ranked)} classes; the others are in the result.")
+    labels, values = prediction.labels, prediction.probabilities
+    highest = sorted(labels, key=lambda label: -values[label])[:LABELS_MAX]
+    if len(labels) > LABELS_MAX:
+        notes.insert(0, f"The {LABELS_MAX} highest of {len(labels)} classes; the others are in the result.")
     return Answer(
-        task=prediction.task,
+        task=wording.plain(prediction.task),
         kind=wording.kind_words(prediction),
         counts=prediction.in_domain,
-        values=tuple(ranked[:LABELS_MAX]),
+        values=tuple((wording.plain(label), values[label]) for label in labels if label in highest),
         notes=tuple(notes),
     )
 
 
 def _quality(maps: TileMaps) -> tuple[Row, ...]:
     qc, tiles = maps.document.qc, maps.document.tiling.tissue_tiles
-    focus = "not measured" if qc.out_of_focus_fraction is None else f"{qc.out_of_focus_fraction:.1%} of the tissue"
+    focus = (
+        "not measured"
+        if qc.out_of_focus_fraction is None
+        else f"{wording.percent(qc.out_of_focus_fraction)} of the tissue"
+    )
     if maps.sharpness is not None and qc.out_of_focus_fraction is not None:
         focus += f" ({int((~np.isnan(maps.sharpness)).sum())} of {tiles} tiles looked at)"
     return (
         ("Stain", wording.STAINS[qc.stain_he]),
         ("Out of focus", focus),
-        ("Ink", f"{qc.pen_fraction:.1%} of the slide"),
-        ("Black, fold, dirt", f"{qc.dark_fraction:.1%} of the slide"),
+        ("Ink", f"{wording.percent(qc.pen_fraction)} of the slide"),
+        ("Black, fold, dirt", f"{wording.percent(qc.dark_fraction)} of the slide"),
         ("Tissue", f"{maps.document.tiling.tissue_area_mm2:.2f} mm², {tiles} tiles"),
     )
 

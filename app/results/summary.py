@@ -30,10 +30,11 @@ def _slide_lines(document: ResultDocument) -> list[str]:
 
 
 def _prediction_lines(prediction: PredictionPart) -> list[str]:
-    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
     width = max(len(label) for label in prediction.labels)
-    lines = [f"{prediction.task} ({wording.kind_words(prediction)})"]
-    lines += [f"  {label:<{width}}  {value:.3f}" for label, value in ranked]
+    lines = [f"{wording.plain(prediction.task)} ({wording.kind_words(prediction)})"]
+    lines += [
+        f"  {wording.plain(label):<{width}}  {prediction.probabilities[label]:.3f}" for label in prediction.labels
+    ]
     lines += [f"  {prediction.statement}"]
     notes = [wording.domain_sentence(prediction), wording.NOT_A_DIAGNOSIS]
     lines += [f"  {note}" for note in notes if note and note not in prediction.statement]
@@ -42,9 +43,10 @@ def _prediction_lines(prediction: PredictionPart) -> list[str]:
 
 def _quality_line(document: ResultDocument) -> str:
     qc = document.qc
-    focus = "not measured" if qc.out_of_focus_fraction is None else f"{qc.out_of_focus_fraction:.1%}"
+    focus = "not measured" if qc.out_of_focus_fraction is None else wording.percent(qc.out_of_focus_fraction)
     stain = wording.STAINS[qc.stain_he]
-    return f"Quality: pen {qc.pen_fraction:.1%}, out of focus {focus}, dark {qc.dark_fraction:.1%}, stain {stain}"
+    pen, dark = wording.percent(qc.pen_fraction), wording.percent(qc.dark_fraction)
+    return f"Quality: ink {pen}, out of focus {focus}, dark {dark}, stain {stain}"
 
 
 def _model_words(document: ResultDocument) -> str:

@@ -14,13 +14,23 @@ MPP_SOURCES = {
 STAINS = {True: "H&E", False: "not H&E", None: "too little tissue to tell"}
 
 
+def plain(name: str) -> str:
+    """A task's or a class's name as people write it: underscores are for programs."""
+    return name.replace("_", " ")
+
+
+def percent(fraction: float) -> str:
+    """0 to 1 in words."""
+    return f"{100 * fraction:.1f} %"
+
+
 def attention_title(prediction: PredictionPart, label: str | None) -> str:
     """Heading of a picture: ``label`` is the class it shows, None for shared or no attention."""
     if prediction.attention_kind == "none":
-        return f"Tissue · {prediction.task}"
+        return f"Tissue · {plain(prediction.task)}"
     if prediction.attention_kind == "per_class" and label is not None:
-        return f"Attention map for class “{label}” · {prediction.task}"
-    return f"Attention map · {prediction.task}"
+        return f"Attention map for class “{plain(label)}” · {plain(prediction.task)}"
+    return f"Attention map · {plain(prediction.task)}"
 
 
 def attention_legend(prediction: PredictionPart, label: str | None) -> str:
@@ -29,7 +39,7 @@ def attention_legend(prediction: PredictionPart, label: str | None) -> str:
         return "This model gives no attention: the picture shows tissue only, nothing that the model found."
     if prediction.attention_kind == "per_class" and label is not None:
         return (
-            f"Colour shows how much each tile counted when the model scored the class “{label}”, "
+            f"Colour shows how much each tile counted when the model scored the class “{plain(label)}”, "
             "ranked within this slide. It is no outline of a lesion."
         )
     return (
@@ -45,14 +55,15 @@ def kind_words(prediction: PredictionPart) -> str:
 
 def tile_score_title(task: str, label: str) -> str:
     """Heading of a picture of tile scores."""
-    return f"Tile scores for class “{label}” · {task}"
+    return f"Tile scores for class “{plain(label)}” · {plain(task)}"
 
 
 def tile_score_legend(label: str) -> str:
     """What the colours of tile scores mean, and what they do not."""
     return (
-        f"Colour shows the score that the model gave each tile alone for the class “{label}”, within this slide. "
-        "It was learnt from whole slides, without outlines, and is no outline of a lesion."
+        f"Colour shows the score that the model gave each tile alone for the class “{plain(label)}”, "
+        "within this slide. It was learnt from whole slides, without outlines, and is no outline of a lesion. "
+        "The raw numbers have no unit and are no probabilities: the higher, the more the tile speaks for the class."
     )
 
 

@@ -43,7 +43,7 @@ def test_it_names_the_barcode_and_the_time_and_what_the_model_is_worth() -> None
     assert made.standing == "not_validated"
     assert "research use only" in made.banner
     assert made.answers[0].kind == "score, uncalibrated"
-    assert made.answers[0].values == (("tumour", 0.7), ("normal", 0.3))
+    assert made.answers[0].values == (("normal", 0.3), ("tumour", 0.7))
     assert "Research use only" in made.footer
 
 
@@ -105,9 +105,16 @@ def test_warnings_are_sentences_each_once_and_no_more_than_fit() -> None:
 def test_more_than_fits_is_said_and_left_to_the_result() -> None:
     made = report(tasks=tuple("abcde"), labels=tuple("nopqrst"), positive_class=None)
     assert [answer.task for answer in made.answers] == ["a", "b", "c"]
-    assert [label for label, _ in made.answers[0].values] == ["t", "s", "r", "q", "p"]
+    assert [label for label, _ in made.answers[0].values] == ["p", "q", "r", "s", "t"]
     assert made.answers[0].notes[0] == "The 5 highest of 7 classes; the others are in the result."
     assert made.answers[2].notes[-1] == "And 2 more tasks, in the result."
+
+
+def test_classes_stand_in_the_models_order_and_as_people_write_them() -> None:
+    made = report(tasks=("tumour_type",), labels=("not_malignant", "malignant"), positive_class="malignant")
+    assert made.answers[0].task == "tumour type"
+    assert [label for label, _ in made.answers[0].values] == ["not malignant", "malignant"]
+    assert made.map_title == "Attention map · tumour type"
 
 
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:

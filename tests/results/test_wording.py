@@ -1,6 +1,15 @@
 import pytest
 
-from app.results.wording import attention_legend, attention_title, domain_sentence, origin_sentence, state_sentence
+from app.results.wording import (
+    attention_legend,
+    attention_title,
+    domain_sentence,
+    origin_sentence,
+    percent,
+    state_sentence,
+    tile_score_legend,
+    tile_score_title,
+)
 from tests.results.make_result import Recipe, make_result
 
 
@@ -21,6 +30,22 @@ def test_attention_per_class_names_its_class() -> None:
     for words in (attention_title(per_class, "carcinoma"), attention_legend(per_class, "carcinoma")):
         assert "“carcinoma”" in words
         assert "adenoma" not in words
+
+
+def test_names_are_written_as_people_write_them() -> None:
+    per_class = prediction(attention_kind="per_class", tasks=("tumour_type",), labels=("not_malignant", "malignant"))
+    assert attention_title(per_class, "not_malignant") == "Attention map for class “not malignant” · tumour type"
+    assert "“not malignant”" in attention_legend(per_class, "not_malignant")
+    assert tile_score_title("tumour_type", "not_malignant") == "Tile scores for class “not malignant” · tumour type"
+    assert "“not malignant”" in tile_score_legend("not_malignant")
+
+
+def test_raw_tile_scores_are_explained() -> None:
+    assert "raw numbers have no unit and are no probabilities" in tile_score_legend("tumour")
+
+
+def test_percentages_have_one_decimal_and_a_blank() -> None:
+    assert [percent(fraction) for fraction in (0, 0.0219, 1)] == ["0.0 %", "2.2 %", "100.0 %"]
 
 
 def test_a_head_without_attention_says_that_only_tissue_is_shown() -> None:
