@@ -125,7 +125,7 @@ def _scaled(
 
 def _qc(sharpness: Float32Array, base: str) -> Layer:
     judged, blurred = int((~np.isnan(sharpness)).sum()), int(is_blurred(sharpness).sum())
-    out_of_focus = f"out of focus ({blurred} of {judged} tiles looked at)"
+    out_of_focus = f"out of focus: {blurred} of {judged} examined tiles ({len(sharpness)} in all)"
     return Layer(
         id="qc",
         title="Quality",

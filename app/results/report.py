@@ -172,7 +172,7 @@ def _quality(maps: TileMaps) -> tuple[Row, ...]:
         else f"{wording.percent(qc.out_of_focus_fraction)} of the tissue"
     )
     if maps.sharpness is not None and qc.out_of_focus_fraction is not None:
-        focus += f" ({int((~np.isnan(maps.sharpness)).sum())} of {tiles} tiles looked at)"
+        focus += f" in {int((~np.isnan(maps.sharpness)).sum())} examined tiles ({tiles} in all)"
     return (
         ("Stain", wording.STAINS[qc.stain_he]),
         ("Out of focus", focus),

@@ -71,10 +71,10 @@ TISSUE_LEGEND = "What was taken for tissue, at about 16 µm/px. Only tiles with 
 
 
 def qc_legend(judged: int, tiles: int) -> str:
-    """What the quality layer shows; ``judged`` of ``tiles`` were looked at for focus."""
+    """What the quality layer shows; ``judged`` of ``tiles`` were examined for focus."""
     return (
         "Ink, and what is black, folded or dirty, was left out of the analysis. "
-        f"Focus was judged on {judged} of {tiles} tiles; those out of focus were analysed all the same."
+        f"Focus was examined on {judged} of {tiles} tiles; those out of focus were analysed all the same."
     )
 
 

@@ -35,7 +35,7 @@ def test_several_heads_have_layers_of_their_own() -> None:
 
 def test_quality_counts_what_was_judged() -> None:
     qc = layers(make_result(), "/jobs/x", has_qc=True)[-1]
-    assert qc.legend.entries[-1].label == "out of focus (1 of 2 tiles looked at)"
+    assert qc.legend.entries[-1].label == "out of focus: 1 of 2 examined tiles (12 in all)"
     assert "2 of 12 tiles" in qc.note
 
 

@@ -117,6 +117,10 @@ def test_classes_stand_in_the_models_order_and_as_people_write_them() -> None:
     assert made.map_title == "Attention map · tumour type"
 
 
+def test_focus_tells_how_many_tiles_were_examined() -> None:
+    assert dict(report().quality)["Out of focus"] == "2.0 % of the tissue in 2 examined tiles (12 in all)"
+
+
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:
     crowded = {
         "in_domain": False,
