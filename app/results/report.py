@@ -59,9 +59,12 @@ class Report:
 
     ``foremost``: what makes its scores doubtful, empty where nothing does; ``banner``: what the model is worth.
     ``ticks``: (percentile, raw attention) in words along the colour scale; empty without attention.
+    ``slide`` and ``model``: technical details.
     """
 
     title: str
+    finished_at: datetime
+    software: str
     foremost: str
     standing: Literal["untrained", "not_validated", "validated"]
     banner: str
@@ -86,6 +89,8 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
     standing, banner = _standing(document.predictions)
     return Report(
         title="Slide analysis",
+        finished_at=subject.finished_at,
+        software=f"xmag-serve {document.versions.xmag_serve}",
         foremost=foremost(document),
         standing=standing,
         banner=banner,
@@ -185,14 +190,18 @@ def _quality(maps: TileMaps) -> tuple[Row, ...]:
 def _slide(document: ResultDocument) -> tuple[Row, ...]:
     slide, tiling = document.slide, document.tiling
     rows = [
-        ("Slide", f"{slide.vendor}, {slide.width_px} × {slide.height_px} px, {slide.size_bytes / 1e6:.1f} MB"),
+        (
+            "Scan",
+            f"{wording.scan_format(slide.vendor)}, {slide.width_px} × {slide.height_px} px, "
+            f"{slide.size_bytes / 1e6:.1f} MB",
+        ),
         ("Resolution", f"{slide.mpp:.4g} µm/px, {wording.MPP_SOURCES[slide.mpp_source]}"),
         (
-            "Read as",
-            f"{tiling.tissue_tiles} of {tiling.tiles} tiles of {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px",
+            "Tiles",
+            f"{tiling.tissue_tiles} of {tiling.tiles} analysed, {tiling.tile_px} px at {tiling.tile_mpp:g} µm/px",
         ),
-        ("Slide sha256", slide.sha256),
-        ("Seconds", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in document.timings_s.items())),
+        ("Slide's sha256", slide.sha256),
+        ("Seconds", ", ".join(f"{wording.plain(stage)} {spent:.2f}" for stage, spent in document.timings_s.items())),
     ]
     return tuple(rows)
 
@@ -200,10 +209,10 @@ def _slide(document: ResultDocument) -> tuple[Row, ...]:
 def _model(document: ResultDocument) -> tuple[Row, ...]:
     model, versions = document.model, document.versions
     return (
-        ("Model", f"{model.name} {model.version}, {model.precision} on {model.provider}"),
-        ("Manifest", model.manifest_sha256),
-        ("Student", model.student_sha256),
-        *((f"Head {task}", sha256) for task, sha256 in model.head_sha256.items()),
+        ("Computed", f"in {model.precision} on {wording.processor(model.provider)}"),
+        ("Model's sha256", model.manifest_sha256),
+        ("Image network's sha256", model.student_sha256),
+        *((f"Classifier's sha256, {wording.plain(task)}", sha256) for task, sha256 in model.head_sha256.items()),
         (
             "Software",
             f"xmag-serve {versions.xmag_serve}, Python {versions.python}, OpenSlide {versions.openslide}, "

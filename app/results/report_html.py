@@ -29,6 +29,7 @@ def render_html(report: Report, base: str) -> str:
         "</section></div>",
         _warnings(report),
         _top_tiles(report, base),
+        "<h2>Technical details</h2>",
         '<div class="provenance">',
         _rows("facts", report.slide),
         _rows("facts", report.model),

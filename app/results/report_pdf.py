@@ -57,6 +57,9 @@ def render_pdf(report: Report, drawn: ReportMap, top_pictures: Sequence[bytes]) 
     canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1, lang="en")
     canvas.setTitle(f"{report.title}, {report.identity[0][1]}")
     canvas.setAuthor("xmag-serve")
+    canvas.setCreator(report.software)
+    canvas.setProducer(report.software)
+    canvas.setDateFormatter(lambda *_: f"D:{report.finished_at:%Y%m%d%H%M%SZ}")
     canvas.setSubject(f"{report.foremost} {report.banner}".strip())
     top = _head(canvas, report, A4[1] - _MARGIN)
     bottom = _provenance(canvas, report, _foot(canvas, report)) + _GAP
@@ -142,13 +145,14 @@ def _foot(canvas: Canvas, report: Report) -> float:
 
 def _provenance(canvas: Canvas, report: Report, bottom: float) -> float:
     width = (_WIDTH - _COLUMN_GAP) / 2
-    tables = [_table(rows, (58, width - 58), 6) for rows in (report.slide, report.model)]
+    tables = [_table(rows, (80, width - 80), 6) for rows in (report.slide, report.model)]
     boxes = [KeepInFrame(width, 150, [table], mode="shrink") for table in tables]
     height = max(box.wrapOn(canvas, width, 150)[1] for box in boxes)
-    _rule(canvas, bottom + height + 5)
+    _rule(canvas, bottom + height + 4)
     for number, box in enumerate(boxes):
         _place(canvas, box, _MARGIN + number * (width + _COLUMN_GAP), bottom + height, width)
-    return float(bottom + height + 5)
+    heading = _words("Technical details", _style(7.5, "SemiBold"))
+    return float(bottom + height + 6 + _place(canvas, heading, _MARGIN, bottom + height + 16, _WIDTH))
 
 
 def _strip(canvas: Canvas, report: Report, pictures: Sequence[bytes], top: float) -> None:

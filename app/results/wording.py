@@ -11,7 +11,19 @@ MPP_SOURCES = {
     "file": "from the file",
     "objective_power": "from objective power",
 }
+_FORMATS = {"dicom": "DICOM", "generic-tiff": "TIFF"}
+_PROCESSORS = {"CPUExecutionProvider": "the processor", "CUDAExecutionProvider": "the graphics card"}
 STAINS = {True: "H&E", False: "not H&E", None: "too little tissue to tell"}
+
+
+def scan_format(vendor: str) -> str:
+    """OpenSlide's name of a format, as its maker writes it."""
+    return _FORMATS.get(vendor, vendor.capitalize())
+
+
+def processor(provider: str) -> str:
+    """What an execution provider runs on."""
+    return _PROCESSORS.get(provider, provider)
 
 
 def plain(name: str) -> str:

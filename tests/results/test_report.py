@@ -121,6 +121,25 @@ def test_focus_tells_how_many_tiles_were_examined() -> None:
     assert dict(report().quality)["Out of focus"] == "2.0 % of the tissue in 2 examined tiles (12 in all)"
 
 
+def test_technical_details_are_in_words() -> None:
+    made = report(tasks=("tumour_type",))
+    rows = dict(made.slide + made.model)
+    assert rows["Scan"] == "Aperio, 4259 × 3407 px, 12.3 MB"
+    assert rows["Computed"] == "in fp32 on the processor"
+    assert rows["Classifier's sha256, tumour type"] == "c" * 64
+    page = render_html(made, "/jobs/x")
+    assert page.index("as the model saw them") < page.index("Technical details") < page.index(rows["Scan"])
+    for unsaid in ("Student", "Manifest", "Head", "ExecutionProvider", "aperio"):
+        assert unsaid not in page, unsaid
+
+
+def test_the_pdf_is_dated_by_its_analysis_and_names_the_software() -> None:
+    made = pdf()
+    assert b"/CreationDate (D:20260304050600Z)" in made
+    assert b"/Creator (xmag-serve 0.1.0)" in made
+    assert b"/Producer (xmag-serve 0.1.0)" in made
+
+
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:
     crowded = {
         "in_domain": False,

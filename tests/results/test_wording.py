@@ -6,6 +6,7 @@ from app.results.wording import (
     domain_sentence,
     origin_sentence,
     percent,
+    scan_format,
     state_sentence,
     tile_score_legend,
     tile_score_title,
@@ -46,6 +47,10 @@ def test_raw_tile_scores_are_explained() -> None:
 
 def test_percentages_have_one_decimal_and_a_blank() -> None:
     assert [percent(fraction) for fraction in (0, 0.0219, 1)] == ["0.0 %", "2.2 %", "100.0 %"]
+
+
+def test_formats_are_written_as_their_makers_write_them() -> None:
+    assert [scan_format(vendor) for vendor in ("hamamatsu", "dicom", "generic-tiff")] == ["Hamamatsu", "DICOM", "TIFF"]
 
 
 def test_a_head_without_attention_says_that_only_tissue_is_shown() -> None:
