@@ -9,7 +9,7 @@ from app.results import wording
 from app.results.heads import ShownMap, shown_map
 from app.results.overlay import draw_tissue_outline, grey_under, index_for, paint_attention
 from app.results.scale_bar import scale_bar
-from app.results.scales import colour_scale_block, scale_bar_block
+from app.results.scales import colour_scale_block, even_share, scale_bar_block
 from app.results.schema import PredictionPart
 from app.results.slide_result import SlideResult
 from app.results.typesetting import SOFT_INK, Colour, TextStyle, page, text_block
@@ -46,7 +46,8 @@ def render_heatmap(result: SlideResult, task: str | None = None) -> Image.Image:
         (_length_block(result, painted.shape[1], width_px, text_px), gap),
     ]
     if shown.attention is not None:
-        blocks.append((colour_scale_block(shown.attention, tissue_grey, width_px, text_px), gap))
+        blocks.append((colour_scale_block(shown.attention, tissue_grey, width_px, text_px), gap // 4))
+        blocks.append((text_block(even_share(shown.attention), _soft(text_px), width_px), gap))
     blocks.append((_state_block(shown.prediction, width_px, text_px), gap // 2))
     blocks.append((text_block(wording.origin_sentence(result.document), _soft(round(text_px * 0.85)), width_px), 0))
     return page(blocks, width_px, margin_px=2 * text_px)
@@ -58,6 +59,7 @@ def heatmap_description(result: SlideResult, task: str | None = None) -> str:
     sentences = [
         wording.attention_title(shown.prediction, shown.label) + ".",
         wording.attention_legend(shown.prediction, shown.label),
+        None if shown.attention is None else even_share(shown.attention),
         wording.state_sentence(shown.prediction),
         wording.domain_sentence(shown.prediction),
         wording.origin_sentence(result.document),

@@ -12,9 +12,9 @@ import numpy as np
 
 from app.results import wording
 from app.results.cautions import foremost, other_warnings
-from app.results.heads import shown_map
-from app.results.scales import tick_labels
-from app.results.schema import PredictionPart, ResultDocument
+from app.results.heads import ShownMap, shown_map
+from app.results.scales import attention_share, even_share, tick_labels
+from app.results.schema import PredictionPart, ResultDocument, TopTilePart
 from app.results.slide_result import TileMaps
 
 Row = tuple[str, str]
@@ -47,10 +47,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class TopTile:
-    """One picture of the strip. ``caption``: where it stands in this slide."""
+    """One picture of the strip. ``captions``: its share of the attention and, where known, of tissue."""
 
     rank: int
-    caption: str
+    captions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Report:
     """A page.
 
     ``foremost``: what makes its scores doubtful, empty where nothing does; ``banner``: what the model is worth.
-    ``ticks``: (percentile, raw attention) in words along the colour scale; empty without attention.
+    ``ticks``: (percentile, share of attention) in words along the colour scale; empty without attention.
     ``slide`` and ``model``: technical details.
     """
 
@@ -97,20 +97,28 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         identity=_identity(document, subject),
         answers=_answers(document.predictions),
         map_title=wording.attention_title(shown.prediction, shown.label),
-        map_legend=wording.attention_legend(shown.prediction, shown.label),
+        map_legend=_legend(shown),
         extent=_extent(document),
         ticks=() if shown.attention is None else tuple(tick_labels(shown.attention)),
         quality=_quality(maps),
         warnings=other_warnings(document),
-        top_tiles=tuple(
-            TopTile(top.rank, f"percentile {top.percentile:.0f}")
-            for top in document.top_tiles
-            if top.task == shown.prediction.task
-        ),
+        top_tiles=tuple(_top_tile(top) for top in document.top_tiles if top.task == shown.prediction.task),
         slide=_slide(document),
         model=_model(document),
         footer=f"xmag-serve {document.versions.xmag_serve} · job {subject.job_id} · {_use(document)}",
     )
+
+
+def _legend(shown: ShownMap) -> str:
+    legend = wording.attention_legend(shown.prediction, shown.label)
+    return legend if shown.attention is None else f"{even_share(shown.attention)} {legend}"
+
+
+def _top_tile(top: TopTilePart) -> TopTile:
+    captions = [f"share {attention_share(top.attention)}"]
+    if top.tissue_fraction is not None:
+        captions.append(f"tissue {wording.percent(top.tissue_fraction)}")
+    return TopTile(top.rank, tuple(captions))
 
 
 def _extent(document: ResultDocument) -> str:

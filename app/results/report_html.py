@@ -91,7 +91,9 @@ def _top_tiles(report: Report, base: str) -> str:
         return ""
     figures = "".join(
         f'<figure><img src="{base}/top_tiles/{tile.rank}.jpg" width="224" height="224" alt="tile {tile.rank}">'
-        f"<figcaption><b>{tile.rank}</b> {escape(tile.caption)}</figcaption></figure>"
+        f"<figcaption><b>{tile.rank}</b> {'<br>'.join(map(escape, tile.captions))}</figcaption></figure>"
         for tile in report.top_tiles
     )
-    return f'<h2>Tiles with the highest attention, as the model saw them</h2><div class="tiles">{figures}</div>'
+    return (
+        f'<h2>Tiles with the highest share of attention, as the model saw them</h2><div class="tiles">{figures}</div>'
+    )

@@ -38,7 +38,7 @@ _WARNINGS_HEIGHT: Final = 110.0
 _TILES: Final = 10
 _TILE_GAP: Final = 5.0
 _TILE_SIDE: Final = (_WIDTH - (_TILES - 1) * _TILE_GAP) / _TILES
-_STRIP_HEIGHT: Final = _TILE_SIDE + 28
+_STRIP_HEIGHT: Final = _TILE_SIDE + 42
 _INK, _SOFT, _RULE = "#1c1e24", "#545862", "#d8dbe0"
 _BAR, _BAR_GROUND = "#3d6a8a", "#e6e9ed"
 _VOID, _VOID_BAR = "#767b85", "#b9bec6"
@@ -159,7 +159,7 @@ def _strip(canvas: Canvas, report: Report, pictures: Sequence[bytes], top: float
     """Top tiles side by side, numbered as on the map."""
     if not report.top_tiles:
         return
-    heading = _words("Tiles with the highest attention, as the model saw them", _style(9, "SemiBold"))
+    heading = _words("Tiles with the highest share of attention, as the model saw them", _style(9, "SemiBold"))
     top -= _place(canvas, heading, _MARGIN, top, _WIDTH) + 4 + _TILE_SIDE
     for number, (tile, picture) in enumerate(list(zip(report.top_tiles, pictures, strict=True))[:_TILES]):
         x = _MARGIN + number * (_TILE_SIDE + _TILE_GAP)
@@ -169,7 +169,8 @@ def _strip(canvas: Canvas, report: Report, pictures: Sequence[bytes], top: float
         canvas.drawString(x, top - 8, f"{tile.rank}")
         canvas.setFont("Inter-Regular", 6)
         canvas.setFillColor(_SOFT)
-        canvas.drawRightString(x + _TILE_SIDE, top - 8, tile.caption)
+        for line, caption in enumerate(tile.captions):
+            canvas.drawString(x, top - 15 - 7 * line, caption)
 
 
 def _warnings(report: Report) -> Flowable:
@@ -246,7 +247,7 @@ class _Bar(Flowable):  # type: ignore[misc]  # reportlab has no types
 
 
 def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float, scale: float) -> float:
-    """Length bar, colour scale with percentiles and raw weights, and what they mean; where it ends."""
+    """Length bar, colour scale with percentiles and shares of attention, and what they mean; where it ends."""
     canvas.setFillColor(_INK)
     canvas.rect(_MARGIN, top - 6, drawn.bar.length_px * scale, 2.5, stroke=0, fill=1)
     canvas.setFont("Inter-SemiBold", 7)
@@ -262,10 +263,10 @@ def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float, scale:
             canvas.setFillColor(_SOFT)
             canvas.drawString(_MARGIN, y, name)
         canvas.setFillColor(_INK)
-        for tick, (percentile, raw) in zip(TICKS, report.ticks, strict=True):
+        for tick, (percentile, share) in zip(TICKS, report.ticks, strict=True):
             x = bar_x + tick / 100 * bar_width
             canvas.drawCentredString(x, top - 6, percentile)
-            canvas.drawCentredString(x, top - 24, raw)
+            canvas.drawCentredString(x, top - 24, share)
         top -= 29
     return top - _place(canvas, _words(report.map_legend, _style(7, colour=_SOFT)), _MARGIN, top, _MAP_WIDTH)
 

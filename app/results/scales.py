@@ -1,4 +1,4 @@
-"""The legend's two scales: colours with percentiles and raw attention, and the length bar."""
+"""The legend's two scales: colours with percentiles and shares of attention, and the length bar."""
 
 from typing import Final
 
@@ -13,27 +13,32 @@ from app.results.typesetting import INK, PAPER, SOFT_INK, TextStyle
 from app.slides.types import Float32Array
 
 TICKS: Final = (0, 25, 50, 75, 100)
-ROW_NAMES: Final = ("Percentile in this slide", "Raw attention")
+ROW_NAMES: Final = ("Percentile in this slide", "Share of attention")
 
 
-def attention_number(value: float) -> str:
-    """A raw attention weight in three significant digits."""
-    return f"{value:.3g}"
+def attention_share(weight: float) -> str:
+    """A raw attention weight, 0 to 1, as a percentage of three significant digits: of many tiles each has little."""
+    return f"{100 * weight:.3g} %"
+
+
+def even_share(attention: Float32Array) -> str:
+    """What each tile would have if all counted alike: without it, ranks make small differences look large."""
+    return f"An even share would be {attention_share(1 / len(attention))} (tiles: {len(attention)})."
 
 
 def tick_labels(attention: Float32Array) -> list[tuple[str, str]]:
-    """(percentile, raw weight) in words, for each tick of the colour scale."""
-    return [(f"{tick}", attention_number(attention_at(attention, tick))) for tick in TICKS]
+    """(percentile, share of attention) in words, for each tick of the colour scale."""
+    return [(f"{tick}", attention_share(attention_at(attention, tick))) for tick in TICKS]
 
 
 def colour_scale_block(attention: Float32Array, grey_level: int, width_px: int, text_px: int) -> Image.Image:
-    """Horizontal colour bar with percentiles above and raw weights below.
+    """Horizontal colour bar with percentiles above and shares of attention below.
 
     ``grey_level`` is the mean grey of the tissue under the tiles, so that the bar shows the colours as painted.
     """
     style, name_style = TextStyle(text_px), TextStyle(text_px, colour=SOFT_INK)
     name_px = round(max(name_style.font.getlength(name) for name in ROW_NAMES) + 3 * text_px)
-    bar_px, bar_height = width_px - name_px - 2 * text_px, round(1.1 * text_px)
+    bar_px, bar_height = width_px - name_px - 3 * text_px, round(1.1 * text_px)
     bar_top = style.line_px
     block = Image.new("RGB", (width_px, bar_top + bar_height + style.line_px + text_px // 4), PAPER)
     draw = ImageDraw.Draw(block)

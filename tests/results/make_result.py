@@ -162,6 +162,7 @@ def _top_tile(recipe: Recipe, weights: np.ndarray, size0: float) -> TopTilePart:
         attention=float(weights[index]),
         percentile=100.0,
         label=None,
+        tissue_fraction=0.234,
     )
 
 

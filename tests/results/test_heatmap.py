@@ -4,7 +4,7 @@ import pytest
 from app.results.colour_map import colours
 from app.results.heatmap import MIN_PICTURE_PX, heatmap_description, render_heatmap
 from app.results.overlay import shade
-from app.results.scales import tick_labels
+from app.results.scales import even_share, tick_labels
 from app.results.small_thumbnail import THUMBNAIL_MAX_PX
 from tests.results.make_result import Recipe, make_result
 
@@ -50,6 +50,7 @@ def test_every_kind_renders_and_describes_itself(attention_kind: str, columns: i
     assert render_heatmap(result).mode == "RGB"
     words = heatmap_description(result)
     assert "Not a diagnosis." in words
+    assert ("An even share would be" in words) == (attention_kind != "none")
     assert ("tumour”" in words) == (attention_kind == "per_class")
 
 
@@ -62,9 +63,20 @@ def test_twenty_thousand_tiles() -> None:
     assert render_heatmap(make_result(Recipe(columns=200, rows=100, thumbnail_px=1500))).width > 1500
 
 
-def test_raw_weights_stand_beside_percentiles() -> None:
+def test_shares_of_attention_stand_beside_percentiles() -> None:
     attention = np.array([0.4, 0.1, 0.3, 0.2], dtype=np.float32)
-    assert tick_labels(attention) == [("0", "0.1"), ("25", "0.1"), ("50", "0.2"), ("75", "0.3"), ("100", "0.4")]
+    assert tick_labels(attention) == [
+        ("0", "10 %"),
+        ("25", "10 %"),
+        ("50", "20 %"),
+        ("75", "30 %"),
+        ("100", "40 %"),
+    ]
+
+
+def test_an_even_share_stands_under_the_scale() -> None:
+    assert even_share(np.full(35, 1 / 35, np.float32)) == "An even share would be 2.86 % (tiles: 35)."
+    assert even_share(np.ones(1, np.float32)) == "An even share would be 100 % (tiles: 1)."
 
 
 def test_same_result_gives_the_same_picture() -> None:

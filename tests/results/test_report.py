@@ -140,6 +140,14 @@ def test_the_pdf_is_dated_by_its_analysis_and_names_the_software() -> None:
     assert b"/Producer (xmag-serve 0.1.0)" in made
 
 
+def test_the_scale_and_the_top_tiles_tell_how_much_lies_behind_the_colours() -> None:
+    made = report()
+    assert made.map_legend.startswith("An even share would be 8.33 % (tiles: 12). ")
+    assert made.top_tiles[0].captions == ("share 15.4 %", "tissue 23.4 %")
+    assert "share 15.4 %<br>tissue 23.4 %" in render_html(made, "/jobs/x")
+    assert "even share" not in report(attention_kind="none").map_legend
+
+
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:
     crowded = {
         "in_domain": False,
