@@ -1,6 +1,7 @@
 """Tissue and quality as transparent layers over the whole level-0 extent, for viewers.
 
-Colours are Okabe and Ito's: told apart with every common colour blindness, and none of them is one of H&E's.
+Colours are Okabe and Ito's: told apart with every common colour blindness, and none of them is one of H&E's,
+and none is what a palette of attention ends in.
 """
 
 from typing import Final
@@ -17,7 +18,7 @@ Colour = tuple[int, int, int]
 TISSUE_RGB: Final[Colour] = (0, 158, 115)
 PEN_RGB: Final[Colour] = (230, 159, 0)
 DARK_RGB: Final[Colour] = (0, 114, 178)
-BLUR_RGB: Final[Colour] = (240, 228, 66)
+BLUR_RGB: Final[Colour] = (213, 94, 0)
 _FILL: Final = 90
 _STRONG: Final = 200
 _LINE: Final = 255

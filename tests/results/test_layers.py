@@ -49,6 +49,12 @@ def test_quality_paints_ink_over_dark_over_blur() -> None:
     assert tuple(pixels[-1, -1, :3]) == PEN_RGB
 
 
+def test_no_colour_of_an_area_can_be_taken_for_the_most_attention() -> None:
+    for name, table in LOOKUP_TABLES.items():
+        for colour in (TISSUE_RGB, PEN_RGB, DARK_RGB, BLUR_RGB):
+            assert np.abs(table[-1].astype(int) - colour).max() > 60, (name, colour)
+
+
 def test_tissue_has_a_rim() -> None:
     result = make_result()
     pixels = np.asarray(tissue_layer(result.tissue_mask))
