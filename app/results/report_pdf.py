@@ -41,7 +41,7 @@ _TILE_SIDE: Final = (_WIDTH - (_TILES - 1) * _TILE_GAP) / _TILES
 _STRIP_HEIGHT: Final = _TILE_SIDE + 42
 _INK, _SOFT, _RULE = "#1c1e24", "#545862", "#d8dbe0"
 _BAR, _BAR_GROUND = "#3d6a8a", "#e6e9ed"
-_VOID, _VOID_BAR = "#767b85", "#b9bec6"
+_VOID, _VOID_BAR = "#6b7079", "#b9bec6"
 _BANNERS: Final = {
     "foremost": ("#fdecea", "#8c1c13"),
     "untrained": ("#fdecea", "#8c1c13"),
