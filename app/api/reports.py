@@ -1,10 +1,12 @@
 """What people take away from a finished job: the files made from its result on request, the same every time."""
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from app.api.answers import content
@@ -15,7 +17,7 @@ from app.api.result_folder import HEADERS, drawn, note_read, result_folder
 from app.api.services import Services, ServicesDep
 from app.jobs.status import JobStatus
 from app.results.bundle import zip_chunks
-from app.results.report import Subject
+from app.results.report import Stated, Subject
 from app.results.report_html import render_html
 from app.results.stored_report import (
     has_report,
@@ -27,6 +29,9 @@ from app.results.stored_report import (
 from app.results.tiles_csv import csv_chunks
 from app.results.write import encode_jpeg
 
+CaseQuery = Annotated[
+    bool, Query(alias="case", description="with case_id, organ and stain, as the request gave them; default: without")
+]
 router = APIRouter(
     prefix="/jobs/{job_id}",
     tags=["results"],
@@ -38,19 +43,19 @@ router = APIRouter(
 @router.get(
     "/report.pdf", response_class=Response, summary="The report, one A4 page", responses=content("application/pdf")
 )
-async def get_report_pdf(job: ReadableJob, services: ServicesDep) -> Response:
+async def get_report_pdf(job: ReadableJob, services: ServicesDep, with_case: CaseQuery = False) -> Response:
     """PDF: map with legend, prediction, quality, top tiles, provenance. The same result gives the same bytes."""
-    folder, subject = _result(services, job)
+    folder, subject = _result(services, job, with_case=with_case)
     page = await drawn(stored_report_pdf, folder, subject)
-    return Response(page, media_type="application/pdf", headers=_named(job, "pdf", "inline"))
+    return Response(page, media_type="application/pdf", headers=_named(_report_name(subject), "pdf", "inline"))
 
 
 @router.get("/report.html", response_class=HTMLResponse, summary="The report, to read or print")
-async def get_report_html(job: ReadableJob, services: ServicesDep) -> HTMLResponse:
+async def get_report_html(job: ReadableJob, services: ServicesDep, with_case: CaseQuery = False) -> HTMLResponse:
     """The same as a page."""
-    folder, subject = _result(services, job)
+    folder, subject = _result(services, job, with_case=with_case)
     report = await drawn(stored_report, folder, subject)
-    headers = {**HEADERS, "Content-Security-Policy": POLICY}
+    headers = {**_named(_report_name(subject), "html", "inline"), "Content-Security-Policy": POLICY}
     return HTMLResponse(render_html(report, f"/jobs/{job.request.id}"), headers=headers)
 
 
@@ -68,7 +73,7 @@ async def get_tiles_csv(job: ReadableJob, services: ServicesDep) -> StreamingRes
     """CSV, one row per row of embeddings.h5: square at level 0, tissue, attention, scores, sharpness."""
     folder, _ = _result(services, job)
     maps = await drawn(stored_tiles, folder)
-    return StreamingResponse(csv_chunks(maps), media_type="text/csv", headers=_named(job, "csv"))
+    return StreamingResponse(csv_chunks(maps), media_type="text/csv", headers=_named(job.request.id, "csv"))
 
 
 @router.get(
@@ -83,14 +88,24 @@ async def get_results_zip(job: ReadableJob, services: ServicesDep) -> StreamingR
     maps = await drawn(stored_tiles, folder)
     page = await drawn(stored_report_pdf, folder, subject) if has_report(folder) else None
     chunks: Iterator[bytes] = zip_chunks(folder, maps, page, job.request.id)
-    return StreamingResponse(chunks, media_type="application/zip", headers=_named(job, "zip"))
+    return StreamingResponse(chunks, media_type="application/zip", headers=_named(job.request.id, "zip"))
 
 
-def _result(services: Services, job: JobStatus) -> tuple[Path, Subject]:
+def _result(services: Services, job: JobStatus, *, with_case: bool = False) -> tuple[Path, Subject]:
     folder = result_folder(services, job)
     if job.finished_at is None:
         raise AssertionError("a job that succeeded has an end")
-    return folder, Subject(job.request.id, job.request.slide_id, job.finished_at)
+    request = job.request
+    stated = Stated(request.case_id, request.organ, request.stain) if with_case else None
+    return folder, Subject(request.id, request.slide_id, job.finished_at, stated)
+
+
+def _report_name(subject: Subject) -> str:
+    """The job's id: a file's name must not tell whose slide it is, unless the case was asked for."""
+    if subject.stated is None:
+        return subject.job_id
+    slide = re.sub(r"[^A-Za-z0-9._]+", "-", subject.slide_id or "").strip("-.") or subject.job_id
+    return f"{slide}-report-{subject.finished_at:%Y-%m-%d}"
 
 
 def _jpeg(folder: Path) -> Response:
@@ -99,6 +114,5 @@ def _jpeg(folder: Path) -> Response:
     return Response(buffer.getvalue(), media_type="image/jpeg", headers=HEADERS)
 
 
-def _named(job: JobStatus, kind: str, how: str = "attachment") -> dict[str, str]:
-    """Saved under the job's id: a file's name must not tell whose slide it is."""
-    return {**HEADERS, "Content-Disposition": f'{how}; filename="{job.request.id}.{kind}"'}
+def _named(name: str, kind: str, how: str = "attachment") -> dict[str, str]:
+    return {**HEADERS, "Content-Disposition": f'{how}; filename="{name}.{kind}"'}

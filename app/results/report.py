@@ -1,6 +1,7 @@
 """What the report says, in its order and its words; report_pdf.py and report_html.py set it.
 
-It names a slide by the barcode that the request gave and by hash: no patient, no case, no file name, no context.
+It names a slide by the barcode that the request gave and by hash: no patient, no file name, no context, and no case
+unless asked for.
 The same result gives the same report.
 """
 
@@ -23,12 +24,25 @@ ANSWERS_MAX, LABELS_MAX = 3, 5
 
 
 @dataclass(frozen=True)
+class Stated:
+    """What the request said of the case, as it was sent."""
+
+    case_id: str | None
+    organ: str | None
+    stain: str | None
+
+
+@dataclass(frozen=True)
 class Subject:
-    """Which job it is about. ``slide_id``: the container's barcode, where the request gave it."""
+    """Which job it is about. ``slide_id``: the container's barcode, where the request gave it.
+
+    ``stated``: None unless the case is asked for.
+    """
 
     job_id: str
     slide_id: str | None
     finished_at: datetime
+    stated: Stated | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class Report:
 
     ``foremost``: what makes its scores doubtful, empty where nothing does; ``banner``: what the model is worth.
     ``ticks``: (percentile, share of attention) in words along the colour scale; empty without attention.
-    ``slide`` and ``model``: technical details.
+    ``stated``: empty unless the case was asked for. ``slide`` and ``model``: technical details.
     """
 
     title: str
@@ -69,6 +83,7 @@ class Report:
     standing: Literal["untrained", "not_validated", "validated"]
     banner: str
     identity: tuple[Row, ...]
+    stated: tuple[Row, ...]
     answers: tuple[Answer, ...]
     map_title: str
     map_legend: str
@@ -95,6 +110,7 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         standing=standing,
         banner=banner,
         identity=_identity(document, subject),
+        stated=_stated(subject.stated),
         answers=_answers(document.predictions),
         map_title=wording.attention_title(shown.prediction, shown.label),
         map_legend=_legend(shown),
@@ -147,8 +163,14 @@ def _identity(document: ResultDocument, subject: Subject) -> tuple[Row, ...]:
         ("Slide", subject.slide_id or f"sha256 {document.slide.sha256[:12]}"),
         ("Analysed", f"{subject.finished_at:%Y-%m-%d %H:%M} UTC"),
         ("Model", f"{document.model.name} {document.model.version}"),
-        ("Job", subject.job_id),
     )
+
+
+def _stated(stated: Stated | None) -> tuple[Row, ...]:
+    if stated is None:
+        return ()
+    rows = (("Case", stated.case_id), ("Organ, as sent", stated.organ), ("Stain, as sent", stated.stain))
+    return tuple((name, value or "not given") for name, value in rows)
 
 
 def _answers(predictions: list[PredictionPart]) -> tuple[Answer, ...]:

@@ -14,7 +14,7 @@ def render_html(report: Report, base: str) -> str:
     """The page. ``base``: the job's path, under which its pictures are."""
     parts = [
         _element("h1", report.title),
-        _rows("identity", report.identity),
+        _rows("identity", [*report.identity, *report.stated]),
         *(
             _banner(kind, text)
             for kind, text in (("foremost", report.foremost), (report.standing, report.banner))
@@ -35,11 +35,19 @@ def render_html(report: Report, base: str) -> str:
         _rows("facts", report.model),
         "</div>",
         f"<footer>{escape(report.footer)}</footer>",
+        _links(report, base),
     ]
     name = escape(f"{report.title}, {report.identity[0][1]}")
     head = f'<meta charset="utf-8"><title>{name}</title><link rel="stylesheet" href="{STYLESHEET}">'
     body = "\n".join(part for part in parts if part)
     return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body><main>\n{body}\n</main></body>\n</html>\n'
+
+
+def _links(report: Report, base: str) -> str:
+    """For the screen alone: the same with or without the case, and as PDF."""
+    case = "?case=true"
+    other, text, pdf = ("", "Without the case", case) if report.stated else (case, "With case, organ and stain", "")
+    return f'<nav><a href="{base}/report.html{other}">{text}</a> <a href="{base}/report.pdf{pdf}">As PDF</a></nav>'
 
 
 def _element(name: str, text: str) -> str:

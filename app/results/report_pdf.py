@@ -111,18 +111,25 @@ def _place(canvas: Canvas, flowable: Flowable, x: float, top: float, width: floa
 
 def _head(canvas: Canvas, report: Report, top: float) -> float:
     top -= _place(canvas, _words(report.title, _style(17, "SemiBold", leading=1.2)), _MARGIN, top, _WIDTH) + 5
-    widths = [0.27 * _WIDTH, 0.21 * _WIDTH, 0.17 * _WIDTH, 0.35 * _WIDTH]
-    x, heights = _MARGIN, []
-    for (name, value), width in zip(report.identity, widths, strict=True):
-        height = _place(canvas, _words(name, _style(7, colour=_SOFT)), x, top, width - 8)
-        height += _place(canvas, _words(value, _style(8, "SemiBold")), x, top - height, width - 8)
-        heights.append(height)
-        x += width
-    top -= max(heights) + 7.0
+    for rows in (report.identity, report.stated):
+        if rows:
+            top -= _names(canvas, rows, top) + 3
+    top -= 4
     for kind, text in (("foremost", report.foremost), (report.standing, report.banner)):
         if text:
             top -= _banner(canvas, kind, text, top) + 4
     return top - _GAP + 2
+
+
+def _names(canvas: Canvas, rows: Sequence[Row], top: float) -> float:
+    """Three names with their values, side by side; their height."""
+    x, heights = _MARGIN, []
+    for (name, value), share in zip(rows, (0.5, 0.25, 0.25), strict=True):
+        width = share * _WIDTH - 8
+        height = _place(canvas, _words(name, _style(7, colour=_SOFT)), x, top, width)
+        heights.append(height + _place(canvas, _words(value, _style(8, "SemiBold")), x, top - height, width))
+        x += share * _WIDTH
+    return max(heights)
 
 
 def _banner(canvas: Canvas, kind: str, text: str, top: float) -> float:

@@ -55,6 +55,22 @@ def test_the_page_says_what_the_result_says_and_nobodys_name(service, job, tissu
         assert service.http.get(link).status_code == 200, link
 
 
+def test_the_case_is_printed_for_those_who_ask(service, tissue):
+    said = {"case_id": "CASE-78", "organ": "liver (left)", "stain": "HE, 2nd cut", "slide_id": 'S26/9 A"2'}
+    job = service.wait(service.submit(tissue, **said, context="Jane Doe"))
+    plain, asked = (fetch(service, f"{job['links']['report']}{query}") for query in ("", "?case=true"))
+    for value in ("CASE-78", "liver (left)", "HE, 2nd cut"):
+        assert f"<dd>{value}</dd>" in asked.text
+        assert f"<dd>{value}</dd>" not in plain.text
+    assert "Jane" not in asked.text
+    name = f"S26-9-A-2-report-{job['finished_at'][:10]}"
+    assert asked.headers["content-disposition"] == f'inline; filename="{name}.html"'
+    pdf = fetch(service, f"{job['links']['report_pdf']}?case=true")
+    assert pdf.headers["content-disposition"] == f'inline; filename="{name}.pdf"'
+    assert pdf.content != fetch(service, job["links"]["report_pdf"]).content
+    assert f"{job['links']['report']}?case=true" in plain.text
+
+
 def test_what_a_request_says_cannot_become_part_of_the_page(service, tissue):
     job = service.wait(service.submit(tissue, slide_id="<img src=x onerror=alert(1)>", stain="<b>PAS</b>"))
     page = fetch(service, job["links"]["report"]).text

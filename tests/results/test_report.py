@@ -1,12 +1,13 @@
 import io
 import re
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from PIL import Image
 
-from app.results.report import Report, Subject, build_report
+from app.results.report import Report, Stated, Subject, build_report
 from app.results.report_html import render_html
 from app.results.report_map import draw_report_map
 from app.results.report_pdf import render_pdf
@@ -21,7 +22,7 @@ def report(**recipe: object) -> Report:
 
 def pdf(**recipe: object) -> bytes:
     result = make_result(Recipe(**recipe))
-    made = build_report(result, SUBJECT)
+    made = build_report(result, replace(SUBJECT, stated=Stated("case " * 40, "organ " * 33, "stain " * 33)))
     tile = io.BytesIO()
     Image.new("RGB", (224, 224), (222, 160, 200)).save(tile, "JPEG")
     drawn = draw_report_map(result, result.thumbnail, result.tissue_mask)
@@ -50,6 +51,12 @@ def test_it_names_the_barcode_and_the_time_and_what_the_model_is_worth() -> None
 def test_without_a_barcode_it_names_the_hash() -> None:
     plain = Subject(SUBJECT.job_id, None, SUBJECT.finished_at)
     assert dict(build_report(make_result(), plain).identity)["Slide"] == "sha256 555555555555"
+
+
+def test_the_case_is_told_only_where_it_is_asked_for() -> None:
+    asked = build_report(make_result(), replace(SUBJECT, stated=Stated("S26-1", "lung", None)))
+    assert asked.stated == (("Case", "S26-1"), ("Organ, as sent", "lung"), ("Stain, as sent", "not given"))
+    assert report().stated == ()
 
 
 def test_the_weakest_head_decides_how_it_is_coloured() -> None:
