@@ -42,7 +42,7 @@ def render_heatmap(result: SlideResult, task: str | None = None) -> Image.Image:
     blocks = [
         (text_block(wording.attention_title(shown.prediction, shown.label), _title_style(text_px), width_px), gap // 4),
         (text_block(wording.attention_legend(shown.prediction, shown.label), _soft(text_px), width_px), gap),
-        (_framed(painted), gap // 2),
+        (framed(painted), gap // 2),
         (_length_block(result, painted.shape[1], width_px, text_px), gap),
     ]
     if shown.attention is not None:
@@ -86,7 +86,7 @@ def _painted(result: SlideResult, shown: ShownMap, picture: UInt8Array) -> tuple
     return draw_tissue_outline(painted, result.tissue_mask), grey_under(picture, index)
 
 
-def _framed(painted: UInt8Array) -> Image.Image:
+def framed(painted: UInt8Array) -> Image.Image:
     """The picture with a hairline around it: glass is as white as the page."""
     picture = Image.fromarray(painted)
     ImageDraw.Draw(picture).rectangle((0, 0, picture.width - 1, picture.height - 1), outline=_FRAME)

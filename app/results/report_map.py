@@ -1,4 +1,4 @@
-"""The report's picture: thumbnail, attention, tissue outline, and the top tiles framed and numbered."""
+"""The report's picture: thumbnail, attention, tissue outline, the top tiles framed and numbered, and a scale bar."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from app.results.heads import shown_map
-from app.results.heatmap import fitted
+from app.results.heatmap import fitted, framed
 from app.results.overlay import draw_tissue_outline, grey_under, index_for, paint_attention
-from app.results.scale_bar import ScaleBar, scale_bar
+from app.results.scale_bar import scale_bar
+from app.results.scales import scale_bar_block
 from app.results.slide_result import TileMaps
 from app.results.tile_frame import tile_corners
 from app.results.typesetting import INK, PAPER, TextStyle
@@ -24,7 +25,6 @@ class ReportMap:
 
     picture: Image.Image
     tissue_grey: int
-    bar: ScaleBar
 
 
 def draw_report_map(maps: TileMaps, thumbnail: UInt8Array, tissue_mask: BoolArray) -> ReportMap:
@@ -36,11 +36,20 @@ def draw_report_map(maps: TileMaps, thumbnail: UInt8Array, tissue_mask: BoolArra
     if attention is not None:
         index = index_for(maps, size)
         grey, painted = grey_under(base, index), paint_attention(base, index, attention)
-    picture = Image.fromarray(draw_tissue_outline(painted, tissue_mask))
+    picture = framed(draw_tissue_outline(painted, tissue_mask))
     _mark_top_tiles(picture, maps)
-    slide = maps.document.slide
-    bar = scale_bar(slide.mpp_x * slide.width_px / size[0], longest_px=size[0] / 4)
-    return ReportMap(picture, grey, bar)
+    return ReportMap(_with_scale_bar(picture, maps), grey)
+
+
+def _with_scale_bar(picture: Image.Image, maps: TileMaps) -> Image.Image:
+    """The bar below the picture, where it hides nothing; a narrow picture leaves room for the bar's label."""
+    slide, text_px = maps.document.slide, max(picture.size) // 40
+    bar = scale_bar(slide.mpp_x * slide.width_px / picture.width, longest_px=picture.width / 4)
+    block = scale_bar_block(bar, max(picture.width, bar.length_px + 6 * text_px), text_px)
+    sheet = Image.new("RGB", (block.width, picture.height + block.height), PAPER)
+    sheet.paste(picture, (0, 0))
+    sheet.paste(block, (0, picture.height))
+    return sheet
 
 
 def _mark_top_tiles(picture: Image.Image, maps: TileMaps) -> None:

@@ -33,7 +33,7 @@ _MAP_WIDTH: Final = 350.0
 _MAP_HEIGHT: Final = (170.0, 350.0)
 _GAP: Final = 9.0
 _COLUMN_GAP: Final = 16.0
-_LEGEND_HEIGHT: Final = 62.0
+_LEGEND_HEIGHT: Final = 48.0
 _WARNINGS_HEIGHT: Final = 110.0
 _TILES: Final = 10
 _TILE_GAP: Final = 5.0
@@ -163,7 +163,7 @@ def _provenance(canvas: Canvas, report: Report, bottom: float) -> float:
 
 
 def _strip(canvas: Canvas, report: Report, pictures: Sequence[bytes], top: float) -> None:
-    """Top tiles side by side, numbered as on the map."""
+    """Top tiles side by side, numbered as on the map, in frames: beyond the scan's edge the model saw white."""
     if not report.top_tiles:
         return
     heading = _words("Tiles with the highest share of attention, as the model saw them", _style(9, "SemiBold"))
@@ -171,6 +171,9 @@ def _strip(canvas: Canvas, report: Report, pictures: Sequence[bytes], top: float
     for number, (tile, picture) in enumerate(list(zip(report.top_tiles, pictures, strict=True))[:_TILES]):
         x = _MARGIN + number * (_TILE_SIDE + _TILE_GAP)
         canvas.drawImage(ImageReader(io.BytesIO(picture)), x, top, _TILE_SIDE, _TILE_SIDE)
+        canvas.setStrokeColor(_RULE)
+        canvas.setLineWidth(0.5)
+        canvas.rect(x, top, _TILE_SIDE, _TILE_SIDE, stroke=1, fill=0)
         canvas.setFont("Inter-SemiBold", 6.5)
         canvas.setFillColor(_INK)
         canvas.drawString(x, top - 8, f"{tile.rank}")
@@ -197,10 +200,7 @@ def _middle(canvas: Canvas, report: Report, drawn: ReportMap, room: tuple[float,
     scale = min(_MAP_WIDTH / width, highest / height)
     wide, high = width * scale, height * scale
     canvas.drawImage(_jpeg(drawn.picture), _MARGIN, top - high, wide, high)
-    canvas.setStrokeColor(_RULE)
-    canvas.setLineWidth(0.5)
-    canvas.rect(_MARGIN, top - high, wide, high, stroke=1, fill=0)
-    end = _legend(canvas, report, drawn, top - high - 8, scale)
+    end = _legend(canvas, report, drawn, top - high - 4)
     x = _MARGIN + _MAP_WIDTH + _COLUMN_GAP
     column = _WIDTH - _MAP_WIDTH - _COLUMN_GAP
     top = room[1]
@@ -253,13 +253,8 @@ class _Bar(Flowable):  # type: ignore[misc]  # reportlab has no types
             canvas.rect(0, 2, self.width * share, 4, stroke=0, fill=1)
 
 
-def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float, scale: float) -> float:
-    """Length bar, colour scale with percentiles and shares of attention, and what they mean; where it ends."""
-    canvas.setFillColor(_INK)
-    canvas.rect(_MARGIN, top - 6, drawn.bar.length_px * scale, 2.5, stroke=0, fill=1)
-    canvas.setFont("Inter-SemiBold", 7)
-    canvas.drawString(_MARGIN + drawn.bar.length_px * scale + 5, top - 7.5, drawn.bar.label)
-    top -= 14
+def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float) -> float:
+    """Colour scale with percentiles and shares of attention, and what they mean; where it ends."""
     if report.ticks:
         bar_x = _MARGIN + 92
         bar_width = _MAP_WIDTH - 92 - 12

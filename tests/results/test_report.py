@@ -29,12 +29,15 @@ def pdf(**recipe: object) -> bytes:
     return render_pdf(made, drawn, [tile.getvalue()] * len(made.top_tiles))
 
 
+def operators(page: bytes) -> list[str]:
+    """What the page is drawn with, a line each."""
+    streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)endstream", page, re.S)
+    return [line for found in streams for line in zlib.decompress(found).decode("latin-1").splitlines()]
+
+
 def fill_colours(page: bytes) -> set[str]:
     """The colours that the page fills with, as its own operators."""
-    streams = (
-        zlib.decompress(found) for found in re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)endstream", page, re.S)
-    )
-    return {line for text in streams for line in text.decode("latin-1").splitlines() if line.endswith(" rg")}
+    return {line for line in operators(page) if line.endswith(" rg")}
 
 
 def test_it_names_the_barcode_and_the_time_and_what_the_model_is_worth() -> None:
@@ -178,10 +181,31 @@ def test_it_stays_one_page_whatever_is_to_be_said() -> None:
 def test_the_map_numbers_its_top_tiles() -> None:
     result = make_result()
     drawn = draw_report_map(result, result.thumbnail, result.tissue_mask)
-    assert drawn.picture.size == (1000, 800)
     corner = np.asarray(drawn.picture)[405:420, 605:615]  # tile (3, 2) of 200 px starts at (600, 400)
     assert corner.min() < 60
-    assert drawn.bar.label == "500 µm"
+
+
+def test_the_map_has_a_frame_and_a_scale_bar_below_it() -> None:
+    result = make_result()
+    pixels = np.asarray(draw_report_map(result, result.thumbnail, result.tissue_mask).picture)
+    assert pixels.shape == (835, 1000, 3)
+    assert (pixels[799, :] == (216, 219, 224)).all()
+    bar_px = round(500 / (5 * 448 / 1000))  # 500 µm; five tiles of 448 µm in 1000 px
+    darkest = pixels[800:, :, 0].min(axis=0)
+    assert (darkest[:bar_px] < 60).all()
+    assert (darkest[bar_px : bar_px + 10] == 255).all()
+
+
+def test_the_map_of_a_narrow_slide_leaves_room_for_its_scale_bar() -> None:
+    result = make_result(Recipe(columns=1, rows=30))
+    pixels = np.asarray(draw_report_map(result, result.thumbnail, result.tissue_mask).picture)
+    label = pixels[1000:, :, 0].min(axis=0) < 200
+    assert 80 < np.flatnonzero(label)[-1] < pixels.shape[1] - 5
+
+
+def test_every_top_tile_has_a_frame_for_white_beyond_the_scan_is_part_of_it() -> None:
+    assert sum(line.endswith(" re S") for line in operators(pdf())) == 1
+    assert not any(line.endswith(" re S") for line in operators(pdf(attention_kind="none")))
 
 
 def test_html_escapes_what_it_is_told() -> None:
