@@ -35,6 +35,9 @@ _GAP: Final = 9.0
 _COLUMN_GAP: Final = 16.0
 _LEGEND_HEIGHT: Final = 48.0
 _WARNINGS_HEIGHT: Final = 110.0
+_VALUE_HEIGHT: Final = 24.0
+_BANNER_HEIGHT: Final = 50.0
+_DETAILS_HEIGHT: Final = 110.0
 _TILES: Final = 10
 _TILE_GAP: Final = 5.0
 _TILE_SIDE: Final = (_WIDTH - (_TILES - 1) * _TILE_GAP) / _TILES
@@ -127,7 +130,8 @@ def _names(canvas: Canvas, rows: Sequence[Row], top: float) -> float:
     for (name, value), share in zip(rows, (0.5, 0.25, 0.25), strict=True):
         width = share * _WIDTH - 8
         height = _place(canvas, _words(name, _style(7, colour=_SOFT)), x, top, width)
-        heights.append(height + _place(canvas, _words(value, _style(8, "SemiBold")), x, top - height, width))
+        words = KeepInFrame(width, _VALUE_HEIGHT, [_words(value, _style(8, "SemiBold"))], mode="shrink")
+        heights.append(height + _place(canvas, words, x, top - height, width))
         x += share * _WIDTH
     return max(heights)
 
@@ -135,7 +139,7 @@ def _names(canvas: Canvas, rows: Sequence[Row], top: float) -> float:
 def _banner(canvas: Canvas, kind: str, text: str, top: float) -> float:
     """A sentence on coloured ground; its height."""
     ground, ink = _BANNERS[kind]
-    words = _words(text, _style(9, "SemiBold", ink))
+    words = KeepInFrame(_WIDTH - 16, _BANNER_HEIGHT, [_words(text, _style(9, "SemiBold", ink))], mode="shrink")
     height = float(words.wrapOn(canvas, _WIDTH - 16, A4[1])[1]) + 10
     canvas.setFillColor(ground)
     canvas.roundRect(_MARGIN, top - height, _WIDTH, height, 3, stroke=0, fill=1)
@@ -153,8 +157,8 @@ def _foot(canvas: Canvas, report: Report) -> float:
 def _provenance(canvas: Canvas, report: Report, bottom: float) -> float:
     width = (_WIDTH - _COLUMN_GAP) / 2
     tables = [_table(rows, (80, width - 80), 6) for rows in (report.slide, report.model)]
-    boxes = [KeepInFrame(width, 150, [table], mode="shrink") for table in tables]
-    height = max(box.wrapOn(canvas, width, 150)[1] for box in boxes)
+    boxes = [KeepInFrame(width, _DETAILS_HEIGHT, [table], mode="shrink") for table in tables]
+    height = max(box.wrapOn(canvas, width, _DETAILS_HEIGHT)[1] for box in boxes)
     _rule(canvas, bottom + height + 4)
     for number, box in enumerate(boxes):
         _place(canvas, box, _MARGIN + number * (width + _COLUMN_GAP), bottom + height, width)

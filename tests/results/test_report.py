@@ -158,24 +158,32 @@ def test_the_scale_and_the_top_tiles_tell_how_much_lies_behind_the_colours() -> 
     assert "even share" not in report(attention_kind="none").map_legend
 
 
+CROWDED = {
+    "in_domain": False,
+    "tasks": tuple(f"task_{n}" for n in range(6)),
+    "labels": tuple(f"a class with a rather long name, number {n}" for n in range(5)),
+    "positive_class": None,
+    "warnings": [
+        *(
+            f"{word}_out_of_domain: the request says {'word ' * 40}; the model knows others."
+            for word in ("stain", "organ")
+        ),
+        *(f"A warning of some length that has to wrap around to the next line, {n}. " * 3 for n in range(30)),
+    ],
+}
+
+
 def test_it_stays_one_page_whatever_is_to_be_said() -> None:
-    crowded = {
-        "in_domain": False,
-        "tasks": tuple(f"task_{n}" for n in range(6)),
-        "labels": tuple(f"a class with a rather long name, number {n}" for n in range(5)),
-        "positive_class": None,
-        "warnings": [
-            *(
-                f"{word}_out_of_domain: the request says {'word ' * 40}; the model knows others."
-                for word in ("stain", "organ")
-            ),
-            *(f"A warning of some length that has to wrap around to the next line, {n}. " * 3 for n in range(30)),
-        ],
-    }
-    for recipe in ({}, {"attention_kind": "none"}, {"columns": 40, "rows": 2}, {"columns": 1, "rows": 30}, crowded):
+    for recipe in ({}, {"attention_kind": "none"}, {"columns": 40, "rows": 2}, {"columns": 1, "rows": 30}, CROWDED):
         made = pdf(**recipe)
         assert made == pdf(**recipe)
         assert made.count(b"/Type /Page\n") == 1
+
+
+def test_on_a_crowded_page_the_top_tiles_stay_above_the_technical_details() -> None:
+    lines = {line.rsplit(" ", 2)[-2]: line.split() for line in operators(pdf(**CROWDED)) if line.endswith(" S")}
+    frame_bottom, details_top = float(lines["re"][2]), float(lines["l"][2])
+    assert frame_bottom - 22 > details_top + 14  # the captions, and the details' heading
 
 
 def test_the_map_numbers_its_top_tiles() -> None:
