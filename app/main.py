@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app.api import analyze, deepzoom, events, files, health, jobs, layers, metrics, pages, reports, session, tus
+from app.api.bodiless import Bodiless
 from app.api.failures import FailureLimiter
 from app.api.feed import JobFeed
 from app.api.looks import Looks
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=ANY_OTHER,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+    app.add_middleware(Bodiless, own_head="/uploads")
     registry = metrics.install_metrics(app)
     app.add_middleware(Guard, keys=keys)
     app.add_middleware(RequestId)

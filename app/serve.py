@@ -6,6 +6,7 @@ being refused.
 
 import fcntl
 import http.client
+import json
 import os
 import signal
 import socket
@@ -59,7 +60,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
                         environment["XMAG_REDIS_URL"] = watch.server.url
                         for child in (api, worker):
                             child.end(grace_s=10)  # the next look starts it with the new address
-                if not is_announced and _answers(f"{url}/v2/health/ready"):
+                if not is_announced and _has_workers(url):
                     is_announced = True
                     say(f"ready: open {url} , or POST a slide to {url}/analyze   (Ctrl-C ends)")
         finally:
@@ -82,6 +83,18 @@ def _answers(url: str) -> bool:
     try:
         with _DIRECT.open(url, timeout=2) as answer:
             return bool(answer.status == 200)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
+        return False
+
+
+def _has_workers(url: str) -> bool:
+    """Whether a worker is ready, also where the disk is too full for it to take a job."""
+    try:
+        with _DIRECT.open(f"{url}/v2/health/ready", timeout=2) as answer:
+            return bool(json.load(answer)["workers"])
+    except urllib.error.HTTPError as error:
+        with error:
+            return bool(json.load(error)["workers"])
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
         return False
 

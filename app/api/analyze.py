@@ -14,23 +14,39 @@ from starlette.requests import ClientDisconnect
 from app.api.analyze_reference import ACCEPTED, EXTRA, callback
 from app.api.auth import Analyst, Caller
 from app.api.problems import responses
-from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, ObjectReference, UploadReference, job_view
+from app.api.schemas import (
+    POLL_AFTER_S,
+    AnalyzeBySource,
+    AnalyzeFields,
+    JobView,
+    ObjectReference,
+    UploadReference,
+    job_view,
+)
 from app.api.services import Services, ServicesDep
 from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, timed_body, too_large
-from app.errors import EmptyUploadError, RequestInvalidError, TaskNotFoundError, TooLargeError, UploadNotFoundError
+from app.errors import (
+    DigestMismatchError,
+    EmptyUploadError,
+    RequestInvalidError,
+    TaskNotFoundError,
+    TooLargeError,
+    UploadNotFoundError,
+    UploadTypeError,
+)
 from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
 from app.jobs.intake import fingerprint_of
 from app.jobs.record import JobRequest, ObjectSource, Source, now
 from app.jobs.source import resolve_object, resolve_source
 from app.jobs.status import job_status
+from app.jobs.unpack import ReceivedFile
 from app.jobs.upload_folder import UploadFolder
 from app.jobs.uploads import Upload
 
 router = APIRouter(tags=["analyze"])
 log = structlog.stdlib.get_logger("xmag.api")
 JSON_MAX_BYTES = 64 * 1024
-POLL_AFTER_S = 2
 Fields = TypeVar("Fields", bound=AnalyzeFields)
 FIELD_NAMES = tuple(AnalyzeFields.model_fields)
 
@@ -59,7 +75,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
         elif kind == "application/json":
             job_id = await _by_source(request, services, caller, idempotency)
         else:
-            raise RequestInvalidError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
+            raise UploadTypeError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
     except ClientDisconnect:
         log.info("client hung up during the upload")
         return Response(status_code=400)
@@ -76,8 +92,9 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
         folder = await services.in_intake(UploadFolder, services.store)
         try:
             file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services)
-            fields = _validated(AnalyzeFields, texts)
+            fields = _validated(AnalyzeFields, texts, is_strict=False)
             _check(services, fields)
+            _check_digest(file, fields)
             source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
             job = _job(request, folder.job_id, fields, source, services, caller)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
@@ -97,10 +114,13 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
         document = json.loads(bytes(body))
     except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep, end the parser too
         raise RequestInvalidError(f"The body is not JSON that can be read: {error}.") from error
-    fields = _validated(AnalyzeBySource, document)
+    fields = _validated(AnalyzeBySource, document, is_strict=True)
     _check(services, fields)
     if isinstance(fields.source, UploadReference):
         return await _by_reference(request, services, caller, idempotency, fields)
+    if fields.sha256 is not None:
+        raise RequestInvalidError("sha256 is for slides that are sent. Of others, see slide.sha256 in the result.")
+    services.check_disk(0)
     if isinstance(fields.source, ObjectReference):
         source: Source = await _object(services, fields.source.object)
     else:
@@ -140,6 +160,7 @@ async def _by_reference(
         folder = await services.in_intake(UploadFolder, services.store)
         try:
             file = await services.in_intake(uploads.link, upload, folder.slide_folder)
+            _check_digest(file, fields)
             source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
             job = _job(request, folder.job_id, fields, source, services, caller)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
@@ -169,12 +190,18 @@ async def _accept(
     return accepted
 
 
-def _validated(schema: type[Fields], values: object) -> Fields:
+def _validated(schema: type[Fields], values: object, *, is_strict: bool) -> Fields:
+    """``is_strict``: JSON says of what type a value is; a form has texts alone."""
     try:
-        return schema.model_validate(values)
+        return schema.model_validate(values, strict=is_strict)
     except ValidationError as error:
         parts = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
         raise RequestInvalidError("; ".join(parts)) from error
+
+
+def _check_digest(file: ReceivedFile, fields: AnalyzeFields) -> None:
+    if fields.sha256 is not None and fields.sha256.lower() != file.sha256:
+        raise DigestMismatchError(f"What arrived has another SHA-256 ({file.sha256}). Send it again.")
 
 
 def _check(services: Services, fields: AnalyzeFields) -> None:
@@ -224,7 +251,7 @@ def _idempotency(request: Request, caller: Caller) -> str | None:
 
 
 def _fingerprint(source: Source, fields: AnalyzeFields) -> str:
-    return fingerprint_of(source, fields.model_dump(exclude={"source"}))
+    return fingerprint_of(source, fields.model_dump(exclude={"source", "sha256"}))
 
 
 def _content_length(request: Request) -> int:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from app.api.auth import Reader
 from app.api.problems import responses
 from app.api.services import ServicesDep
-from app.errors import NoSuchModelError, QueueUnavailableError
+from app.errors import DiskLowError, NoSuchModelError, QueueUnavailableError
 from app.inference.manifest import Manifest
 from app.jobs.presence import WorkerPresence, live_workers
 
@@ -85,6 +85,10 @@ def ready(services: ServicesDep, response: Response) -> Ready:
         reasons.append(error.message)
     if queue and not workers:
         reasons.append("No worker has its model loaded and warm. It may be starting; else look at its log.")
+    try:
+        services.check_disk(0)
+    except DiskLowError as error:
+        reasons.append(error.message)
     if services.draining.is_set():
         reasons.append("The service is going down.")
     if reasons:

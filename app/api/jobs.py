@@ -10,12 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.api.analyze import POLL_AFTER_S
 from app.api.answers import headers
-from app.api.auth import ASK_AGAIN_S, Analyst, Reader, still_welcome
+from app.api.auth import ASK_AGAIN_S, Analyst, Caller, Reader, still_welcome
 from app.api.lookup import ReadableJob, seen_status
 from app.api.problems import responses
-from app.api.schemas import JobList, JobQuery, JobView, job_view
+from app.api.schemas import POLL_AFTER_S, JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
 from app.audit import Event
 from app.errors import (
@@ -120,6 +119,15 @@ async def events(job: ReadableJob, request: Request, services: ServicesDep) -> A
             return
 
 
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 403, 404, 410))
+def cancel_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView:
+    """A job that waits or runs is cancelled. One that is over stays as it is: this never erases, however often sent."""
+    status = seen_status(services, caller, job_id)
+    if status.finished_at is None:
+        _cancel(services, status, caller)
+    return job_view(job_status(services.store, services.queue, job_id))
+
+
 @router.delete(
     "/{job_id}",
     summary="Cancel or erase a job",
@@ -129,7 +137,8 @@ async def events(job: ReadableJob, request: Request, services: ServicesDep) -> A
 def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView | Response:
     """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
 
-    The answer is the job as it was left. A slide given by path is never touched. Nobody can tell whose a job with a
+    The answer is the job as it was left. A slide given by path is never touched. Sent twice, it cancels and erases: a
+    client that only wants to cancel sends `POST /jobs/{id}/cancel`. Nobody can tell whose a job with a
     damaged record is: an admin's request erases it.
     """
     try:
@@ -141,23 +150,28 @@ def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView |
         services.viewer.forget(job_id)
         return Response(status_code=204)
     if status.finished_at is None:
-        services.audit.append(Event("job.cancel", caller.actor, job_id, status.request.tenant))
-        cancelled = Outcome(
-            state="cancelled",
-            error=JobError(code="cancelled", message="Cancelled on request.", origin="user", retryable=False),
-            attempt=status.attempt,
-            started_at=status.started_at,
-            finished_at=now(),
-        )
-        if services.store.finish(job_id, cancelled):
-            log.info("job cancelled", job=job_id)
-            _leave_queue(services, status)
-        # An outcome that came first stands: asking to cancel never erases a result.
+        _cancel(services, status, caller)
         return job_view(job_status(services.store, services.queue, job_id))
     services.eraser.erase(job_id, caller.actor, "on request")
     services.viewer.forget(job_id)
     log.info("job erased", job=job_id)
     return job_view(status).model_copy(update={"links": {}})
+
+
+def _cancel(services: Services, status: JobStatus, caller: Caller) -> None:
+    """An outcome that came first stands: asking to cancel never erases a result."""
+    job_id = status.request.id
+    services.audit.append(Event("job.cancel", caller.actor, job_id, status.request.tenant))
+    cancelled = Outcome(
+        state="cancelled",
+        error=JobError(code="cancelled", message="Cancelled on request.", origin="user", retryable=False),
+        attempt=status.attempt,
+        started_at=status.started_at,
+        finished_at=now(),
+    )
+    if services.store.finish(job_id, cancelled):
+        log.info("job cancelled", job=job_id)
+        _leave_queue(services, status)
 
 
 def _leave_queue(services: Services, status: JobStatus) -> None:

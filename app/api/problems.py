@@ -4,17 +4,19 @@ import http
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.errors import InternalError, Origin, RequestInvalidError, XmagError
 
 log = structlog.stdlib.get_logger("xmag.api")
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = {429: 30, 503: 10}
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+RETRY_AFTER_S = {423: 5, 429: 30, 503: 10}
 
 
 class Problem(BaseModel):
@@ -26,7 +28,10 @@ class Problem(BaseModel):
     detail: str = Field(examples=["The file does not say its resolution. Send it in the field mpp (µm per pixel)."])
     code: str = Field(examples=["mpp_missing"])
     origin: Origin = Field(examples=["user"])
-    retryable: bool = Field(examples=[False])
+    retryable: bool = Field(examples=[False], description="the same request may succeed later")
+    cause: str | None = Field(default=None, description="of a job without a result: the code of its error")
+    retry_after_s: int | None = Field(default=None, description="as the header Retry-After")
+    upload_offset: int | None = Field(default=None, description="of a piece that begins elsewhere: the upload's offset")
 
 
 def _described(text: str) -> dict[str, Any]:
@@ -68,15 +73,16 @@ def problem_response(error: XmagError) -> JSONResponse:
     headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    problem = Problem(
-        title=_title(error.status),
-        status=error.status,
-        detail=error.message,
-        code=error.code,
-        origin=error.origin,
-        retryable=error.retryable,
-    )
-    return JSONResponse(problem.model_dump() | error.details, error.status, headers, media_type=MEDIA_TYPE)
+    known = {
+        "title": _title(error.status),
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        "origin": error.origin,
+        "retryable": error.retryable,
+    }
+    problem = Problem.model_validate(known | error.details)
+    return JSONResponse(problem.model_dump(exclude_none=True), error.status, headers, media_type=MEDIA_TYPE)
 
 
 def logged_response(error: XmagError) -> JSONResponse:
@@ -97,6 +103,17 @@ def _title(status: int) -> str:
         return "Error"
 
 
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """The methods of all routes that share an address: the router itself names those of the first."""
+
+    def knows(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] == Match.FULL for route in app.routes)
+
+    known = {method for method in _METHODS if knows(method)}
+    return sorted(known | ({"HEAD"} if "GET" in known else set()) | {"OPTIONS"})
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Every error that leaves the application is a problem document."""
 
@@ -110,7 +127,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(RequestInvalidError("; ".join(parts)))
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         title = _title(error.status_code)
         problem = Problem(
             title=title,
@@ -121,7 +138,12 @@ def install_problem_handlers(app: FastAPI) -> None:
             retryable=False,
         )
         headers = dict(error.headers or {})
-        return JSONResponse(problem.model_dump(), error.status_code, headers, media_type=MEDIA_TYPE)
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers=headers)
+        content = problem.model_dump(exclude_none=True)
+        return JSONResponse(content, error.status_code, headers, media_type=MEDIA_TYPE)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, __: Exception) -> JSONResponse:  # the server logs it with its traceback

@@ -14,9 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.auth import Reader
 from app.api.lookup import ReadableJob
+from app.api.schemas import POLL_AFTER_S
 from app.api.services import Services, ServicesDep
 from app.audit import Event
-from app.errors import ResultNotReadyError, TaskNotFoundError
+from app.errors import ResultNotReadyError, ResultPendingError, TaskNotFoundError
 from app.jobs.status import JobStatus
 from app.results.schema import ResultDocument
 from app.results.write import encode_png
@@ -42,7 +43,9 @@ def result_folder(services: Services, job: JobStatus, *, succeeded: bool = True)
     if job.folder is None or (succeeded and job.state != "succeeded"):
         if job.error is not None:
             raise ResultNotReadyError(f"The job has {_ENDED[job.state]}: {job.error.message}", cause=job.error.code)
-        raise ResultNotReadyError(f"The job is {job.state}. Poll /jobs/{job.request.id} until it is over.")
+        raise ResultPendingError(
+            f"The job is {job.state}. Poll /jobs/{job.request.id} until it is over.", retry_after_s=POLL_AFTER_S
+        )
     return services.store.folder(job.request.id) / job.folder
 
 

@@ -9,9 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from app.jobs.record import JobError, Priority, State
 from app.jobs.status import JobStatus
 
+POLL_AFTER_S = 2
 Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    str,
+    # No control characters, nor those that turn the direction of writing.
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$",
+    ),
 ]
+Sought = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 JobId = Annotated[str, Field(examples=["01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])]
 
 
@@ -73,6 +82,10 @@ class AnalyzeFields(BaseModel):
         description="told by POST when the job is over (docs/api.md); its host must be among XMAG_CALLBACK_HOSTS",
         examples=["https://ris.hospital.example/slides/done"],
     )
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$")] | None = Field(
+        default=None,
+        description="of the file as it was sent (upload only): refused as digest_mismatch where it came as another",
+    )
     context: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
         default=None, description="echoed as it is, up to 1 KB"
     )
@@ -105,8 +118,8 @@ class JobQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: State | None = Field(default=None, description="only jobs in this state")
-    case_id: str | None = Field(default=None, max_length=200, description="only this accession number")
-    slide_id: str | None = Field(default=None, max_length=200, description="only this barcode")
+    case_id: Sought | None = Field(default=None, description="only this accession number")
+    slide_id: Sought | None = Field(default=None, description="only this barcode")
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before")
 

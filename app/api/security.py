@@ -15,7 +15,8 @@ from app.errors import ForbiddenError
 from app.keys import KeyStore
 from app.settings import is_loopback
 
-SECURITY_HEADERS = (
+HEADERS = (
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -43,8 +44,8 @@ class Guard:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", []))
-                own = {name.lower() for name, _ in given}  # a page may say something stricter itself
-                message["headers"] = [*given, *(header for header in SECURITY_HEADERS if header[0] not in own)]
+                own = {name.lower() for name, _ in given}  # a page or file may say otherwise itself
+                message["headers"] = [*given, *(header for header in HEADERS if header[0] not in own)]
             await send(message)
 
         if not self.keys.in_use() and _is_foreign(scope):

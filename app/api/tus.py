@@ -36,6 +36,7 @@ from app.errors import (
     DrainingError,
     EmptyUploadError,
     RequestInvalidError,
+    TooLargeError,
     TusVersionError,
     UploadOffsetError,
     UploadTypeError,
@@ -61,6 +62,8 @@ class TusRoute(APIRoute):
                 response = await handle(request)
             except XmagError as error:
                 response = logged_response(error)
+                if isinstance(error, UploadOffsetError):
+                    response.headers["Upload-Offset"] = str(error.details["upload_offset"])
                 if isinstance(error, TusVersionError):
                     response.headers["Tus-Version"] = VERSION
             response.headers["Tus-Resumable"] = VERSION
@@ -195,11 +198,14 @@ async def _append(request: Request, services: Services, upload: Upload, offset: 
             try:
                 writer = await services.in_intake(undo.enter_context, services.uploads.writer(upload))
                 if writer.offset != offset:
-                    raise UploadOffsetError(f"The upload is at {writer.offset}, not at {offset}. Go on from there.")
+                    raise UploadOffsetError(
+                        f"The upload is at {writer.offset}, not at {offset}. Go on from there.",
+                        upload_offset=writer.offset,
+                    )
                 with services.room_for(length - offset):
                     async for chunk in buffered_body(request, services.settings):
                         if writer.offset + len(chunk) > length:
-                            raise too_large(length)
+                            raise TooLargeError(f"The upload was begun with {length} bytes: this piece goes beyond.")
                         await services.in_intake(writer.append, chunk)
             except ClientDisconnect:
                 return  # nobody hears the answer; what came is kept

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from streaming_form_data import ParseFailedException, StreamingFormDataParser
 from streaming_form_data.parser import UnexpectedPartException
 from streaming_form_data.targets import BaseTarget, ValueTarget
@@ -28,7 +29,7 @@ from app.jobs.unpack import ReceivedFile
 from app.settings import Settings
 from app.slides.suffix import slide_suffix
 
-BUFFER_BYTES = 1 << 20
+BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5
 DISK_LOOK_BYTES = 16 << 20
 FIELD_BYTES = 8 * 1024
 FORM_OVERHEAD_BYTES = 1 << 20
@@ -173,12 +174,22 @@ async def timed_body(request: Request, settings: Settings) -> AsyncIterator[byte
 
 
 async def buffered_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
-    """The body in blocks of about a mebibyte, so that a thread is asked for seldom."""
-    buffer = bytearray()
-    async for chunk in timed_body(request, settings):
-        buffer += chunk
-        if len(buffer) >= BUFFER_BYTES:
+    """The body in blocks of a mebibyte or half a second, so that a thread is asked for seldom.
+
+    What came is given also where the rest does not come; the error follows.
+    """
+    loop, buffer = asyncio.get_running_loop(), bytearray()
+    given_at = loop.time()
+    try:
+        async for chunk in timed_body(request, settings):
+            buffer += chunk
+            if len(buffer) >= BUFFER_BYTES or loop.time() - given_at > BUFFER_S:
+                yield bytes(buffer)
+                buffer.clear()
+                given_at = loop.time()
+    except (ClientDisconnect, UploadStalledError):
+        if buffer:
             yield bytes(buffer)
-            buffer.clear()
+        raise
     if buffer:
         yield bytes(buffer)

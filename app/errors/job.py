@@ -65,6 +65,12 @@ class ResultNotReadyError(XmagError):
     origin = "user"
 
 
+class ResultPendingError(ResultNotReadyError):
+    """The job is not over: it may have a result later."""
+
+    retryable = True
+
+
 class QueueFullError(XmagError):
     """As many jobs wait, or uploads come in, as the service accepts."""
 

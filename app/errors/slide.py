@@ -63,7 +63,7 @@ class TusVersionError(XmagError):
 
 
 class UploadTypeError(XmagError):
-    """A piece was not sent as application/offset+octet-stream."""
+    """A slide or a piece of one was sent with another Content-Type than those that are read."""
 
     code = "upload_type"
     status = 415
@@ -171,6 +171,15 @@ class TooLargeError(XmagError):
     code = "too_large"
     status = 413
     origin = "user"
+
+
+class DigestMismatchError(XmagError):
+    """What arrived is not what was sent, by the SHA-256 in the request."""
+
+    code = "digest_mismatch"
+    status = 422
+    origin = "user"
+    retryable = True
 
 
 class UploadBrokenError(XmagError):

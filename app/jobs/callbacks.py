@@ -84,7 +84,8 @@ class Callbacks:
         """CallbackNotAllowedError unless the address is http(s) and its host on the list."""
         if self._settings.callback_host(url) is None:
             raise CallbackNotAllowedError(
-                "callback_url: its host is not among those that this server may call (XMAG_CALLBACK_HOSTS)."
+                "callback_url: http:// or https://, without a name or password, and a host (with its port, where the "
+                "list has one) that this server may call (XMAG_CALLBACK_HOSTS)."
             )
 
     def promise(self, job_id: str, url: str) -> None:

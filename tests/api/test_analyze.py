@@ -142,14 +142,14 @@ def test_wrong_fields_are_named_and_leave_nothing(service, tissue, fields, code,
 
 def test_neither_form_nor_json(service):
     check_problem(
-        service.http.post("/analyze", content=b"hello", headers={"content-type": "text/plain"}), 422, "request_invalid"
+        service.http.post("/analyze", content=b"hello", headers={"content-type": "text/plain"}), 415, "upload_type"
     )
     check_problem(
         service.http.post("/analyze", content=b"{", headers={"content-type": "application/json"}),
         422,
         "request_invalid",
     )
-    check_problem(service.http.post("/analyze", data={"mpp": "1"}), 422, "request_invalid")
+    check_problem(service.http.post("/analyze", data={"mpp": "1"}), 415, "upload_type")
     files = [("slide", ("a.svs", b"a")), ("slide", ("b.svs", b"b"))]
     check_problem(service.http.post("/analyze", files=files), 422, "request_invalid")
 
@@ -295,3 +295,27 @@ def test_the_request_is_on_disk_when_the_answer_comes(service, tissue):
     entry = service.data_dir / "jobs" / job_id / "slide" / request["source"]["entry"]
     assert entry.read_bytes() == tissue.read_bytes()
     assert "tissue" not in entry.name
+
+
+@pytest.mark.parametrize("wrong", [{"mpp": True}, {"mpp": "0.25"}, {"case_id": 7}, {"priority": 1}])
+def test_json_says_of_what_type_a_value_is(service, slide_root, wrong):
+    source = {"type": "path", "path": str(slide_root / "by_path.svs")}
+    check_problem(service.http.post("/analyze", json={"source": source, **wrong}), 422, "request_invalid")
+
+
+def test_what_did_not_arrive_as_it_was_sent_is_refused(service, slide_root, tissue):
+    digest = hashlib.sha256(tissue.read_bytes()).hexdigest()
+    assert service.post(tissue, sha256=digest.upper()).status_code == 202
+    before = service.job_folders()
+    check_problem(service.post(tissue, sha256="0" * 64), 422, "digest_mismatch")
+    check_problem(service.post(tissue, sha256="nonsense"), 422, "request_invalid")
+    source = {"type": "path", "path": str(slide_root / "by_path.svs")}
+    check_problem(service.http.post("/analyze", json={"source": source, "sha256": digest}), 422, "request_invalid")
+    assert service.job_folders() == before
+
+
+@pytest.mark.parametrize("url", ["ftp://ris.example/x", "https://name:word@ris.example/", "nonsense", ""])
+def test_a_callback_address_is_http_without_a_password(service, tissue, url):
+    answer = service.http.post("/analyze", json={"source": {"type": "path", "path": "/none"}, "callback_url": url})
+    check_problem(answer, 422, "callback_not_allowed")
+    assert "without a name or password" in answer.json()["detail"]

@@ -12,6 +12,7 @@ from app.api.jobs import EVENT_TURN_S
 from app.jobs.store import JobStore
 from tests.api.test_analyze import check_problem
 from tests.jobs.requests import committed, outcome
+from tests.service import until
 from tests.tissue import tissue_slide
 
 
@@ -183,6 +184,42 @@ def test_a_result_comes_whole_or_in_one_plain_range(service, tissue):
         answer = service.http.get(path, headers={"Range": odd})
         assert (answer.status_code, answer.content) == (200, whole), odd
     assert service.http.get(path, headers={"Range": f"bytes={len(whole)}-"}).status_code == 416
+
+
+def test_cancelling_never_erases_however_often_it_is_sent(guarded, tmp_path):
+    service, keys = guarded.service, guarded.keys
+    slide = tissue_slide(tmp_path / "s.svs")
+    done = service.post(slide, keys["lab"]).json()["id"]
+    until(lambda: service.http.get(f"/jobs/{done}", headers=keys["lab"]).json()["state"] == "succeeded", 60)
+    with service.paused("worker"):
+        waiting = service.post(slide, keys["lab"]).json()["id"]
+        for _ in range(2):
+            answer = service.http.post(f"/jobs/{waiting}/cancel", headers=keys["lab"])
+            assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    answer = service.http.post(f"/jobs/{done}/cancel", headers=keys["lab"])
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    assert service.http.get(f"/jobs/{done}/result", headers=keys["lab"]).status_code == 200
+    check_problem(service.http.post(f"/jobs/{done}/cancel", headers=keys["other"]), 404, "job_not_found")
+    check_problem(service.http.post(f"/jobs/{done}/cancel", headers=keys["viewer"]), 403, "forbidden")
+
+
+def test_a_result_that_may_yet_come_is_told_from_one_that_never_will(service, tissue):
+    with service.paused("worker"):
+        job_id = service.submit(tissue)
+        pending = service.http.get(f"/jobs/{job_id}/result")
+        check_problem(pending, 409, "result_not_ready")
+        assert pending.json()["retryable"] is True and int(pending.headers["retry-after"]) > 0
+        service.http.post(f"/jobs/{job_id}/cancel")
+    never = service.http.get(f"/jobs/{job_id}/result")
+    check_problem(never, 409, "result_not_ready")
+    assert never.json()["retryable"] is False and never.json()["cause"] == "cancelled"
+
+
+def test_a_filter_is_read_as_the_field_was(service, tissue):
+    job_id = service.submit(tissue, case_id="  S 1  ")
+    assert service.job(job_id)["case_id"] == "S 1"
+    for sought in ("S 1", "  S 1  "):
+        assert [job["id"] for job in service.http.get("/jobs", params={"case_id": sought}).json()["jobs"]] == [job_id]
 
 
 @pytest.mark.parametrize("record", ["request.json", "outcome.json"])

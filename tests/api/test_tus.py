@@ -160,6 +160,32 @@ def test_a_broken_line_loses_nothing_and_who_comes_back_need_not_wait(service, t
     service.wait(job.json()["id"])
 
 
+def cut_off(service, location: str, offset: int, data: bytes, pauses: int) -> None:
+    """Sends ``data`` with pauses as if more would come, and hangs up."""
+    url = urlsplit(service.url)
+    with socket.create_connection((url.hostname, url.port)) as line:
+        head = f"PATCH {location} HTTP/1.1\r\nHost: {url.netloc}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\n"
+        line.sendall(f"{head}Content-Type: application/offset+octet-stream\r\nContent-Length: {10**6}\r\n\r\n".encode())
+        for part in range(pauses):
+            line.sendall(data[part * len(data) // pauses : (part + 1) * len(data) // pauses])
+            time.sleep(0.3)
+
+
+def test_a_line_that_breaks_in_every_mebibyte_gets_on_all_the_same(service):
+    location = begin(service, 10**6).headers["location"]
+    cut_off(service, location, 0, bytes(200_000), 1)
+    until(lambda: service.http.head(location, headers=TUS).headers["upload-offset"] == "200000")
+    cut_off(service, location, 200_000, bytes(300_000), 4)
+    until(lambda: service.http.head(location, headers=TUS).headers["upload-offset"] == "500000")
+    wrong = send(service, location, 7, b"x")
+    check_problem(wrong, 409, "upload_offset")
+    assert wrong.headers["upload-offset"] == str(wrong.json()["upload_offset"]) == "500000"
+    beyond = send(service, location, 500_000, bytes(600_000))
+    check_problem(beyond, 413, "too_large")
+    assert "begun with 1000000 bytes" in beyond.json()["detail"]
+    assert service.http.delete(location, headers=TUS).status_code == 204
+
+
 def test_a_refused_slide_need_not_be_sent_again(service, slide_root):
     upload_id = uploaded(service, (slide_root / "no_mpp.svs").read_bytes())
     check_problem(analyze(service, upload_id), 422, "mpp_missing")

@@ -144,12 +144,18 @@ def test_a_full_disk_refuses_slides_and_leaves_waiting_jobs_waiting(fragile, lon
     full = Service(fragile.data_dir, lease_s=1, disk_free_min_bytes=10**18, **store)
     full.besides = KEYS
     full.start()
-    source = {"type": "object", "object": object_server.put("full.svs", b"a slide")}
+    sources = (
+        {"type": "object", "object": object_server.put("full.svs", b"a slide")},
+        {"type": "path", "path": str(long_slide)},
+    )
     try:
-        for answer in (full.post(long_slide), full.http.post("/analyze", json={"source": source})):
+        refused = [full.http.post("/analyze", json={"source": source}) for source in sources]
+        for answer in (full.post(long_slide), *refused):
             assert (answer.status_code, answer.json()["code"]) == (503, "disk_low")
             assert int(answer.headers["retry-after"]) > 0
         assert full.job(job_id)["state"] == "succeeded"
+        ready = full.http.get("/v2/health/ready")
+        assert ready.status_code == 503 and "disk is too full" in " ".join(ready.json()["reasons"])
     finally:
         full.stop()
 

@@ -33,6 +33,7 @@ export const WORDS = {
   mpp_missing: ["The file does not tell its resolution", "Give it in µm/px; the scanner's protocol tells it (40x is about 0.25)."],
   no_tissue: ["No tissue was found", "Look at the slide: is it empty, very pale, or out of focus? Then scan it again."],
   not_a_slide: ["This is not a slide that can be read", "Send the scanner's own file; several files together as one .zip."],
+  digest_mismatch: ["The slide changed on its way", "Send it again."],
   not_found: ["There is no such page", "Go back to the worklist."],
   object_not_allowed: ["That object is not open to this server", "Check its address, or ask whoever runs this server to add its bucket."],
   path_not_allowed: ["That folder is not open to this server", "Ask whoever runs this server to add it."],
