@@ -48,7 +48,7 @@ def build_document(
     timings_s: dict[str, float],
 ) -> ResultDocument:
     """The document. ``survey.qc`` is complete."""
-    outside, in_domain = domain_warnings(
+    outside = domain_warnings(
         model.manifest.domain, stain=request.stain, organ=request.organ, stain_he=survey.qc.stain_he
     )
     qc = _qc_part(survey.qc)
@@ -59,7 +59,7 @@ def build_document(
         odd_bag = bag_warning(head, len(survey.coords))
         if odd_bag is not None:
             warnings.append(odd_bag)
-        predictions.append(predict(head, output, in_domain=in_domain and odd_bag is None))
+        predictions.append(predict(head, output, outside=[*outside, *([] if odd_bag is None else [odd_bag])]))
     return ResultDocument(
         job=job,
         analysed_at=datetime.now(UTC),
@@ -124,13 +124,16 @@ def _tiling_part(model: Model, survey: Survey) -> TilingPart:
 def _qc_part(qc: SlideQc) -> QcPart:
     warnings = []
     if qc.pen_fraction > PEN_WARNING:
-        sentence = f"ink covers {qc.pen_fraction:.0%} of the slide; inked tissue was left out."
+        sentence = (
+            f"ink covers {100 * qc.pen_fraction:.0f} % of the slide. What is under it does not count as tissue, but a "
+            "tile with enough other tissue was analysed with its ink."
+        )
         warnings.append(coded("pen_ink", sentence))
     if qc.dark_fraction > DARK_WARNING:
-        sentence = f"{qc.dark_fraction:.0%} of the slide is black or too dark and was left out."
+        sentence = f"{100 * qc.dark_fraction:.0f} % of the slide is black or too dark, and does not count as tissue."
         warnings.append(coded("dark_area", sentence))
     if qc.out_of_focus_fraction is not None and qc.out_of_focus_fraction > OUT_OF_FOCUS_WARNING:
-        sentence = f"{qc.out_of_focus_fraction:.0%} of the tissue looks blurred; consider a rescan."
+        sentence = f"{100 * qc.out_of_focus_fraction:.0f} % of the tissue looks blurred; consider a rescan."
         warnings.append(coded("out_of_focus", sentence))
     return QcPart(
         pen_fraction=qc.pen_fraction,

@@ -8,17 +8,16 @@ from app.inference.manifest import Domain, Head
 from app.inference.mil_head import HeadOutput
 from app.results.percentile import attention_percentiles
 from app.results.schema import CalibrationPart, PredictionPart, TopTilePart
+from app.results.wording import plain
 from app.slides.types import Float32Array, Int64Array
-from app.warning import coded
+from app.warning import code_of, coded
 
 TOP_TILES = 10
 HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
 
 
-def domain_warnings(
-    domain: Domain, *, stain: str | None, organ: str | None, stain_he: bool | None
-) -> tuple[list[str], bool]:
-    """Warnings of what lies outside the model's domain, and whether the slide is inside it."""
+def domain_warnings(domain: Domain, *, stain: str | None, organ: str | None, stain_he: bool | None) -> list[str]:
+    """Warnings of what lies outside the model's domain."""
     warnings: list[str] = []
     if stain_he is False:
         sentence = (
@@ -32,7 +31,7 @@ def domain_warnings(
     if organ is not None and domain.organs and not _known(organ, domain.organs):
         sentence = f"the request says organ {organ!r}; the model knows {_list(domain.organs)}."
         warnings.append(coded("organ_out_of_domain", sentence))
-    return warnings, not warnings
+    return warnings
 
 
 def bag_warning(head: Head, tiles: int) -> str | None:
@@ -40,13 +39,15 @@ def bag_warning(head: Head, tiles: int) -> str | None:
     if head.bag_size_min <= tiles <= head.bag_size_max:
         return None
     sentence = (
-        f"{head.task} was trained on {head.bag_size_min} to {head.bag_size_max} tiles a slide; this slide has {tiles}."
+        f"the model learnt {plain(head.task)} from slides of {head.bag_size_min} to {head.bag_size_max} tiles; this "
+        f"one has {tiles}: its score is less certain."
     )
     return coded("bag_size_out_of_range", sentence)
 
 
-def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPart:
-    """The prediction of one head. ``in_domain`` covers stain, organ and bag size."""
+def predict(head: Head, output: HeadOutput, *, outside: Sequence[str]) -> PredictionPart:
+    """The prediction of one head. ``outside``: the warnings of stain, organ and bag size."""
+    reasons = tuple(code for warning in outside if (code := code_of(warning)) is not None)
     calibrated = head.calibration.status != "none" and head.trained
     probabilities = [float(value) for value in output.probabilities]
     has_top = head.activation == "softmax" and head.trained  # an untrained head's favourite is noise
@@ -64,9 +65,10 @@ def predict(head: Head, output: HeadOutput, *, in_domain: bool) -> PredictionPar
         attention_kind=head.attention_kind,
         trained=head.trained,
         validated=head.validated,
-        in_domain=in_domain,
+        in_domain=not outside,
+        outside=reasons,
         intended_use=head.intended_use,
-        statement=_statement(head, calibrated=calibrated, in_domain=in_domain),
+        statement=_statement(head, calibrated=calibrated, outside=reasons),
     )
 
 
@@ -102,7 +104,7 @@ def top_tiles(head: Head, output: HeadOutput, coords: Int64Array, tissue_fractio
     ]
 
 
-def _statement(head: Head, *, calibrated: bool, in_domain: bool) -> str:
+def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
     parts = []
     if not head.trained:
         parts.append("UNTRAINED: this head has random weights and its output means nothing.")
@@ -110,8 +112,10 @@ def _statement(head: Head, *, calibrated: bool, in_domain: bool) -> str:
         parts.append("Not validated: no clinical performance has been shown for this head.")
     if head.trained:
         parts.append("A calibrated probability." if calibrated else "A score, uncalibrated: not a probability.")
-    if not in_domain:
+    if {*outside} - {"bag_size_out_of_range"}:
         parts.append("OUT OF DOMAIN: this slide is not of the kind the model was made for.")
+    elif outside:
+        parts.append("This slide has more or less tissue than those that the head was trained on.")
     parts.append("Not a diagnosis.")
     return " ".join(parts)
 

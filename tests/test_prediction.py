@@ -39,23 +39,27 @@ def output(attention) -> HeadOutput:
 
 
 def test_an_untrained_an_unvalidated_and_an_outside_head_say_so():
-    untrained = predict(head(trained=False), output([[1.0]]), in_domain=True)
+    untrained = predict(head(trained=False), output([[1.0]]), outside=[])
     assert (untrained.kind, untrained.trained) == ("score_uncalibrated", False)
     assert "UNTRAINED" in untrained.statement
     assert untrained.top_label is None
-    trained = predict(head(), output([[1.0]]), in_domain=False)
+    trained = predict(head(), output([[1.0]]), outside=["stain_not_he: not H&E"])
     assert "UNTRAINED" not in trained.statement
     assert "Not validated" in trained.statement
     assert "uncalibrated" in trained.statement
     assert "OUT OF DOMAIN" in trained.statement
-    assert trained.in_domain is False
+    assert (trained.in_domain, trained.outside) == (False, ("stain_not_he",))
+    large = predict(head(), output([[1.0]]), outside=[str(bag_warning(head(), 9))])
+    assert "OUT OF DOMAIN" not in large.statement
+    assert "more or less tissue" in large.statement
+    assert (large.in_domain, large.outside) == (False, ("bag_size_out_of_range",))
 
 
 def test_a_calibrated_head_gives_probabilities():
     calibration = Calibration(
         status="temperature", temperature=1.5, threshold=0.4, n_cases=200, n_cases_rarest_class=60
     )
-    prediction = predict(head(validated=True, calibration=calibration), output([[1.0]]), in_domain=True)
+    prediction = predict(head(validated=True, calibration=calibration), output([[1.0]]), outside=[])
     assert prediction.kind == "probability"
     assert prediction.top_label == "high"
     assert prediction.probabilities == pytest.approx({"low": 0.27, "high": 0.73})
@@ -63,7 +67,7 @@ def test_a_calibrated_head_gives_probabilities():
 
 
 def test_a_sigmoid_head_has_no_top_label():
-    assert predict(head(activation="sigmoid"), output([[1.0]]), in_domain=True).top_label is None
+    assert predict(head(activation="sigmoid"), output([[1.0]]), outside=[]).top_label is None
 
 
 @pytest.mark.parametrize(
@@ -79,9 +83,8 @@ def test_a_sigmoid_head_has_no_top_label():
     ],
 )
 def test_what_lies_outside_the_domain_is_warned_of(stain, organ, stain_he, codes):
-    warnings, inside = domain_warnings(DOMAIN, stain=stain, organ=organ, stain_he=stain_he)
+    warnings = domain_warnings(DOMAIN, stain=stain, organ=organ, stain_he=stain_he)
     assert [warning.split(":")[0] for warning in warnings] == codes
-    assert inside is not bool(codes)
 
 
 def test_bags_outside_the_training_range_are_warned_of():

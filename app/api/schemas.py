@@ -147,6 +147,7 @@ class JobView(BaseModel):
     progress: ProgressView | None
     attempt: int = Field(description="attempts so far, 0 while it waits for the first")
     error: JobError | None
+    warnings: list[str] = Field(description="codes of the result's warnings (docs/api.md)", examples=[["out_of_focus"]])
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -190,6 +191,7 @@ def job_view(status: JobStatus) -> JobView:
         progress=None if progress is None else ProgressView(**vars(progress)),
         attempt=status.attempt,
         error=status.error,
+        warnings=list(status.warnings),
         created_at=request.created_at,
         started_at=status.started_at,
         finished_at=status.finished_at,

@@ -105,6 +105,7 @@ class Outcome(Record):
     attempt: int
     started_at: datetime | None = None
     finished_at: datetime
+    warnings: tuple[str, ...] = Field(default=(), description="the codes of the result's warnings")
 
 
 class Tombstone(Record):

@@ -31,6 +31,7 @@ from app.jobs.shared import Shared
 from app.jobs.store import Attempt
 from app.jobs.tally import count_attempt, count_batches, count_outcome, count_wait, count_work
 from app.pipeline import Means
+from app.results.cautions import warning_codes
 from app.results.write import read_document
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -235,6 +236,7 @@ class Slot:
             attempt=attempt.number,
             started_at=attempt.started_at,
             finished_at=now(),
+            warnings=warning_codes(read_document(attempt.folder)) if error is None else (),
         )
         if self._store.finish(job_id, outcome):
             log.info("job over", state=outcome.state, code=error.code if error else None, attempt=attempt.number)

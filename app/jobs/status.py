@@ -37,6 +37,7 @@ class JobStatus:
     started_at: datetime | None
     finished_at: datetime | None
     folder: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
@@ -53,6 +54,7 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
             outcome.started_at,
             outcome.finished_at,
             outcome.folder,
+            outcome.warnings,
         )
     attempts = store.attempts(job_id)
     try:

@@ -8,15 +8,18 @@ from app.warning import code_of, sentence_of
 
 WARNINGS_MAX: Final = 8
 """What one page can hold in letters that can be read; the result has all."""
-_FOREMOST: Final = frozenset(
-    {"stain_not_he", "stain_out_of_domain", "organ_out_of_domain", "bag_size_out_of_range", "out_of_focus"}
-)
+_FOREMOST: Final = frozenset({"stain_not_he", "stain_out_of_domain", "organ_out_of_domain", "out_of_focus"})
 """Codes of what bears on every number of the page."""
+
+
+def warning_codes(document: ResultDocument) -> tuple[str, ...]:
+    """Each once, in the order of the alphabet."""
+    return tuple(sorted({code for warning in _found(document) if (code := code_of(warning)) is not None}))
 
 
 def foremost(document: ResultDocument) -> str:
     """Whether the model applies to this slide, and why not; blur too. Empty where nothing is amiss."""
-    outside = [prediction for prediction in document.predictions if not prediction.in_domain]
+    outside = [prediction for prediction in document.predictions if not wording.counts(prediction)]
     sentences = [wording.domain_sentence(prediction) for prediction in outside[:1]]
     if 0 < len(outside) < len(document.predictions):
         sentences.insert(0, f"{', '.join(wording.plain(prediction.task) for prediction in outside)}:")

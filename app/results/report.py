@@ -193,7 +193,7 @@ def _answer(prediction: PredictionPart) -> Answer:
     return Answer(
         task=wording.plain(prediction.task),
         kind=wording.kind_words(prediction),
-        counts=prediction.in_domain,
+        counts=wording.counts(prediction),
         values=tuple((wording.plain(label), values[label]) for label in labels if label in highest),
         notes=tuple(notes),
     )

@@ -104,6 +104,7 @@ class PredictionPart(Part):
     trained: bool
     validated: bool
     in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
+    outside: tuple[str, ...] = Field(default=(), description="the codes of the warnings that say so")
     intended_use: str
     statement: str = Field(description="the same in words, to be shown beside every number")
 

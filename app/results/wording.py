@@ -85,7 +85,8 @@ TISSUE_LEGEND = "What was taken for tissue, at about 16 µm/px. Only tiles with 
 def qc_legend(judged: int, tiles: int) -> str:
     """What the quality layer shows; ``judged`` of ``tiles`` were examined for focus."""
     return (
-        "Ink, and what is black, folded or dirty, was left out of the analysis. "
+        "Ink, and what is black, folded or dirty, does not count as tissue; a tile with enough other tissue was "
+        "analysed with what it shows of them. "
         f"Focus was examined on {judged} of {tiles} tiles; those out of focus were analysed all the same."
     )
 
@@ -103,11 +104,18 @@ def state_sentence(prediction: PredictionPart) -> str:
 NOT_COUNTED = "Does not count for this slide."
 
 
+def counts(prediction: PredictionPart) -> bool:
+    """Whether the score says anything: not of another stain or organ; of more or less tissue, less surely."""
+    return prediction.in_domain or prediction.outside == ("bag_size_out_of_range",)
+
+
 def domain_sentence(prediction: PredictionPart) -> str | None:
     """The warning where the slide lies outside what the head knows, else None."""
     if prediction.in_domain:
         return None
-    return "Outside the model's domain (stain, organ or amount of tissue): the scores do not count."
+    if counts(prediction):
+        return "More or less tissue than the model learnt from: its score is less certain."
+    return "Outside the model's domain (stain or organ): the scores do not count."
 
 
 def origin_sentence(document: ResultDocument) -> str:

@@ -215,6 +215,13 @@ def test_a_result_that_may_yet_come_is_told_from_one_that_never_will(service, ti
     assert never.json()["retryable"] is False and never.json()["cause"] == "cancelled"
 
 
+def test_a_job_tells_its_results_warnings_by_code(service, tissue):
+    job = service.wait(service.submit(tissue, stain="PAS"))
+    warnings = service.http.get(job["links"]["result"]).json()["warnings"]
+    assert job["warnings"] == sorted({warning.split(":")[0] for warning in warnings})
+    assert "stain_out_of_domain" in job["warnings"]
+
+
 def test_a_filter_is_read_as_the_field_was(service, tissue):
     job_id = service.submit(tissue, case_id="  S 1  ")
     assert service.job(job_id)["case_id"] == "S 1"

@@ -44,6 +44,7 @@ class Recipe:
     trained: bool = False
     validated: bool = False
     in_domain: bool = True
+    outside: tuple[str, ...] = ()
     bounds: BoundsPart | None = None
     embedding_dim: int = 8
     warnings: list[str] = field(default_factory=list)
@@ -146,6 +147,7 @@ def _prediction(recipe: Recipe, task: str) -> PredictionPart:
         trained=recipe.trained,
         validated=recipe.validated,
         in_domain=recipe.in_domain,
+        outside=recipe.outside,
         intended_use="Telling tumour from normal in research.",
         statement="A score, uncalibrated. UNTRAINED model: research and integration testing only.",
     )

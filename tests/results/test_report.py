@@ -77,7 +77,7 @@ WARNINGS = [
 def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_count() -> None:
     made = report(trained=True, in_domain=False, warnings=WARNINGS)
     assert made.foremost == (
-        "Outside the model's domain (stain, organ or amount of tissue): the scores do not count. "
+        "Outside the model's domain (stain or organ): the scores do not count. "
         "The tissue's colours are not those of H&E. 40% of the tissue looks blurred."
     )
     assert made.warnings == ("Ink covers it.",)
@@ -86,6 +86,13 @@ def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_co
     assert page.index('class="banner foremost"') < page.index('class="banner not_validated"') < page.index("<h2>")
     assert page.count('<div class="value void">') == 2
     assert "Does not count for this slide." in page
+
+
+def test_more_tissue_than_the_model_learnt_from_voids_no_score() -> None:
+    odd = "bag_size_out_of_range: the model learnt mil from slides of 5 to 14 tiles; this one has 35."
+    made = report(trained=True, in_domain=False, outside=("bag_size_out_of_range",), warnings=[odd])
+    assert (made.foremost, made.answers[0].counts) == ("", True)
+    assert made.warnings == ("The model learnt mil from slides of 5 to 14 tiles; this one has 35.",)
 
 
 def test_a_slide_inside_the_domain_has_scores_that_count_and_nothing_foremost() -> None:
