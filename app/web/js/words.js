@@ -93,3 +93,11 @@ export const STATES = {
   failed: "Failed",
   cancelled: "Cancelled",
 };
+
+/** FHIR's words for how soon, as people say them. */
+export const PRIORITIES = {
+  routine: "routine",
+  urgent: "urgent",
+  asap: "as soon as possible",
+  stat: "at once",
+};

@@ -1,24 +1,8 @@
-/** Files dropped or chosen, and what was filled in for them. */
+/** Files dropped anywhere on the page, or chosen. */
 
-import { byId, complain } from "../dom.js";
-import { mppOf } from "../format.js";
+import { byId } from "../dom.js";
 
-/** What POST /analyze is told of a file: the filled-in fields, and the file's name without its ending. */
-export function fieldsFor(file) {
-  const form = new FormData(byId("fields"));
-  const fields = {};
-  for (const name of ["case_id", "priority", "stain", "organ"]) {
-    const value = form.get(name).trim();
-    if (value) fields[name] = value;
-  }
-  const mpp = mppOf(form.get("mpp"));
-  if (Number.isNaN(mpp)) complain(byId("fields").elements.mpp, "A number of µm/px, such as 0.25.");
-  if (mpp !== null) fields.mpp = mpp;
-  if (form.get("named")) fields.slide_id = file.name.replace(/\.[A-Za-z0-9]{1,5}$/, "").slice(0, 200) || file.name;
-  return fields;
-}
-
-/** Call `take(file)` for every file that is dropped anywhere on the page, or chosen. */
+/** Call `take(files)` for the files of each drop or choice. */
 export function acceptDrops(take) {
   const zone = byId("drop");
   let depth = 0;
@@ -40,10 +24,10 @@ export function acceptDrops(take) {
     event.preventDefault();
     depth = 0;
     zone.classList.remove("over");
-    [...event.dataTransfer.files].forEach(take);
+    take([...event.dataTransfer.files]);
   });
   byId("files").addEventListener("change", (event) => {
-    [...event.target.files].forEach(take);
+    take([...event.target.files]);
     event.target.value = "";
   });
 }

@@ -5,7 +5,8 @@ import { ensureSession, getJson, may, request } from "../api.js";
 import { ask, byId, el } from "../dom.js";
 import { nameOf } from "../format.js";
 import { explain, STATES } from "../words.js";
-import { acceptDrops, fieldsFor } from "./drop.js";
+import { acceptDrops } from "./drop.js";
+import { takeFields, watchFields } from "./fields.js";
 import { follow, older } from "./live.js";
 import { jobRow, uploadRow } from "./rows.js";
 import { matches, Store } from "./store.js";
@@ -131,12 +132,15 @@ function listen() {
 }
 
 listen();
-acceptDrops((file) => {
-  const fields = fieldsFor(file);
-  if (Number.isNaN(fields.mpp)) return; // said at the field
-  const upload = new Upload(file, fields, draw);
-  store.uploads.push(upload);
-  line.add(upload);
+watchFields();
+acceptDrops((files) => {
+  const fields = takeFields(files);
+  if (fields === null) return; // said at the field
+  files.forEach((file, index) => {
+    const upload = new Upload(file, fields[index], draw);
+    store.uploads.push(upload);
+    line.add(upload);
+  });
   draw();
 });
 await ensureSession();

@@ -3,7 +3,7 @@
 import { may } from "../api.js";
 import { complain, el } from "../dom.js";
 import { ago, bytes, duration, mppOf, nameOf, plural } from "../format.js";
-import { explain, STAGES, STATES } from "../words.js";
+import { explain, PRIORITIES, STAGES, STATES } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
 const MENDED_BY_MPP = new Set(["mpp_missing", "mpp_implausible"]);
@@ -28,6 +28,8 @@ export function doing(job) {
 }
 
 const badge = (state) => el("span", { class: `state ${state}` }, STATES[state]);
+
+const urgency = (priority) => el("span", { class: priority === "routine" ? "soft" : "urgent" }, PRIORITIES[priority]);
 
 function bar(value, label) {
   return el("progress", { max: 1, value, "aria-label": label });
@@ -93,7 +95,7 @@ export function jobRow(element, job, on) {
     el("span", { class: "soft" }, job.case_id ? `case ${job.case_id}` : job.model)]);
   set(found, 1, job.state, () => [badge(job.state)]);
   set(found, 2, JSON.stringify([job.state, job.progress, job.attempt, job.error]), () => jobStory(job));
-  set(found, 3, job.priority, () => [el("span", { class: job.priority === "routine" ? "soft" : "urgent" }, job.priority)]);
+  set(found, 3, job.priority, () => [urgency(job.priority)]);
   const received = new Date(job.created_at);
   set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: received.toLocaleString() }, ago(received))]);
   const over = job.finished_at !== null;
@@ -105,11 +107,14 @@ export function jobRow(element, job, on) {
 
 export function uploadRow(element, upload, on) {
   const found = element ?? row("");
-  set(found, 0, upload.name, () => [el("span", { title: upload.file.name }, upload.name), el("span", { class: "soft" }, bytes(upload.file.size))]);
+  const { case_id: caseId, priority } = upload.fields;
+  set(found, 0, upload.name, () => [
+    el("span", { title: upload.file.name }, upload.name),
+    el("span", { class: "soft" }, [...(caseId ? [`case ${caseId}`] : []), bytes(upload.file.size)].join(" · "))]);
   const state = upload.problem ? "failed" : "uploading";
   set(found, 1, state, () => [badge(state)]);
   set(found, 2, `${upload.state}${upload.sent}${upload.problem?.code}`, () => uploadStory(upload, on.again));
-  set(found, 3, "", () => []);
+  set(found, 3, priority, () => [urgency(priority)]);
   set(found, 4, "", () => []);
   set(found, 5, state, () => [
     upload.problem && !MENDED_BY_MPP.has(upload.problem.code) ? el("button", { onclick: () => on.again(upload), "aria-label": `Try ${upload.name} again` }, "Try again") : null,

@@ -1,0 +1,63 @@
+/** What was filled in for the next slides: in sight while anything is set, and for one drop only. */
+
+import { byId, complain, el } from "../dom.js";
+import { mppOf } from "../format.js";
+import { PRIORITIES } from "../words.js";
+
+const form = byId("fields");
+const { case_id: caseId, priority, mpp, stain, organ } = form.elements;
+const texts = [caseId, mpp, stain, organ];
+
+function show() {
+  const told = [
+    caseId.value.trim() && `case ${caseId.value.trim()}`,
+    priority.value !== "routine" && PRIORITIES[priority.value],
+    mpp.value.trim() && `${mpp.value.trim()} µm/px`,
+    stain.value.trim(),
+    organ.value.trim(),
+  ].filter(Boolean);
+  byId("next").hidden = told.length === 0;
+  byId("next-said").textContent = `next slides: ${told.join(" · ")}`;
+}
+
+/** The name's box stays as it is: it says how somebody works, not what is known of a slide. */
+function clear() {
+  for (const field of texts) {
+    field.value = "";
+    field.setCustomValidity("");
+  }
+  priority.value = "routine";
+  show();
+}
+
+export function watchFields() {
+  priority.append(...Object.entries(PRIORITIES).map(([value, text]) => el("option", { value }, text)));
+  form.addEventListener("input", show);
+  show(); // a browser may have filled them in again
+  form.addEventListener("submit", (event) => event.preventDefault());
+  byId("next-clear").addEventListener("click", () => {
+    clear();
+    byId("files").focus();
+  });
+}
+
+/**
+ * What POST /analyze is told of each of `files`: the filled-in fields, which are empty afterwards, and the file's name
+ * without its ending. Null where one of them is wrong, which is said there.
+ */
+export function takeFields(files) {
+  const value = mppOf(mpp.value);
+  if (Number.isNaN(value)) {
+    complain(mpp, "A number of µm/px, such as 0.25.");
+    return null;
+  }
+  const known = value === null ? {} : { mpp: value };
+  for (const field of [caseId, priority, stain, organ]) {
+    if (field.value.trim()) known[field.name] = field.value.trim();
+  }
+  const named = form.elements.named.checked;
+  clear();
+  return files.map((file) => (named ? { ...known, slide_id: slideId(file) } : known));
+}
+
+const slideId = (file) => file.name.replace(/\.[A-Za-z0-9]{1,5}$/, "").slice(0, 200) || file.name;
