@@ -9,6 +9,8 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+export const timeLeft = (seconds) => (seconds < 0.95 ? "less than 1 s left" : `about ${duration(seconds)} left`);
+
 /** Decimal units, as file managers and networks count. */
 export function bytes(count) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];

@@ -15,6 +15,10 @@ def test_a_slide_is_dropped_watched_and_opened(page, slides_dir: Path) -> None:
     open_worklist(page)
     drop(page, "small_region.svs", (slides_dir / "fix_cmu1_small_region.svs").read_bytes())
     row(page, "small_region").locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
+    told = row(page, "small_region").inner_text()
+    assert "result ready · took" in told
+    assert "no case" in told
+    assert "malignan" not in told  # beside a green tick it would read as a finding
     row(page, "small_region").get_by_role("link", name="View small_region").click()
     page.wait_for_url("**/view")
     page.get_by_role("heading", name="Prediction").wait_for()

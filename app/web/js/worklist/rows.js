@@ -2,7 +2,7 @@
 
 import { may } from "../api.js";
 import { complain, el } from "../dom.js";
-import { ago, bytes, duration, mppOf, nameOf, plural } from "../format.js";
+import { ago, bytes, duration, mppOf, nameOf, plural, timeLeft } from "../format.js";
 import { explain, PRIORITIES, STAGES, STATES } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
@@ -22,7 +22,7 @@ export function doing(job) {
   if (stage === "tiles" && total) parts.push(`${done.toLocaleString("en")} of ${plural(total, "tile")}`);
   if (stage === "fetch" && total) parts.push(`${bytes(done)} of ${bytes(total)}`);
   const left = secondsLeft(job);
-  if (left !== null) parts.push(`about ${duration(left)} left`);
+  if (left !== null) parts.push(timeLeft(left));
   if (job.attempt > 1) parts.push(`attempt ${job.attempt}`);
   return parts.join(" · ");
 }
@@ -45,7 +45,7 @@ function jobStory(job) {
   if (job.state === "running") return [doing(job), bar(job.progress?.fraction ?? 0, `Progress of ${nameOf(job)}`)];
   if (job.state === "succeeded") {
     const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
-    return [`result ready · ${job.tasks.join(", ")} · took ${duration(took)}`];
+    return [`result ready · took ${duration(took)}`];
   }
   return trouble(job.error?.code ?? "cancelled", job.error?.message ?? "");
 }
@@ -56,7 +56,7 @@ function uploadStory(upload, again) {
   if (upload.state === "submitting") return ["checking the file", bar(1, label)];
   if (upload.problem) return [...trouble(upload.problem.code, upload.problem.message), MENDED_BY_MPP.has(upload.problem.code) ? mend(upload, again) : null];
   const { size } = upload.file;
-  const left = upload.speed > 0 ? ` · ${bytes(upload.speed)}/s · ${duration((size - upload.sent) / upload.speed)} left` : "";
+  const left = upload.speed > 0 ? ` · ${bytes(upload.speed)}/s · ${timeLeft((size - upload.sent) / upload.speed)}` : "";
   return [`${bytes(upload.sent)} of ${bytes(size)}${left}`, bar(size ? upload.sent / size : 0, label)];
 }
 
@@ -92,7 +92,7 @@ export function jobRow(element, job, on) {
   const name = nameOf(job), view = job.links.view ?? `/jobs/${job.id}/view`;
   set(found, 0, name + job.case_id, () => [
     el("a", { href: view, title: name }, name),
-    el("span", { class: "soft" }, job.case_id ? `case ${job.case_id}` : job.model)]);
+    el("span", { class: "soft" }, job.case_id ? `case ${job.case_id}` : "no case")]);
   set(found, 1, job.state, () => [badge(job.state)]);
   set(found, 2, JSON.stringify([job.state, job.progress, job.attempt, job.error]), () => jobStory(job));
   set(found, 3, job.priority, () => [urgency(job.priority)]);
