@@ -29,15 +29,16 @@ function actions(view, controls, strip) {
     [["t"], "tissue", () => controls.toggleKind("tissue")],
     [["q"], "quality", () => controls.toggleKind("qc")],
     ...Array.from({ length: Math.min(9, strip.tiles.length) }, (_, i) => [[String(i + 1)], `top tile ${i + 1}`, () => strip.go(i)]),
+    [["Escape"], "take the tile's frame away", () => strip.unmark()],
   ];
 }
 
 function help(all) {
-  const names = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", "-": "−" };
+  const names = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", "-": "−", Escape: "Esc" };
   const tiles = all.filter(([, text]) => text.startsWith("top tile"));
   const others = all.filter(([, text]) => !text.startsWith("top tile"));
   const rows = others.map(([[key], text]) => [names[key] ?? key, text]);
-  if (tiles.length) rows.push([`1 to ${tiles.length}`, "fly to a top tile"]);
+  if (tiles.length) rows.splice(-1, 0, [`1 to ${tiles.length}`, "fly to a top tile"]);
   const dialog = el("dialog", { "aria-labelledby": "help-title" }, el("div", {}, el("h2", { id: "help-title" }, "Keys"),
     el("dl", { class: "keys" }, ...rows.flatMap(([key, text]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)])),
     el("div", { class: "buttons" }, el("button", { autofocus: true, onclick: () => dialog.close() }, "Close"))));

@@ -15,7 +15,7 @@ export class LayerCanvas {
     this.shown = [];
     /** The square that was flown to, in level-0 pixels: {x0, y0, side}, or null. */
     this.mark = null;
-    osd.container.append(this.canvas);
+    osd.canvas.after(this.canvas); // below the overview
   }
 
   open(width, height) {

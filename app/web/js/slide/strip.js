@@ -35,4 +35,9 @@ export class TileStrip {
     this.buttons[index].scrollIntoView({ block: "nearest", inline: "nearest" });
     this.view.flyTo(tile.x0, tile.y0, this.side);
   }
+
+  unmark() {
+    this.buttons.forEach((button) => button.setAttribute("aria-pressed", "false"));
+    this.view.unmark();
+  }
 }

@@ -7,8 +7,11 @@ import { figure } from "../format.js";
 import { LayerCanvas } from "./layer_canvas.js";
 import { magnification, scaleBar } from "./scale.js";
 import { Underlay } from "./underlay.js";
+import { Unread } from "./unread.js";
 
 const BAR_PX = 160;
+/** Less than this part of the scan's own µm/px is more than the scan shows. */
+const BEYOND = 0.99;
 export const ZOOM_STEP = 1.6;
 const ROTATING_KEYS = new Set(["r", "R", "f", "F"]);
 
@@ -30,6 +33,7 @@ export class SlideView {
       showNavigator: true,
       navigatorAutoFade: false,
       navigatorSizeRatio: 0.16,
+      navigatorOpacity: 1,
       navigatorBackground: "#1a1b1d",
       navigatorBorderColor: "#6d737a",
       navigatorDisplayRegionColor: "#7cc0ff",
@@ -46,6 +50,7 @@ export class SlideView {
     this.osd.canvas.setAttribute("role", "application");
     this.osd.canvas.setAttribute("aria-label", "Slide: arrow keys move, plus and minus zoom, 0 shows all of it");
     this.layers = new LayerCanvas(this.osd);
+    this.unread = new Unread(this.osd, byId("unread"));
     this.osd.addHandler("open-failed", () => this.explainFailure());
     this.osd.addHandler("open", () => this.opened());
     this.osd.addHandler("update-viewport", () => this.draw());
@@ -111,6 +116,11 @@ export class SlideView {
     this.draw();
   }
 
+  unmark() {
+    this.layers.mark = null;
+    this.draw();
+  }
+
   draw() {
     if (!this.osd.isOpen()) return;
     this.layers.draw();
@@ -122,6 +132,10 @@ export class SlideView {
     byId("scale-bar").hidden = false;
     byId("scale-length").textContent = bar.text;
     byId("scale-bar").lastElementChild.style.width = `${bar.px}px`;
-    byId("magnification").textContent = `${magnification(mppOnScreen)} · ${figure(mppOnScreen)} µm/px`;
+    const isBeyond = mppOnScreen < this.mpp * BEYOND;
+    byId("magnification").classList.toggle("beyond", isBeyond);
+    byId("magnification").textContent = [
+      magnification(mppOnScreen), `${figure(mppOnScreen)} µm/px`, ...(isBeyond ? [`beyond the scan: ${magnification(this.mpp)}`] : []),
+    ].join(" · ");
   }
 }
