@@ -2,12 +2,11 @@
 
 import { login } from "./login.js";
 
-/** A problem document (RFC 9457): `code` is what to branch on, `message` the server's sentence. */
+/** A problem document (RFC 9457): `code` is what to branch on, `message` the server's sentence, `retryable` as it says. */
 export class Problem extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, retryable) {
     super(message);
-    this.status = status;
-    this.code = code;
+    Object.assign(this, { status, code, retryable });
   }
 }
 
@@ -16,24 +15,25 @@ export const session = { authenticated: false, required: true, name: null, scope
 /** What a failed answer says; a body that is no problem document (a proxy's page) keeps its status at least. */
 export function problemOf(status, text) {
   try {
-    const { code, detail } = JSON.parse(text);
-    if (code) return new Problem(status, code, detail ?? "");
+    const { code, detail, retryable } = JSON.parse(text);
+    if (code) return new Problem(status, code, detail ?? "", retryable ?? false);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
   const code = status === 413 ? "too_large" : status === 502 || status === 504 ? "unreachable" : "internal_error";
-  return new Problem(status, code, `The answer was ${status}.`);
+  return new Problem(status, code, `The answer was ${status}.`, status >= 500);
 }
 
-async function ask(path, { method = "GET", json = null, signal = null } = {}) {
+async function ask(path, { method = "GET", json = null, signal = null, idempotencyKey = null } = {}) {
   const headers = {};
+  if (idempotencyKey !== null) headers["Idempotency-Key"] = idempotencyKey;
   if (json !== null) headers["Content-Type"] = "application/json";
   if (method !== "GET" && session.csrf) headers["X-CSRF-Token"] = session.csrf;
   try {
     return await fetch(path, { method, headers, signal, body: json === null ? null : JSON.stringify(json), cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "unreachable", "The server does not answer.");
+    throw new Problem(0, "unreachable", "The server does not answer.", true);
   }
 }
 

@@ -50,3 +50,15 @@ export function mppOf(text) {
   if (number === "") return null;
   return Number(number) > 0 ? Number(number) : NaN;
 }
+
+const MPP_RANGE = [0.05, 5];
+
+/** What is wrong with what somebody typed as µm/px; empty where nothing is. An objective's power is the usual slip. */
+export function mppWrong(text) {
+  const mpp = mppOf(text);
+  if (mpp === null) return "";
+  if (Number.isNaN(mpp)) return "A number of µm/px, such as 0.25.";
+  const [least, most] = MPP_RANGE;
+  if (mpp > most) return `${mpp} µm/px is not possible; did you mean ${mpp}x (${figure(10 / mpp)})?`;
+  return mpp < least ? `${mpp} µm/px is not possible; 40x is about 0.25.` : "";
+}

@@ -17,6 +17,8 @@ export const WORDS = {
   disk_low: ["The server's disk is full", "Ask whoever runs this server to free space, then try again."],
   draining: ["The server is restarting", "Try again in a minute."],
   empty_upload: ["The file is empty", "Copy it again from the scanner and send that copy."],
+  file_unreadable: ["The file cannot be read on this computer", "Check that it is still there, then try again."],
+  folder: ["This is a folder", "Pack it as a .zip, and drop that."],
   forbidden: ["That is not allowed with this key", "Log in with a key that has the right, or ask for one."],
   idempotency_key_reused: ["The same request key was used for another slide", "Send it again with another key."],
   identity_unavailable: ["The login service does not answer", LATER],

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,15 @@ DROP = """([name, data]) => {
 
 def drop(page, name: str, data: bytes) -> None:
     page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+
+def drop_paths(page, paths: list[Path]) -> None:
+    """From the disk, as a file manager does it: folders too."""
+    box = page.locator("#drop").bounding_box()
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, "x": box["x"] + 9, "y": box["y"] + 9, "data": data})
 
 
 def open_worklist(page) -> None:

@@ -34,3 +34,35 @@ def test_an_upload_goes_on_where_it_broke(browser, hospital, slides_dir: Path) -
     assert offsets[0] == 0
     assert offsets == sorted(offsets)  # a connection that carried the page before may break before its first byte
     assert 2**20 <= offsets[-1] < len(data)
+
+
+def test_an_answer_that_is_lost_is_asked_for_again_and_makes_one_job(page, hospital, slides_dir: Path) -> None:
+    data = (slides_dir / "fix_cmu1_small_region.svs").read_bytes()
+    cut = []
+
+    def lose_two_answers(route) -> None:
+        if len(cut) == 2:
+            route.continue_()
+            return
+        cut.append(route.fetch().status)
+        page.wait_for_timeout(200)
+        route.abort()
+
+    open_worklist(page)
+    page.route("**/analyze", lose_two_answers)
+    drop(page, "asked_again.svs", data)
+    row(page, "asked_again").locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
+    assert cut == [202, 202]
+    assert len(hospital.http.get("/jobs", params={"slide_id": "asked_again"}).json()["jobs"]) == 1
+
+
+def test_a_line_that_is_cut_is_told_of(page, slides_dir: Path) -> None:
+    data = (slides_dir / "fix_cmu1_small_region.svs").read_bytes()
+    open_worklist(page)
+    page.context.set_offline(True)
+    drop(page, "cut_off.svs", data)
+    page.get_by_text("connection lost, waiting").wait_for()
+    assert "/s" not in row(page, "cut_off").inner_text()
+    page.context.set_offline(False)
+    row(page, "cut_off").locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
+    assert page.get_by_text("connection lost").count() == 0

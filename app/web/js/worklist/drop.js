@@ -2,7 +2,14 @@
 
 import { byId } from "../dom.js";
 
-/** Call `take(files)` for the files of each drop or choice. */
+/** Folders come among the files, and cannot be read as such: [files, folders]. Only while a drop is handled. */
+function sorted(transfer) {
+  const isFolder = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry()?.isDirectory ?? false);
+  const files = [...transfer.files];
+  return [files.filter((_, index) => !isFolder[index]), files.filter((_, index) => isFolder[index])];
+}
+
+/** Call `take(files, folders)` for what each drop or choice brings. */
 export function acceptDrops(take) {
   const zone = byId("drop");
   let depth = 0;
@@ -24,10 +31,10 @@ export function acceptDrops(take) {
     event.preventDefault();
     depth = 0;
     zone.classList.remove("over");
-    take([...event.dataTransfer.files]);
+    take(...sorted(event.dataTransfer));
   });
   byId("files").addEventListener("change", (event) => {
-    take([...event.target.files]);
+    take([...event.target.files], []);
     event.target.value = "";
   });
 }

@@ -1,7 +1,7 @@
 /** What was filled in for the next slides: in sight while anything is set, and for one drop only. */
 
 import { byId, complain, el } from "../dom.js";
-import { mppOf } from "../format.js";
+import { mppOf, mppWrong } from "../format.js";
 import { PRIORITIES } from "../words.js";
 
 const form = byId("fields");
@@ -46,11 +46,12 @@ export function watchFields() {
  * without its ending. Null where one of them is wrong, which is said there.
  */
 export function takeFields(files) {
-  const value = mppOf(mpp.value);
-  if (Number.isNaN(value)) {
-    complain(mpp, "A number of µm/px, such as 0.25.");
+  const wrong = mppWrong(mpp.value);
+  if (wrong) {
+    complain(mpp, wrong);
     return null;
   }
+  const value = mppOf(mpp.value);
   const known = value === null ? {} : { mpp: value };
   for (const field of [caseId, priority, stain, organ]) {
     if (field.value.trim()) known[field.name] = field.value.trim();

@@ -1,7 +1,7 @@
 /** The worklist: drop slides, watch them, open, cancel, erase. */
 
 import { showAccount } from "../account.js";
-import { ensureSession, getJson, may, request } from "../api.js";
+import { ensureSession, getJson, may, Problem, request } from "../api.js";
 import { ask, byId, el } from "../dom.js";
 import { nameOf } from "../format.js";
 import { explain, STATES } from "../words.js";
@@ -9,6 +9,7 @@ import { acceptDrops } from "./drop.js";
 import { takeFields, watchFields } from "./fields.js";
 import { follow, older } from "./live.js";
 import { jobRow, uploadRow } from "./rows.js";
+import { beyondText, countText, searchServer } from "./search.js";
 import { matches, Store } from "./store.js";
 import { Line, Upload } from "./upload.js";
 
@@ -52,10 +53,7 @@ const on = {
     store.drop(job.id);
     tell(`${nameOf(job)} erased`);
   }),
-  again: (upload) => {
-    line.add(upload);
-    draw();
-  },
+  again: (upload) => line.add(upload),
   giveUp: async (upload) => {
     store.uploads = store.uploads.filter((other) => other !== upload);
     draw();
@@ -75,20 +73,22 @@ function draw() {
 function drawNow() {
   const group = document.querySelector("input[name=state]:checked").value;
   const text = byId("search").value.trim();
-  const jobs = store.newestFirst().filter((job) => matches(job, group, text));
-  const uploads = [...store.uploads].reverse();
-  const wanted = [...uploads, ...jobs].map((thing) => {
-    const key = thing instanceof Upload ? thing : thing.id;
-    const element = thing instanceof Upload ? uploadRow(rowOf.get(key), thing, on) : jobRow(rowOf.get(key), thing, on);
+  const entries = store.entries();
+  const shown = entries.filter((entry) => matches(entry, group, text));
+  const wanted = shown.map((entry) => {
+    const key = entry instanceof Upload ? entry : entry.id;
+    const element = entry instanceof Upload ? uploadRow(rowOf.get(key), entry, on) : jobRow(rowOf.get(key), entry, on);
     rowOf.set(key, element);
     return element;
   });
   place(byId("rows"), wanted);
-  byId("count").textContent = loaded ? `${jobs.length} of ${store.jobs.size} shown` : "";
+  const isFiltered = group !== "all" || text !== "";
+  byId("count").textContent = loaded ? countText(store, shown, isFiltered) : "";
+  byId("beyond").textContent = isFiltered ? beyondText(store, text) : "";
   byId("older").hidden = store.cursor === null;
   const empty = byId("empty");
   empty.hidden = wanted.length > 0 || !loaded;
-  empty.textContent = store.jobs.size ? "No job matches the filter." : "No slides yet. Drop one above.";
+  empty.textContent = entries.length ? "Nothing matches the filter." : "No slides yet. Drop one above.";
 }
 
 /** Bring the rows into this order, moving as few as possible. */
@@ -102,12 +102,14 @@ function place(body, wanted) {
   });
 }
 
-/** Names given in full are found on the server too, however old the job is. */
-async function searchServer(text) {
-  for (const field of ["case_id", "slide_id"]) {
-    const page = await getJson(`/jobs?${new URLSearchParams({ [field]: text, limit: "50" })}`);
-    page.jobs.forEach((job) => store.put(job));
-  }
+function send(files) {
+  const fields = takeFields(files);
+  if (fields === null) return; // said at the field
+  files.forEach((file, index) => {
+    const upload = new Upload(file, fields[index], draw);
+    store.uploads.push(upload);
+    line.add(upload);
+  });
 }
 
 function listen() {
@@ -116,7 +118,8 @@ function listen() {
     draw();
     clearTimeout(timer);
     const text = event.target.value.trim();
-    if (text) timer = setTimeout(() => searchServer(text).catch(() => tell("The search did not reach the server")), SEARCH_AFTER_MS);
+    const isWanted = () => text === event.target.value.trim();
+    if (text) timer = setTimeout(() => searchServer(store, text, isWanted).catch(() => tell("The search did not reach the server")), SEARCH_AFTER_MS);
   });
   byId("states").addEventListener("change", draw);
   byId("older").addEventListener("click", () => older(store).catch(() => tell("Older jobs could not be loaded")));
@@ -133,15 +136,13 @@ function listen() {
 
 listen();
 watchFields();
-acceptDrops((files) => {
-  const fields = takeFields(files);
-  if (fields === null) return; // said at the field
-  files.forEach((file, index) => {
-    const upload = new Upload(file, fields[index], draw);
-    store.uploads.push(upload);
-    line.add(upload);
-  });
-  draw();
+acceptDrops((files, folders) => {
+  for (const folder of folders) {
+    const refused = new Upload(folder, {}, draw);
+    store.uploads.push(refused);
+    refused.fail(new Problem(0, "folder", "", false));
+  }
+  if (files.length > 0) send(files);
 });
 await ensureSession();
 showAccount();

@@ -2,7 +2,7 @@
 
 import { may } from "../api.js";
 import { complain, el } from "../dom.js";
-import { ago, bytes, duration, mppOf, nameOf, plural, timeLeft } from "../format.js";
+import { ago, bytes, duration, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
 import { explain, PRIORITIES, STAGES, STATES } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
@@ -51,25 +51,31 @@ function jobStory(job) {
 }
 
 function uploadStory(upload, again) {
-  const label = `Upload of ${upload.name}`;
+  const label = `Upload of ${upload.file.name}`;
   if (upload.state === "waiting") return ["waits for the uploads before it", bar(0, label)];
   if (upload.state === "submitting") return ["checking the file", bar(1, label)];
   if (upload.problem) return [...trouble(upload.problem.code, upload.problem.message), MENDED_BY_MPP.has(upload.problem.code) ? mend(upload, again) : null];
   const { size } = upload.file;
+  if (upload.state === "lost") return [`connection lost, waiting · ${bytes(upload.sent)} of ${bytes(size)} sent`, bar(size ? upload.sent / size : 0, label)];
   const left = upload.speed > 0 ? ` · ${bytes(upload.speed)}/s · ${timeLeft((size - upload.sent) / upload.speed)}` : "";
   return [`${bytes(upload.sent)} of ${bytes(size)}${left}`, bar(size ? upload.sent / size : 0, label)];
 }
 
-/** Where the file lacks its resolution, it is asked for on the spot. */
+/** Where the file lacks its resolution, it is asked for on the spot; who knows the objective alone fills it in by that. */
 function mend(upload, again) {
-  const value = el("input", { inputmode: "decimal", required: true, "aria-label": `Resolution of ${upload.name} in µm/px`, placeholder: "µm/px" });
+  const value = el("input", { inputmode: "decimal", required: true, "aria-label": `Resolution of ${upload.file.name} in µm/px`, placeholder: "µm/px" });
+  const fill = (mpp) => () => {
+    value.value = mpp;
+    value.setCustomValidity("");
+  };
   return el("form", { class: "mend", onsubmit: (event) => {
     event.preventDefault();
-    const mpp = mppOf(value.value);
-    if (!(mpp > 0)) return complain(value, "A number of µm/px, such as 0.25.");
-    upload.fields.mpp = mpp;
+    const wrong = mppWrong(value.value);
+    if (wrong) return complain(value, wrong);
+    upload.fields.mpp = mppOf(value.value);
     return again(upload);
-  } }, value, el("button", {}, "Analyse"));
+  } }, value, el("button", {}, "Analyse"),
+  el("button", { type: "button", onclick: fill("0.5") }, "20x = 0.5"), el("button", { type: "button", onclick: fill("0.25") }, "40x = 0.25"));
 }
 
 function row(key) {
@@ -108,16 +114,17 @@ export function jobRow(element, job, on) {
 export function uploadRow(element, upload, on) {
   const found = element ?? row("");
   const { case_id: caseId, priority } = upload.fields;
-  set(found, 0, upload.name, () => [
-    el("span", { title: upload.file.name }, upload.name),
+  const { name } = upload.file;
+  set(found, 0, name, () => [
+    el("span", { title: name }, name),
     el("span", { class: "soft" }, [...(caseId ? [`case ${caseId}`] : []), bytes(upload.file.size)].join(" · "))]);
-  const state = upload.problem ? "failed" : "uploading";
+  const state = upload.badge;
   set(found, 1, state, () => [badge(state)]);
   set(found, 2, `${upload.state}${upload.sent}${upload.problem?.code}`, () => uploadStory(upload, on.again));
-  set(found, 3, priority, () => [urgency(priority)]);
+  set(found, 3, priority ?? "", () => (priority ? [urgency(priority)] : []));
   set(found, 4, "", () => []);
-  set(found, 5, state, () => [
-    upload.problem && !MENDED_BY_MPP.has(upload.problem.code) ? el("button", { onclick: () => on.again(upload), "aria-label": `Try ${upload.name} again` }, "Try again") : null,
-    el("button", { onclick: () => on.giveUp(upload), "aria-label": `${upload.problem ? "Dismiss" : "Stop"} ${upload.name}` }, upload.problem ? "Dismiss" : "Stop")]);
+  set(found, 5, `${state}${upload.problem?.code}`, () => [
+    upload.problem && upload.mayTryAgain ? el("button", { onclick: () => on.again(upload), "aria-label": `Try ${name} again` }, "Try again") : null,
+    el("button", { onclick: () => on.giveUp(upload), "aria-label": `${upload.problem ? "Dismiss" : "Stop"} ${name}` }, upload.problem ? "Dismiss" : "Stop")]);
   return found;
 }

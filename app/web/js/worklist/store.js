@@ -1,5 +1,7 @@
 /** What the worklist knows: jobs by id, and uploads that are not jobs yet. Rows are drawn from here alone. */
 
+import { Upload } from "./upload.js";
+
 export class Store {
   constructor(changed) {
     this.jobs = new Map();
@@ -21,21 +23,30 @@ export class Store {
     this.changed(null, null);
   }
 
-  /** Newest first: ids begin with the time. */
-  newestFirst() {
-    return [...this.jobs.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+  /** Uploads, then jobs; newest first: ids begin with the time. */
+  entries() {
+    const jobs = [...this.jobs.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+    return [...[...this.uploads].reverse(), ...jobs];
+  }
+
+  /** Of how many jobs all newer ones are here too. */
+  newestCount() {
+    return [...this.jobs.keys()].filter((id) => this.cursor === null || id >= this.cursor).length;
   }
 }
 
 const GROUPS = {
   all: () => true,
-  active: (job) => job.state === "queued" || job.state === "running",
-  succeeded: (job) => job.state === "succeeded",
-  trouble: (job) => job.state === "failed" || job.state === "cancelled",
+  active: (state) => ["uploading", "queued", "running"].includes(state),
+  succeeded: (state) => state === "succeeded",
+  trouble: (state) => state === "failed" || state === "cancelled",
 };
 
-/** Whether a job is shown: its state is of the group, and every word of the text is in its names. */
-export function matches(job, group, text) {
-  const names = [job.slide_id, job.case_id, job.id, job.model].join(" ").toLowerCase();
-  return GROUPS[group](job) && text.toLowerCase().split(/\s+/).every((word) => names.includes(word));
+/** Whether an entry is shown: its state is of the group, and every word of the text is in its names. */
+export function matches(entry, group, text) {
+  const [state, ...names] = entry instanceof Upload
+    ? [entry.badge, entry.file.name, entry.fields.case_id]
+    : [entry.state, entry.slide_id, entry.case_id, entry.id, entry.model];
+  const all = names.join(" ").toLowerCase();
+  return GROUPS[group](state) && text.toLowerCase().split(/\s+/).every((word) => all.includes(word));
 }

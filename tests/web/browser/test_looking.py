@@ -25,7 +25,9 @@ def test_it_always_says_that_it_is_no_diagnosis(page, finished: str, size: tuple
 def test_tiles_that_cannot_be_read_are_told_of_where_they_are_missing(page, finished: str) -> None:
     open_slide(page, finished)
     whole = max(int(level) for level in TILE.findall(" ".join(requests(page))))
-    page.route(TILE, lambda route: route.abort() if int(TILE.search(route.request.url)[1]) > whole else route.continue_())
+    page.route(
+        TILE, lambda route: route.abort() if int(TILE.search(route.request.url)[1]) > whole else route.continue_()
+    )
     assert page.locator("#unread").inner_text() == ""
     page.keyboard.press("1")
     until(lambda: page.locator("#unread").inner_text() == UNREAD, 20)

@@ -1,0 +1,37 @@
+/** What a filter finds: among the jobs that the page holds, and on the server by names given in full. */
+
+import { getJson } from "../api.js";
+
+const FIELDS = ["case_id", "slide_id"];
+
+/**
+ * Put the jobs of the case or slide `text` into the store, however old they are: as typed, and in capitals, as accession
+ * numbers are written. The server looks through so many jobs at a time: on it goes while nothing is found.
+ */
+export async function searchServer(store, text, isWanted) {
+  const names = [...new Set([text, text.toUpperCase()])];
+  for (const [field, name] of FIELDS.flatMap((field) => names.map((name) => [field, name]))) {
+    const query = new URLSearchParams({ [field]: name, limit: "50" });
+    let page = null;
+    do {
+      page = await getJson(`/jobs?${query}`);
+      page.jobs.forEach((job) => store.put(job));
+      query.set("cursor", page.next_cursor);
+    } while (isWanted() && page.jobs.length === 0 && page.next_cursor !== null);
+  }
+}
+
+/** How many are shown, and of how many: never as if the newest jobs were all. */
+export function countText(store, shown, isFiltered) {
+  if (store.cursor === null) return `${shown.length} of ${store.entries().length} shown`;
+  const newest = `the newest ${store.newestCount()}`;
+  if (!isFiltered) return `${newest} shown`;
+  const isOlderFound = shown.some((entry) => store.jobs.has(entry.id) && entry.id < store.cursor);
+  return isOlderFound ? `${shown.length} found` : `${shown.length} found among ${newest}`;
+}
+
+/** What was not looked at; nothing where all was. */
+export function beyondText(store, text) {
+  if (store.cursor === null) return "";
+  return `Only the newest ${store.newestCount()} were searched${text ? "; give the whole case number to look further" : ""}.`;
+}

@@ -1,0 +1,46 @@
+"""Filtering the list: what was not looked at is said, and a case number given in full is found however old the job is."""
+
+import re
+
+import pytest
+
+from tests.service import until
+from tests.web.browser.acts import open_worklist, row
+
+
+@pytest.fixture
+def of_one_job(page, finished: str, hospital, slides_dir):
+    """The worklist with a page of a single job, and an older one that is not on it."""
+    body = {"source": {"type": "path", "path": str(slides_dir / "fix_cmu1_small_region.svs")}, "slide_id": "newest"}
+    newest = hospital.http.post("/analyze", json=body).json()["id"]
+    hospital.wait(newest)
+    page.route(re.compile("limit=100"), lambda r: r.continue_(url=r.request.url.replace("limit=100", "limit=1")))
+    open_worklist(page)
+    yield page
+    hospital.http.delete(f"/jobs/{newest}")
+
+
+def test_a_filter_says_how_far_it_looked(of_one_job) -> None:
+    page = of_one_job
+    assert page.locator("#count").inner_text() == "the newest 1 shown"
+    page.locator("#search").fill("S26-")
+    until(lambda: page.locator("#count").inner_text() == "0 found among the newest 1")
+    assert page.locator("#beyond").inner_text() == (
+        "Only the newest 1 were searched; give the whole case number to look further."
+    )
+    assert page.get_by_text("Nothing matches the filter.").is_visible()
+
+
+def test_a_whole_case_number_is_found_in_small_letters_and_with_blanks(of_one_job) -> None:
+    page = of_one_job
+    assert row(page, "lung").count() == 0
+    page.locator("#search").fill(" s26-1 ")
+    row(page, "lung").wait_for()
+    until(lambda: page.locator("#count").inner_text() == "1 found")
+
+
+def test_a_list_that_is_complete_counts_what_there_is(page, finished: str) -> None:
+    open_worklist(page)
+    page.locator("#search").fill("s26-1")
+    until(lambda: re.fullmatch(r"1 of \d+ shown", page.locator("#count").inner_text()) is not None)
+    assert page.locator("#beyond").inner_text() == ""
