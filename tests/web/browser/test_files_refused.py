@@ -1,4 +1,4 @@
-"""Files that are no slides: told of at once, listed, counted and found like any other, and tried again where it helps."""
+"""Files that are no slides: told of at once, listed, counted and found like others, tried again where it helps."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Filtering the list: what was not looked at is said, and a case number given in full is found however old the job is."""
+"""Filtering the list: what was not looked at is said; a whole case number is found however old the job is."""
 
 import re
 

@@ -93,6 +93,7 @@ async function main() {
   }
 }
 
+dispatchEvent(new Event("started")); // for watch.js
 try {
   await main();
 } catch (problem) {

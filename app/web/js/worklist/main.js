@@ -134,6 +134,7 @@ function listen() {
   setInterval(draw, CLOCK_MS);
 }
 
+dispatchEvent(new Event("started")); // for watch.js
 listen();
 watchFields();
 acceptDrops((files, folders) => {
