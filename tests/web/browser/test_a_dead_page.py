@@ -30,7 +30,11 @@ def test_a_slide_page_without_its_viewer_says_so(page) -> None:
 def test_scripts_that_are_late_are_told_of_until_they_come(page) -> None:
     page.clock.install()
     held = []
-    page.route("**/static/js/format.js", lambda route: held.append(route))
+
+    def hold(route) -> None:
+        held.append(route)
+
+    page.route("**/static/js/format.js", hold)
     page.goto("/", wait_until="commit")
     page.locator("#drop").wait_for()
     page.clock.run_for(9_000)
