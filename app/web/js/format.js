@@ -23,14 +23,14 @@ export function bytes(count) {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** 2026-11-27 07:55, as the report has it, in the time of whoever looks. (Swedish writes ISO 8601.) */
+export const moment = (time) => time.toLocaleString("sv", { dateStyle: "short", timeStyle: "short" });
+
 /** Just now, 5 min ago, else the day and the time. */
 export function ago(then, now = new Date()) {
   const seconds = (now - then) / 1000;
   if (seconds < 60) return "just now";
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  const time = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  if (then.toDateString() === now.toDateString()) return time;
-  return `${then.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" })} ${time}`;
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min ago` : moment(then);
 }
 
 /** Three significant figures, without an exponent where it can be helped. */
@@ -40,6 +40,9 @@ export function figure(value) {
 }
 
 export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+
+/** Underscores are for programs. */
+export const words = (name) => name.replaceAll("_", " ");
 
 /** The slide's own name where it has one, else the end of the job's id (its beginning is the time). */
 export const nameOf = (job) => job.slide_id ?? `Job …${job.id.slice(-8)}`;

@@ -48,3 +48,24 @@ def test_the_reference_is_as_accessible_as_swagger_ui_can_be(page) -> None:
     page.goto("/docs")
     page.get_by_text("The slide as a Deep Zoom image").wait_for()
     assert [finding for finding in serious(page) if not finding.startswith("nested-interactive: ")] == []
+
+
+def test_buttons_beside_each_other_have_one_height(page, finished: str) -> None:
+    open_worklist(page)
+    pair = [page.get_by_role(role, name=f"{name} lung") for role, name in (("link", "View"), ("button", "Erase"))]
+    assert len({round(button.bounding_box()["height"]) for button in pair}) == 1
+    page.set_viewport_size({"width": 700, "height": 700})
+    assert not page.evaluate(TOO_WIDE)
+    heights = page.locator("#states span").evaluate_all("all => all.map((one) => one.getBoundingClientRect().height)")
+    assert len(heights) == 4
+    assert len(set(heights)) == 1
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (1280, 720), (3840, 2160)])
+def test_all_top_tiles_are_in_sight_and_grow_with_the_screen(page, finished: str, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_slide(page, finished)
+    assert page.locator("#tiles button").count() == 10
+    assert page.locator("#tiles").evaluate("strip => strip.scrollWidth <= strip.clientWidth")
+    assert page.locator("#tiles img").first.bounding_box()["width"] > size[1] * 0.08
+    assert page.locator("#tiles span").evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")

@@ -1,5 +1,6 @@
 """What a person does in the browser, on the real service with real slides."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,12 @@ import pytest
 
 from tests.service import ROOT, until
 from tests.web.browser.acts import SECONDS, block_means, drop, open_slide, open_worklist, picture, row
+
+FITS = """(select, text) => {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = getComputedStyle(select).font;
+  return pen.measureText(text).width < select.clientWidth - 40;
+}"""
 
 
 def test_a_slide_is_dropped_watched_and_opened(page, slides_dir: Path) -> None:
@@ -38,13 +45,17 @@ def test_a_broken_file_is_explained(page, slides_dir: Path) -> None:
 def test_a_job_is_cancelled_and_erased(page, hospital, slides_dir: Path) -> None:
     path = str(slides_dir / "dev_pdac_adrenal_he_20x_jp2k.svs")
     for name in ("first", "unwanted"):
-        hospital.http.post("/analyze", json={"source": {"type": "path", "path": path}, "slide_id": name})
+        hospital.http.post(
+            "/analyze", json={"source": {"type": "path", "path": path}, "slide_id": name, "case_id": "S26-2"}
+        )
     open_worklist(page)
     row(page, "unwanted").get_by_role("button", name="Cancel unwanted").click()
     row(page, "unwanted").locator(".state.cancelled").wait_for()
     row(page, "unwanted").get_by_role("button", name="Erase unwanted").click()
+    assert re.search(r"Case S26-2, received \d{4}-\d\d-\d\d \d\d:\d\d\.", page.get_by_role("dialog").inner_text())
     page.get_by_role("button", name="Erase", exact=True).click()
     row(page, "unwanted").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.closest('tr').innerText").startswith("first")
     row(page, "first").get_by_role("button", name="Cancel first").click()
     row(page, "first").locator(".state.cancelled").wait_for()
     states = {job["slide_id"]: job["state"] for job in hospital.http.get("/jobs").json()["jobs"]}
@@ -107,6 +118,21 @@ def test_each_class_has_a_map_of_its_own(page, finished: str) -> None:
         assert np.mean(np.abs(now - shown).sum(axis=2) > 30) > 0.02, name
         assert page.locator(".legend + .small").inner_text() != explained
         shown, explained = now, page.locator(".legend + .small").inner_text()
+
+
+def test_the_panel_speaks_as_people_do(page, finished: str) -> None:
+    open_slide(page, finished)
+    panel, chooser = page.locator("#panel"), page.locator("#map-which")
+    assert "not malignant" in panel.inner_text()
+    for name in chooser.locator("option").all_inner_texts():
+        page.select_option("#map-which", label=name)
+        assert "_" not in panel.inner_text()
+        assert chooser.evaluate(FITS, name), name
+    assert re.search(r"Focus was judged on \d+ of \d+ tiles", panel.inner_text())
+    assert re.search(r"Finished\s+\d{4}-\d\d-\d\d \d\d:\d\d", panel.inner_text())
+    assert "Student" not in panel.inner_text()
+    page.get_by_text("Technical details").click()
+    assert "Student" in panel.inner_text()
 
 
 def test_a_top_tile_is_flown_to(page, finished: str) -> None:

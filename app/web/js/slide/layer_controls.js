@@ -1,7 +1,7 @@
 /** Which layers lie over the slide and how: one coloured map at a time, tissue and quality beside it. */
 
 import { el } from "../dom.js";
-import { figure } from "../format.js";
+import { figure, words } from "../format.js";
 import { kept, keep } from "./choices.js";
 
 const START = { shown: true, opacity: 50, scale: "percentile", palette: null };
@@ -47,7 +47,7 @@ export class LayerControls {
   mapControls() {
     this.shown = el("input", { type: "checkbox", id: "map-shown", onchange: () => this.set({ shown: this.shown.checked }) });
     this.which = el("select", { id: "map-which", onchange: () => this.set({ map: this.which.value }) },
-      ...this.maps.map((layer) => el("option", { value: layer.id }, layer.title)));
+      ...this.maps.map((layer) => el("option", { value: layer.id }, words(layer.title))));
     this.opacity = el("input", { type: "range", id: "map-opacity", min: 5, max: 100, step: 5, oninput: () => this.set({ opacity: Number(this.opacity.value) }) });
     this.scale = el("select", { id: "map-scale", onchange: () => this.set({ scale: this.scale.value }) },
       el("option", { value: "percentile" }, "rank within the slide"), el("option", { value: "raw" }, "raw value"));
@@ -60,7 +60,7 @@ export class LayerControls {
     return [
       el("label", { class: "toggle" }, this.shown, "Map over the slide ", el("kbd", {}, "o")),
       el("div", { class: "controls" },
-        ...(this.maps.length > 1 ? line("map-which", "Map", this.which) : []),
+        ...(this.maps.length > 1 ? [el("label", { class: "sr", for: "map-which" }, "Map"), this.which] : []),
         ...line("map-opacity", "Opacity", this.opacity), ...line("map-scale", "Values", this.scale), ...line("map-palette", "Colours", this.colours)),
       el("div", { class: "legend" }, this.ramp, this.low, this.high), this.note];
   }
@@ -69,11 +69,11 @@ export class LayerControls {
     const box = el("input", { type: "checkbox", "data-layer": layer.id, onchange: () => this.toggleArea(layer.id) });
     const key = layer.kind === "tissue" ? "t" : "q";
     return el("div", {},
-      el("label", { class: "toggle" }, box, `${layer.title} `, el("kbd", {}, key)),
+      el("label", { class: "toggle" }, box, `${words(layer.title)} `, el("kbd", {}, key)),
       el("div", { class: "entries" }, ...layer.legend.entries.map((entry) => {
         const swatch = el("i");
         swatch.style.background = entry.colour;
-        return el("span", { title: layer.note }, swatch, entry.label);
+        return el("span", { title: layer.note }, swatch, words(entry.label));
       })));
   }
 
@@ -164,6 +164,6 @@ export class LayerControls {
     const raw = this.choice.scale === "raw";
     this.low.textContent = raw ? figure(legend.raw_low) : "least";
     this.high.textContent = raw ? figure(legend.raw_high) : "most of this slide's tiles";
-    this.note.textContent = note;
+    this.note.textContent = words(note);
   }
 }

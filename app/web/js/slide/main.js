@@ -64,7 +64,7 @@ async function showResult(job, view) {
   const controls = new LayerControls(view, layers);
   const strip = new TileStrip(view, result, `/jobs/${id}/top_tiles`);
   view.setScale(result.slide.mpp_x);
-  panel.replaceChildren(...answers(result), quality(result), controls.element, files(job), provenance(job, result));
+  panel.replaceChildren(...answers(result), quality(result, layers), controls.element, files(job), provenance(job, result));
   listenToKeys(view, controls, strip);
 }
 

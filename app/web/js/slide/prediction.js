@@ -1,11 +1,9 @@
 /** What the model said, and what that is worth. The server's own sentences: nothing is rounded up into a diagnosis. */
 
 import { el } from "../dom.js";
+import { words } from "../format.js";
 
 const percent = (value) => `${(value * 100).toFixed(1)} %`;
-
-/** Underscores are for programs. */
-const words = (name) => name.replaceAll("_", " ");
 
 function score(prediction, label) {
   const value = prediction.probabilities[label];
@@ -37,14 +35,16 @@ export function answers(result) {
   return [el("section", { "aria-labelledby": "answers-title" }, el("h2", { id: "answers-title" }, "Prediction"), ...result.predictions.map(answer))];
 }
 
-/** Warnings of slide and prediction; that there are none is said too. */
-export function quality(result) {
+/** Warnings of slide and prediction; that there are none is said too. Of how many tiles focus speaks, its layer says. */
+export function quality(result, layers) {
   const warnings = [...new Set([...result.qc.warnings, ...result.warnings])];
   const sentence = (warning) => warning.replace(/^[a-z_0-9]+: /, "").replace(/^./u, (letter) => letter.toUpperCase());
   const { pen_fraction: pen, out_of_focus_fraction: blur, dark_fraction: dark } = result.qc;
-  const figures = [`ink ${percent(pen)}`, `dark ${percent(dark)}`, blur === null ? "focus not judged" : `out of focus ${percent(blur)}`];
+  const figures = [`ink ${percent(pen)}`, `dark ${percent(dark)}`, blur === null ? "focus not judged" : `out of focus ${percent(blur)} of what was looked at`];
+  const looked = layers.find((layer) => layer.kind === "qc");
   return el("section", { "aria-labelledby": "quality-title" },
     el("h2", { id: "quality-title" }, "Quality"),
     warnings.length ? el("ul", { class: "caution" }, ...warnings.map((warning) => el("li", {}, sentence(warning)))) : el("p", {}, "No warnings."),
-    el("p", { class: "small" }, figures.join(" · ")));
+    el("p", { class: "small" }, figures.join(" · ")),
+    looked ? el("p", { class: "small" }, looked.note) : null);
 }

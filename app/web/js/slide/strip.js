@@ -1,6 +1,7 @@
 /** The tiles with the highest attention, as the model saw them, loaded after the slide; each flies the slide there. */
 
 import { byId, el } from "../dom.js";
+import { words } from "../format.js";
 
 export class TileStrip {
   /** `address`: where the tiles' pictures lie. */
@@ -18,7 +19,7 @@ export class TileStrip {
     this.view.seen.then(() => {
       picture.src = `${address}/${tile.rank}.jpg?task=${encodeURIComponent(tile.task)}`;
     });
-    const what = [several ? tile.task : null, tile.label].filter(Boolean).join(", ");
+    const what = [several ? tile.task : null, tile.label].filter(Boolean).map(words).join(", ");
     const share = `${(tile.attention * 100).toFixed(1)} %`;
     return el("button", {
       "aria-pressed": "false",

@@ -3,7 +3,7 @@
 import { showAccount } from "../account.js";
 import { ensureSession, getJson, may, Problem, request } from "../api.js";
 import { ask, byId, el } from "../dom.js";
-import { nameOf } from "../format.js";
+import { moment, nameOf } from "../format.js";
 import { explain, STATES } from "../words.js";
 import { acceptDrops } from "./drop.js";
 import { takeFields, watchFields } from "./fields.js";
@@ -47,9 +47,12 @@ async function deed(job, doIt) {
 const on = {
   cancel: (job) => deed(job, async () => store.put(await getJson(job.links.self, { method: "DELETE" }))),
   erase: (job) => deed(job, async () => {
-    const sure = await ask(`Erase ${nameOf(job)}?`, "Its upload and its results are deleted for good. A slide that the server read from a folder of yours stays there.", "Erase");
-    if (!sure) return;
+    const of = `${job.case_id ? `Case ${job.case_id}` : "No case"}, received ${moment(new Date(job.created_at))}.`;
+    const what = "Its upload and its results are deleted for good. A slide that the server read from a folder of yours stays there.";
+    if (!(await ask(`Erase ${nameOf(job)}?`, `${of} ${what}`, "Erase"))) return;
     await request(job.links.self, { method: "DELETE" });
+    const row = rowOf.get(job.id);
+    (row.nextElementSibling ?? row.previousElementSibling)?.querySelector("a, button")?.focus();
     store.drop(job.id);
     tell(`${nameOf(job)} erased`);
   }),

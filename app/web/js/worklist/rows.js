@@ -2,7 +2,7 @@
 
 import { may } from "../api.js";
 import { complain, el } from "../dom.js";
-import { ago, bytes, duration, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
+import { ago, bytes, duration, moment, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
 import { explain, PRIORITIES, STAGES, STATES } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
@@ -103,7 +103,7 @@ export function jobRow(element, job, on) {
   set(found, 2, JSON.stringify([job.state, job.progress, job.attempt, job.error]), () => jobStory(job));
   set(found, 3, job.priority, () => [urgency(job.priority)]);
   const received = new Date(job.created_at);
-  set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: received.toLocaleString() }, ago(received))]);
+  set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: moment(received) }, ago(received))]);
   const over = job.finished_at !== null;
   set(found, 5, `${over}${job.state}${may("analyze")}`, () => [
     job.state === "succeeded" ? el("a", { class: "button", href: view, "aria-label": `View ${name}` }, "View") : null,
