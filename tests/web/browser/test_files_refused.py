@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.web.browser.acts import SECONDS, drop, drop_paths, open_worklist, row
+from tests.web.browser.acts import SECONDS, drop, drop_paths, open_worklist, row, serious
 
 
 def test_a_folder_is_told_of_at_once(page, slides_dir: Path, tmp_path: Path) -> None:
@@ -64,6 +64,7 @@ def test_an_objectives_power_is_no_resolution(page, slides_dir: Path) -> None:
     lacking = row(page, "no_mpp.tif")
     value = lacking.get_by_label("Resolution of no_mpp.tif")
     value.wait_for(timeout=30 * SECONDS)
+    assert serious(page) == []
     value.fill("40")
     lacking.get_by_role("button", name="Analyse").click()
     wrong = value.evaluate("input => input.validationMessage")

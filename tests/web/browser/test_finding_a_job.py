@@ -39,6 +39,20 @@ def test_a_whole_case_number_is_found_in_small_letters_and_with_blanks(of_one_jo
     until(lambda: page.locator("#count").inner_text() == "1 found")
 
 
+def test_the_search_goes_on_where_the_server_looked_through_a_part(of_one_job, hospital) -> None:
+    page, parts = of_one_job, []
+    newest = hospital.http.get("/jobs", params={"limit": 1}).json()["jobs"][0]["id"]
+
+    def first_part(route) -> None:
+        parts.append(route.request.url)
+        route.fulfill(json={"jobs": [], "next_cursor": newest})
+
+    page.route(lambda url: "slide_id=lung" in url and "cursor" not in url, first_part)
+    page.locator("#search").fill("lung")
+    row(page, "lung").wait_for()
+    assert len(parts) == 1
+
+
 def test_a_list_that_is_complete_counts_what_there_is(page, finished: str) -> None:
     open_worklist(page)
     page.locator("#search").fill("s26-1")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.web.browser.acts import SECONDS, drop, open_worklist, row
+from tests.web.browser.acts import SECONDS, drop, open_worklist, row, serious
 
 SUMMARY = "Case, priority and more"
 
@@ -33,6 +33,7 @@ def test_what_is_filled_in_is_cleared_at_once(page) -> None:
     open_worklist(page)
     page.get_by_text(SUMMARY).click()
     page.get_by_role("textbox", name="Organ").fill("lung")
+    assert serious(page) == []
     page.get_by_role("button", name="✕ clear").click()
     assert not page.locator("#next").is_visible()
     assert page.get_by_role("textbox", name="Organ").input_value() == ""
