@@ -2,6 +2,7 @@
 
 import re
 
+from app.warning import WARNING_CODES
 from tests.service import ROOT
 
 
@@ -11,3 +12,11 @@ def test_every_code_of_the_reference_has_words() -> None:
     known = set(re.findall(r'^  (\w+): \["[^"]+", (?:"[^"]+"|[A-Z]+)\],$', words, re.MULTILINE))
     assert len(documented) > 40
     assert documented - known == set()
+
+
+def test_warnings_of_finished_slides_have_a_word_but_those_that_most_slides_have() -> None:
+    words = (ROOT / "app" / "web" / "js" / "words.js").read_text()
+    listed = re.search(r"export const WARNINGS = \{(.*?)\};", words, re.DOTALL)
+    assert listed is not None
+    known = set(re.findall(r'^  (\w+): "[^"]+",$', listed[1], re.MULTILINE))
+    assert known == set(WARNING_CODES) - {"bag_size_out_of_range", "dicom_colours_corrected"}

@@ -77,6 +77,18 @@ export function explain(code) {
   return { title, next };
 }
 
+/** What a person should see of a finished slide before opening it, by the warning's code. */
+export const WARNINGS = {
+  dark_area: "dark areas",
+  mpp_differs: "resolution differs",
+  organ_out_of_domain: "other organ",
+  out_of_focus: "out of focus",
+  pen_ink: "ink",
+  stain_not_he: "not H&E",
+  stain_out_of_domain: "other stain",
+  tiles_below_tissue_min: "little tissue",
+};
+
 /** What a worker is doing, by the stage it reports. */
 export const STAGES = {
   fetch: "fetching the slide",

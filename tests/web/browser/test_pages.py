@@ -33,6 +33,16 @@ def test_a_slide_is_dropped_watched_and_opened(page, slides_dir: Path) -> None:
     assert "Intended use:" in page.locator("#panel").inner_text()
 
 
+def test_a_slide_of_another_stain_is_marked_in_the_list_and_its_score_does_not_count(page, slides_dir: Path) -> None:
+    open_worklist(page)
+    drop(page, "ihc.svs", (slides_dir / "dev_ck7p40_ihc_20x.svs").read_bytes())
+    row(page, "ihc").locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
+    assert "not H&E" in row(page, "ihc").inner_text()
+    row(page, "ihc").get_by_role("link", name="View ihc").click()
+    page.locator(".answer.void").wait_for()
+    assert "the score does not count" in page.locator("#panel").inner_text()
+
+
 def test_a_broken_file_is_explained(page, slides_dir: Path) -> None:
     open_worklist(page)
     drop(page, "broken.svs", (slides_dir / "fix_cmu1_small_region.svs").read_bytes()[:3000])
@@ -128,7 +138,7 @@ def test_the_panel_speaks_as_people_do(page, finished: str) -> None:
         page.select_option("#map-which", label=name)
         assert "_" not in panel.inner_text()
         assert chooser.evaluate(FITS, name), name
-    assert re.search(r"Focus was judged on \d+ of \d+ tiles", panel.inner_text())
+    assert re.search(r"Focus was examined on \d+ of \d+ tiles", panel.inner_text())
     assert re.search(r"Finished\s+\d{4}-\d\d-\d\d \d\d:\d\d", panel.inner_text())
     assert "Student" not in panel.inner_text()
     page.get_by_text("Technical details").click()

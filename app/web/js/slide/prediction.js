@@ -13,6 +13,11 @@ function score(prediction, label) {
     el("meter", { min: 0, max: 1, value, "aria-label": `${words(label)}: ${text}` }));
 }
 
+/** Whether the score says anything: not of another stain or organ; of more or less tissue, less surely. */
+function counts({ in_domain: isInside, outside = [] }) {
+  return isInside || (outside.length > 0 && outside.every((code) => code === "bag_size_out_of_range"));
+}
+
 function worth(prediction) {
   if (!prediction.trained) return "untrained · no meaning";
   if (!prediction.validated) return "research use · not validated";
@@ -21,9 +26,10 @@ function worth(prediction) {
 
 function answer(prediction) {
   const kind = prediction.kind === "probability" ? "calibrated probability" : "score, uncalibrated: not a probability";
-  return el("div", { class: "answer", "data-task": prediction.task },
+  return el("div", { class: counts(prediction) ? "answer" : "answer void", "data-task": prediction.task },
     el("h3", {}, words(prediction.task)),
     el("p", {}, el("span", { class: "chip warn" }, worth(prediction))),
+    counts(prediction) ? null : el("p", { class: "wrong" }, "Outside the model's domain: the score does not count."),
     ...prediction.labels.map((label) => score(prediction, label)),
     el("p", { class: "small" }, kind),
     el("p", { class: "caution" }, prediction.statement),

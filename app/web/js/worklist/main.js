@@ -45,7 +45,7 @@ async function deed(job, doIt) {
 }
 
 const on = {
-  cancel: (job) => deed(job, async () => store.put(await getJson(job.links.self, { method: "DELETE" }))),
+  cancel: (job) => deed(job, async () => store.put(await getJson(`${job.links.self}/cancel`, { method: "POST" }))),
   erase: (job) => deed(job, async () => {
     const of = `${job.case_id ? `Case ${job.case_id}` : "No case"}, received ${moment(new Date(job.created_at))}.`;
     const what = "Its upload and its results are deleted for good. A slide that the server read from a folder of yours stays there.";

@@ -3,7 +3,7 @@
 import { may } from "../api.js";
 import { complain, el } from "../dom.js";
 import { ago, bytes, duration, moment, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
-import { explain, PRIORITIES, STAGES, STATES } from "../words.js";
+import { explain, PRIORITIES, STAGES, STATES, WARNINGS } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
 const MENDED_BY_MPP = new Set(["mpp_missing", "mpp_implausible"]);
@@ -45,7 +45,8 @@ function jobStory(job) {
   if (job.state === "running") return [doing(job), bar(job.progress?.fraction ?? 0, `Progress of ${nameOf(job)}`)];
   if (job.state === "succeeded") {
     const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
-    return [`result ready · took ${duration(took)}`];
+    const warned = job.warnings.filter((code) => code in WARNINGS);
+    return [`result ready · took ${duration(took)}`, ...warned.flatMap((code) => [" ", el("span", { class: "chip warn" }, WARNINGS[code])])];
   }
   return trouble(job.error?.code ?? "cancelled", job.error?.message ?? "");
 }
