@@ -24,6 +24,7 @@ def test_a_slide_page_without_its_viewer_says_so(page) -> None:
     page.route("**/openseadragon.min.js", lambda route: route.abort())
     page.goto("/jobs/none/view")
     page.get_by_text(DEAD).wait_for()
+    assert page.get_by_role("link", name="Reload it").is_visible()
     page.complaints.clear()
 
 

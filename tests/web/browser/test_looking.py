@@ -42,6 +42,7 @@ def test_a_tile_that_comes_after_all_takes_the_notice_away(page, finished: str) 
     until(lambda: page.locator("#unread").inner_text() == UNREAD, 20)
     page.unroute(TILE)
     until(lambda: page.locator("#unread").inner_text() == "", 20)
+    assert "µm/px" in page.locator("#magnification").inner_text()
 
 
 def test_it_says_where_the_scan_has_no_more_to_show(page, finished: str) -> None:
