@@ -1,5 +1,6 @@
 """A case is in one fold with all its slides; the committed folds of the atlas are what the command gives."""
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -115,3 +116,15 @@ def test_a_row_without_slide_or_case_is_refused(line: str, why: str, tmp_path: P
     (tmp_path / "labels.csv").write_text(f"slide,case,site,t\na,c,s,x\n{line}\n")
     with pytest.raises(ValueError, match=why):
         read_cohort(tmp_path / "labels.csv", "t", ["x"])
+
+
+def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("slide,case\na,Müller\n", encoding="cp1252")
+    with pytest.raises(ValueError, match=r"labels\.csv is not in UTF-8: save it as “CSV UTF-8”"):
+        read_rows(tmp_path / "labels.csv", ["slide", "case"])
+
+
+def test_letters_are_composed_but_for_those_of_a_path(tmp_path: Path) -> None:
+    name = unicodedata.normalize("NFD", "Müller")
+    (tmp_path / "t.csv").write_text(f"path,case\n{name},{name}\n", encoding="utf-8")
+    assert read_rows(tmp_path / "t.csv", ["case"]) == [{"path": name, "case": "Müller"}]

@@ -16,6 +16,7 @@ from xmag_train.distill.normalise import Normaliser, fit_normaliser
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.weights import weights_of
+from xmag_train.progress import say
 from xmag_train.teachers.registry import Teacher, build_teacher
 
 
@@ -63,12 +64,23 @@ def left_out(config: DistillConfig) -> frozenset[str]:
 
 
 def read_sources(config: DistillConfig) -> Sources:
-    """The regions and the teacher. ValueError for a case to leave out that no region has."""
+    """The regions and the teacher.
+
+    ValueError for a case to leave out by name that no region has, a fold of which none has one, or a region whose case
+    has no fold: it may be a held-out one, written otherwise.
+    """
     every = list(read_shards(shards_in(config.regions)))
-    without = left_out(config)
     known = {region.meta.case for region in every}
+    if config.folds is not None:
+        fold_of_cases(config.folds, known)
+    without = left_out(config)
+    mistyped = sorted(set(config.leave_out_cases) - known)
+    if mistyped:
+        raise ValueError(f"cases to leave out that no region has: {mistyped[:5]}")
+    if without and not without & known:
+        raise ValueError(f"no region is of the cases of fold {config.leave_out_fold}")
     if without - known:
-        raise ValueError(f"cases to leave out that no region has: {sorted(without - known)[:5]}")
+        say(f"left out, though no region is of them: the cases {', '.join(sorted(without - known))}")
     rows = [at for at, region in enumerate(every) if region.meta.case not in without]
     teacher = build_teacher(config.teacher.name, weights_of(config.teacher.weights))
     return Sources(every, rows, regions_sha256(every[at] for at in rows), teacher, module_sha256(teacher))

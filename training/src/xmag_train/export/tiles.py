@@ -58,11 +58,8 @@ class Split:
 
 def split_regions(folder: Path, folds: Path, held_out: int) -> Split:
     """ValueError if one part is empty, or a case has no fold."""
-    fold_of = fold_of_cases(folds)
     every = list(read_shards(shards_in(folder)))
-    unknown = sorted({region.meta.case for region in every} - fold_of.keys())
-    if unknown:
-        raise ValueError(f"{folds.name} has no fold for {unknown[:5]}")
+    fold_of = fold_of_cases(folds, {region.meta.case for region in every})
     inside = tuple(region for region in every if fold_of[region.meta.case] == held_out)
     outside = tuple(region for region in every if fold_of[region.meta.case] != held_out)
     if not inside or not outside:
