@@ -7,11 +7,12 @@ import pytest
 from slide_painter import load_painter
 
 from xmag_train.data.config import CurateConfig
-from xmag_train.data.curate import REPORT_FILE, curate
+from xmag_train.data.curate import REPORT_FILE, curate, read_slides
 from xmag_train.data.select import farthest_first, is_duplicate, signature
-from xmag_train.data.shards import REGION_MPP, REGION_PX
+from xmag_train.data.shards import REGION_MPP, REGION_PX, read_shards
 
 SIDE_PX = 2 * REGION_PX
+HEADER = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"
 
 
 def test_the_second_point_is_the_farthest_and_the_third_lies_between() -> None:
@@ -36,29 +37,62 @@ def test_a_brighter_copy_is_a_duplicate_and_another_picture_is_not() -> None:
     assert not is_duplicate(signature(other), kept, 0.97)
 
 
-def test_bad_slides_are_reported_skipped_and_not_read_again(tmp_path: Path) -> None:
+def write_slide(path: Path) -> None:
+    painter = load_painter()
+    pixels = painter.he_like(SIDE_PX, SIDE_PX, REGION_MPP, [(0.0, 0.0, 1.0, 1.0)])
+    painter.write_svs(path, pixels, mpp=REGION_MPP, appmag=20, levels=(1, 4))
+
+
+def test_a_slide_that_failed_is_reported_and_tried_again(tmp_path: Path) -> None:
     (tmp_path / "bad.svs").write_text("no slide")
-    header = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"
-    rows = [f"{name}\t{name}\tc\ts\tliver\tl\tH&E\tA" for name in ("bad.svs", "missing.svs")]
-    (tmp_path / "slides.tsv").write_text("\n".join([header, *rows]) + "\n")
-    config = CurateConfig(slides=tmp_path / "slides.tsv")
-    outcomes = curate(config, tmp_path / "out")
-    assert [outcome.regions for outcome in outcomes] == [0, 0]
-    assert all(outcome.error for outcome in outcomes)
-    before = (tmp_path / "out" / REPORT_FILE).read_bytes()
-    (tmp_path / "bad.svs").unlink()  # read again, its error would be another
-    assert curate(config, tmp_path / "out") == outcomes
-    assert (tmp_path / "out" / REPORT_FILE).read_bytes() == before
+    write_slide(tmp_path / "good.svs")
+    rows = [f"{name}\t{name}\t{name}\ts\tliver\tl\tH&E\tA" for name in ("bad.svs", "missing.svs", "good.svs")]
+    (tmp_path / "slides.tsv").write_text("\n".join([HEADER, *rows]) + "\n")
+    config, out = CurateConfig(slides=tmp_path / "slides.tsv", per_slide=1), tmp_path / "out"
+    outcomes = curate(config, out)
+    assert [outcome.regions for outcome in outcomes] == [0, 0, 1]
+    assert outcomes[0].error and outcomes[1].error
+    report = (out / REPORT_FILE).read_text().splitlines()
+    write_slide(tmp_path / "bad.svs")
+    assert [outcome.regions for outcome in curate(config, out)] == [1, 0, 1]
+    assert (out / REPORT_FILE).read_text().splitlines()[1:] == report[1:]
+    assert len(list(out.glob("*.tar"))) == 2
+
+
+def test_what_the_table_corrects_is_corrected_in_the_shard_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_slide(tmp_path / "a.svs")
+    table, out = tmp_path / "slides.tsv", tmp_path / "out"
+    table.write_text(f"{HEADER}\na.svs\ta\tP 001\ts\tliver\tl\tH&E\tA\n")
+    config = CurateConfig(slides=table, per_slide=1)
+    curate(config, out)
+    (before,) = read_shards(sorted(out.glob("*.tar")))
+    table.write_text(table.read_text().replace("P 001", "P 002"))
+    (tmp_path / "a.svs").unlink()  # it is not read again
+    assert [outcome.regions for outcome in curate(config, out)] == [1]
+    (found,) = read_shards(sorted(out.glob("*.tar")))
+    assert found.meta == before.meta.model_copy(update={"case": "P 002"}) and found.jpeg == before.jpeg
+    assert "a: corrected in its shard (case 'P 001', now 'P 002')" in capsys.readouterr().err
+    curate(config, out)
+    assert "corrected" not in capsys.readouterr().err
+
+
+def test_the_table_of_slides_is_read_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
+    table = tmp_path / "slides.tsv"
+    table.write_text(f"{HEADER}\r\na.svs\ta\tP 001 \ts\tliver\tl\tH&E\tA\r\n{7 * chr(9)}\r\n", encoding="utf-8-sig")
+    (slide,) = read_slides(table)
+    assert (slide.path, slide.slide, slide.case) == (tmp_path / "a.svs", "a", "P 001")
+    table.write_text(f"{HEADER}\na.svs\ta\t \ts\tliver\tl\tH&E\tA\n")
+    with pytest.raises(ValueError, match=r"slides\.tsv, line 2: the case is empty"):
+        read_slides(table)
 
 
 def test_a_resumed_run_that_ends_before_its_first_new_slide_forgets_none(tmp_path: Path) -> None:
-    painter = load_painter()
-    pixels = painter.he_like(SIDE_PX, SIDE_PX, REGION_MPP, [(0.0, 0.0, 1.0, 1.0)])
-    header = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"
     for name in ("a", "b"):
-        painter.write_svs(tmp_path / f"{name}.svs", pixels, mpp=REGION_MPP, appmag=20, levels=(1, 4))
+        write_slide(tmp_path / f"{name}.svs")
     rows = [f"{name}.svs\t{name}\t{name}\ts\tliver\tl\tH&E\tA" for name in ("a", "b")]
-    (tmp_path / "slides.tsv").write_text("\n".join([header, *rows]) + "\n")
+    (tmp_path / "slides.tsv").write_text("\n".join([HEADER, *rows]) + "\n")
     config, out = CurateConfig(slides=tmp_path / "slides.tsv", per_slide=1), tmp_path / "out"
     assert [outcome.regions for outcome in curate(config, out)] == [1, 1]
     before = (out / REPORT_FILE).read_bytes()
@@ -69,11 +103,9 @@ def test_a_resumed_run_that_ends_before_its_first_new_slide_forgets_none(tmp_pat
 
 
 def test_a_folder_begun_with_another_config_or_order_is_refused(tmp_path: Path) -> None:
-    header = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"
-
     def table(*names: str) -> CurateConfig:
         rows = [f"{name}.svs\t{name}\tc\ts\tliver\tl\tH&E\tA" for name in names]
-        (tmp_path / "slides.tsv").write_text("\n".join([header, *rows]) + "\n")
+        (tmp_path / "slides.tsv").write_text("\n".join([HEADER, *rows]) + "\n")
         return CurateConfig(slides=tmp_path / "slides.tsv")
 
     curate(table("one"), tmp_path / "out")

@@ -1,6 +1,5 @@
 """Cut regions from slides with the service's own reader: one shard a slide, and a line on each slide in a report."""
 
-import csv
 import io
 import json
 from collections import defaultdict
@@ -14,17 +13,20 @@ from PIL import Image
 from app.errors import SlideError
 from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
+from xmag_train.cohort.table import read_rows
 from xmag_train.data.claim import claim
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.select import farthest_first, is_duplicate, signature
 from xmag_train.data.shards import REGION_MPP, REGION_PX, Region, RegionMeta, read_shards, write_shards
-from xmag_train.progress import track
+from xmag_train.progress import say, track
 from xmag_train.write import write_text
 
 REPORT_FILE = "curate.jsonl"
 BATCH_TILES = 4
 # Regions looked at for each one kept: room for duplicates to be passed over.
 CANDIDATES = 3
+# Columns of the table that each region tells of its slide.
+TOLD = ("slide", "case", "site", "organ", "label", "stain", "scanner")
 Signatures = list[NDArray[np.float32]]
 
 
@@ -41,6 +43,10 @@ class SlideRow:
     stain: str
     scanner: str
 
+    def told(self) -> dict[str, str]:
+        """What each region tells of its slide."""
+        return {column: getattr(self, column) for column in TOLD}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -52,11 +58,9 @@ class Outcome:
 
 
 def read_slides(table: Path) -> list[SlideRow]:
-    """The table of slides. KeyError for a missing column, ValueError for a slide named twice."""
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    columns = ("slide", "case", "site", "organ", "label", "stain", "scanner")
-    slides = [SlideRow(table.parent / row["path"], *(row[column] for column in columns)) for row in rows]
+    """The table of slides. ValueError as of ``read_rows``, or for a slide named twice."""
+    rows = read_rows(table, ["path", *TOLD], delimiter="\t")
+    slides = [SlideRow(table.parent / row["path"], *(row[column] for column in TOLD)) for row in rows]
     names = [slide.slide for slide in slides]
     if len(set(names)) != len(names):
         raise ValueError(f"{table.name}: a slide is named twice")
@@ -64,10 +68,10 @@ def read_slides(table: Path) -> list[SlideRow]:
 
 
 def curate(config: CurateConfig, out: Path) -> list[Outcome]:
-    """Shards and `curate.jsonl` in ``out``. Slides that the report knows are not read again, bad ones included.
+    """Shards and `curate.jsonl` in ``out``. Slides that the report knows are not read again, but for those that failed.
 
-    ValueError where ``out`` was begun with another config, or with slides in another order: a shard is named by its
-    slide's place in the table.
+    Where the table now says something else of a slide, its shard is told so. ValueError where ``out`` was begun with
+    another config, or with slides in another order: a shard is named by its slide's place in the table.
     """
     slides = read_slides(config.slides)
     out.mkdir(parents=True, exist_ok=True)
@@ -81,21 +85,33 @@ def curate(config: CurateConfig, out: Path) -> list[Outcome]:
     for number, slide in enumerate(track(slides, "slides")):
         name = f"{config.name}-{number:06d}"
         outcome = known.get(slide.slide)
-        if outcome is None:
+        if outcome is None or outcome.error is not None:
             try:
                 regions = cut(slide, config, seen[slide.case])
             except SlideError as error:
                 outcome = Outcome(slide.slide, 0, str(error))
             else:
-                for path in write_shards(regions, out, name, per_shard=config.per_slide):
-                    path.replace(out / f"{name}.tar")
+                _write_shard(regions, out, name)
                 outcome = Outcome(slide.slide, len(regions), None)
-            # Those that the report knew came first: nothing that it says is lost.
-            write_text(report, "".join(json.dumps(vars(line)) + "\n" for line in (*outcomes, outcome)))
+            known[slide.slide] = outcome
+            write_text(report, "".join(json.dumps(vars(line)) + "\n" for line in known.values()))
         elif outcome.regions:
-            seen[slide.case] += [signature(region.pixels()) for region in read_shards([out / f"{name}.tar"])]
+            seen[slide.case] += [signature(region.pixels()) for region in corrected(slide, out, name)]
         outcomes.append(outcome)
     return outcomes
+
+
+def corrected(slide: SlideRow, out: Path, name: str) -> list[Region]:
+    """The regions of a shard that is there, which is written again where they tell something else than the table."""
+    regions = list(read_shards([out / f"{name}.tar"]))
+    told = regions[0].meta.model_dump(include=set(TOLD))
+    wanted = slide.told()
+    if told != wanted:
+        changes = (f"{key} {told[key]!r}, now {wanted[key]!r}" for key in TOLD if told[key] != wanted[key])
+        say(f"{slide.slide}: corrected in its shard ({'; '.join(changes)})")
+        regions = [Region(one.jpeg, one.meta.model_copy(update=wanted)) for one in regions]
+        _write_shard(regions, out, name)
+    return regions
 
 
 def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]:
@@ -124,7 +140,7 @@ def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]
             continue
         seen.append(mark)
         meta = RegionMeta(
-            **{key: value for key, value in vars(slide).items() if key != "path"},
+            **slide.told(),
             mpp=info.mpp,
             x0=int(survey.coords[at, 0]),
             y0=int(survey.coords[at, 1]),
@@ -133,6 +149,11 @@ def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]
         )
         kept.append(Region(jpeg, meta))
     return kept
+
+
+def _write_shard(regions: list[Region], out: Path, name: str) -> None:
+    for path in write_shards(regions, out, name, per_shard=max(1, len(regions))):
+        path.replace(out / f"{name}.tar")
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
