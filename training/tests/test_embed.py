@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from xmag_train.cli import app
 from xmag_train.cohort.table import write_rows
-from xmag_train.embed.config import EmbedConfig
+from xmag_train.embed.config import EmbedConfig, bag_name
 from xmag_train.mil import encode
 from xmag_train.mil.bags import read_bag
 from xmag_train.mil.encode import tiles_20x
@@ -75,6 +76,11 @@ def test_a_users_slides_by_teacher_and_student_compared(tmp_path: Path, monkeypa
     assert "4 bags made" in run(tmp_path, "embed", **place, out=tmp_path / "model")
     assert "4 bags made" in run(tmp_path, "embed", **place, precision="int8", out=tmp_path / "model")
     assert "0 bags made, 4 kept" in run(tmp_path, "embed", **place, encoder=STUDENT, out=student)
+    (tmp_path / "slides" / "a.svs").touch()
+    shutil.copy(tmp_path / "slides" / "c.svs", tmp_path / "slides" / "b.svs")
+    assert "1 bags made, 3 kept" in run(tmp_path, "embed", **place, encoder=STUDENT, out=student)
+    assert np.array_equal(read_bag(student / "b.h5").features, read_bag(student / "c.h5").features)
+    assert "1 bags made, 3 kept" in run(tmp_path, "embed", **place, encoder=TEACHER, out=teacher)
 
     bag = read_bag(teacher / "a.h5")
     assert bag.coords.tolist() == [[0, 0], [FIELD_PX, FIELD_PX]]  # tissue alone
@@ -117,3 +123,10 @@ def test_embed_wants_a_network_and_no_precision_of_an_encoder(tmp_path: Path) ->
         EmbedConfig.model_validate(place)
     with pytest.raises(ValidationError, match="precision is of an exported model"):
         EmbedConfig.model_validate({**place, "encoder": TEACHER, "precision": "int8"})
+
+
+def test_a_bag_is_named_as_tables_write_it(tmp_path: Path) -> None:
+    names = [tmp_path / unicodedata.normalize(form, "Müller.svs") for form in ("NFD", "NFC")]
+    assert bag_name(names[0]) == "Müller"
+    with pytest.raises(ValueError, match=r"slides of the same name: \['Müller'\]"):
+        EmbedConfig(model=MODEL, out=tmp_path, slides=names).paths()

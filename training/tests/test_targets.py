@@ -18,6 +18,7 @@ from xmag_train.distill.targets import cached_targets
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.views import AugmentConfig
 from xmag_train.mil import encode
+from xmag_train.mil.bags import read_bag
 from xmag_train.mil.bags_command import BagsConfig, make_bags
 
 
@@ -82,6 +83,17 @@ def test_bags_for_want_of_a_cache_are_made_on_the_device_asked_for_and_say_so(
     assert make_bags(BagsConfig(**place, encoder=encoder, device="meta")) == 1
     assert teacher.given == ["meta", "meta"]
     assert "0 of 2 regions of view 0 are there" in capsys.readouterr().err
+
+
+def test_a_bag_of_other_regions_of_the_slide_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "build_teacher", lambda *_: Brightness())
+    monkeypatch.setattr(encode, "fast_on_cpu", lambda network, _: network)
+    place = {"shards": tmp_path / "shards", "out": tmp_path / "bags"}
+    config = BagsConfig(**place, encoder=encode.EncoderConfig(kind="teacher", name="efficientnet_lite2"))
+    for numbers, made in (((0, 2), 1), ((0, 2), 0), ((0, 4), 1)):
+        write_shards([region(number) for number in numbers], tmp_path / "shards", "tiny")
+        assert make_bags(config) == made
+    assert read_bag(tmp_path / "bags" / "A.1.h5").coords.tolist() == [[0, 0], [4, 0]]
 
 
 def test_what_is_there_is_not_computed_again(tmp_path: Path) -> None:

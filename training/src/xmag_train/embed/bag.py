@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NoTissueError
+from app.slides.files import slide_files
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
 from app.slides.types import SlideInfo, Survey
@@ -57,8 +58,8 @@ def attributes(info: SlideInfo, survey: Survey, source: Source, sha256: str) -> 
     }
 
 
-def write_slide_bag(path: Path, bag: SlideBag, made_by: Mapping[str, str]) -> None:
-    """Write ``path`` whole or not at all. ``made_by``: attributes of the file that say what made the features."""
+def write_slide_bag(path: Path, bag: SlideBag, made_by: Mapping[str, str | int]) -> None:
+    """Write ``path`` whole or not at all. ``made_by``: attributes of the file: what made the features, from what."""
     draft = path.with_name(f".{path.name}.part")
     with h5py.File(draft, "w", libver="v110") as file:
         for name, array in (
@@ -73,9 +74,21 @@ def write_slide_bag(path: Path, bag: SlideBag, made_by: Mapping[str, str]) -> No
     draft.replace(path)
 
 
-def is_made(path: Path, source: Source) -> bool:
-    """Whether ``source`` made the bag at ``path``: the same weights and the same reading."""
+def slide_state(slide: Path) -> dict[str, int]:
+    """Attributes of the file that tell a slide without reading it: its files' size, and the last change of any."""
+    states = [file.stat() for file in slide_files(slide)]
+    return {"slide_bytes": sum(s.st_size for s in states), "slide_mtime_ns": max(s.st_mtime_ns for s in states)}
+
+
+def is_made(path: Path, source: Source, slide: Path) -> bool:
+    """Whether ``source`` made the bag at ``path`` of this very ``slide``: the same weights, reading and bytes.
+
+    A slide of another size or time than the bag says is hashed. Raises as ``slide_files``.
+    """
     if not path.is_file():
         return False
     with h5py.File(path, "r") as file:
-        return all(file.attrs.get(name) == value for name, value in source.stamp().items())
+        if any(file.attrs.get(name) != value for name, value in source.stamp().items()):
+            return False
+        same = all(file.attrs.get(name) == value for name, value in slide_state(slide).items())
+        return same or hash_slide(slide)[0] == file["coords"].attrs["sha256"]

@@ -6,8 +6,8 @@ import typer
 
 from app.errors import SlideError
 from app.slides.reader import SlideReader
-from xmag_train.embed.bag import embed_slide, is_made, write_slide_bag
-from xmag_train.embed.config import EmbedConfig
+from xmag_train.embed.bag import embed_slide, is_made, slide_state, write_slide_bag
+from xmag_train.embed.config import EmbedConfig, bag_name
 from xmag_train.embed.source import open_source
 from xmag_train.progress import track
 from xmag_train.write import write_json
@@ -34,14 +34,15 @@ def embed_all(config: EmbedConfig) -> tuple[int, int, list[dict[str, str]]]:
     reader = SlideReader()
     try:
         for slide in track(slides, "slides"):
-            target = config.out / f"{slide.stem}.h5"
-            if is_made(target, source):
-                kept += 1
-                continue
+            target = config.out / f"{bag_name(slide)}.h5"
             if not reader.alive:
                 reader = SlideReader()
             try:
-                write_slide_bag(target, embed_slide(slide, source, reader), {**source.encoder, **source.stamp()})
+                if is_made(target, source, slide):
+                    kept += 1
+                    continue
+                made_by: dict[str, str | int] = {**source.encoder, **source.stamp(), **slide_state(slide)}
+                write_slide_bag(target, embed_slide(slide, source, reader), made_by)
                 made += 1
             except SlideError as error:
                 skipped.append({"slide": slide.name, "code": error.code, "message": str(error)})

@@ -1,5 +1,6 @@
 """The YAML of `xmag-train embed`."""
 
+import unicodedata
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -38,13 +39,18 @@ class EmbedConfig(Config):
         return self
 
     def paths(self) -> list[Path]:
-        """The slides by name. ValueError if two have the same stem, which names the bag, or there are none."""
+        """The slides by name. ValueError if two would have the same bag, or there are none."""
         if self.folder is None:
             found = list(self.slides)
         else:
             found = sorted(path for path in self.folder.iterdir() if path.is_file() and not path.name.startswith("."))
-        stems = [path.stem for path in found]
-        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+        names = [bag_name(path) for path in found]
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice or not found:
             raise ValueError(f"slides of the same name: {twice}" if twice else f"no slides in {self.folder}")
         return found
+
+
+def bag_name(slide: Path) -> str:
+    """The slide's name in tables, where letters are composed (NFC), whatever the file system makes of them."""
+    return unicodedata.normalize("NFC", slide.stem)

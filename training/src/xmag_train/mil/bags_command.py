@@ -1,5 +1,6 @@
 """`xmag-train bags`: regions in shards → one bag per slide."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import typer
 from pydantic import model_validator
 
 from xmag_train.config import Config
-from xmag_train.data.shards import read_shards, shards_in
+from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.encode import EncoderConfig, cached_regions, encode_regions
 from xmag_train.progress import track
@@ -48,12 +49,12 @@ def run_bags(path: Path) -> None:
 
 
 def make_bags(config: BagsConfig) -> int:
-    """Write the bags that are not there yet; how many. A slide whose bag is of another encoder is an error."""
+    """Write the bags that are not there yet, of these very regions; how many. One of another encoder is an error."""
     corpus = list(read_shards(shards_in(config.shards)))
     in_order = sorted(corpus, key=lambda region: region.meta.slide)
     by_slide = {slide: list(regions) for slide, regions in groupby(in_order, key=lambda region: region.meta.slide)}
     identity = config.encoder.identity()
-    missing = {slide: regions for slide, regions in by_slide.items() if not _is_there(config, slide, len(regions))}
+    missing = {slide: regions for slide, regions in by_slide.items() if not _is_there(config, slide, regions)}
     todo = [region for regions in missing.values() for region in regions]
     found: list[np.ndarray] = []
     if config.cache is None:
@@ -65,19 +66,18 @@ def make_bags(config: BagsConfig) -> int:
         regions = missing[region.meta.slide]
         if len(found) == len(regions):
             coords = np.asarray([[one.meta.x0, one.meta.y0] for one in regions], np.int64)
-            bag = Bag(
-                np.stack(found).astype(np.float32), coords, {"instance": "896 px region at 0.5 um/px", **identity}
-            )
+            about = {"instance": "896 px region at 0.5 um/px", "regions_sha256": regions_sha256(regions), **identity}
+            bag = Bag(np.stack(found).astype(np.float32), coords, about)
             write_bag(config.out / f"{region.meta.slide}.h5", bag)
             found = []
     return len(missing)
 
 
-def _is_there(config: BagsConfig, slide: str, regions: int) -> bool:
+def _is_there(config: BagsConfig, slide: str, regions: Sequence[Region]) -> bool:
     path = config.out / f"{slide}.h5"
     if not path.is_file():
         return False
     bag = read_bag(path)
     if bag.attributes.get("encoder_sha256") != config.encoder.identity()["encoder_sha256"]:
         raise ValueError(f"{path} was made by another encoder: choose another folder")
-    return len(bag.features) == regions
+    return bag.attributes.get("regions_sha256") == regions_sha256(regions)
