@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from app.inference.manifest import Fidelity
 from xmag_train.evaluate.config import EvaluateConfig
+from xmag_train.export.bound import refuse_report_of_others
+from xmag_train.export.config import HeadConfig
 from xmag_train.export.fidelity import worse_of
 from xmag_train.export.figures import gain_in_words, how_judged, report_section, same_case_in_words
 from xmag_train.mil.task import FoldResult, procedure
@@ -83,3 +87,20 @@ def test_the_card_claims_no_more_than_the_configs_tell(tmp_path: Path) -> None:
     judged = how_judged(report(tmp_path / "report.json", changed, "20x teacher", "5x student", "end to end"))
     assert "it was not distilled on" not in judged
     assert "distilled on the cases that judge it is not known of 5x student, end to end." in judged
+
+
+def test_a_report_of_other_students_or_tables_than_the_head_is_refused(tmp_path: Path) -> None:
+    bound = {"labels_sha256": "l", "folds_sha256": "f", "encoders_sha256": ["a", "b"]}
+    head = HeadConfig(checkpoint=tmp_path / "head.pt", metrics=tmp_path / "metrics.json", intended_use="A test.")
+    (tmp_path / "metrics.json").write_text(json.dumps({"task": "grade", **bound}))
+
+    def judge(task: str, **found: object) -> None:
+        content = {"config": {"tasks": [{"name": "here", "task": task}]}, "tasks": {"here": found}}
+        (tmp_path / "report.json").write_text(json.dumps(content))
+        refuse_report_of_others(tmp_path / "report.json", [head])
+
+    judge("grade", **bound)
+    judge("site")
+    for other in ({"labels_sha256": "new"}, {"encoders_sha256": ["a", "c"]}, {"encoders_sha256": None}):
+        with pytest.raises(ValueError, match=r"judged grade by other labels, folds or students .* evaluate` again"):
+            judge("grade", **{**bound, **other})

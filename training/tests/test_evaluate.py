@@ -63,6 +63,8 @@ def test_report_is_written_with_every_section(
     assert {row["arm"] for row in data["sites"]} == {"20x teacher", "5x student", "blind"}
     assert [(row["whole"], row["tiles"]) for row in data["drift"]] == [("corpus bag", 2)]  # no bag is larger than 50
     assert "Against whole slides: not measured, no bag of one is named." in report
+    assert "cases, whether a student was distilled on them is not known of 5x student, blind; means" in report
+    assert "5x student, cases that its heads never saw (whether it was distilled on them is not known)," in report
     assert json.loads((tmp_path / "report" / "report.json").read_text())["wall_s"] > 0
     assert (tmp_path / "report" / "grade" / "differences.png").stat().st_size > 1000
     assert (tmp_path / "report" / "grade" / "roc.png").stat().st_size > 1000
@@ -154,7 +156,7 @@ def test_nothing_is_trained_while_a_later_task_lacks_bags(tmp_path: Path) -> Non
     assert not list((tmp_path / "report").rglob("fold-*.json"))
     later["student"] = {"name": "s", "run": tmp_path / "nowhere"}
     both = EvaluateConfig.model_validate({**config.model_dump(), "tasks": [config.tasks[0].model_dump(), later]})
-    with pytest.raises(FileNotFoundError, match=r"has no oof\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"has no oof\.csv and no metrics\.json"):
         evaluate_all(both)
 
 
@@ -165,6 +167,10 @@ def test_an_encoder_that_saw_the_site_is_not_judged_on_it(tmp_path: Path) -> Non
     config = study(tmp_path, student={"name": "5x student", "bags": str(tmp_path / "own" / "{fold}")})
     report = evaluate_all(config).read_text(encoding="utf-8")
     assert "Not measured for 5x student: encoders that may have seen the site" in report
+    assert "Within each fold's cases, which the fold's student never saw;" in report
+    assert "5x student, unseen cases, absolute changes." in report
+    data = json.loads((tmp_path / "report" / "report.json").read_text())["tasks"]["grade"]
+    assert data["encoders_sha256"] == ["own/0", "own/1", "own/2"]
 
 
 def test_sites_without_which_a_class_has_one_case_cannot_be_left_out(tmp_path: Path) -> None:

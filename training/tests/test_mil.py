@@ -1,6 +1,7 @@
 """`mil` on a small cohort: learns what is there, judges only what it did not see, resumes, calibrates when it may."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,20 @@ def test_each_fold_reads_its_own_bags_and_finished_folds_are_kept(tmp_path: Path
     (tmp_path / "run" / "folds" / "fold-2.json").unlink()
     with pytest.raises(FileNotFoundError, match="s4-0"):
         train_mil(config(tmp_path, str(tmp_path / "bags" / "{fold}")))
+
+
+def test_one_encoder_in_a_folder_for_each_fold_is_still_one(tmp_path: Path) -> None:
+    rows = make_cohort(tmp_path)
+    for fold in range(3):
+        make_bags(tmp_path, f"bags/{fold}", rows, 4.0)
+    run = config(tmp_path, str(tmp_path / "bags" / "{fold}"), fit_all=False)
+    own = train_mil(run)
+    assert own["encoders_sha256"] == ["bags/0", "bags/1", "bags/2"]
+    assert "none is of data that the judging model learnt from" in own["procedure"]
+    shutil.rmtree(tmp_path / "bags" / "1")
+    shutil.copytree(tmp_path / "bags" / "0", tmp_path / "bags" / "1")
+    told = train_mil(run)["procedure"]
+    assert "judging model" not in told and "whether it learnt from these cases is not known" in told
 
 
 def test_rare_class_weighs_more() -> None:

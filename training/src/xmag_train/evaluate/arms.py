@@ -1,5 +1,6 @@
 """An arm's out-of-fold logits: from a head cross-validated here, or from a run that did it itself."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def arm_logits(task: MilTask, arm: Arm, cohort: Cohort, folds: Mapping[str, int]
     folder = out / folder_name(arm)
     train_mil(arm_config(task, arm.bags, task.folds_csv, folder))
     return read_oof(folder / "oof.csv", cohort, folds)
+
+
+def encoders_of(arm: Arm, out: Path) -> list[str] | None:
+    """sha256 of each fold's encoder, as metrics.json of the arm's run says; None where an older run did not."""
+    metrics = (out / folder_name(arm) if arm.run is None else arm.run) / "metrics.json"
+    found: list[str] | None = json.loads(metrics.read_text(encoding="utf-8")).get("encoders_sha256")
+    return found
 
 
 def folder_name(arm: Arm) -> str:

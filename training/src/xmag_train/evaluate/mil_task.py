@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from xmag_train.cohort.table import Cohort, read_cohort, read_folds, read_rows
-from xmag_train.evaluate.arms import arm_logits, folder_name
+from xmag_train.digest import file_sha256
+from xmag_train.evaluate.arms import arm_logits, encoders_of, folder_name
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.evaluate.drift import WHOLE_SLIDE, corpus_bags, drift, whole_bags
 from xmag_train.evaluate.fidelity import TILES_MAX, spaces
@@ -18,7 +19,7 @@ from xmag_train.evaluate.report import drift_table, organ_basis, retention_table
 from xmag_train.evaluate.retention import retention
 from xmag_train.evaluate.scanner import read_pairs, scanner_shift
 from xmag_train.evaluate.sites import site_folds, site_logits
-from xmag_train.evaluate.unseen import check_folds
+from xmag_train.evaluate.unseen import check_folds, perhaps_seen
 from xmag_train.progress import track
 
 WHOLES = (
@@ -58,6 +59,9 @@ def evaluate_mil(task: MilTask, out: Path) -> tuple[str, dict[str, Any]]:
     data: dict[str, Any] = {
         "student": task.student.name,
         "teacher": task.teacher.name,
+        "labels_sha256": file_sha256(task.labels_csv),
+        "folds_sha256": file_sha256(task.folds_csv),
+        "encoders_sha256": encoders_of(task.student, folder),
         "retention": [asdict(row) for row in rows],
         **found_gain,
     }
@@ -102,9 +106,15 @@ def _spaces(task: MilTask, cohort: Cohort, folds: dict[str, int], _folder: Path)
     rows, basis = spaces(
         _bags(task), task.teacher.name, cohort, folds, organs=organs, chosen_on=frozenset(task.chosen_on)
     )
+    perhaps = perhaps_seen(arm for arm in (task.student, *task.arms) if arm.bags is not None)
+    seen = (
+        f"whether a student was distilled on them is not known of {', '.join(perhaps)}"
+        if perhaps
+        else "which the fold's student never saw"
+    )
     told = [
         title,
-        "Within each fold's cases, which the fold's student never saw; means over regions, 95 % intervals by case. "
+        f"Within each fold's cases, {seen}; means over regions, 95 % intervals by case. "
         "Mapped cosine: teacher's embedding against a ridge regression on the arm's, fitted on the other folds' cases, "
         f"both centred. Of a bag of more than {TILES_MAX} tiles, {TILES_MAX} drawn at random, the same in every arm.",
         space_table(rows, task.chosen_on),
@@ -159,7 +169,10 @@ def _drift(task: MilTask, cohort: Cohort, folds: dict[str, int], folder: Path) -
     if wholes is not None and not absent:
         bags += whole_bags(wholes, cohort, task.folds_csv)
     rows = drift(task, bags, folder / folder_name(student))
-    told = [title, f"{student.name}, unseen cases, absolute changes. {WHOLES}"]
+    unseen = "unseen cases"
+    if perhaps_seen([student]):
+        unseen = "cases that its heads never saw (whether it was distilled on them is not known)"
+    told = [title, f"{student.name}, {unseen}, absolute changes. {WHOLES}"]
     told.append(drift_table(rows) if rows else f"Not measured: no bag is larger than {task.sampled_tiles} tiles.")
     if not any(row.whole == WHOLE_SLIDE for row in rows):
         reason = f"{wholes.bags} is not there" if wholes is not None and absent else "no bag of one is named"

@@ -8,6 +8,8 @@ from xmag_train.evaluate.drift import whole_bags
 from xmag_train.evaluate.sites import site_bags, site_folds
 from xmag_train.mil.bags import check_bags
 
+RUN_FILES = ("oof.csv", "metrics.json")
+
 
 def check_task(task: MilTask, out: Path) -> None:
     """FileNotFoundError names bags or a run that are missing, but for what is optional. ``out``: the task's folder."""
@@ -18,8 +20,10 @@ def check_task(task: MilTask, out: Path) -> None:
     for arm in task.arms_there():
         if arm.bags is not None:
             check_bags(arm.bags, folds.values(), slides)
-        elif not (Path(arm.source()) / "oof.csv").is_file():
-            raise FileNotFoundError(f"{arm.source()}, the run of the arm {arm.name!r}, has no oof.csv: run it first")
+        elif missing := [name for name in RUN_FILES if not (Path(arm.source()) / name).is_file()]:
+            raise FileNotFoundError(
+                f"{arm.source()}, the run of the arm {arm.name!r}, has no {' and no '.join(missing)}: run it first"
+            )
         others = site_bags(arm)
         if task.leave_one_site_out and sites.unusable is None and others is not None:
             check_bags(others, range(len(sites.names)), slides)

@@ -8,6 +8,7 @@ import typer
 from app.inference.manifest import Domain, Provenance, Reading
 from xmag_train.commit import source_commit
 from xmag_train.digest import file_sha256
+from xmag_train.export.bound import refuse_report_of_others
 from xmag_train.export.card import model_card
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.heads import head_spec, placeholder
@@ -38,8 +39,13 @@ def run_export(path: Path, out: Path | None) -> None:
 
 
 def export_model(config: ExportConfig) -> Written:
-    """Measure and write. ValueError for a head of another student, or a way of reading that did not reach 0.98."""
+    """Measure and write.
+
+    ValueError for a head of another student, a report of other heads, or a way of reading that did not reach 0.98.
+    """
     clock = Clock(0.0)
+    if config.report is not None:
+        refuse_report_of_others(config.report, config.heads)
     torch.set_num_threads(config.threads)
     loaded = load_student(config.student)
     digest = file_sha256(config.student)

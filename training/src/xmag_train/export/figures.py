@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xmag_train.evaluate.config import Arm
 from xmag_train.evaluate.report import folds_in_words
+from xmag_train.evaluate.unseen import perhaps_seen
 from xmag_train.metrics.bootstrap import Interval, interval_in_words
 
 RETRIEVAL = {
@@ -35,8 +37,8 @@ def _perhaps_seen(task: Mapping[str, Any], found: Mapping[str, Any]) -> list[str
     if task["kind"] == "tile":
         return [f"the student of {task['name']}"]
     judged = {row["arm"] for row in found["retention"]}
-    arms = [arm for arm in (task["student"], *task["arms"]) if arm["name"] in judged and not arm["undistilled"]]
-    return [arm["name"] for arm in arms if "{fold}" not in (arm["bags"] or "")]
+    arms = map(Arm.model_validate, (task["student"], *task["arms"]))
+    return perhaps_seen(arm for arm in arms if arm.name in judged)
 
 
 def report_section(path: Path) -> str:

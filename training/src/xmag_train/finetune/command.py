@@ -41,7 +41,8 @@ def train_end_to_end(config: FinetuneConfig) -> dict[str, Any]:
     stamp = slides_stamp(slides)
     results = [_run_fold(config, cohort, folds, fold, slides, stamp) for fold in track(fold_numbers(folds), "folds")]
     logits = out_of_fold(cohort, results)
-    metrics = describe(config, cohort, results, logits, config.student)
+    encoders = [file_sha256(student_of(config.student, result.fold)[2]) for result in results]
+    metrics = describe(config, cohort, results, logits, encoders)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
     efforts = [result.effort for result in results]
     if config.fit_all:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from xmag_train.cohort.table import Cohort
-from xmag_train.mil.bags import bag_stamps, check_bags, path_of_fold, read_bag
+from xmag_train.mil.bags import bag_stamps, check_bags, common_encoder, path_of_fold, read_bag
 from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.crossval import examples_of, fingerprint, fold_numbers, out_of_fold, run_fold
@@ -29,10 +29,12 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
     """Run it all; the content of metrics.json. What is there from the same config, tables and bags is not run again."""
     cohort, folds = config.read_tables()
     numbers = fold_numbers(folds)
-    check_bags(config.bags, [*numbers, *([None] if config.fit_all else [])], [row.slide for row in cohort.rows])
+    slides = [row.slide for row in cohort.rows]
+    check_bags(config.bags, [*numbers, *([None] if config.fit_all else [])], slides)
     results = [run_fold(config, cohort, folds, fold) for fold in track(numbers, "folds")]
     logits = out_of_fold(cohort, results)
-    metrics = describe(config, cohort, results, logits, config.bags)
+    encoders = [common_encoder(path_of_fold(config.bags, fold), slides)[1] for fold in numbers]
+    metrics = describe(config, cohort, results, logits, encoders)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
     efforts = [result.effort for result in results]
     if config.fit_all:

@@ -63,11 +63,11 @@ class FoldResult(Config):
 
 
 def describe(
-    config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], logits: np.ndarray, encoder: str
+    config: TaskConfig, cohort: Cohort, results: Sequence[FoldResult], logits: np.ndarray, encoders: Sequence[str]
 ) -> dict[str, Any]:
     """metrics.json: figures with intervals, calibration or why there is none, and all that they rest on.
 
-    ``encoder``: path of what embeds the slides, or of its bags; `{fold}` in it says that each fold has one of its own.
+    ``encoders``: sha256 of what embeds the slides in each fold; all different says that each fold has one of its own.
     """
     epochs = [result.epochs for result in results]
     labels = np.asarray([row.label for row in cohort.rows])
@@ -89,10 +89,11 @@ def describe(
         "class_shares": [share.model_dump() for share in shares],
         "epochs": {"folds": epochs, "median": round(statistics.median(epochs))},
         "inner_losses_by_epoch": {str(result.fold): result.losses for result in results},
-        "procedure": procedure(results, refit=config.fit_all, encoder_of_fold="{fold}" in encoder),
+        "procedure": procedure(results, refit=config.fit_all, encoder_of_fold=len(set(encoders)) == len(encoders)),
         "instance": config.instance,
         "labels_sha256": file_sha256(config.labels_csv),
         "folds_sha256": file_sha256(config.folds_csv),
+        "encoders_sha256": list(encoders),
         "commit": source_commit(),
         "config": config.model_dump(mode="json"),
     }
