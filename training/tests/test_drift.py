@@ -45,7 +45,7 @@ def test_either_whole_has_rows_of_its_own(tmp_path: Path, run: Path) -> None:
     folds = read_folds(tmp_path / "folds.csv", cohort)
     for name, tiles in (("c2-slide", 30), ("elsewhere", 40)):
         write_whole(tmp_path / "whole" / f"{name}.h5", tiles, "student")
-    named = WholeSlides(bags=str(tmp_path / "whole"), cases={"c2-slide": "c2", "elsewhere": "of no fold"})
+    named = WholeSlides(bags=str(tmp_path / "whole"), cases={"c2-slide": "c2", "elsewhere": None})
     wholes = whole_bags(named, cohort, tmp_path / "folds.csv")
     assert [judged.fold for judged in wholes] == [folds["c2"], 0]
     task = task_of(tmp_path, str(tmp_path / "student"), whole_slides=named)
@@ -78,6 +78,8 @@ def test_what_is_no_whole_slide_of_that_encoder_is_refused(tmp_path: Path, run: 
     regions = WholeSlides(bags=str(tmp_path / "student"), cases={slide: case})
     with pytest.raises(ValueError, match="does not say that it holds a whole slide"):
         whole_bags(regions, cohort, tmp_path / "folds.csv")
+    with pytest.raises(ValueError, match=r"folds\.csv has no fold for \['c-2'\]"):
+        whole_bags(WholeSlides(bags=str(tmp_path), cases={slide: "c-2"}), cohort, tmp_path / "folds.csv")
     with pytest.raises(FileNotFoundError, match="1 bags of whole slides are missing"):
         whole_bags(WholeSlides(bags=str(tmp_path), cases={"none": case}), cohort, tmp_path / "folds.csv")
     write_whole(tmp_path / "alien.h5", 12, "another")

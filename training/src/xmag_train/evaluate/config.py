@@ -46,12 +46,13 @@ class WholeSlides(Config):
     """Bags of `xmag-train embed`, by the very encoders of the student's ``bags``: every tile of a slide.
 
     ``bags``: their folder; `{fold}` stands for the fold. ``cases``: name of the bag → case; without it, every slide of
-    the task, its bag named as in labels.csv. A case that is in no fold is judged by the lowest fold's student and head,
-    which never saw it either. ``optional``: left out with a word in the report where it is not there.
+    the task, its bag named as in labels.csv. ``null`` in place of a case says that no fold holds it: the lowest fold's
+    student and head, which never saw it either, judge it. ``optional``: left out with a word in the report where it is
+    not there.
     """
 
     bags: str
-    cases: dict[str, str] = Field(default_factory=dict)
+    cases: dict[str, str | None] = Field(default_factory=dict)
     optional: bool = False
 
     def is_there(self) -> bool:

@@ -59,15 +59,16 @@ def corpus_bags(pattern: str, cohort: Cohort, folds: Mapping[str, int]) -> list[
 
 
 def whole_bags(named: WholeSlides, cohort: Cohort, folds_csv: Path) -> list[Judged]:
-    """Those of whole slides. A case that is in no fold was seen by no fold's student: the lowest fold's judges it.
+    """Those of whole slides. One of no case of the folds was seen by no fold's student: the lowest fold's judges it.
 
-    FileNotFoundError names bags that are missing; ValueError where one does not hold a whole slide.
+    FileNotFoundError names bags that are missing; ValueError where one does not hold a whole slide, or a case is in no
+    fold.
     """
-    fold_of = fold_of_cases(folds_csv)
-    cases = named.cases or {row.slide: row.case for row in cohort.rows}
+    cases: dict[str, str | None] = named.cases or {row.slide: row.case for row in cohort.rows}
+    fold_of = fold_of_cases(folds_csv, {case for case in cases.values() if case is not None})
     found = []
     for name, case in cases.items():
-        fold = fold_of.get(case, min(fold_of.values()))
+        fold = min(fold_of.values()) if case is None else fold_of[case]
         found.append(Judged(path_of_fold(named.bags, fold) / f"{name}.h5", fold, named=True))
     missing = [str(judged.path) for judged in found if not judged.path.is_file()]
     if missing:
