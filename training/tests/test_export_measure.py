@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 from test_shards import region
 
-from xmag_train.cohort.table import write_rows
+from xmag_train.cohort.table import fold_of_cases, write_rows
 from xmag_train.data.shards import Region, regions_sha256, write_shards
-from xmag_train.export.seen import left_cases_out, refuse_one_that_saw
+from xmag_train.export.config import ExportConfig, SlideReadingConfig
+from xmag_train.export.seen import never_saw, refuse_one_that_saw
 from xmag_train.export.tiles import Split, TileSet, split_regions, spread
 from xmag_train.students.checkpoint import save_student
+
+TRAINING = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -34,14 +37,30 @@ def checkpoint(path: Path, regions: tuple[Region, ...], **config: object) -> Pat
     return path
 
 
-def test_a_student_tells_whether_cases_were_left_out_of_its_distillation(split: Split, tmp_path: Path) -> None:
-    for told, wanted in (
-        ({"leave_out_fold": 0, "leave_out_cases": []}, True),
-        ({"leave_out_fold": None, "leave_out_cases": ["a"]}, True),
-        ({"leave_out_fold": None, "leave_out_cases": []}, False),
-        ({"task": "grade"}, False),
+def test_a_whole_slide_is_unseen_only_by_a_student_that_left_its_case_out(split: Split, tmp_path: Path) -> None:
+    everything = (*split.inside, *split.outside)
+    for told, learnt, about, wanted in (
+        ({"leave_out_fold": 1, "leave_out_cases": []}, split.outside, {"case": "case1"}, True),
+        ({"leave_out_fold": 1, "leave_out_cases": []}, split.outside, {"case": "case0"}, False),
+        ({"leave_out_fold": 1, "leave_out_cases": []}, split.outside, {"in_no_fold": True}, True),
+        ({"leave_out_fold": 1, "leave_out_cases": []}, split.outside, {}, False),
+        ({"leave_out_fold": 1, "leave_out_cases": []}, everything, {"case": "case1"}, False),  # of other folds
+        ({"leave_out_fold": None, "leave_out_cases": ["case1"]}, split.outside, {"case": "case1"}, True),
+        ({"leave_out_fold": None, "leave_out_cases": []}, everything, {"case": "case1"}, False),
+        ({"task": "grade"}, split.outside, {"case": "case1"}, False),
     ):
-        assert left_cases_out(checkpoint(tmp_path / "student.pt", split.outside, **told)) is wanted
+        student = checkpoint(tmp_path / "student.pt", learnt, **told)
+        entry = SlideReadingConfig(slide=Path("a.svs"), student=student, **about)
+        assert never_saw(entry, split, tmp_path / "folds.csv") is wanted, (told, about)
+    with pytest.raises(ValueError, match=r"folds\.csv has no fold for \['case-1'\]"):
+        never_saw(entry.model_copy(update={"case": "case-1"}), split, tmp_path / "folds.csv")
+
+
+def test_each_whole_slide_of_the_atlas_is_read_by_its_own_folds_student() -> None:
+    config = ExportConfig.read(TRAINING / "configs" / "atlas" / "export.yaml")
+    fold_of = fold_of_cases(TRAINING.parent / config.folds)
+    for entry in config.reading_slides:
+        assert entry.in_no_fold or entry.student.parent.name == str(fold_of[str(entry.case)])
 
 
 def test_a_student_that_saw_the_held_out_cases_does_not_measure(split: Split, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.inference.manifest import NAME_PATTERN
 from xmag_train.config import Config
@@ -45,10 +45,21 @@ class ReadingConfig(Config):
 
 
 class SlideReadingConfig(Config):
-    """A whole slide and the `student.pt` of a run that never saw its case."""
+    """A whole slide and the `student.pt` of a run that never saw its ``case``, as folds.csv names it.
+
+    ``in_no_fold``: no fold holds the case. With neither, the card says that it is not known whether the student saw it.
+    """
 
     slide: Path
     student: Path
+    case: str | None = None
+    in_no_fold: bool = False
+
+    @model_validator(mode="after")
+    def _a_case_or_none(self) -> "SlideReadingConfig":
+        if self.case is not None and self.in_no_fold:
+            raise ValueError(f"{self.slide.name}: give either a case or in_no_fold")
+        return self
 
 
 class ProvenanceConfig(Config):

@@ -23,7 +23,7 @@ from xmag_train.export.heads import measuring_head
 from xmag_train.export.int8 import MeasuredInt8, make_int8
 from xmag_train.export.parity import Parity, head_parity, student_parity
 from xmag_train.export.reading import ByWay, lowest, region_cosines, slide_cosines
-from xmag_train.export.seen import left_cases_out, refuse_one_that_saw
+from xmag_train.export.seen import never_saw, refuse_one_that_saw
 from xmag_train.export.tiles import TileSet, split_regions, spread
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant, export_head, export_student
 from xmag_train.student import embedding_dim_of
@@ -46,7 +46,7 @@ class Measured:
 
     ``parity``: file → how near its graph is to torch on ``held_out``, with the measuring student's under its name.
     ``regions`` and ``slides``: other readings, of regions of ``held_out`` and of whole slides. ``slides_unseen``:
-    whether each student that read whole slides was distilled with cases left out, as its checkpoint says.
+    whether no student that read a whole slide learnt from its case, as its checkpoint tells.
     """
 
     graph: bytes
@@ -84,6 +84,7 @@ class Measured:
 def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec]) -> Measured:
     """ValueError where a graph differs from torch, or the measuring student saw the cases that it shall measure on."""
     split = split_regions(config.regions, config.folds, config.held_out_fold)
+    never_seen = [never_saw(entry, split, config.folds) for entry in config.reading_slides]
     shipped, measuring = exported(student), None
     if config.measuring_student is not None:
         refuse_one_that_saw(config.measuring_student, split, config.held_out_fold)
@@ -111,7 +112,7 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
         parity=measure_parity(shipped, measuring, own, heads),
         regions=region_cosines(embedded, held_out),
         slides=slide_cosines(config.reading_slides),
-        slides_unseen=all(left_cases_out(entry.student) for entry in config.reading_slides),
+        slides_unseen=all(never_seen),
         fp16=measure_fp16(own, procedure) if config.fp16 else None,
         int8=None if config.int8 is None else measure_int8(own, procedure, split.outside, config.int8),
     )

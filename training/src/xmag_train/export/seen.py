@@ -1,8 +1,10 @@
-"""Whether a student may measure on the held-out cases: told by the regions that its checkpoint says it learnt from."""
+"""Whether a student saw what it shall measure on: told by the regions that its checkpoint says it learnt from."""
 
 from pathlib import Path
 
+from xmag_train.cohort.table import fold_of_cases
 from xmag_train.data.shards import regions_sha256
+from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.tiles import Split
 from xmag_train.students.checkpoint import read_checkpoint
 
@@ -24,7 +26,20 @@ def refuse_one_that_saw(student: Path, split: Split, fold: int) -> None:
         )
 
 
-def left_cases_out(student: Path) -> bool:
-    """Whether a `student.pt` says that its distillation left a fold or cases out."""
-    said = read_checkpoint(student)["config"]
-    return said.get("leave_out_fold") is not None or bool(said.get("leave_out_cases"))
+def never_saw(entry: SlideReadingConfig, split: Split, folds: Path) -> bool:
+    """Whether the student of ``entry`` left the slide's case out, and learnt from just the other regions of ``split``.
+
+    False where that is not known, for no case is named or the student is not of these regions. ValueError for a case
+    that is in no fold.
+    """
+    fold_of = fold_of_cases(folds, () if entry.case is None else [entry.case])
+    content = read_checkpoint(entry.student)
+    said = content["config"]
+    if "leave_out_fold" not in said or (entry.case is None and not entry.in_no_fold):
+        return False
+    left_out = {
+        *said.get("leave_out_cases", ()),
+        *(case for case in fold_of if fold_of[case] == said["leave_out_fold"]),
+    }
+    learnt = [region for region in (*split.inside, *split.outside) if region.meta.case not in left_out]
+    return content["regions_sha256"] == regions_sha256(learnt) and (entry.in_no_fold or entry.case in left_out)
