@@ -8,6 +8,7 @@ import pytest
 from app.inference.manifest import Fidelity
 from xmag_train.evaluate.config import EvaluateConfig
 from xmag_train.export.bound import refuse_report_of_others
+from xmag_train.export.card import reading_table
 from xmag_train.export.config import HeadConfig
 from xmag_train.export.fidelity import worse_of
 from xmag_train.export.figures import gain_in_words, how_judged, report_section, same_case_in_words
@@ -55,6 +56,14 @@ def test_of_two_students_each_figure_is_the_worse() -> None:
     first = Fidelity(cosine_median=0.995, cosine_min=0.98, score_change_max=None, n_tiles=8, n_slides=2)
     second = Fidelity(cosine_median=0.994, cosine_min=0.99, score_change_max=0.02, n_tiles=8, n_slides=2)
     assert worse_of(first, second) == first.model_copy(update={"cosine_median": 0.994, "score_change_max": 0.02})
+
+
+def test_a_way_that_was_not_measured_is_told_from_one_that_changes_nothing() -> None:
+    regions = {"box": {"a": 0.99129, "b": 0.99138}, "dct": {"a": 0.999}}
+    assert reading_table(regions, {})[2] == "| box | 0.9912 | 0.9912 (a; 2 slides) | not measured |"
+    _, _, box, dct = reading_table(regions, {"box": {"w": 0.97829}})
+    assert box == "| box | 0.9782 | 0.9912 (a; 2 slides) | 0.9782 (w; 1 slides) |"
+    assert dct == "| dct | 0.9990 | 0.9990 (a; 1 slides) | none reads otherwise |"
 
 
 def results(losses: list[float]) -> list[FoldResult]:

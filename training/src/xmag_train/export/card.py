@@ -1,6 +1,6 @@
 """MODEL_CARD.md: what the model is, and everything that was measured of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from app.inference.manifest import Calibration
 from xmag_train.export.config import ExportConfig
@@ -8,6 +8,7 @@ from xmag_train.export.fidelity import rounded_down
 from xmag_train.export.figures import how_judged, report_section
 from xmag_train.export.int8 import MeasuredInt8
 from xmag_train.export.measure import MEASURING, Measured
+from xmag_train.export.reading import ByWay, lowest
 from xmag_train.mil.calibration import ClassShare
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant
 
@@ -115,20 +116,28 @@ def _readings(config: ExportConfig, measured: Measured) -> str:
         f"Median cosine of a slide's embeddings to level-0 LANCZOS, of {regions}{more}; of all of them the slide where "
         "it is lowest. From 0.98 on the service may read so.",
         "",
-        "| way | lowest of all | regions | whole slides |",
-        "|---|---|---|---|",
+        *reading_table(measured.regions, measured.slides),
     ]
-    for way, value in measured.readings.items():
-        both = " | ".join(_lowest_of(found.get(way, {})) for found in (measured.regions, measured.slides))
-        lines.append(f"| {way} | {value:.4f} | {both} |")
     return "\n".join(lines)
 
 
-def _lowest_of(by_slide: Mapping[str, float]) -> str:
+def reading_table(regions: ByWay, slides: ByWay) -> list[str]:
+    """A line a way, all figures rounded down: the slide where it is lowest, of regions and of whole slides."""
+    lines = ["| way | lowest of all | regions | whole slides |", "|---|---|---|---|"]
+    for way, value in lowest(regions, slides).items():
+        both = " | ".join(_lowest_of(found, way) for found in (regions, slides))
+        lines.append(f"| {way} | {value:.4f} | {both} |")
+    return lines
+
+
+def _lowest_of(found: ByWay, way: str) -> str:
+    if not found:
+        return "not measured"
+    by_slide = found.get(way)
     if not by_slide:
         return "none reads otherwise"
     slide = min(by_slide, key=lambda name: by_slide[name])
-    return f"{by_slide[slide]:.4f} ({slide}; {len(by_slide)} slides)"
+    return f"{rounded_down(by_slide[slide], 4):.4f} ({slide}; {len(by_slide)} slides)"
 
 
 def _precision(config: ExportConfig, measured: Measured) -> list[str]:
