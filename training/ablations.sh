@@ -50,7 +50,7 @@ done
 bags bags-teacher bags-teacher
 bags ablations/bags-imagenet bags-ablations-imagenet
 make_site_folds
-for site in $(tail -n +2 "$RUNS/ablations/sites.csv" | cut -d, -f2 | sort -nu); do
+for site in $(fold_numbers "$RUNS/ablations/sites.csv"); do
   arm site "$site" "s|^folds: .*|folds: $RUNS/ablations/sites.csv|"
 done
 say "end to end"

@@ -1,8 +1,20 @@
 # What atlas.sh and ablations.sh share: folders, and the steps that both take. Sourced from the root of the repository.
 RUNS=${RUNS:-runs/atlas} SLIDES=${SLIDES:-../shared/data/slides}
 CONFIGS=${CONFIGS:-training/configs/atlas} BIN=${BIN:-training/.venv/bin}
-FOLDS=$(tail -n +2 "$CONFIGS/folds.csv" | cut -d, -f2 | sort -nu | xargs)
 export ORT_DISABLE_TELEMETRY=1
+
+# fold_numbers TABLE: each fold once, in order.
+fold_numbers() {
+  "$BIN/python" - "$1" <<'PYTHON'
+import sys
+from pathlib import Path
+
+from xmag_train.cohort.table import fold_of_cases
+
+print(*sorted(set(fold_of_cases(Path(sys.argv[1])).values())))
+PYTHON
+}
+FOLDS=$(fold_numbers "$CONFIGS/folds.csv")
 
 say() { echo "$(date +%H:%M:%S) $*"; }
 

@@ -77,6 +77,8 @@ def test_the_command_takes_a_case_of_two_labels_and_counts_it_as_both(
     told = capsys.readouterr().out.splitlines()
     assert told == ["fold 0: 3 slides; cases: 1 x, 1 x+y", "fold 1: 2 slides; cases: 2 x"]
     assert len(read_rows(tmp_path / "folds.csv", ["case", "fold"])) == 4
+    with pytest.raises(FileExistsError, match="folds are chosen once"):
+        run_folds(tmp_path / "labels.csv", ["t"], 2, 1, tmp_path / "folds.csv")
 
 
 def test_slides_of_a_case_are_in_one_fold_by_their_classes() -> None:

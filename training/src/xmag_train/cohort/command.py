@@ -16,7 +16,9 @@ def run_atlas_labels(atlas: Path, out: Path) -> None:
 
 
 def run_folds(labels: Path, strata: list[str], folds: int, seed: int, out: Path) -> None:
-    """Write folds.csv, and say what each fold holds."""
+    """Write folds.csv, and say what each fold holds. FileExistsError where it is there: folds are chosen once."""
+    if out.exists():
+        raise FileExistsError(f"{out} is there, and folds are chosen once: name another file, or erase it")
     rows = read_rows(labels, ["slide", "case", *strata])
     cases = strata_of(rows, strata)
     chosen = assign_folds(cases, folds, seed)
