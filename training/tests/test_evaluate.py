@@ -154,6 +154,14 @@ def test_nothing_is_trained_while_a_later_task_lacks_bags(tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError, match=r"lacks bags of 1 slides, such as \['s7-0'\].*labels.csv"):
         evaluate_all(both)
     assert not list((tmp_path / "report").rglob("fold-*.json"))
+    make_bags(tmp_path / "second", "s", rows, 9.0)
+    pairs = [("s1-0", "s1-1"), ("s2-0", "s2-1")]
+    write_rows(tmp_path / "pairs.csv", ["slide_a", "slide_b"], pairs)
+    paired = {**later, "scanner_pairs": tmp_path / "pairs.csv"}
+    with_pairs = EvaluateConfig.model_validate({**config.model_dump(), "tasks": [config.tasks[0].model_dump(), paired]})
+    with pytest.raises(FileNotFoundError, match=r"lacks bags of 2 slides, such as \['s1-1', 's2-1'\]"):
+        evaluate_all(with_pairs)
+    assert not list((tmp_path / "report").rglob("fold-*.json"))
     later["student"] = {"name": "s", "run": tmp_path / "nowhere"}
     both = EvaluateConfig.model_validate({**config.model_dump(), "tasks": [config.tasks[0].model_dump(), later]})
     with pytest.raises(FileNotFoundError, match=r"has no oof\.csv and no metrics\.json"):
