@@ -10,7 +10,7 @@ from xmag_train.evaluate.config import EvaluateConfig
 from xmag_train.export.bound import refuse_report_of_others
 from xmag_train.export.card import reading_table
 from xmag_train.export.config import HeadConfig
-from xmag_train.export.fidelity import worse_of
+from xmag_train.export.fidelity import fidelity_in_words, worse_of
 from xmag_train.export.figures import gain_in_words, how_judged, report_section, same_case_in_words
 from xmag_train.mil.task import FoldResult, procedure
 
@@ -55,6 +55,8 @@ def test_what_the_report_does_not_say_the_card_says_is_missing() -> None:
 def test_of_two_students_each_figure_is_the_worse() -> None:
     first = Fidelity(cosine_median=0.995, cosine_min=0.98, score_change_max=None, n_tiles=8, n_slides=2)
     second = Fidelity(cosine_median=0.994, cosine_min=0.99, score_change_max=0.02, n_tiles=8, n_slides=2)
+    assert fidelity_in_words(first).endswith("0.9800 (lowest); largest change of a slide's score no head to compare by")
+    assert fidelity_in_words(second).endswith("largest change of a slide's score 0.0200")
     assert worse_of(first, second) == first.model_copy(update={"cosine_median": 0.994, "score_change_max": 0.02})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.inference.manifest import Calibration
 from xmag_train.export.config import ExportConfig
-from xmag_train.export.fidelity import rounded_down
+from xmag_train.export.fidelity import fidelity_in_words, rounded_down
 from xmag_train.export.figures import how_judged, report_section
 from xmag_train.export.int8 import MeasuredInt8
 from xmag_train.export.measure import MEASURING, Measured
@@ -174,12 +174,9 @@ def _parity(measured: Measured) -> str:
 
 
 def _reduced(variant: ReducedVariant) -> str:
-    fidelity = variant.fidelity
-    change = "no head to compare by" if fidelity.score_change_max is None else f"{fidelity.score_change_max:.4f}"
     return (
-        f"`student.{variant.precision}.onnx` against fp32 on these {fidelity.n_tiles} tiles, both on a CPU: cosine of "
-        f"embeddings {fidelity.cosine_median:.4f} (median), {fidelity.cosine_min:.4f} (lowest); largest change of a "
-        f"slide's score {change}."
+        f"`student.{variant.precision}.onnx` against fp32 on these {variant.fidelity.n_tiles} tiles, both on a CPU: "
+        f"{fidelity_in_words(variant.fidelity)}."
     )
 
 

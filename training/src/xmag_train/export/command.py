@@ -11,6 +11,7 @@ from xmag_train.digest import file_sha256
 from xmag_train.export.bound import refuse_report_of_others
 from xmag_train.export.card import model_card
 from xmag_train.export.config import ExportConfig
+from xmag_train.export.fidelity import fidelity_in_words
 from xmag_train.export.heads import head_spec, placeholder
 from xmag_train.export.measure import measure
 from xmag_train.package import ModelSpec, Written, write_model
@@ -30,7 +31,7 @@ def run_export(path: Path, out: Path | None) -> None:
     for variant in written.manifest.student:
         if variant.fidelity is not None:
             fidelity = variant.fidelity
-            typer.echo(f"{variant.precision}: cosine {fidelity.cosine_median:.4f} (lowest {fidelity.cosine_min:.4f})")
+            typer.echo(f"{variant.precision}: {fidelity_in_words(fidelity)}")
             if fidelity.cosine_median < AUTO_COSINE:
                 typer.echo(f"below {AUTO_COSINE}: the service will not choose it by itself; keep more parts in float")
     for way, value in written.manifest.reading.reader_cosine.items():

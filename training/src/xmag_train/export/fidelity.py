@@ -140,6 +140,15 @@ def worse_of(first: Fidelity, second: Fidelity) -> Fidelity:
     )
 
 
+def fidelity_in_words(found: Fidelity) -> str:
+    """For the command and the card."""
+    change = "no head to compare by" if found.score_change_max is None else f"{found.score_change_max:.4f}"
+    return (
+        f"cosine of embeddings {found.cosine_median:.4f} (median), {found.cosine_min:.4f} (lowest); largest change of "
+        f"a slide's score {change}"
+    )
+
+
 def compare_speed(fp32: bytes, int8: bytes, tiles: NDArray[np.uint8]) -> Speed:
     """Both graphs as a core of the service runs them, in turns, so that what else the machine does hits both."""
     timed = np.ascontiguousarray(tiles[:TIMED_TILES])
