@@ -276,11 +276,11 @@ def test_pictures_are_embedded_once_and_anew_when_they_change(tmp_path: Path, mo
 
 def test_speed_is_told_as_ratios() -> None:
     rows = [
-        SlideSpeed("s", "student", 2.0, 100, 64, 1.0, 10.0, 2.0),
+        SlideSpeed("s", "student", 2.0, 100, 35, 1.0, 10.0, 2.0),
         SlideSpeed("s", "teacher", 0.5, 1130, 64, 1.0, 50.0, 57.5),
     ]
     assert "| 100 | 1130 | 11.3x |" in speed_table(rows)
-    assert speed_table(rows).endswith("| 28.8x |")
+    assert speed_table(rows).endswith("| 2.0 (10 ms a tile, 35 timed) | 57.5 (50 ms a tile, 64 timed) | 28.8x |")
 
 
 def test_unknown_keys_and_ambiguous_arms_are_refused(tmp_path: Path) -> None:

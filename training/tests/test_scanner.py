@@ -77,3 +77,20 @@ def test_a_pair_whose_case_is_not_known_is_refused(tmp_path: Path) -> None:
     write_rows(tmp_path / "more.csv", ["slide_a", "slide_b", "case"], [("x", "y", "g1")])
     with pytest.raises(ValueError, match="at least two pairs"):
         read_pairs(tmp_path / "more.csv", tmp_path / "labels.csv", tmp_path / "folds.csv")
+
+
+def test_a_slide_is_no_pair_with_itself(tmp_path: Path) -> None:
+    tables(tmp_path)
+    write_rows(tmp_path / "more.csv", ["slide_a", "slide_b"], [("g0a", "g0b"), ("g1a", "g1a")])
+    with pytest.raises(ValueError, match=r"more\.csv: g1a is paired with itself"):
+        read_pairs(tmp_path / "more.csv", tmp_path / "labels.csv", tmp_path / "folds.csv")
+
+
+def test_two_pairs_do_not_look_alike_only_for_lying_either_side_of_their_mean(tmp_path: Path) -> None:
+    """Two glasses, none like any other: less their mean, a glass's slides would lie on one line with the other's."""
+    rng = np.random.default_rng(0)
+    for glass in range(2):
+        write_pair(tmp_path, glass, rng, moves=True)
+    found = scanner_shift("arm", str(tmp_path), tables(tmp_path)[:2])
+    assert found.other_glass is not None
+    assert abs(found.same_glass) < 0.25 and abs(found.other_glass) < 0.25

@@ -77,8 +77,8 @@ def _speed_section(config: SpeedConfig) -> tuple[str, dict[str, Any]]:
         "## Tiles and seconds per slide",
         f"Device {config.device} ({machine}); on a CPU, convolutional networks are run by onnxruntime. Both "
         "magnifications: the service's reader, the same tissue mask, tiles kept from the same share of tissue. Timed "
-        f"on {config.timed_tiles} tiles of each slide and scaled to all; teacher {config.teacher.name}, student "
-        f"{config.student.name}.",
+        f"on {config.timed_tiles} tiles of each slide, or all that it has, and scaled to all; teacher "
+        f"{config.teacher.name}, student {config.student.name}.",
         speed_table(rows),
     ]
     return "\n\n".join(text), {"slides": [asdict(row) for row in rows]}

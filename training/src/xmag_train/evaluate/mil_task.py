@@ -17,7 +17,7 @@ from xmag_train.evaluate.gain import head_gain
 from xmag_train.evaluate.plots import plot_differences, plot_roc
 from xmag_train.evaluate.report import drift_table, organ_basis, retention_table, scanner_table, space_table
 from xmag_train.evaluate.retention import retention
-from xmag_train.evaluate.scanner import read_pairs, scanner_shift
+from xmag_train.evaluate.scanner import CENTRED_PAIRS_MIN, read_pairs, scanner_shift
 from xmag_train.evaluate.sites import site_folds, site_logits
 from xmag_train.evaluate.unseen import perhaps_seen
 from xmag_train.progress import track
@@ -145,10 +145,15 @@ def _scanner(task: MilTask, _cohort: Cohort, _folds: dict[str, int], _folder: Pa
     pairs = read_pairs(task.scanner_pairs, task.labels_csv, task.folds_csv)
     arms = list(_bags(task).items())
     rows = [scanner_shift(name, bags, pairs) for name, bags in track(arms, "scanner shift")]
+    centred = (
+        "less the mean of all pairs' by the same encoder"
+        if len(pairs) >= CENTRED_PAIRS_MIN
+        else "as they are: two pairs are too few to take their mean away"
+    )
     by_refit = [f"{pair.slide_a} and {pair.slide_b}" for pair in pairs if pair.fold is None]
     told = [
         title,
-        "Cosines of slides' mean embeddings, less the mean of all pairs' by the same encoder. Where an arm has a "
+        f"Cosines of slides' mean embeddings, {centred}. Where an arm has a "
         "student for each fold, a pair is judged by the one that never saw its case, and other glass is that of pairs "
         "which the same student never saw either."
         + (f" In no fold, hence judged by the student refit on all: {'; '.join(by_refit)}." if by_refit else ""),

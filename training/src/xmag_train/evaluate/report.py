@@ -126,8 +126,8 @@ def speed_table(rows: Sequence[SlideSpeed]) -> str:
                 f"{student.tiles}",
                 f"{teacher.tiles}",
                 f"{teacher.tiles / student.tiles:.1f}x",
-                f"{student.seconds:.1f} ({student.per_tile_ms:.0f} ms a tile)",
-                f"{teacher.seconds:.1f} ({teacher.per_tile_ms:.0f} ms a tile)",
+                f"{student.seconds:.1f} ({student.per_tile_ms:.0f} ms a tile, {student.timed} timed)",
+                f"{teacher.seconds:.1f} ({teacher.per_tile_ms:.0f} ms a tile, {teacher.timed} timed)",
                 f"{teacher.seconds / student.seconds:.1f}x",
             )
         )

@@ -15,6 +15,9 @@ from xmag_train.cohort.table import fold_of_cases, read_rows
 from xmag_train.evaluate.unseen import case_of_slides
 from xmag_train.mil.bags import path_of_fold, read_features
 
+CENTRED_PAIRS_MIN = 3
+"""Less their own mean, the slides of two pairs lie opposite each other, whatever they show."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -28,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class ScannerShift:
-    """Median cosines of mean embeddings, less the mean of all pairs' by the same encoder.
+    """Median cosines of mean embeddings, less the mean of all pairs' by the same encoder where there are enough.
 
     ``same_glass``: of a pair's slides. ``other_glass``: of slides of pairs of two cases, judged by the same encoder,
     which saw neither; None where there are no two such pairs. ``by_fold`` and ``by_refit``: how many pairs the students
@@ -46,13 +49,15 @@ class ScannerShift:
 def read_pairs(pairs_csv: Path, labels_csv: Path, folds_csv: Path) -> list[Pair]:
     """Pairs with their case and its fold.
 
-    ValueError for fewer than two pairs (there is nothing to compare with), or a pair of which neither labels.csv nor a
-    column ``case`` tells one case.
+    ValueError for fewer than two pairs (there is nothing to compare with), a slide paired with itself, or a pair of
+    which neither labels.csv nor a column ``case`` tells one case.
     """
     case_of, fold_of = case_of_slides(labels_csv), fold_of_cases(folds_csv)
     pairs = []
     for row in read_rows(pairs_csv, ["slide_a", "slide_b"]):
         slides = row["slide_a"], row["slide_b"]
+        if slides[0] == slides[1]:
+            raise ValueError(f"{pairs_csv.name}: {slides[0]} is paired with itself")
         said = {case for case in (row.get("case"), *map(case_of.get, slides)) if case}
         if len(said) != 1:
             raise ValueError(
@@ -96,8 +101,9 @@ def _cosines(folder: Path, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         np.stack([features[slide].double().numpy().mean(axis=0) for slide in slides])
         for slides in ([pair.slide_a for pair in pairs], [pair.slide_b for pair in pairs])
     )
-    centre = np.concatenate([first, second]).mean(axis=0)
-    first, second = first - centre, second - centre
+    if len(pairs) >= CENTRED_PAIRS_MIN:
+        centre = np.concatenate([first, second]).mean(axis=0)
+        first, second = first - centre, second - centre
     cosines: NDArray[np.float64] = (first @ second.T) / np.outer(
         np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)
     )
