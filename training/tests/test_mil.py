@@ -178,17 +178,24 @@ def test_scores_for_classes_equally_common_are_no_probabilities_where_they_are_n
     assert (found.n_cases, found.n_cases_rarest_class) == (1200, 150)
     assert shares[1].share == 0.125 and shares[1].mean_probability > 0.18 and not shares[1].agrees
     told = calibration_in_words(found, shares)
-    assert "mean probability of a class is not its share" in told and "malignant 0." in told and "(0.125)" in told
+    assert "mean probability of a class differs from its share" in told and "malignant 0." in told
+    assert f"(0.125; +{shares[1].ci_low:.3f} to +{shares[1].ci_high:.3f}). The score is no probability" in told
 
     metrics = {"auroc": None, "balanced_accuracy": None, "calibration": found.model_dump(), "n_cases": 1200}
     metrics |= {"n_cases_rarest_class": 150, "class_shares": [share.model_dump() for share in shares]}
-    assert tell(metrics)[-1].endswith("(0.125): they differ, hence no calibration")
+    assert tell(metrics)[-1].endswith(f"to +{shares[1].ci_high:.3f}): they differ, hence no calibration")
 
     prior = np.array([0.0, np.log(150 / 1050)])
     found, shares = calibrate(logits + prior, labels, cases, LABELS, positive=1)
     assert found.status == "temperature" and found.temperature == pytest.approx(1.0, rel=0.2)
     assert shares[1].mean_probability == pytest.approx(0.125, abs=0.02)
-    assert "its share of the slides (in brackets): benign 0.8" in calibration_in_words(found, shares)
+    told = calibration_in_words(found, shares)
+    assert (
+        f", threshold {found.threshold:.3f} (of greatest balanced accuracy on the same out-of-fold scores), from"
+        in told
+    )
+    assert "does not clearly differ from its share of the slides (in brackets, with" in told and ": benign 0.8" in told
+    assert ", no threshold, from" in calibration_in_words(found.model_copy(update={"threshold": None}), shares)
 
 
 @pytest.mark.parametrize("name", ["mean", "clam", "dsmil", "transmil"])

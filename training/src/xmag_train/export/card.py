@@ -12,6 +12,8 @@ from xmag_train.export.reading import ByWay, lowest
 from xmag_train.mil.calibration import ClassShare
 from xmag_train.package import STUDENT_FILE, HeadSpec, ReducedVariant
 
+BRACKETS = "in brackets, with the 95 % interval of the difference by case"
+
 
 def model_card(
     config: ExportConfig,
@@ -83,7 +85,7 @@ def calibration_in_words(found: Calibration, shares: Sequence[ClassShare]) -> st
     if found.status == "none" and told:
         return (
             f"Not calibrated, though there are {found.n_cases} cases: with the temperature that fits best the mean "
-            f"probability of a class is not its share of the slides (in brackets): {told}. The score is no "
+            f"probability of a class differs from its share of the slides ({BRACKETS}): {told}. The score is no "
             "probability, and there is no threshold."
         )
     if found.status == "none":
@@ -91,10 +93,15 @@ def calibration_in_words(found: Calibration, shares: Sequence[ClassShare]) -> st
             f"Not calibrated ({found.n_cases} cases, {found.n_cases_rarest_class} of the rarest class; 100 and 30 are "
             "needed): the score is no probability, and there is no threshold."
         )
+    threshold = (
+        "no threshold"
+        if found.threshold is None
+        else f"threshold {found.threshold:.3f} (of greatest balanced accuracy on the same out-of-fold scores)"
+    )
     return (
-        f"Temperature {found.temperature:.3f}, threshold {found.threshold}, from {found.n_cases} cases. Mean "
-        f"probability of a class out of fold, and its share of the slides (in brackets): {told}. Where other patients "
-        "come, the shares may differ."
+        f"Temperature {found.temperature:.3f}, {threshold}, from {found.n_cases} cases. Mean probability of a class "
+        f"out of fold, which does not clearly differ from its share of the slides ({BRACKETS}): {told}. Where other "
+        "patients come, the shares may differ."
     )
 
 

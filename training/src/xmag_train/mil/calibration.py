@@ -1,8 +1,8 @@
 """One temperature from out-of-fold logits, where there are cases enough and it does; otherwise none, and that is said.
 
 Class weights teach a head as if every class were equally common. A temperature makes its scores bolder or more
-cautious and cannot move them to how common the classes are: where the mean probability of a class is not its share of
-the slides, there is no calibration.
+cautious and cannot move them to how common the classes are: where the mean probability of a class clearly differs from
+its share of the slides, there is no calibration. A difference that the cases cannot tell from none passes.
 """
 
 from collections import defaultdict
@@ -40,8 +40,8 @@ class ClassShare(Config):
         return self.ci_low <= SHARE_MARGIN and self.ci_high >= -SHARE_MARGIN
 
     def in_words(self) -> str:
-        """For the command and the card."""
-        return f"{self.label} {self.mean_probability:.3f} ({self.share:.3f})"
+        """For the command and the card: its mean probability; its share, and the interval of the difference."""
+        return f"{self.label} {self.mean_probability:.3f} ({self.share:.3f}; {self.ci_low:+.3f} to {self.ci_high:+.3f})"
 
 
 class Calibrated(NamedTuple):
@@ -113,7 +113,8 @@ def calibrate(
 ) -> Calibrated:
     """From out-of-fold ``logits`` [n, C] of the classes ``names``.
 
-    Status none below 100 cases or 30 of the rarest class, and where a class's mean probability is not its share.
+    Status none below 100 cases or 30 of the rarest class, and where a class's mean probability clearly differs from its
+    share.
     ``positive``: index of the class that a threshold is wanted for; None gives no threshold.
     """
     n_cases, rarest = count_cases(cases, labels.tolist(), logits.shape[1])

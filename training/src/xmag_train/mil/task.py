@@ -147,5 +147,5 @@ def tell(metrics: Mapping[str, Any]) -> list[str]:
     if shares:
         told = ", ".join(share.in_words() for share in shares)
         why = "" if all(share.agrees for share in shares) else ": they differ, hence no calibration"
-        lines.append(f"{'mean p (share)':<18} {told}{why}")
+        lines.append(f"{'mean p (share; 95 % of the difference)':<18} {told}{why}")
     return lines
