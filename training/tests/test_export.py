@@ -121,6 +121,19 @@ def test_a_second_export_gives_the_same_bytes(folder: Path, tmp_path: Path) -> N
     assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
+def test_a_folder_of_another_name_is_refused_and_graphs_of_an_earlier_export_go(folder: Path, tmp_path: Path) -> None:
+    spec = untrained_spec(seed=0, commit="test")
+    with pytest.raises(ValueError, match=r"mine is not named as the model: name a folder …/xmag-lite0"):
+        write_model(spec, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+    again = tmp_path / "xmag-lite0"
+    again.mkdir()
+    for left in ("student.int8.onnx", "notes.txt"):
+        (again / left).write_text("from before")
+    write_model(spec, again)
+    assert {path.name for path in again.iterdir()} == {path.name for path in folder.iterdir()} | {"notes.txt"}
+
+
 def test_the_committed_model_is_whole_and_its_card_tells_the_manifests_figures() -> None:
     committed = REPOSITORY / "models" / "xmag-lite0"
     manifest = load_manifest(committed)

@@ -112,7 +112,11 @@ class Written:
 
 
 def write_model(spec: ModelSpec, out: Path) -> Written:
-    """Export ``spec`` into the folder ``out`` (made if missing). ValueError if a graph differs from torch."""
+    """Export ``spec`` into the folder ``out`` (made if missing), and remove graphs of an earlier one that it has not.
+
+    ValueError if the folder is not named as the model, or a graph differs from torch.
+    """
+    check_name(spec.name, out)
     out.mkdir(parents=True, exist_ok=True)
     exact = copy.deepcopy(spec.student).eval().double()
     embedding_dim = embedding_dim_of(spec.student)
@@ -150,7 +154,15 @@ def write_model(spec: ModelSpec, out: Path) -> Written:
         (draft / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for file in [*(part.name for part in manifest.files()), CARD_FILE, MANIFEST_NAME]:
             (draft / file).replace(out / file)
+    for left in {path.name for path in out.glob("*.onnx")} - {file.name for file in manifest.files()}:
+        (out / left).unlink()
     return Written(manifest, parity)
+
+
+def check_name(name: str, out: Path) -> None:
+    """ValueError where the folder ``out`` is not named as the model: the service would not take it."""
+    if out.resolve().name != name:
+        raise ValueError(f"{out} is not named as the model: name a folder …/{name}")
 
 
 def export_student(student: nn.Module, path: Path) -> float:

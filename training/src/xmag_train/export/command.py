@@ -14,7 +14,7 @@ from xmag_train.export.config import ExportConfig
 from xmag_train.export.fidelity import fidelity_in_words
 from xmag_train.export.heads import head_spec, placeholder
 from xmag_train.export.measure import measure
-from xmag_train.package import ModelSpec, Written, write_model
+from xmag_train.package import ModelSpec, Written, check_name, write_model
 from xmag_train.progress import Clock
 from xmag_train.student import embedding_dim_of, parameter_count
 from xmag_train.students.checkpoint import load_student
@@ -42,9 +42,11 @@ def run_export(path: Path, out: Path | None) -> None:
 def export_model(config: ExportConfig) -> Written:
     """Measure and write.
 
-    ValueError for a head of another student, a report of other heads, or a way of reading that did not reach 0.98.
+    ValueError for a folder of another name, a head of another student, a report of other heads, or a way of reading
+    that did not reach 0.98.
     """
     clock = Clock(0.0)
+    check_name(config.name, config.out)
     if config.report is not None:
         refuse_report_of_others(config.report, config.heads)
     torch.set_num_threads(config.threads)
