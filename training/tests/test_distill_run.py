@@ -155,7 +155,8 @@ def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> 
     broken.wait()
     assert not (tmp_path / "broken" / "student.pt").exists()
     stopped_at = torch.load(checkpoint, weights_only=True)
-    subprocess.run(command("broken"), check=True, timeout=120, env=ENVIRONMENT)
+    told = subprocess.run(command("broken"), check=True, timeout=120, env=ENVIRONMENT, capture_output=True, text=True)
+    assert f"goes on from step {stopped_at['step']} of 8" in told.stderr
     whole, resumed = (
         [json.loads(line) for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
         for run in ("whole", "broken")

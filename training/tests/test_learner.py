@@ -12,10 +12,12 @@ from lightning_fabric.strategies import SingleDeviceStrategy
 from test_distill_run import TEACHER_DIM, TinyStudent, tiny_batch
 
 from xmag_train.distill import learner
-from xmag_train.distill.checkpoint import Done, save_checkpoint
+from xmag_train.distill.checkpoint import Done, Run, save_checkpoint
 from xmag_train.distill.config import DistillConfig, LossConfig, StudentConfig
 from xmag_train.distill.learner import Learner
 from xmag_train.distill.objective import objective
+
+RUN = Run("a run", {})
 
 
 class Elsewhere(CPUAccelerator):
@@ -41,7 +43,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DistillConfig:
 
 
 def begin(config: DistillConfig, fabric: Fabric) -> Learner:
-    return learner.start(config, fabric, TEACHER_DIM, identity="a run")
+    return learner.start(config, fabric, TEACHER_DIM, RUN)
 
 
 def save(config: DistillConfig, fabric: Fabric, begun: Learner) -> None:
@@ -52,7 +54,7 @@ def save(config: DistillConfig, fabric: Fabric, begun: Learner) -> None:
         average=begun.average,
         optimizer=begun.optimizer.optimizer,
         precision=fabric.strategy.precision,
-        identity="a run",
+        run=RUN,
     )
 
 

@@ -40,8 +40,10 @@ def test_a_finished_run_is_left_as_it_is_wherever_its_files_lie(config: DistillC
 def test_another_recipe_is_refused(config: DistillConfig, left: str) -> None:
     for name in {"student.pt", "checkpoint.pt"} - {left}:
         (config.out / name).unlink()
-    with pytest.raises(ValueError, match=rf"{left} is of a run by another config"):
-        train(config.model_copy(update={"seed": 1}))
+    optim = config.optim.model_copy(update={"learning_rate": 1e-3})
+    words = r"\(optim\.learning_rate 0\.0005, now 0\.001; seed 0, now 1\)"
+    with pytest.raises(ValueError, match=rf"{left} is of a run by another config {words}: choose"):
+        train(config.model_copy(update={"seed": 1, "optim": optim}))
 
 
 def test_other_weights_at_the_same_path_are_refused(config: DistillConfig, tmp_path: Path) -> None:

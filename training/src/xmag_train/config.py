@@ -1,7 +1,8 @@
 """What all configs have in common: YAML in, frozen, unknown keys refused, faults named by key."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -14,5 +15,28 @@ class Config(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """From a YAML file. pydantic's ValidationError names each key at fault. Paths are as seen from the shell."""
-        return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        """From a YAML file. pydantic's ValidationError names each key at fault. Paths are as seen from the shell.
+
+        ValueError where the file is no YAML.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is no YAML: {error}") from error
+        return cls.model_validate(content)
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Each key of ``new`` of which ``old`` says something else, in words: `optim.epochs 4, now 8`."""
+    before = _flat(old)
+    return "; ".join(
+        f"{key} {before.get(key)}, now {value}" for key, value in sorted(_flat(new).items()) if before.get(key) != value
+    )
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        inner = _flat(value) if isinstance(value, Mapping) else {"": value}
+        found |= {f"{key}.{name}".rstrip("."): part for name, part in inner.items()}
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xmag_train.config import changes
 from xmag_train.write import write_json
 
 CLAIM_FILE = "curate.json"
@@ -22,7 +23,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["fingerprint"] != mine["fingerprint"]:
             raise ValueError(
-                f"{folder} holds regions cut by another config ({_difference(found['settings'], settings)}): choose "
+                f"{folder} holds regions cut by another config ({changes(found['settings'], settings)}): choose "
                 "another folder, or erase it"
             )
         return
@@ -34,8 +35,3 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
 def fingerprint(settings: Mapping[str, Any]) -> str:
     """sha256 of the settings, whatever their order."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    return "; ".join(f"{name} {old.get(name)}, now {new.get(name)}" for name in names)

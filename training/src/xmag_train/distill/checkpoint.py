@@ -8,6 +8,7 @@ import torch
 from lightning_fabric.plugins import Precision
 from torch import nn
 
+from xmag_train.config import changes
 from xmag_train.distill.ema import WeightAverage
 from xmag_train.students.checkpoint import read_checkpoint
 from xmag_train.write import save_torch
@@ -22,6 +23,13 @@ class Done(NamedTuple):
     wall_s: float | None
 
 
+class Run(NamedTuple):
+    """``identity``: digest of all that decides what is learned; ``settings``: the config's part of that."""
+
+    identity: str
+    settings: Mapping[str, Any]
+
+
 def save_checkpoint(
     folder: Path,
     done: Done,
@@ -30,13 +38,14 @@ def save_checkpoint(
     average: WeightAverage,
     optimizer: torch.optim.Optimizer,
     precision: Precision,
-    identity: str,
+    run: Run,
 ) -> None:
-    """Write `checkpoint.pt`. ``precision``: has the loss's scale in fp16. ``identity``: of the run."""
+    """Write `checkpoint.pt`. ``precision``: has the loss's scale in fp16."""
     content = {
         "step": done.steps,
         "wall_s": done.wall_s,
-        "identity": identity,
+        "identity": run.identity,
+        "config": dict(run.settings),
         "model": model.state_dict(),
         "average": average.module.state_dict(),
         "average_steps": average.steps,
@@ -54,7 +63,7 @@ def load_checkpoint(
     average: WeightAverage,
     optimizer: torch.optim.Optimizer,
     precision: Precision,
-    identity: str,
+    run: Run,
 ) -> Done:
     """Fill all, each where it lies, from `checkpoint.pt`; what was done, nothing without a file.
 
@@ -64,7 +73,7 @@ def load_checkpoint(
     if not path.exists():
         return Done(0, 0.0)
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    refuse_another(path, content, identity)
+    refuse_another(path, content, run)
     model.load_state_dict(content["model"])
     average.module.load_state_dict(content["average"])
     average.steps = content["average_steps"]
@@ -74,18 +83,17 @@ def load_checkpoint(
     return Done(int(content["step"]), content.get("wall_s"))
 
 
-def is_finished(student: Path, identity: str) -> bool:
+def is_finished(student: Path, run: Run) -> bool:
     """Whether the run has left its ``student``. ValueError for that of another run, which this one would replace."""
     if not student.exists():
         return False
-    refuse_another(student, read_checkpoint(student), identity)
+    refuse_another(student, read_checkpoint(student), run)
     return True
 
 
-def refuse_another(path: Path, content: Mapping[str, Any], identity: str) -> None:
-    """ValueError unless the file says that it is of the run ``identity``."""
-    if content.get("identity") != identity:
-        raise ValueError(
-            f"{path} is of a run by another config, or from other weights or regions: choose another folder, or erase "
-            f"{path.parent}"
-        )
+def refuse_another(path: Path, content: Mapping[str, Any], run: Run) -> None:
+    """ValueError unless the file says that it is of ``run``; it names what the config says otherwise."""
+    if content.get("identity") != run.identity:
+        changed = changes(content["config"], run.settings) if "config" in content else ""
+        other = f" ({changed})" if changed else ", or from other weights or regions"
+        raise ValueError(f"{path} is of a run by another config{other}: choose another folder, or erase {path.parent}")

@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 from torch import nn
 
-from xmag_train.distill.checkpoint import Done, load_checkpoint
+from xmag_train.distill.checkpoint import Done, Run, load_checkpoint
 from xmag_train.distill.config import DistillConfig, OptimConfig
 from xmag_train.distill.distiller import Distiller
 from xmag_train.distill.ema import WeightAverage
@@ -25,7 +25,7 @@ class Learner(NamedTuple):
     done: Done
 
 
-def start(config: DistillConfig, fabric: Fabric, teacher_dim: int, identity: str) -> Learner:
+def start(config: DistillConfig, fabric: Fabric, teacher_dim: int, run: Run) -> Learner:
     """All on the run's device, filled from its checkpoint if there is one. ValueError for one of another run."""
     model: nn.Module = _build(config, teacher_dim)
     average = WeightAverage(model, config.optim.ema_decay)
@@ -41,7 +41,7 @@ def start(config: DistillConfig, fabric: Fabric, teacher_dim: int, identity: str
         average=average,
         optimizer=optimizer,
         precision=fabric.strategy.precision,
-        identity=identity,
+        run=run,
     )
     return Learner(wrapped, average, wrapped_optimizer, done)
 

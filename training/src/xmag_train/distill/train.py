@@ -1,6 +1,7 @@
 """The distillation loop, top to bottom. The same code on a CPU, on one GPU, and on many under `torchrun`."""
 
 import hashlib
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
 from xmag_train.distill.batches import Batch, BatchMaker
-from xmag_train.distill.checkpoint import Done, is_finished, save_checkpoint
+from xmag_train.distill.checkpoint import Done, Run, is_finished, save_checkpoint
 from xmag_train.distill.collage import collage
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import Sources, prepare, read_sources
@@ -24,7 +25,7 @@ from xmag_train.distill.processes import launch
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
 from xmag_train.distill.weights import weights_identity
-from xmag_train.progress import Clock, track
+from xmag_train.progress import Clock, say, track
 from xmag_train.students.checkpoint import save_student
 
 STUDENT_FILE = "student.pt"
@@ -43,17 +44,19 @@ def train(config: DistillConfig) -> bool:
         keep_freed_memory()
     fabric.seed_everything(config.seed)
     sources = read_sources(config)
-    identity = run_identity(config, sources, fabric.world_size)
-    if is_finished(config.out / STUDENT_FILE, identity):
+    run = run_of(config, sources, fabric.world_size)
+    if is_finished(config.out / STUDENT_FILE, run):
         return False
     data = prepare(config, sources, fabric)
     del sources  # with the teacher, which may take much of a GPU, where it does not run live
     optim = config.optim
     sampler = _sampler(config, len(data.regions))
-    model, average, optimizer, done = start(config, fabric, data.teacher_dim, identity)
+    model, average, optimizer, done = start(config, fabric, data.teacher_dim, run)
     metrics = MetricsFile(config.out / METRICS_FILE, done.steps) if fabric.is_global_zero else None
 
     steps = optim.epochs * sampler.steps_per_epoch
+    if metrics is not None and done.steps > 0:
+        say(f"goes on from step {done.steps} of {steps}")
     warmup_steps = round(optim.warmup_epochs * sampler.steps_per_epoch)
     maker = BatchMaker(data, config)
     clock = Clock(done.wall_s)
@@ -99,7 +102,7 @@ def train(config: DistillConfig) -> bool:
                     average=average,
                     optimizer=optimizer.optimizer,
                     precision=fabric.strategy.precision,
-                    identity=identity,
+                    run=run,
                 )
     student = average.module.get_submodule("student")
     if fabric.is_global_zero:
@@ -110,21 +113,21 @@ def train(config: DistillConfig) -> bool:
             student.state_dict(),
             plain,
             data.regions_sha256,
-            identity=identity,
+            identity=run.identity,
         )
     fabric.barrier()
     return True
 
 
-def run_identity(config: DistillConfig, sources: Sources, processes: int) -> str:
-    """Of all that decides what is learned: what goes on from a checkpoint must be the same run.
+def run_of(config: DistillConfig, sources: Sources, processes: int) -> Run:
+    """All that decides what is learned: what goes on from a checkpoint must be the same run.
 
     ``processes`` count where there are several: each has its own collages, and on a CPU its own batch norms.
     """
     several = f" {processes} processes" if processes > 1 else ""
     student = weights_identity(config.student.weights)
     parts = (config.learning_json(), student, sources.teacher_sha256, sources.regions_sha256 + several)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return Run(hashlib.sha256("\n".join(parts).encode()).hexdigest(), json.loads(config.learning_json()))
 
 
 def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normaliser, device: torch.device) -> Tensor:
