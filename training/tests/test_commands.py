@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,21 @@ def test_a_model_with_random_heads_is_written_only_where_it_is_told_to_be() -> N
     told = CliRunner().invoke(app, ["export-untrained"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
     assert told.exit_code == 2
     assert "--out" in told.output
+
+
+def test_what_is_wrong_with_a_users_files_is_a_line_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("slide,case\na,Müller\n", encoding="cp1252")
+    (tmp_path / "broken.yaml").write_text("slides: [")
+
+    def command(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        start = [sys.executable, "-c", "from xmag_train.cli import main; main()", *map(str, arguments)]
+        environment = {**os.environ, **variables}
+        return subprocess.run(start, env=environment, capture_output=True, text=True, check=False, timeout=100)
+
+    folds = ("folds", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "folds.csv", "--stratum", "case")
+    told = command(*folds)
+    assert (told.returncode, told.stderr) == (2, "xmag-train: labels.csv is not in UTF-8: save it as “CSV UTF-8”\n")
+    assert "Traceback" in command(*folds, XMAG_TRACEBACK="1").stderr
+    told = command("curate", "--out", tmp_path / "out", "--config", tmp_path / "broken.yaml")
+    assert told.returncode == 2 and told.stderr.startswith(f"xmag-train: {tmp_path / 'broken.yaml'} is no YAML: ")
+    assert "Traceback" not in told.stderr

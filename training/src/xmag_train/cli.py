@@ -1,15 +1,19 @@
-"""`xmag-train`: make models for xmag-serve."""
+"""`xmag-train`: make models for xmag-serve. With XMAG_TRACEBACK=1 an error tells where in the program it arose."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.errors import XmagError
 from xmag_train.commit import source_commit
 from xmag_train.package import write_model
+from xmag_train.progress import say
 from xmag_train.untrained import untrained_spec
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
 @app.callback()
@@ -160,5 +164,11 @@ def export(
 
 
 def main() -> None:
-    """Entry point of the command."""
-    app()
+    """Entry point: what is wrong with files or configs is a line on standard error and exit code 2."""
+    try:
+        app()
+    except (ValueError, FileNotFoundError, FileExistsError, XmagError) as error:
+        if os.environ.get("XMAG_TRACEBACK") == "1":
+            raise
+        say(f"xmag-train: {error}")
+        sys.exit(2)
