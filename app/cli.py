@@ -54,13 +54,19 @@ def main() -> None:
     try:
         cli()
     except (SetupError, ModelError, RequestInvalidError) as error:
-        if sys.argv[1:2] in (["serve"], ["api"], ["worker"]):
-            _give_up(error)
-        _fail(error, EXIT_USAGE)
+        _give_up(error)
+    except ModuleNotFoundError as error:
+        package = (error.name or "app").partition(".")[0]
+        if package == "app":
+            raise
+        missing = f"{package} is not installed in {sys.prefix}, which is not the service's own environment"
+        _give_up(SetupError(f"{missing} (training's has a part of its packages): `make setup`, then .venv/bin/xmag."))
 
 
 def _give_up(error: XmagError) -> NoReturn:
-    """End what should run for long: its supervisor learns that starting again would not help, its log why."""
+    """Of what should run for long the supervisor learns that starting again would not help, and the log why."""
+    if sys.argv[1:2] not in (["serve"], ["api"], ["worker"]):
+        _fail(error, EXIT_USAGE)
     import structlog
 
     if err.is_terminal or not structlog.is_configured():  # settings that are wrong say nothing of logs

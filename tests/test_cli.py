@@ -129,6 +129,17 @@ def test_wrong_settings_name_the_variable(xmag, name, value):
     assert (refusal.returncode, refusal.stderr.count("\n")) == (78, 1)
 
 
+@pytest.mark.parametrize(("command", "code"), [("doctor", 2), ("serve", 78)])
+def test_an_environment_without_all_packages_says_which_one_to_use(command, code):
+    """As training's, which has no redis."""
+    start = f"import sys; sys.modules['redis'] = None; sys.argv[1:] = ['{command}']; import app.cli; app.cli.main()"
+    found = subprocess.run(
+        [sys.executable, "-c", start], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert found.returncode == code and "Traceback" not in found.stderr
+    assert "redis is not installed in" in found.stderr and "`make setup`, then .venv/bin/xmag" in found.stderr
+
+
 @pytest.mark.parametrize("command", ["api", "worker"])
 def test_what_cannot_run_says_why_in_one_line_of_its_log(xmag, tmp_path, command):
     (tmp_path / "models").mkdir()
