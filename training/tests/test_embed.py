@@ -125,6 +125,18 @@ def test_embed_wants_a_network_and_no_precision_of_an_encoder(tmp_path: Path) ->
         EmbedConfig.model_validate({**place, "encoder": TEACHER, "precision": "int8"})
 
 
+def test_a_slide_that_does_not_say_its_resolution_has_it_from_the_config(tmp_path: Path) -> None:
+    painter = load_painter()
+    pixels = painter.he_like(2 * FIELD_PX, 2 * FIELD_PX, 0.5, [(0.0, 0.0, 0.5, 0.5)])
+    painter.write_svs(tmp_path / "a.svs", pixels, mpp=None, levels=(1, 4))
+    place = {"slides": [tmp_path / "a.svs"], "model": MODEL, "threads": 1, "device": "cpu", "out": tmp_path / "bags"}
+    assert "1 bags made" in run(tmp_path, "embed", **place, mpp={"a": 0.5})
+    assert "0 bags made, 1 kept" in run(tmp_path, "embed", **place, mpp={"a": 0.5})
+    assert "1 bags made" in run(tmp_path, "embed", **place, mpp={"a": 0.25})
+    with pytest.raises(ValueError, match=r"mpp names slides that are not there: \['b'\]"):
+        run(tmp_path, "embed", **place, mpp={"b": 0.5})
+
+
 def test_a_bag_is_named_as_tables_write_it(tmp_path: Path) -> None:
     names = [tmp_path / unicodedata.normalize(form, "Müller.svs") for form in ("NFD", "NFC")]
     assert bag_name(names[0]) == "Müller"

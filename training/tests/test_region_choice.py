@@ -37,10 +37,10 @@ def test_a_brighter_copy_is_a_duplicate_and_another_picture_is_not() -> None:
     assert not is_duplicate(signature(other), kept, 0.97)
 
 
-def write_slide(path: Path) -> None:
+def write_slide(path: Path, mpp: float | None = REGION_MPP) -> None:
     painter = load_painter()
     pixels = painter.he_like(SIDE_PX, SIDE_PX, REGION_MPP, [(0.0, 0.0, 1.0, 1.0)])
-    painter.write_svs(path, pixels, mpp=REGION_MPP, appmag=20, levels=(1, 4))
+    painter.write_svs(path, pixels, mpp=mpp, appmag=None if mpp is None else 20, levels=(1, 4))
 
 
 def test_a_slide_that_failed_is_reported_and_tried_again(tmp_path: Path) -> None:
@@ -76,6 +76,24 @@ def test_what_the_table_corrects_is_corrected_in_the_shard_and_said(
     assert "a: corrected in its shard (case 'P 001', now 'P 002')" in capsys.readouterr().err
     curate(config, out)
     assert "corrected" not in capsys.readouterr().err
+
+
+def test_a_slide_that_does_not_say_its_resolution_has_it_from_the_table(tmp_path: Path) -> None:
+    write_slide(tmp_path / "a.svs", mpp=None)
+    table, out = tmp_path / "slides.tsv", tmp_path / "out"
+    row = "a.svs\ta\tc\ts\tliver\tl\tH&E\tA"
+    table.write_text(f"{HEADER}\n{row}\n")
+    config = CurateConfig(slides=table, per_slide=1)
+    (outcome,) = curate(config, out)
+    assert outcome.error is not None and "as mpp" in outcome.error
+    table.write_text(f"{HEADER}\tmpp\n{row}\t{REGION_MPP}\n")
+    assert [outcome.regions for outcome in curate(config, out)] == [1]
+    table.write_text(f"{HEADER}\tmpp\n{row}\t0.25\n")
+    with pytest.raises(ValueError, match=r"a was cut at 0\.5 µm/px, the table says 0\.25"):
+        curate(config, out)
+    table.write_text(f"{HEADER}\tmpp\n{row}\t0,25\n")
+    with pytest.raises(ValueError, match="the mpp of a is '0,25', no number"):
+        curate(config, out)
 
 
 def test_the_table_of_slides_is_read_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:

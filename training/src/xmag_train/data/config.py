@@ -12,8 +12,9 @@ from xmag_train.data.select import DUPLICATE_CORRELATION
 class CurateConfig(Config):
     """``slides``: a TSV with the columns path, slide, case, site, organ, label, stain, scanner (others are ignored).
 
-    ``path`` is taken from the table's folder. ``tissue_min``: share of a region that must be tissue.
-    ``duplicate_correlation``: of 16×16 grey pictures, from which on two regions of a case count as the same.
+    A column ``mpp`` gives the µm/px of level 0 where a file does not say it, or not rightly. ``path`` is taken from the
+    table's folder. ``tissue_min``: share of a region that must be tissue. ``duplicate_correlation``: of 16×16 grey
+    pictures, from which on two regions of a case count as the same.
     """
 
     slides: Path

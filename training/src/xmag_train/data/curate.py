@@ -32,9 +32,10 @@ Signatures = list[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class SlideRow:
-    """A line of the table of slides."""
+    """A line of the table of slides. ``mpp``: of level 0 in µm/px, in place of what the file says; None: as it says."""
 
     path: Path
+    mpp: float | None
     slide: str
     case: str
     site: str
@@ -58,9 +59,9 @@ class Outcome:
 
 
 def read_slides(table: Path) -> list[SlideRow]:
-    """The table of slides. ValueError as of ``read_rows``, or for a slide named twice."""
+    """The table of slides. ValueError as of ``read_rows``, for a slide named twice or an mpp that is no number."""
     rows = read_rows(table, ["path", *TOLD], delimiter="\t")
-    slides = [SlideRow(table.parent / row["path"], *(row[column] for column in TOLD)) for row in rows]
+    slides = [SlideRow(table.parent / row["path"], _mpp(row, table), *(row[column] for column in TOLD)) for row in rows]
     names = [slide.slide for slide in slides]
     if len(set(names)) != len(names):
         raise ValueError(f"{table.name}: a slide is named twice")
@@ -102,8 +103,14 @@ def curate(config: CurateConfig, out: Path) -> list[Outcome]:
 
 
 def corrected(slide: SlideRow, out: Path, name: str) -> list[Region]:
-    """The regions of a shard that is there, which is written again where they tell something else than the table."""
+    """The regions of a shard that is there, which is written again where they tell something else than the table.
+
+    ValueError where they were cut at another resolution than the table has for the slide.
+    """
     regions = list(read_shards([out / f"{name}.tar"]))
+    mpp = regions[0].meta.mpp
+    if slide.mpp is not None and slide.mpp != mpp:
+        raise ValueError(f"{slide.slide} was cut at {mpp} µm/px, the table says {slide.mpp}: choose another folder")
     told = regions[0].meta.model_dump(include=set(TOLD))
     wanted = slide.told()
     if told != wanted:
@@ -121,7 +128,7 @@ def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]
     """
     plan = ReadingPlan(tile_px=REGION_PX, tile_mpp=REGION_MPP, tissue_min=config.tissue_min, level_tolerance=0.06)
     with SlideReader() as reader:
-        info = reader.open(slide.path)
+        info = reader.open(slide.path, slide.mpp)
         survey = reader.survey(plan)
         able = np.flatnonzero(survey.tissue_fractions >= config.tissue_min)  # a survey keeps its fullest tile anyhow
         order = [int(able[at]) for at in farthest_first(survey.coords[able], config.seed)]
@@ -149,6 +156,13 @@ def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]
         )
         kept.append(Region(jpeg, meta))
     return kept
+
+
+def _mpp(row: dict[str, str], table: Path) -> float | None:
+    try:
+        return float(row["mpp"]) if row.get("mpp") else None
+    except ValueError:
+        raise ValueError(f"{table.name}: the mpp of {row['slide']} is {row['mpp']!r}, no number") from None
 
 
 def _write_shard(regions: list[Region], out: Path, name: str) -> None:

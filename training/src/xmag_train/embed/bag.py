@@ -29,9 +29,12 @@ class SlideBag:
     attributes: dict[str, int | float | str]
 
 
-def embed_slide(path: Path, source: Source, reader: SlideReader) -> SlideBag:
-    """Read and embed every tile. SlideError's kinds, NoTissueError among them, where the slide cannot be used."""
-    info = reader.open(path)
+def embed_slide(path: Path, source: Source, reader: SlideReader, mpp: float | None) -> SlideBag:
+    """Read and embed every tile; ``mpp`` (µm/px) in place of the file's.
+
+    SlideError's kinds, NoTissueError among them, where the slide cannot be used.
+    """
+    info = reader.open(path, mpp)
     survey = reader.survey(source.plan)
     if len(survey.coords) == 0:
         raise NoTissueError("No tissue was found on the slide.")
@@ -80,7 +83,7 @@ def slide_state(slide: Path) -> dict[str, int]:
     return {"slide_bytes": sum(s.st_size for s in states), "slide_mtime_ns": max(s.st_mtime_ns for s in states)}
 
 
-def is_made(path: Path, source: Source, slide: Path) -> bool:
+def is_made(path: Path, source: Source, slide: Path, mpp: float | None) -> bool:
     """Whether ``source`` made the bag at ``path`` of this very ``slide``: the same weights, reading and bytes.
 
     A slide of another size or time than the bag says is hashed. Raises as ``slide_files``.
@@ -89,6 +92,8 @@ def is_made(path: Path, source: Source, slide: Path) -> bool:
         return False
     with h5py.File(path, "r") as file:
         if any(file.attrs.get(name) != value for name, value in source.stamp().items()):
+            return False
+        if mpp is not None and mpp != file["coords"].attrs["mpp"]:
             return False
         same = all(file.attrs.get(name) == value for name, value in slide_state(slide).items())
         return same or hash_slide(slide)[0] == file["coords"].attrs["sha256"]

@@ -34,15 +34,16 @@ def embed_all(config: EmbedConfig) -> tuple[int, int, list[dict[str, str]]]:
     reader = SlideReader()
     try:
         for slide in track(slides, "slides"):
-            target = config.out / f"{bag_name(slide)}.h5"
+            name = bag_name(slide)
+            target, mpp = config.out / f"{name}.h5", config.mpp.get(name)
             if not reader.alive:
                 reader = SlideReader()
             try:
-                if is_made(target, source, slide):
+                if is_made(target, source, slide, mpp):
                     kept += 1
                     continue
                 made_by: dict[str, str | int] = {**source.encoder, **source.stamp(), **slide_state(slide)}
-                write_slide_bag(target, embed_slide(slide, source, reader), made_by)
+                write_slide_bag(target, embed_slide(slide, source, reader, mpp), made_by)
                 made += 1
             except SlideError as error:
                 skipped.append({"slide": slide.name, "code": error.code, "message": str(error)})

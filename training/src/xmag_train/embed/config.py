@@ -12,10 +12,11 @@ from xmag_train.mil.encode import EncoderConfig
 class EmbedConfig(Config):
     """``folder``: every file in it is tried; ``slides``: a list of files. Exactly one of them.
 
-    ``model``: an exported model's folder. ``encoder``: a teacher of the registry, or a student, in its place; ``model``
-    then only says how much of a tile must be tissue (0.10 without it). ``out``: gets `<slide>.h5`. ``device``: cpu,
-    cuda or auto. ``precision``: of a model. ``batch_tiles``: 5x tiles per turn of the reader; a model gets a
-    batch for each of its lanes at least.
+    ``mpp``: of slides that do not say their µm/px, or not rightly, by file name without its ending. ``model``: an
+    exported model's folder. ``encoder``: a teacher of the registry, or a student, in its place; ``model`` then only
+    says how much of a tile must be tissue (0.10 without it). ``out``: gets `<slide>.h5`. ``device``: cpu, cuda or auto.
+    ``precision``: of a model. ``batch_tiles``: 5x tiles per turn of the reader; a model gets a batch for each of its
+    lanes at least.
     """
 
     model: Path | None = None
@@ -23,6 +24,7 @@ class EmbedConfig(Config):
     out: Path
     folder: Path | None = None
     slides: tuple[Path, ...] = ()
+    mpp: dict[str, float] = Field(default_factory=dict)
     device: str = "auto"
     precision: str = "fp32"
     threads: int = Field(default=2, ge=1)
@@ -39,7 +41,7 @@ class EmbedConfig(Config):
         return self
 
     def paths(self) -> list[Path]:
-        """The slides by name. ValueError if two would have the same bag, or there are none."""
+        """The slides by name. ValueError if there are none, two of one bag, or ``mpp`` names another."""
         if self.folder is None:
             found = list(self.slides)
         else:
@@ -48,6 +50,9 @@ class EmbedConfig(Config):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice or not found:
             raise ValueError(f"slides of the same name: {twice}" if twice else f"no slides in {self.folder}")
+        unknown = sorted(self.mpp.keys() - set(names))
+        if unknown:
+            raise ValueError(f"mpp names slides that are not there: {unknown}")
         return found
 
 
