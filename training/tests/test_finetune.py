@@ -120,9 +120,11 @@ def test_run_makes_a_model_of_its_own(study: FinetuneConfig) -> None:
 
 
 def test_each_folds_head_goes_with_its_own_student_alone(study: FinetuneConfig) -> None:
-    command.train_end_to_end(study.model_copy(update={"fit_all": False}))
+    metrics = command.train_end_to_end(study.model_copy(update={"fit_all": False}))
     folds = study.out / "folds"
     digests = [hashlib.sha256((folds / f"student-{fold}.pt").read_bytes()).hexdigest() for fold in range(3)]
+    assert metrics["encoders_sha256"] == digests
+    assert "whether it learnt from these cases is not known" in metrics["procedure"]  # all are tuned from one student
     cohort = read_cohort(study.labels_csv, "grade", LABELS)
     slides = load_slides(read_shards(shards_in(study.shards)), cohort.rows, study.teacher_bags)
     for fold in range(3):
@@ -165,7 +167,7 @@ def test_killed_within_a_fold_and_resumed_is_as_one_run(tmp_path: Path) -> None:
     alone = command.train_end_to_end(config_of(tmp_path, "alone", epochs))
     assert resumed["inner_losses_by_epoch"]["0"][: len(stopped_at["judged"])] == stopped_at["judged"]
     assert resumed["training"]["steps"] == alone["training"]["steps"]  # those before the kill included
-    differing = {"config", "training"}
+    differing = {"config", "training", "encoders_sha256"}  # a tuned student says where its run lies
     first, second = ({k: v for k, v in run.items() if k not in differing} for run in (resumed, alone))
     assert first == second
     for name in ("student.pt", "head.pt", "folds/student-2.pt"):

@@ -41,8 +41,10 @@ def train_end_to_end(config: FinetuneConfig) -> dict[str, Any]:
     stamp = slides_stamp(slides)
     results = [_run_fold(config, cohort, folds, fold, slides, stamp) for fold in track(fold_numbers(folds), "folds")]
     logits = out_of_fold(cohort, results)
-    encoders = [file_sha256(student_of(config.student, result.fold)[2]) for result in results]
-    metrics = describe(config, cohort, results, logits, encoders)
+    distilled = [file_sha256(student_of(config.student, result.fold)[2]) for result in results]
+    metrics = describe(config, cohort, results, logits, distilled)
+    # What judged is the tuned students; whether any saw the cases, the distilled ones tell.
+    metrics["encoders_sha256"] = [file_sha256(_student_file(config, result.fold)) for result in results]
     write_oof(config.out / "oof.csv", cohort, folds, logits)
     efforts = [result.effort for result in results]
     if config.fit_all:
@@ -64,7 +66,7 @@ def _run_fold(  # noqa: PLR0917 (one caller, just above)
     path = config.out / "folds" / f"fold-{fold}.json"
     name, student, file = student_of(config.student, fold)
     key = json.dumps([_settings(config), sorted(folds.items()), file_sha256(file), stamp])
-    student_file, head_file = (path.with_name(f"{what}-{fold}.pt") for what in ("student", "head"))
+    student_file, head_file = _student_file(config, fold), path.with_name(f"head-{fold}.pt")
     found = read_fold(path, key)
     if found is not None and student_file.is_file() and head_file.is_file():
         return found
@@ -103,6 +105,10 @@ def _fit_all(
     _save_student(config, config.out / "student.pt", name, model.student, origin=file, learning=learning)
     _save_head(config, config.out / "head.pt", name, model.head, config.out / "student.pt", learning, epochs)
     return curve, kept.effort()
+
+
+def _student_file(config: FinetuneConfig, fold: int) -> Path:
+    return config.out / "folds" / f"student-{fold}.pt"
 
 
 def _settings(config: FinetuneConfig) -> dict[str, Any]:
