@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from app.cli_access import audit_cli, keys_cli
 from app.client.cli import submit
 from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
 
 if TYPE_CHECKING:
-    from app.audit import Action
-    from app.keys import KeyStore
     from app.settings import Settings
 
 cli = typer.Typer(
@@ -27,9 +26,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keys_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
-audit_cli = typer.Typer(help="The log of who did what.", no_args_is_help=True)
 cli.add_typer(audit_cli, name="audit")
 out, err = Console(), Console(stderr=True)
 EXIT_FAILED, EXIT_USAGE, EXIT_SETUP = 1, 2, 78
@@ -56,11 +53,10 @@ def main() -> None:
     except (SetupError, ModelError, RequestInvalidError) as error:
         _give_up(error)
     except ModuleNotFoundError as error:
-        package = (error.name or "app").partition(".")[0]
-        if package == "app":
+        if error.name is None or error.name.startswith("app"):
             raise
-        missing = f"{package} is not installed in {sys.prefix}, which is not the service's own environment"
-        _give_up(SetupError(f"{missing} (training's has a part of its packages): `make setup`, then .venv/bin/xmag."))
+        package = error.name.partition(".")[0]
+        _give_up(SetupError(f"{package} is not installed in {sys.prefix}. `make setup`, then .venv/bin/xmag, has it."))
 
 
 def _give_up(error: XmagError) -> NoReturn:
@@ -266,88 +262,6 @@ def doctor() -> None:
         out.print(f"{mark} {finding.what:<10} ", end="")
         out.print(finding.says, markup=False, highlight=False, soft_wrap=True)
     if not all(finding.is_fine for finding in findings):
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _key_store() -> "KeyStore":
-    from app.keys import KeyStore
-    from app.settings import prepare_data_dir
-
-    settings = _settings()
-    prepare_data_dir(settings)
-    return KeyStore(settings.data_dir)
-
-
-def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
-    import os
-
-    from app.audit import Actor, AuditLog, Event
-    from app.logs import configure_logs
-
-    settings = _settings()
-    configure_logs(settings.log_level, settings.log_format)  # to standard error: the output is the key alone
-    AuditLog(settings.data_dir).append(Event(action, Actor(f"console:{os.getuid()}"), None, tenant, detail))
-
-
-@keys_cli.command("create")
-def keys_create(
-    name: Annotated[str, typer.Argument(help="who or what uses it")],
-    scope: Annotated[
-        list[str] | None, typer.Option(help="analyze, read or admin; repeat for several [default: analyze, read]")
-    ] = None,
-    tenant: Annotated[str, typer.Option(help="whose jobs it sees; keys of a tenant see the same")] = "default",
-) -> None:
-    """Make a key. It is shown once."""
-    from app.keys import SCOPES
-
-    wanted = scope or ["analyze", "read"]
-    unknown = [item for item in wanted if item not in SCOPES]
-    if unknown:
-        raise RequestInvalidError(f"There is no scope {', '.join(unknown)}. Scopes: {', '.join(SCOPES)}.")
-    scopes = tuple(known for known in SCOPES if known in wanted)
-    token = _key_store().create(name, tenant, scopes)
-    _audit_key("key.create", f"{name} {','.join(scopes)}", tenant)
-    print(token)  # noqa: T201 (the key is the answer)
-    err.print("Keep it now: it is not shown again. Send it as  Authorization: Bearer KEY", highlight=False)
-
-
-@keys_cli.command("list")
-def keys_list() -> None:
-    """List the keys; never their text."""
-    from rich.table import Table
-
-    table = Table("name", "tenant", "scopes", "made")
-    for key in _key_store().all():
-        table.add_row(key.name, key.tenant, ", ".join(key.scopes), key.created_at)
-    out.print(table)
-
-
-@keys_cli.command("revoke")
-def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` shows it")]) -> None:
-    """Make a key open nothing, at once."""
-    store = _key_store()
-    store.revoke(name)
-    _audit_key("key.revoke", name)
-    err.print(f"{name} is revoked.", markup=False, highlight=False)
-    if not store.all():
-        err.print("That was the last key: all requests are refused until you make one with `xmag keys create`.")
-
-
-@audit_cli.command("verify")
-def audit_verify(
-    expect: Annotated[
-        str | None, typer.Option(help="an entry's sha256 that was kept elsewhere: is it still there?")
-    ] = None,
-) -> None:
-    """Follow the chain of the audit log. Exit code 0: whole, 1: an entry was changed, removed or put in."""
-    from app.audit import AuditLog
-
-    verdict = AuditLog(_settings().data_dir).verify(expect)
-    for problem in verdict.problems:
-        err.print(problem, style="red", markup=False, highlight=False)
-    torn = f", {verdict.torn} lines that a crash left unfinished" if verdict.torn else ""
-    out.print(f"{verdict.entries} entries{torn}; the last: {verdict.last.number} {verdict.last.sha256}", soft_wrap=True)
-    if verdict.problems:
         raise typer.Exit(EXIT_FAILED)
 
 

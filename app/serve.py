@@ -90,12 +90,13 @@ def _answers(url: str) -> bool:
 def _has_workers(url: str) -> bool:
     """Whether a worker is ready, also where the disk is too full for it to take a job."""
     try:
-        with _DIRECT.open(f"{url}/v2/health/ready", timeout=2) as answer:
-            return bool(json.load(answer)["workers"])
-    except urllib.error.HTTPError as error:
-        with error:
-            return bool(json.load(error)["workers"])
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
+        try:
+            answer = _DIRECT.open(f"{url}/v2/health/ready", timeout=2)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return bool(json.load(answer).get("workers"))
+    except (OSError, http.client.HTTPException, ValueError):
         return False
 
 

@@ -1,6 +1,7 @@
 """Everything that can be configured, from environment variables named XMAG_<FIELD>."""
 
 import os
+import re
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -237,9 +238,10 @@ def _names_a_server(url: str) -> bool:
     """False where a ``/``, ``#`` or ``?`` in the password ends what is taken for the server's name."""
     parts = urlsplit(url)
     try:
-        return parts.scheme == "unix" or (parts.hostname is not None and parts.port != 0)
+        is_whole = parts.port != 0 and re.fullmatch(r"(/\d*)?", parts.path) is not None
     except ValueError:
         return False
+    return parts.scheme == "unix" or (is_whole and not parts.fragment and "@" not in parts.query)
 
 
 def prepare_data_dir(settings: Settings) -> None:

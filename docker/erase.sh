@@ -10,6 +10,7 @@ ids_of() {
   while :; do
     page=$(ask -f -G "$XMAG_SERVER/jobs" --data-urlencode "case_id=$1" ${cursor:+-d "cursor=$cursor"})
     jq -r '.jobs[].id' <<< "$page"
+    jq -r '.unreadable[] | "damaged record, whose it is cannot be told: " + .' <<< "$page" >&2
     cursor=$(jq -r '.next_cursor // empty' <<< "$page")
     [ -n "$cursor" ] || return 0
   done

@@ -48,6 +48,8 @@ def test_folders_are_split_at_colons(monkeypatch, tmp_path):
     assert Settings().slide_roots == (tmp_path / "a", tmp_path / "b c")
 
 
-@pytest.mark.parametrize("url", ["redis://:pass%2Fword@redis:6379/0", "rediss://redis", "unix:///run/redis.sock"])
+@pytest.mark.parametrize(
+    "url", ["redis://:pass%2Fword@redis:6379/0", "rediss://redis", "redis:///0", "unix:///run/redis.sock"]
+)
 def test_addresses_of_a_queue(url):
     assert Settings(redis_url=url).redis_url == url

@@ -160,7 +160,11 @@ async def _by_reference(
         folder = await services.in_intake(UploadFolder, services.store)
         try:
             file = await services.in_intake(uploads.link, upload, folder.slide_folder)
-            _check_digest(file, fields)
+            try:
+                _check_digest(file, fields)
+            except DigestMismatchError:  # what is kept would never be another
+                await services.in_intake(uploads.erase, upload)
+                raise
             source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
             job = _job(request, folder.job_id, fields, source, services, caller)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))

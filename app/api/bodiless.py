@@ -45,7 +45,10 @@ class Bodiless:
 
         if is_head:
             scope["method"] = "GET"  # not in a copy: the router writes down the route in this one
-        await self.app(scope, until_answered, with_body_or_without)
+        try:
+            await self.app(scope, until_answered, with_body_or_without)
+        finally:  # also for whoever answers in its place
+            scope["method"] = "HEAD" if is_head else "GET"
 
 
 def _tag(message: Message) -> str | None:

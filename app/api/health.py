@@ -75,7 +75,8 @@ async def live() -> Live:
     responses={503: {"model": Ready}},
 )
 def ready(services: ServicesDep, response: Response) -> Ready:
-    """200 when Redis answers and a worker says that its model is loaded and warm; else 503 with the reasons."""
+    """200 when Redis answers, a worker says that its model is loaded and warm, and the disk has room; else 503 with
+    the reasons. What is finished can be read, and erased, all the same."""
     reasons, workers, queue = [], [], True
     try:
         services.queue.ping()
@@ -89,6 +90,8 @@ def ready(services: ServicesDep, response: Response) -> Ready:
         services.check_disk(0)
     except DiskLowError as error:
         reasons.append(error.message)
+    except OSError as error:
+        reasons.append(f"The data folder cannot be looked at: {error.strerror}.")
     if services.draining.is_set():
         reasons.append("The service is going down.")
     if reasons:

@@ -42,26 +42,30 @@ def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, 
     if cursor is not None and not is_job_id(cursor):
         raise RequestInvalidError("cursor: not one that this server gave")
     found: list[JobView] = []
+    unreadable: list[str] = []
     ids = [job_id for job_id in services.store.ids_newest_first() if cursor is None or job_id < cursor]
     last = None
     for job_id in ids[:SCAN_MAX]:
         if len(found) == query.limit:
             break
         last = job_id
-        status = _status_if_accepted(services, job_id)
+        status = _status_if_accepted(services, job_id, unreadable)
         if status is not None and caller.sees(status.request) and _matches(status, query):
             found.append(job_view(status))
     is_end = last is None or last == ids[-1]
-    return JobList(jobs=found, next_cursor=None if is_end else last)
+    told = unreadable if caller.sees_all else []
+    return JobList(jobs=found, next_cursor=None if is_end else last, unreadable=told)
 
 
-def _status_if_accepted(services: Services, job_id: str) -> JobStatus | None:
+def _status_if_accepted(services: Services, job_id: str, unreadable: list[str]) -> JobStatus | None:
+    """None for one that is not there (yet), or whose record is damaged, which is added to ``unreadable``."""
     try:
         return job_status(services.store, services.queue, job_id)
     except (JobNotFoundError, JobErasedError):
         return None
     except RecordUnreadableError as error:  # whose it is cannot be told; the others' lists go on
         log.warning("left out of the list", job=job_id, reason=error.message)
+        unreadable.append(job_id)
         return None
 
 
@@ -138,13 +142,13 @@ def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView |
     """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
 
     The answer is the job as it was left. A slide given by path is never touched. Sent twice, it cancels and erases: a
-    client that only wants to cancel sends `POST /jobs/{id}/cancel`. Nobody can tell whose a job with a
-    damaged record is: an admin's request erases it.
+    client that only wants to cancel sends `POST /jobs/{id}/cancel`. A job with a damaged record is
+    erased; where nobody can tell whose it is, by an admin alone.
     """
     try:
         status = seen_status(services, caller, job_id)
     except RecordUnreadableError:
-        if not caller.sees_all:
+        if not (caller.sees_all or _is_callers(services, caller, job_id)):
             raise
         services.eraser.erase(job_id, caller.actor, "on request, its record being damaged")
         services.viewer.forget(job_id)
@@ -156,6 +160,14 @@ def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView |
     services.viewer.forget(job_id)
     log.info("job erased", job=job_id)
     return job_view(status).model_copy(update={"links": {}})
+
+
+def _is_callers(services: Services, caller: Caller, job_id: str) -> bool:
+    """Whether the request, at least, can be read, and is the caller's."""
+    try:
+        return caller.sees(services.store.request(job_id))
+    except RecordUnreadableError:
+        return False
 
 
 def _cancel(services: Services, status: JobStatus, caller: Caller) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import accumulate
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -91,8 +92,11 @@ class HouseCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families."""
         settings, sent = self._services.settings, self._services.intake.callbacks.sent
-        free = GaugeMetricFamily("xmag_disk_free_bytes", "room left where the data lies")
-        free.add_metric([], shutil.disk_usage(settings.data_dir).free)
+        free = GaugeMetricFamily(
+            "xmag_disk_free_bytes", "room left where the data lies; absent where it cannot be seen"
+        )
+        with suppress(OSError):
+            free.add_metric([], shutil.disk_usage(settings.data_dir).free)
         yield free
         least = GaugeMetricFamily("xmag_disk_free_min_bytes", "with less room slides are refused, and no job is begun")
         least.add_metric([], settings.disk_free_min_bytes)

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from app.errors import InternalError, Origin, RequestInvalidError, XmagError
 
@@ -107,8 +107,9 @@ def _allowed(app: FastAPI, request: Request) -> list[str]:
     """The methods of all routes that share an address: the router itself names those of the first."""
 
     def knows(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] == Match.FULL for route in app.routes)
+        scope = {**request.scope, "method": method, "root_path": request.scope.get("app_root_path", "")}
+        routes = (route for route in app.routes if method in {"GET", "HEAD"} or not isinstance(route, Mount))
+        return any(route.matches(scope)[0] == Match.FULL for route in routes)
 
     known = {method for method in _METHODS if knows(method)}
     return sorted(known | ({"HEAD"} if "GET" in known else set()) | {"OPTIONS"})

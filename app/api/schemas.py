@@ -159,6 +159,9 @@ class JobList(BaseModel):
 
     jobs: list[JobView]
     next_cursor: str | None = Field(description="send it as `cursor` for the next page; null on the last")
+    unreadable: list[JobId] = Field(
+        description="told to an admin only: jobs with a damaged record, of which nobody can tell whose they are"
+    )
 
 
 def job_view(status: JobStatus) -> JobView:

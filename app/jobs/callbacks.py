@@ -29,7 +29,7 @@ from app.settings import Settings
 log = structlog.stdlib.get_logger("xmag.callback")
 TURN_S = 1.0
 NEVER_ACCEPTED_S = 600.0
-TROUBLE_S = 60.0
+TROUBLE_S, UNREADABLE_S = 60.0, 3600.0
 """Until a callback that met with trouble of our own is looked at again."""
 PAUSES_S = (5, 30, 120, 600, 3600, 7200, 10800, 14400, 21600, 28800)  # a day in all
 FILE = "callback.json"
@@ -120,17 +120,19 @@ class Callbacks:
                 if not is_newest or 0 < wait_s <= max(PAUSES_S):  # longer: it was written by a clock that ran ahead
                     return False
                 return self._send(path, marker)
-        except (FileNotFoundError, BlockingIOError):  # another process has it, or had
-            return False
+        except (FileNotFoundError, BlockingIOError):
+            pass  # another process has it, or had
         except JobNotFoundError:  # about to be accepted, or a crash kept it from being so
             if time.time() - path.stat().st_mtime > NEVER_ACCEPTED_S:
                 path.unlink(missing_ok=True)
-            return False
-        except (JobErasedError, RecordUnreadableError, ValidationError) as error:
+        except RecordUnreadableError:  # a newer worker's, perhaps: it is still owed
+            log.error("callback waits: its job's record is unreadable", job=path.name)
+            self._rests_until[path.name] = time.monotonic() + UNREADABLE_S
+        except (JobErasedError, ValidationError) as error:
             if not isinstance(error, JobErasedError):
-                log.error("callback dropped: its record is unreadable", job=path.name)
+                log.error("callback dropped: its marker is unreadable", job=path.name)
             path.unlink(missing_ok=True)
-            return False
+        return False
 
     def _send(self, path: Path, marker: Marker) -> bool:
         job_id = path.name

@@ -21,27 +21,39 @@ def since_boot_s() -> float:
 class ClockWatch:
     """After a jump nothing is erased for a day, in which somebody may put the clock right.
 
-    A jump is more than an hour while the process runs, more than ``ABSENCE_S`` since any process last looked, or more
-    than an hour back. What the clock said is the time of the file ``clock`` in the data folder, which needs no room
-    on a full disk, and which hosts with different clocks share: while they disagree, none of them erases.
+    A jump is more than an hour back or ahead of the time that passed since any process last looked, which is the time
+    of the file ``clock`` in the data folder (no room on a full disk is needed for it). When a process first looks, the
+    service may have been off for ``ABSENCE_S``. From a jump on the file ``clock.doubted`` lies there: every process,
+    also one that begins later, waits until it has seen it for a day. Hosts with different clocks see each other's
+    jumps again and again.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._mark = data_dir / "clock"
-        self._offset_s = time.time() - since_boot_s()
-        self._wait_until_s = 0.0
+        self._mark, self._doubt = data_dir / "clock", data_dir / "clock.doubted"
+        self._looked_s: float | None = None
+        self._waits_since_s: float | None = None
 
     def is_steady(self) -> bool:
-        """False for a day after a jump. OSError where the mark cannot be written."""
-        now_s, boot_s = time.time(), since_boot_s()
-        jump_s = now_s - boot_s - self._offset_s
-        gap_s = self._moved_on_s(now_s)
-        if abs(jump_s) > JUMP_S or not -JUMP_S <= gap_s <= ABSENCE_S:
-            by_s = jump_s if abs(jump_s) > JUMP_S else gap_s
-            log.error("the clock jumped: nothing is erased for a day", by_s=round(by_s))
-            self._offset_s += jump_s
-            self._wait_until_s = boot_s + DAY_S
-        return boot_s >= self._wait_until_s
+        """False for a day after a jump. OSError where the files cannot be written."""
+        boot_s, gap_s = since_boot_s(), self._moved_on_s(time.time())
+        is_first = self._looked_s is None
+        allowed_s = ABSENCE_S if self._looked_s is None else JUMP_S + boot_s - self._looked_s
+        self._looked_s = boot_s
+        if not -JUMP_S <= gap_s <= allowed_s:
+            self._doubt.touch(mode=0o600)
+            if self._waits_since_s is None:
+                log.error("the clock jumped: nothing is erased for a day", by_s=round(gap_s))
+            self._waits_since_s = boot_s
+        if not self._doubt.exists():
+            self._waits_since_s = None
+            return not (is_first and gap_s > JUMP_S)  # another host's clock may say otherwise before the next look
+        if self._waits_since_s is None:
+            self._waits_since_s = boot_s
+        if boot_s - self._waits_since_s < DAY_S:
+            return False
+        self._doubt.unlink(missing_ok=True)
+        self._waits_since_s = None
+        return True
 
     def _moved_on_s(self, now_s: float) -> float:
         """Seconds since the mark, which is set anew; 0 where there is none yet."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Literal[1] = 1
 STAGES: Final = {
@@ -21,6 +21,7 @@ STAGES: Final = {
     "total": "from opening to the last of these; neither fetching the slide nor writing the files",
 }
 """What each entry of ``timings_s`` is, in seconds on the clock."""
+_OUTSIDE: Final = frozenset({"stain_not_he", "stain_out_of_domain", "organ_out_of_domain"})
 
 
 class Part(BaseModel):
@@ -190,3 +191,16 @@ class ResultDocument(Part):
         "results of older ones hold warnings without any"
     )
     research_use_only: bool
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_why_outside(cls, found: object) -> object:
+        """Results of older versions do not say it of a prediction; the warnings do, which then speak of all alike."""
+        if not isinstance(found, dict):
+            return found
+        codes = {str(warning).partition(":")[0] for warning in found.get("warnings", ())}
+        outside = sorted(codes & _OUTSIDE) or ["bag_size_out_of_range"]
+        for prediction in found.get("predictions", ()):
+            if isinstance(prediction, dict) and prediction.get("in_domain") is False:
+                prediction.setdefault("outside", outside)
+        return found

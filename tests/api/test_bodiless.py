@@ -1,7 +1,10 @@
 """HEAD, If-None-Match, OPTIONS and Allow: what programs ask before they ask."""
 
+import asyncio
+
 import pytest
 
+from app.api.bodiless import Bodiless
 from tests.api.test_analyze import check_problem
 
 
@@ -59,3 +62,19 @@ def test_allow_names_all_methods_of_an_address(service, job_id):
         assert (asked.status_code, asked.headers["allow"], asked.content) == (204, methods, b"")
     assert {"HEAD", "PATCH", "DELETE"} <= set(service.http.options("/uploads/some").headers["allow"].split(", "))
     check_problem(service.http.options("/none"), 404, "not_found")
+
+
+def test_of_files_that_are_only_read_allow_says_so(service):
+    assert service.http.options("/static/js/api.js").headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_an_error_after_head_has_no_body_either():
+    """A body would be taken for the next answer on the line."""
+
+    async def broken(scope, receive, send):
+        raise RuntimeError("unforeseen")
+
+    scope = {"type": "http", "method": "HEAD", "path": "/jobs", "headers": []}
+    with pytest.raises(RuntimeError):
+        asyncio.run(Bodiless(broken, own_head="/uploads")(scope, None, None))
+    assert scope["method"] == "HEAD"

@@ -92,6 +92,22 @@ def test_a_pause_that_a_clock_ahead_of_its_time_wrote_is_not_waited_for(tmp_path
     assert found.sent == {"delivered": 1, "failed": 1, "given_up": 0}
 
 
+def test_a_record_that_cannot_be_read_now_is_owed_its_callback_all_the_same(tmp_path, store, hospital, monkeypatch):
+    host, told, _ = hospital
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, callback_url=f"http://{host}/")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+    record = store.root / request.id / "outcome.json"
+    whole = record.read_text()
+    record.write_text(whole.replace('"state"', '"status"'))  # as another version has it
+    assert [found.deliver_due(), len(told)] == [0, 0]
+    record.write_text(whole)
+    later = time.monotonic() + 3700
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert [found.deliver_due(), len(told)] == [1, 1]
+
+
 def test_an_address_with_umlauts_is_encoded(tmp_path, store, hospital):
     host, told, _ = hospital
     found = callbacks(tmp_path, store, host)

@@ -120,6 +120,7 @@ def test_a_damaged_record_is_erased_in_its_time_all_the_same(store, keeping):
 def test_a_clock_that_jumps_erases_nothing_for_a_day(store, keeping, monkeypatch):
     job_id, keep = ended(store, 1), keeping(results_keep_days=30)
     true_time, since_boot = time.time, clock.since_boot_s
+    assert keep.run() == 0
     monkeypatch.setattr(time, "time", lambda: true_time() + 400 * 86_400)
     assert keep.run() == 0
     monkeypatch.setattr(clock, "since_boot_s", lambda: since_boot() + 3600)

@@ -106,18 +106,8 @@ def other_encoder(head: Path) -> Path:
     return head.with_name("other.pt")
 
 
-@pytest.mark.timeout(900)
-def test_from_slides_to_an_analysis(tmp_path) -> None:
-    slides, regions = tmp_path / "slides", tmp_path / "regions"
-    make_slides(slides)
-    cut = {"slides": slides / "slides.tsv", "per_slide": 2, "tissue_min": 0.3, "duplicate_correlation": 1.0}
-    assert "skipped broken" in run("curate", "--out", regions, "--config", yaml(tmp_path / "curate.yaml", cut))
-
-    labels, folds = tmp_path / "labels.csv", tmp_path / "folds.csv"
-    rows = [f"{case},{case},s{i // 2},{('plain', 'dark')[i % 2]}" for i, case in enumerate(CASES)]
-    labels.write_text("slide,case,site,colour\n" + "\n".join(rows) + "\n")
-    folds.write_text("case,fold\na,0\nb,0\nc,1\nd,1\n")
-
+def distilled(tmp_path: Path, regions: Path, folds: Path) -> Path:
+    """A student of a short run, which is known again when it is asked for once more."""
     distil = {
         "regions": regions,
         "out": tmp_path / "distill",
@@ -140,7 +130,22 @@ def test_from_slides_to_an_analysis(tmp_path) -> None:
     fidelity.unlink()  # as where it was killed before it could measure
     run("distill", "--config", tmp_path / "distill.yaml")
     assert fidelity.is_file()
+    return student
 
+
+@pytest.mark.timeout(900)
+def test_from_slides_to_an_analysis(tmp_path) -> None:
+    slides, regions = tmp_path / "slides", tmp_path / "regions"
+    make_slides(slides)
+    cut = {"slides": slides / "slides.tsv", "per_slide": 2, "tissue_min": 0.3, "duplicate_correlation": 1.0}
+    assert "skipped broken" in run("curate", "--out", regions, "--config", yaml(tmp_path / "curate.yaml", cut))
+
+    labels, folds = tmp_path / "labels.csv", tmp_path / "folds.csv"
+    rows = [f"{case},{case},s{i // 2},{('plain', 'dark')[i % 2]}" for i, case in enumerate(CASES)]
+    labels.write_text("slide,case,site,colour\n" + "\n".join(rows) + "\n")
+    folds.write_text("case,fold\na,0\nb,0\nc,1\nd,1\n")
+
+    student = distilled(tmp_path, regions, folds)
     encoder = {"kind": "student", "name": "efficientnet_lite0", "weights": str(student)}
     bags = {"shards": regions, "encoder": encoder, "out": tmp_path / "bags"}
     run("bags", "--config", yaml(tmp_path / "bags.yaml", bags))

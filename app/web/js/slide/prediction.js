@@ -3,6 +3,7 @@
 import { el } from "../dom.js";
 import { words } from "../format.js";
 
+const OUTSIDE = new Set(["stain_not_he", "stain_out_of_domain", "organ_out_of_domain"]);
 const percent = (value) => `${(value * 100).toFixed(1)} %`;
 
 function score(prediction, label) {
@@ -14,8 +15,9 @@ function score(prediction, label) {
 }
 
 /** Whether the score says anything: not of another stain or organ; of more or less tissue, less surely. */
-function counts({ in_domain: isInside, outside = [] }) {
-  return isInside || (outside.length > 0 && outside.every((code) => code === "bag_size_out_of_range"));
+function counts({ in_domain: isInside, outside }, warnings) {
+  const codes = outside ?? warnings.map((warning) => warning.split(":")[0]);  // results of older versions
+  return isInside || !codes.some((code) => OUTSIDE.has(code));
 }
 
 function worth(prediction) {
@@ -24,12 +26,13 @@ function worth(prediction) {
   return "validated for its intended use only";
 }
 
-function answer(prediction) {
+function answer(prediction, warnings) {
+  const isCounted = counts(prediction, warnings);
   const kind = prediction.kind === "probability" ? "calibrated probability" : "score, uncalibrated: not a probability";
-  return el("div", { class: counts(prediction) ? "answer" : "answer void", "data-task": prediction.task },
+  return el("div", { class: isCounted ? "answer" : "answer void", "data-task": prediction.task },
     el("h3", {}, words(prediction.task)),
     el("p", {}, el("span", { class: "chip warn" }, worth(prediction))),
-    counts(prediction) ? null : el("p", { class: "wrong" }, "Outside the model's domain: the score does not count."),
+    isCounted ? null : el("p", { class: "wrong" }, "Outside the model's domain: the score does not count."),
     ...prediction.labels.map((label) => score(prediction, label)),
     el("p", { class: "small" }, kind),
     el("p", { class: "caution" }, prediction.statement),
@@ -38,7 +41,7 @@ function answer(prediction) {
 
 /** One section for all heads. */
 export function answers(result) {
-  return [el("section", { "aria-labelledby": "answers-title" }, el("h2", { id: "answers-title" }, "Prediction"), ...result.predictions.map(answer))];
+  return [el("section", { "aria-labelledby": "answers-title" }, el("h2", { id: "answers-title" }, "Prediction"), ...result.predictions.map((prediction) => answer(prediction, result.warnings)))];
 }
 
 /** Warnings of slide and prediction; that there are none is said too. Of how many tiles focus speaks, its layer says. */

@@ -45,7 +45,7 @@ function jobStory(job) {
   if (job.state === "running") return [doing(job), bar(job.progress?.fraction ?? 0, `Progress of ${nameOf(job)}`)];
   if (job.state === "succeeded") {
     const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
-    const warned = job.warnings.filter((code) => code in WARNINGS);
+    const warned = (job.warnings ?? []).filter((code) => code in WARNINGS);
     return [`result ready · took ${duration(took)}`, ...warned.flatMap((code) => [" ", el("span", { class: "chip warn" }, WARNINGS[code])])];
   }
   return trouble(job.error?.code ?? "cancelled", job.error?.message ?? "");

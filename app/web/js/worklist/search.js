@@ -3,21 +3,22 @@
 import { getJson } from "../api.js";
 
 const FIELDS = ["case_id", "slide_id"];
+const PARTS_MAX = 5;
 
 /**
  * Put the jobs of the case or slide `text` into the store, however old they are: as typed, and in capitals, as accession
- * numbers are written. The server looks through so many jobs at a time: on it goes while nothing is found.
+ * numbers are written. The server looks through 2000 jobs at a time: on it goes, a few times, while nothing is found.
  */
 export async function searchServer(store, text, isWanted) {
   const names = [...new Set([text, text.toUpperCase()])];
   for (const [field, name] of FIELDS.flatMap((field) => names.map((name) => [field, name]))) {
     const query = new URLSearchParams({ [field]: name, limit: "50" });
-    let page = null;
-    do {
-      page = await getJson(`/jobs?${query}`);
+    for (let part = 0; part < PARTS_MAX; part += 1) {
+      const page = await getJson(`/jobs?${query}`);
       page.jobs.forEach((job) => store.put(job));
       query.set("cursor", page.next_cursor);
-    } while (isWanted() && page.jobs.length === 0 && page.next_cursor !== null);
+      if (!isWanted() || page.jobs.length > 0 || page.next_cursor === null) break;
+    }
   }
 }
 

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
@@ -17,7 +18,7 @@ from xmag_train.distill.checkpoint import Done, Run, is_finished, save_checkpoin
 from xmag_train.distill.collage import collage
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import Sources, prepare, read_sources
-from xmag_train.distill.learner import start
+from xmag_train.distill.learner import Learner, start
 from xmag_train.distill.metrics_file import MetricsFile
 from xmag_train.distill.normalise import Normaliser
 from xmag_train.distill.objective import objective
@@ -51,7 +52,8 @@ def train(config: DistillConfig) -> bool:
     del sources  # with the teacher, which may take much of a GPU, where it does not run live
     optim = config.optim
     sampler = _sampler(config, len(data.regions))
-    model, average, optimizer, done = start(config, fabric, data.teacher_dim, run)
+    learner = start(config, fabric, data.teacher_dim, run)
+    done = learner.done
     metrics = MetricsFile(config.out / METRICS_FILE, done.steps) if fabric.is_global_zero else None
 
     steps = optim.epochs * sampler.steps_per_epoch
@@ -68,23 +70,17 @@ def train(config: DistillConfig) -> bool:
         batches = _ahead(make, range(done.steps, steps), pool)
         for step, batch in zip(track(range(done.steps, steps), "distilling"), batches, strict=True):
             rate = learning_rate(step, steps, optim.learning_rate, warmup_steps)
-            for group in optimizer.param_groups:
+            for group in learner.optimizer.param_groups:
                 group["lr"] = rate
             targets = batch_targets(batch, data.teacher, data.normaliser, fabric.device)
-            tiles, targets = collage(
+            collaged = collage(
                 batch.tiles.to(fabric.device),
                 targets,
                 probability=config.collage_probability,
                 per_region=optim.views_per_region if config.paired_readings else 1,
                 rng=np.random.default_rng([config.seed, 2, step, fabric.global_rank]),
             )
-            model.train()
-            parts = objective(model(tiles), targets, config.loss, optim.views_per_region)
-            optimizer.zero_grad()
-            fabric.backward(parts["loss"])
-            norm = cast("Tensor", fabric.clip_gradients(model, optimizer, max_norm=optim.clip_norm))
-            optimizer.step()
-            average.update(model.module)
+            parts, norm = _learn(fabric, learner, *collaged, config)
             if metrics is not None and ((step + 1) % config.log_steps == 0 or step + 1 == steps):
                 values = {name: round(float(value.detach()), 6) for name, value in parts.items()}
                 metrics.add(
@@ -98,13 +94,13 @@ def train(config: DistillConfig) -> bool:
                 save_checkpoint(
                     config.out,
                     Done(step + 1, clock.seconds()),
-                    model=model.module,
-                    average=average,
-                    optimizer=optimizer.optimizer,
+                    model=learner.model.module,
+                    average=learner.average,
+                    optimizer=learner.optimizer.optimizer,
                     precision=fabric.strategy.precision,
                     run=run,
                 )
-    student = average.module.get_submodule("student")
+    student = learner.average.module.get_submodule("student")
     if fabric.is_global_zero:
         plain = config.model_dump(mode="json")
         save_student(
@@ -117,6 +113,20 @@ def train(config: DistillConfig) -> bool:
         )
     fabric.barrier()
     return True
+
+
+def _learn(
+    fabric: Fabric, learner: Learner, tiles: Tensor, targets: Tensor, config: DistillConfig
+) -> tuple[dict[str, Tensor], Tensor]:
+    """One step; the parts of the loss, and the gradient's norm before it was clipped."""
+    learner.model.train()
+    parts = objective(learner.model(tiles), targets, config.loss, config.optim.views_per_region)
+    learner.optimizer.zero_grad()
+    fabric.backward(parts["loss"])
+    norm = fabric.clip_gradients(learner.model, learner.optimizer, max_norm=config.optim.clip_norm)
+    learner.optimizer.step()
+    learner.average.update(learner.model.module)
+    return parts, cast("Tensor", norm)
 
 
 def run_of(config: DistillConfig, sources: Sources, processes: int) -> Run:
