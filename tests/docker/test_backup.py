@@ -45,8 +45,8 @@ def test_the_audit_log_of_a_service_that_goes_on_writing_is_whole_in_every_backu
     assert written > 5
     for number, archive in enumerate(archives):
         restored = tmp_path / f"restored-{number}"
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(restored, filter="data")
+        restored.mkdir()
+        subprocess.run(["tar", "-xpf", "-", "-C", restored], input=archive, check=True)
         verdict = AuditLog(restored).verify()
         assert verdict.problems == ()
         assert 5 <= verdict.entries <= written
