@@ -30,7 +30,7 @@ class Bodiless:
             if is_answered:
                 return
             if message["type"] == "http.response.start":
-                is_known = message["status"] == 200 and known is not None and _is_among(known, _tag(message))
+                is_known = message["status"] == 200 and known is not None and has_already(known, _tag(message))
                 if is_known:
                     kept = [(name, value) for name, value in message["headers"] if name.lower() not in _OF_A_BODY]
                     message = {**message, "status": 304, "headers": kept}
@@ -55,7 +55,7 @@ def _tag(message: Message) -> str | None:
     return Headers(raw=message["headers"]).get("etag")
 
 
-def _is_among(known: str, tag: str | None) -> bool:
-    """Weakly compared, as If-None-Match is."""
+def has_already(known: str, tag: str | None) -> bool:
+    """Whether the If-None-Match ``known`` names what has ``tag``; weakly compared, as the RFC wants."""
     sent = {part.strip().removeprefix("W/") for part in known.split(",")}
     return tag is not None and ("*" in sent or tag.removeprefix("W/") in sent)

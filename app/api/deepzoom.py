@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from app.api import ahead
 from app.api.answers import content
 from app.api.auth import Reader
+from app.api.bodiless import has_already
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
 from app.api.services import ServicesDep
@@ -35,11 +36,6 @@ async def _kept(job: JobStatus, services: ServicesDep, caller: Reader) -> None:
     """Refuses a slide that is gone, and writes down who looks at it."""
     await services.in_viewer(services.viewer.check_kept, job.request)
     await services.in_viewer(services.looks.note, caller.actor, job.request)
-
-
-def _unchanged(request: Request, tag: str) -> bool:
-    sent = request.headers.get("if-none-match", "")
-    return tag in {part.strip().removeprefix("W/") for part in sent.split(",")}
 
 
 def _headers(tag: str) -> dict[str, str]:
@@ -82,7 +78,7 @@ async def tile(
     """JPEG. Level 0 is a single pixel; the last one has the slide's own pixels."""
     await _kept(job, services, caller)
     tag = f'"{_VERSION}-{job.request.id}-{place.level}-{place.column}-{place.row}"'
-    if _unchanged(request, tag):
+    if has_already(request.headers.get("if-none-match", ""), tag):  # without drawing it
         return Response(status_code=304, headers=_headers(tag))
     picture = await services.in_viewer(services.viewer.tile, job.request, place.level, place.column, place.row)
     if picture is None:

@@ -43,6 +43,14 @@ def callbacks(tmp_path, store, host) -> Callbacks:
     return Callbacks(Settings(data_dir=tmp_path, callback_hosts=(host,), callback_secret=SECRET), store)
 
 
+def owed(tmp_path, store, host, url):
+    """All callbacks, and a job that is over and has not told ``url`` yet."""
+    found, request = callbacks(tmp_path, store, host), committed(store, callback_url=url)
+    found.promise(request.id, url)
+    store.finish(request.id, outcome())
+    return found, request
+
+
 def test_a_notice_comes_once_the_job_is_over_and_is_signed(tmp_path, store, hospital):
     host, told, _ = hospital
     found = callbacks(tmp_path, store, host)
@@ -66,10 +74,7 @@ def test_a_notice_comes_once_the_job_is_over_and_is_signed(tmp_path, store, hosp
 def test_a_refusal_is_tried_again_later_and_never_touches_the_job(tmp_path, store, hospital, monkeypatch, status):
     host, told, statuses = hospital
     statuses.append(status)
-    found = callbacks(tmp_path, store, host)
-    request = committed(store, callback_url=f"http://{host}/")
-    found.promise(request.id, request.callback_url)
-    store.finish(request.id, outcome())
+    found, request = owed(tmp_path, store, host, f"http://{host}/")
     assert [found.deliver_due(), found.deliver_due(), len(told)] == [0, 0, 1]
     assert store.outcome(request.id).state == "succeeded"
     later = time.time() + 10
@@ -80,10 +85,7 @@ def test_a_refusal_is_tried_again_later_and_never_touches_the_job(tmp_path, stor
 def test_a_pause_that_a_clock_ahead_of_its_time_wrote_is_not_waited_for(tmp_path, store, hospital, monkeypatch):
     host, told, statuses = hospital
     statuses.append(500)
-    found = callbacks(tmp_path, store, host)
-    request = committed(store, callback_url=f"http://{host}/")
-    found.promise(request.id, request.callback_url)
-    store.finish(request.id, outcome())
+    found, _ = owed(tmp_path, store, host, f"http://{host}/")
     year_ahead = time.time() + 365 * 86_400
     with monkeypatch.context() as patched:
         patched.setattr(time, "time", lambda: year_ahead)
@@ -94,10 +96,7 @@ def test_a_pause_that_a_clock_ahead_of_its_time_wrote_is_not_waited_for(tmp_path
 
 def test_a_record_that_cannot_be_read_now_is_owed_its_callback_all_the_same(tmp_path, store, hospital, monkeypatch):
     host, told, _ = hospital
-    found = callbacks(tmp_path, store, host)
-    request = committed(store, callback_url=f"http://{host}/")
-    found.promise(request.id, request.callback_url)
-    store.finish(request.id, outcome())
+    found, request = owed(tmp_path, store, host, f"http://{host}/")
     record = store.root / request.id / "outcome.json"
     whole = record.read_text()
     record.write_text(whole.replace('"state"', '"status"'))  # as another version has it
@@ -110,10 +109,7 @@ def test_a_record_that_cannot_be_read_now_is_owed_its_callback_all_the_same(tmp_
 
 def test_an_address_with_umlauts_is_encoded(tmp_path, store, hospital):
     host, told, _ = hospital
-    found = callbacks(tmp_path, store, host)
-    request = committed(store, callback_url=f"http://{host}/rückruf%20x?fall=ä&b=1")
-    found.promise(request.id, request.callback_url)
-    store.finish(request.id, outcome())
+    found, _ = owed(tmp_path, store, host, f"http://{host}/rückruf%20x?fall=ä&b=1")
     assert found.deliver_due() == 1
     assert told[0][0] == "/r%C3%BCckruf%20x?fall=%C3%A4&b=1"
 
@@ -141,10 +137,7 @@ def test_trouble_with_one_keeps_no_other_back_and_it_is_still_owed(tmp_path, sto
 
 def test_what_arrived_is_not_sent_again_where_the_disk_is_full(tmp_path, store, hospital, monkeypatch):
     host, told, _ = hospital
-    found = callbacks(tmp_path, store, host)
-    request = committed(store, callback_url=f"http://{host}/")
-    found.promise(request.id, request.callback_url)
-    store.finish(request.id, outcome())
+    found, _ = owed(tmp_path, store, host, f"http://{host}/")
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

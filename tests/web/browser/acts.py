@@ -51,6 +51,15 @@ def picture(page) -> np.ndarray:
     return np.asarray(image, dtype=np.int16)
 
 
+def with_and_without_map(page) -> tuple[np.ndarray, np.ndarray]:
+    """The slide with the map that lies over it, and once it is taken off."""
+    with_map = picture(page)
+    page.keyboard.press("o")
+    until(lambda: page.locator("[data-drawn*=heatmap]").count() == 0)
+    page.wait_for_timeout(300)
+    return with_map, picture(page)
+
+
 def block_means(pixels: np.ndarray) -> np.ndarray:
     height, width = (side // 8 * 8 for side in pixels.shape[:2])
     return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean(axis=(1, 3))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.service import until
-from tests.web.browser.acts import open_slide, picture
+from tests.web.browser.acts import open_slide, picture, with_and_without_map
 
 UNREAD = "Part of the slide cannot be read here"
 TILE = re.compile(r"/slide_files/(\d+)/")
@@ -63,11 +63,7 @@ def test_the_overview_lies_above_the_map(page, finished: str) -> None:
     box, stage = page.locator(".navigator").bounding_box(), page.locator(".stage").bounding_box()
     x, y = round(box["x"] - stage["x"]), round(box["y"] - stage["y"])
     inside = (slice(y + 3, y + round(box["height"]) - 3), slice(x + 3, x + round(box["width"]) - 3))
-    with_map = picture(page)
-    page.keyboard.press("o")
-    until(lambda: page.locator("[data-drawn*=heatmap]").count() == 0)
-    page.wait_for_timeout(300)
-    without = picture(page)
+    with_map, without = with_and_without_map(page)
     assert np.mean(np.abs(with_map - without).sum(axis=2) > 30) > 0.05
     assert np.abs(with_map[inside] - without[inside]).max() == 0
 

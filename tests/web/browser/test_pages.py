@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from tests.service import ROOT, until
-from tests.web.browser.acts import SECONDS, block_means, drop, open_slide, open_worklist, picture, row
+from tests.web.browser.acts import (
+    SECONDS,
+    block_means,
+    drop,
+    open_slide,
+    open_worklist,
+    picture,
+    row,
+    with_and_without_map,
+)
 
 FITS = """(select, text) => {
   const pen = document.createElement("canvas").getContext("2d");
@@ -75,11 +84,7 @@ def test_a_job_is_cancelled_and_erased(page, hospital, slides_dir: Path) -> None
 
 def test_the_overlay_shows_and_hides(page, finished: str) -> None:
     open_slide(page, finished)
-    with_map = picture(page)
-    page.keyboard.press("o")
-    until(lambda: page.locator("[data-drawn*=heatmap]").count() == 0)
-    page.wait_for_timeout(200)
-    without = picture(page)
+    with_map, without = with_and_without_map(page)
     assert np.mean(np.abs(with_map - without).sum(axis=2) > 30) > 0.05
     page.keyboard.press("o")
     page.wait_for_selector("[data-drawn*='heatmap.png']")
