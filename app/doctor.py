@@ -220,7 +220,7 @@ def _models(settings: Settings) -> str:
 
     said = []
     for name in registry.names():
-        model = installed_model(settings, name)
+        model = installed_model(settings, registry.folder(name))
         model.warm_up()
         heads = model.manifest.heads
         worth = "validated" if all(head.validated for head in heads) else "NOT validated"

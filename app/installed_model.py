@@ -1,11 +1,11 @@
 """A model of the models' folder, loaded as the settings say."""
 
+from pathlib import Path
+
 from app.inference.model import Model, load_model
-from app.inference.registry import ModelRegistry
 from app.settings import Settings
 
 
-def installed_model(settings: Settings, name: str) -> Model:
-    """The model called ``name``. Raises as ``load_model`` does, ModelNotFoundError."""
-    folder = ModelRegistry(settings.models_dir).folder(name)
+def installed_model(settings: Settings, folder: Path) -> Model:
+    """The model in ``folder``. Raises as ``load_model`` does."""
     return load_model(folder, device=settings.device, precision=settings.precision, threads=settings.threads)

@@ -58,7 +58,7 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
     manifest = registry.manifest(name)
     _check_tasks(request.tasks, manifest)
     with ThreadPoolExecutor(1) as beside:
-        loading = beside.submit(installed_model, settings, name)
+        loading = beside.submit(installed_model, settings, registry.folder(name))
         with (
             SlideReader(reader_limits(settings)) as reader,
             _slide(request.slide, settings) as slide,

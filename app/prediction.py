@@ -10,7 +10,7 @@ from app.results.percentile import attention_percentiles
 from app.results.schema import CalibrationPart, PredictionPart, TopTilePart
 from app.results.wording import plain
 from app.slides.types import Float32Array, Int64Array
-from app.warning import code_of, coded
+from app.warning import code_of, coded, voids
 
 TOP_TILES = 10
 HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
@@ -112,7 +112,7 @@ def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
         parts.append("Not validated: no clinical performance has been shown for this head.")
     if head.trained:
         parts.append("A calibrated probability." if calibrated else "A score, uncalibrated: not a probability.")
-    if {*outside} - {"bag_size_out_of_range"}:
+    if outside and voids(outside):
         parts.append("OUT OF DOMAIN: this slide is not of the kind the model was made for.")
     elif outside:
         parts.append("This slide has more or less tissue than those that the head was trained on.")

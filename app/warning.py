@@ -1,6 +1,7 @@
 """Warnings of a result: ``code: sentence``, so that programs branch on the code and people read the sentence."""
 
 import re
+from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
 WarningCode = Literal[
@@ -15,8 +16,15 @@ WarningCode = Literal[
     "stain_out_of_domain",
     "tiles_below_tissue_min",
 ]
+OUT_OF_DOMAIN: Final = frozenset({"stain_not_he", "stain_out_of_domain", "organ_out_of_domain"})
+"""Of a stain or organ that the model does not know."""
 WARNING_CODES: Final[tuple[str, ...]] = get_args(WarningCode)
 _CODED: Final = re.compile(r"([a-z_0-9]+): ")
+
+
+def voids(outside: Iterable[str]) -> bool:
+    """Whether a score outside for these reasons says nothing; more or less tissue only makes it less certain."""
+    return {*outside} != {"bag_size_out_of_range"}
 
 
 def coded(code: WarningCode, sentence: str) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 
-from app.api.answers import Responses, headers
+from app.api.answers import BINARY, Responses, headers
 from app.api.schemas import AnalyzeBySource, AnalyzeFields
 from app.jobs.callbacks import Notice
 
@@ -63,7 +63,7 @@ def body_schemas() -> dict[str, Any]:
     named = {"title": "AnalyzeForm", "description": "A slide, and all that may be said about it."}
     form = AnalyzeFields.model_json_schema(ref_template=REFERENCE) | named
     form["properties"] = {
-        "slide": {"type": "string", "format": "binary", "description": "one slide file, or a .zip of several"},
+        "slide": {**BINARY, "description": "one slide file, or a .zip of several"},
         **form["properties"],
         "tasks": {"type": "string", "description": "comma-separated, default all", "examples": ["malignancy"]},
     }

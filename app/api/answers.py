@@ -3,13 +3,13 @@
 from typing import Any
 
 Responses = dict[int | str, dict[str, Any]]
-_BYTES = {"type": "string", "format": "binary"}
+BINARY = {"type": "string", "format": "binary"}
 _WHERE = {"Content-Range": {"description": "which bytes of how many", "schema": {"type": "string"}}}
 
 
 def content(media_type: str) -> Responses:
     """The entry for a route that answers 200 with this: text, a JSON object, or bytes."""
-    schema: dict[str, Any] = _BYTES
+    schema: dict[str, Any] = BINARY
     if media_type.startswith("text/"):
         schema = {"type": "string"}
     elif media_type.endswith("+json"):
@@ -20,7 +20,7 @@ def content(media_type: str) -> Responses:
 def ranges(media_type: str) -> Responses:
     """The entries for a stored file of which a Range may be asked for."""
     return {
-        206: {"description": "The bytes asked for", "headers": _WHERE, "content": {media_type: {"schema": _BYTES}}},
+        206: {"description": "The bytes asked for", "headers": _WHERE, "content": {media_type: {"schema": BINARY}}},
         416: {"description": "The range begins beyond the file's end (no body)", "headers": _WHERE},
     }
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.api.answers import Responses, headers
+from app.api.answers import BINARY, Responses, headers
 from app.api.problems import responses
 
 VERSION = "1.0.0"
@@ -36,7 +36,7 @@ def _header(name: str, description: str, schema: dict[str, Any], *, required: bo
 
 
 def _piece(*, required: bool) -> dict[str, Any]:
-    return {"required": required, "content": {BODY_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+    return {"required": required, "content": {BODY_TYPE: {"schema": BINARY}}}
 
 
 _RESUMABLE = _header("Tus-Resumable", "the protocol's version", {"type": "string", "enum": [VERSION]})

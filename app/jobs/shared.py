@@ -70,7 +70,7 @@ class Shared:
         with self._loading:
             loaded = self._models.get(name)
             if loaded is None:
-                loaded = installed_model(self.settings, name)
+                loaded = installed_model(self.settings, self.registry.folder(name))
                 loaded.warm_up()
                 self._models[name] = loaded
             elif not self._is_in_its_folder(loaded):

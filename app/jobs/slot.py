@@ -32,6 +32,7 @@ from app.jobs.store import Attempt
 from app.jobs.tally import count_attempt, count_batches, count_outcome, count_wait, count_work
 from app.pipeline import Means
 from app.results.cautions import warning_codes
+from app.results.schema import ResultDocument
 from app.results.write import read_document
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -228,6 +229,7 @@ class Slot:
         return self._store.attempts(job_id).counted < self._settings.attempts_max
 
     def _finish(self, job_id: str, attempt: Attempt, error: XmagError | None) -> None:
+        document = read_document(attempt.folder) if error is None else None
         has_files = attempt.folder.is_dir() and any(attempt.folder.iterdir())  # gone if the job was erased meanwhile
         outcome = Outcome(
             state="succeeded" if error is None else "failed",
@@ -236,19 +238,18 @@ class Slot:
             attempt=attempt.number,
             started_at=attempt.started_at,
             finished_at=now(),
-            warnings=warning_codes(read_document(attempt.folder)) if error is None else (),
+            warnings=() if document is None else warning_codes(document),
         )
         if self._store.finish(job_id, outcome):
             log.info("job over", state=outcome.state, code=error.code if error else None, attempt=attempt.number)
-            self._quietly(lambda: self._count(outcome, attempt), "tally")
+            self._quietly(lambda: self._count(outcome, document), "tally")
         else:
             log.info("another outcome came first", attempt=attempt.number)
             self._store.discard(attempt)
 
-    def _count(self, outcome: Outcome, attempt: Attempt) -> None:
+    def _count(self, outcome: Outcome, document: ResultDocument | None) -> None:
         count_outcome(self._queue, outcome.state, outcome.error.code if outcome.error else None)
-        if outcome.state == "succeeded":
-            document = read_document(attempt.folder)
+        if document is not None:
             count_work(self._queue, document.timings_s, document.tiling.tissue_tiles)
         filled = self._shared.device.filled()
         count_batches(self._queue, filled.tiles, filled.room)

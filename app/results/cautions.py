@@ -4,11 +4,11 @@ from typing import Final
 
 from app.results import wording
 from app.results.schema import ResultDocument
-from app.warning import code_of, sentence_of
+from app.warning import OUT_OF_DOMAIN, code_of, sentence_of
 
 WARNINGS_MAX: Final = 8
 """What one page can hold in letters that can be read; the result has all."""
-_FOREMOST: Final = frozenset({"stain_not_he", "stain_out_of_domain", "organ_out_of_domain", "out_of_focus"})
+_FOREMOST: Final = OUT_OF_DOMAIN | {"out_of_focus"}
 """Codes of what bears on every number of the page."""
 
 
@@ -36,4 +36,4 @@ def other_warnings(document: ResultDocument) -> tuple[str, ...]:
 
 
 def _found(document: ResultDocument) -> list[str]:
-    return list(dict.fromkeys([*document.warnings, *document.qc.warnings]))
+    return list(dict.fromkeys(document.warnings))

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.warning import OUT_OF_DOMAIN, code_of
+
 SCHEMA_VERSION: Literal[1] = 1
 STAGES: Final = {
     "open": "opening the slide and reading what it says of itself",
@@ -21,7 +23,6 @@ STAGES: Final = {
     "total": "from opening to the last of these; neither fetching the slide nor writing the files",
 }
 """What each entry of ``timings_s`` is, in seconds on the clock."""
-_OUTSIDE: Final = frozenset({"stain_not_he", "stain_out_of_domain", "organ_out_of_domain"})
 
 
 class Part(BaseModel):
@@ -198,8 +199,8 @@ class ResultDocument(Part):
         """Results of older versions do not say it of a prediction; the warnings do, which then speak of all alike."""
         if not isinstance(found, dict):
             return found
-        codes = {str(warning).partition(":")[0] for warning in found.get("warnings", ())}
-        outside = sorted(codes & _OUTSIDE) or ["bag_size_out_of_range"]
+        codes = {code_of(str(warning)) for warning in found.get("warnings", ())}
+        outside = sorted(OUT_OF_DOMAIN & codes) or ["bag_size_out_of_range"]
         for prediction in found.get("predictions", ()):
             if isinstance(prediction, dict) and prediction.get("in_domain") is False:
                 prediction.setdefault("outside", outside)

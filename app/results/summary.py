@@ -11,9 +11,7 @@ def summary_lines(document: ResultDocument) -> list[str]:
     for prediction in document.predictions:
         lines += ["", *_prediction_lines(prediction)]
     lines += ["", _quality_line(document)]
-    lines += [
-        f"Warning: {sentence_of(warning)}" for warning in dict.fromkeys([*document.warnings, *document.qc.warnings])
-    ]
+    lines += [f"Warning: {sentence_of(warning)}" for warning in dict.fromkeys(document.warnings)]
     stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in document.timings_s.items())
     lines += [f"Seconds: {stages}", f"Model: {_model_words(document)}"]
     return lines

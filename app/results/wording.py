@@ -4,6 +4,7 @@ Shared attention carries no class, so no sentence about it names one; nothing is
 """
 
 from app.results.schema import PredictionPart, ResultDocument
+from app.warning import voids
 
 NOT_A_DIAGNOSIS = "Not a diagnosis."
 MPP_SOURCES = {
@@ -106,7 +107,7 @@ NOT_COUNTED = "Does not count for this slide."
 
 def counts(prediction: PredictionPart) -> bool:
     """Whether the score says anything: not of another stain or organ; of more or less tissue, less surely."""
-    return prediction.in_domain or prediction.outside == ("bag_size_out_of_range",)
+    return prediction.in_domain or not voids(prediction.outside)
 
 
 def domain_sentence(prediction: PredictionPart) -> str | None:

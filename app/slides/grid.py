@@ -89,8 +89,8 @@ def select_tiles(fractions: Float32Array, tissue_min: float) -> Selection:
         fullest = np.argsort(-flat, kind="stable")[:FULLEST_TILES]
         indices = np.sort(fullest[flat[fullest] > 0])
         sentence = (
-            f"no tile holds {tissue_min:.0%} of tissue: the {len(indices)} fullest (at most {flat.max():.1%}) "
-            "were analysed."
+            f"no tile holds {100 * tissue_min:.0f} % of tissue: the {len(indices)} fullest (at most "
+            f"{100 * flat.max():.1f} %) were analysed."
         )
         warnings = (coded("tiles_below_tissue_min", sentence),)
     return Selection(indices.astype(np.int64), flat[indices], warnings)

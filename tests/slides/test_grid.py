@@ -77,7 +77,7 @@ def test_tiny_tissue_keeps_the_fullest_tiles_and_says_so():
     fractions = np.array([[0.01, 0.0, 0.02, 0.03], [0.04, 0.05, 0.0, 0.0]], np.float32)
     chosen = select_tiles(fractions, 0.10)
     assert chosen.indices.tolist() == [2, 3, 4, 5]
-    assert len(chosen.warnings) == 1 and chosen.warnings[0].startswith("tiles_below_tissue_min: no tile holds 10%")
+    assert len(chosen.warnings) == 1 and chosen.warnings[0].startswith("tiles_below_tissue_min: no tile holds 10 %")
     assert select_tiles(np.array([[0.0, 0.02]], np.float32), 0.10).indices.tolist() == [1]
 
 

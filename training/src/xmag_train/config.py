@@ -30,7 +30,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Each key of ``new`` of which ``old`` says something else, in words: `optim.epochs 4, now 8`."""
     before = _flat(old)
     return "; ".join(
-        f"{key} {before.get(key)}, now {value}" for key, value in sorted(_flat(new).items()) if before.get(key) != value
+        f"{key} {before.get(key)!r}, now {value!r}"
+        for key, value in sorted(_flat(new).items())
+        if before.get(key) != value
     )
 
 

@@ -16,8 +16,9 @@ function score(prediction, label) {
 
 /** Whether the score says anything: not of another stain or organ; of more or less tissue, less surely. */
 function counts({ in_domain: isInside, outside }, warnings) {
-  const codes = outside ?? warnings.map((warning) => warning.split(":")[0]);  // results of older versions
-  return isInside || !codes.some((code) => OUTSIDE.has(code));
+  // Results of older versions do not say it of a prediction; their warnings do.
+  const reasons = outside ?? warnings.map((warning) => warning.split(":")[0]).filter((code) => OUTSIDE.has(code));
+  return isInside || reasons.every((code) => code === "bag_size_out_of_range");
 }
 
 function worth(prediction) {
@@ -46,7 +47,7 @@ export function answers(result) {
 
 /** Warnings of slide and prediction; that there are none is said too. Of how many tiles focus speaks, its layer says. */
 export function quality(result, layers) {
-  const warnings = [...new Set([...result.qc.warnings, ...result.warnings])];
+  const warnings = [...new Set(result.warnings)];
   const sentence = (warning) => warning.replace(/^[a-z_0-9]+: /, "").replace(/^./u, (letter) => letter.toUpperCase());
   const { pen_fraction: pen, out_of_focus_fraction: blur, dark_fraction: dark } = result.qc;
   const figures = [`ink ${percent(pen)}`, `dark ${percent(dark)}`, blur === null ? "focus not judged" : `out of focus ${percent(blur)} of what was looked at`];

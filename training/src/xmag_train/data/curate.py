@@ -14,6 +14,7 @@ from app.errors import SlideError
 from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.cohort.table import read_rows
+from xmag_train.config import changes
 from xmag_train.data.claim import claim
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.select import farthest_first, is_duplicate, signature
@@ -114,8 +115,7 @@ def corrected(slide: SlideRow, out: Path, name: str) -> list[Region]:
     told = regions[0].meta.model_dump(include=set(TOLD))
     wanted = slide.told()
     if told != wanted:
-        changes = (f"{key} {told[key]!r}, now {wanted[key]!r}" for key in TOLD if told[key] != wanted[key])
-        say(f"{slide.slide}: corrected in its shard ({'; '.join(changes)})")
+        say(f"{slide.slide}: corrected in its shard ({changes(told, wanted)})")
         regions = [Region(one.jpeg, one.meta.model_copy(update=wanted)) for one in regions]
         _write_shard(regions, out, name)
     return regions

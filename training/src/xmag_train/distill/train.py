@@ -136,8 +136,9 @@ def run_of(config: DistillConfig, sources: Sources, processes: int) -> Run:
     """
     several = f" {processes} processes" if processes > 1 else ""
     student = weights_identity(config.student.weights)
-    parts = (config.learning_json(), student, sources.teacher_sha256, sources.regions_sha256 + several)
-    return Run(hashlib.sha256("\n".join(parts).encode()).hexdigest(), json.loads(config.learning_json()))
+    learning = config.learning_json()
+    parts = (learning, student, sources.teacher_sha256, sources.regions_sha256 + several)
+    return Run(hashlib.sha256("\n".join(parts).encode()).hexdigest(), json.loads(learning))
 
 
 def batch_targets(batch: Batch, teacher: nn.Module | None, normaliser: Normaliser, device: torch.device) -> Tensor:

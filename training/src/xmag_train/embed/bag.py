@@ -95,5 +95,8 @@ def is_made(path: Path, source: Source, slide: Path, mpp: float | None) -> bool:
             return False
         if mpp is not None and mpp != file["coords"].attrs["mpp"]:
             return False
-        same = all(file.attrs.get(name) == value for name, value in slide_state(slide).items())
-        return same or hash_slide(slide)[0] == file["coords"].attrs["sha256"]
+        state = slide_state(slide)
+        if all(file.attrs.get(name) == value for name, value in state.items()):
+            return True
+        known_bytes = file.attrs.get("slide_bytes", state["slide_bytes"])
+        return known_bytes == state["slide_bytes"] and hash_slide(slide)[0] == file["coords"].attrs["sha256"]

@@ -54,7 +54,11 @@ def make_bags(config: BagsConfig) -> int:
     in_order = sorted(corpus, key=lambda region: region.meta.slide)
     by_slide = {slide: list(regions) for slide, regions in groupby(in_order, key=lambda region: region.meta.slide)}
     identity = config.encoder.identity()
-    missing = {slide: regions for slide, regions in by_slide.items() if not _is_there(config, slide, regions)}
+    missing = {
+        slide: regions
+        for slide, regions in by_slide.items()
+        if not _is_there(config.out / f"{slide}.h5", identity["encoder_sha256"], regions)
+    }
     todo = [region for regions in missing.values() for region in regions]
     found: list[np.ndarray] = []
     if config.cache is None:
@@ -73,11 +77,10 @@ def make_bags(config: BagsConfig) -> int:
     return len(missing)
 
 
-def _is_there(config: BagsConfig, slide: str, regions: Sequence[Region]) -> bool:
-    path = config.out / f"{slide}.h5"
+def _is_there(path: Path, encoder_sha256: str, regions: Sequence[Region]) -> bool:
     if not path.is_file():
         return False
     bag = read_bag(path)
-    if bag.attributes.get("encoder_sha256") != config.encoder.identity()["encoder_sha256"]:
+    if bag.attributes.get("encoder_sha256") != encoder_sha256:
         raise ValueError(f"{path} was made by another encoder: choose another folder")
     return bag.attributes.get("regions_sha256") == regions_sha256(regions)

@@ -1,13 +1,14 @@
 """`xmag-train mil`: cross-validate a head by case, then fit it on all; `head.pt`, `oof.csv`, `metrics.json`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from xmag_train.cohort.table import Cohort
-from xmag_train.mil.bags import bag_stamps, check_bags, common_encoder, path_of_fold, read_bag
+from xmag_train.mil.bags import bag_stamps, common_encoder, path_of_fold, read_bag
 from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.crossval import examples_of, fingerprint, fold_numbers, out_of_fold, run_fold
@@ -30,25 +31,29 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
     cohort, folds = config.read_tables()
     numbers = fold_numbers(folds)
     slides = [row.slide for row in cohort.rows]
-    check_bags(config.bags, [*numbers, *([None] if config.fit_all else [])], slides)
-    results = [run_fold(config, cohort, folds, fold) for fold in track(numbers, "folds")]
+    wanted = [*numbers, *([None] if config.fit_all else [])]
+    folders = dict.fromkeys(path_of_fold(config.bags, fold) for fold in wanted)
+    stamps = {folder: bag_stamps(folder, slides) for folder in folders}
+    results = [run_fold(config, cohort, folds, fold, stamps) for fold in track(numbers, "folds")]
     logits = out_of_fold(cohort, results)
     encoders = [common_encoder(path_of_fold(config.bags, fold), slides)[1] for fold in numbers]
     metrics = describe(config, cohort, results, logits, encoders)
     write_oof(config.out / "oof.csv", cohort, folds, logits)
     efforts = [result.effort for result in results]
     if config.fit_all:
-        efforts.append(fit_all(config, cohort, metrics["epochs"]["median"]))
+        efforts.append(fit_all(config, cohort, metrics["epochs"]["median"], stamps))
     metrics["training"] = total(efforts)
     write_json(config.out / "metrics.json", metrics)
     return metrics
 
 
-def fit_all(config: MilConfig, cohort: Cohort, epochs: int) -> Effort | None:
-    """Write `head.pt`, taught on every slide, and say what it took. ValueError for bags of more than one encoder."""
+def fit_all(config: MilConfig, cohort: Cohort, epochs: int, stamps: Mapping[Path, Sequence[str]]) -> Effort | None:
+    """Write `head.pt`, taught on every slide, and say what it took. ValueError for bags of more than one encoder.
+
+    ``stamps``: of the bags in each folder.
+    """
     folder, path = path_of_fold(config.bags, None), config.out / "head.pt"
-    stamps = bag_stamps(folder, [row.slide for row in cohort.rows])
-    key = json.dumps([fingerprint(config, cohort, {}, stamps), epochs])
+    key = json.dumps([fingerprint(config, cohort, {}, stamps[folder]), epochs])
     if path.is_file() and (found := load_head(path)[1]).fingerprint == key:
         return found.effort
     examples = examples_of(cohort.rows, folder)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xmag_train.cohort.table import Cohort, SlideRow
-from xmag_train.mil.bags import bag_stamps, common_encoder, path_of_fold, read_features
+from xmag_train.mil.bags import common_encoder, path_of_fold, read_features
 from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.fit import Example, choose_epochs, fit_head, logits_of
@@ -31,11 +31,13 @@ def split(cohort: Cohort, folds: Mapping[str, int], fold: int) -> tuple[list[Sli
     return learning, test
 
 
-def run_fold(config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: int) -> FoldResult:
-    """One fold, or its result from an earlier run of the very same config."""
+def run_fold(
+    config: MilConfig, cohort: Cohort, folds: Mapping[str, int], fold: int, stamps: Mapping[Path, Sequence[str]]
+) -> FoldResult:
+    """One fold, or its result from an earlier run of the very same config. ``stamps``: of the bags in each folder."""
     path = config.out / "folds" / f"fold-{fold}.json"
     folder = path_of_fold(config.bags, fold)
-    key = fingerprint(config, cohort, folds, bag_stamps(folder, [row.slide for row in cohort.rows]))
+    key = fingerprint(config, cohort, folds, stamps[folder])
     found = read_fold(path, key)
     if found is not None:
         return found
