@@ -6,8 +6,8 @@ from typing import Final, Literal, get_args
 
 WarningCode = Literal[
     "bag_size_out_of_range",
+    "colours_corrected",
     "dark_area",
-    "dicom_colours_corrected",
     "mpp_differs",
     "organ_out_of_domain",
     "out_of_focus",

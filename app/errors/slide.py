@@ -24,6 +24,12 @@ class SlideCorruptError(SlideError):
     code = "slide_corrupt"
 
 
+class SlideUnsupportedError(SlideError):
+    """The file is a slide of a kind that is not supported: the message names the kind and what to convert it to."""
+
+    code = "slide_unsupported"
+
+
 class SlideMissingError(SlideError):
     """No file at the given path, no object at the given address."""
 
@@ -99,6 +105,12 @@ class EmptyUploadError(SlideError):
     """Zero bytes."""
 
     code = "empty_upload"
+
+
+class IdentityConflictError(SlideError):
+    """The slide's header names another case or slide than the request."""
+
+    code = "identity_conflict"
 
 
 class MppMissingError(SlideError):

@@ -10,7 +10,7 @@ from app.slides.types import DARK, PEN, BoolArray, ReadingPlan, SlideQc, Survey,
 from app.warning import coded
 
 _MISLABELLED = coded(
-    "dicom_colours_corrected",
+    "colours_corrected",
     "the DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
     "Have the converter that wrote it corrected.",
 )

@@ -77,5 +77,5 @@ def test_a_dicom_twin_with_its_own_pyramid_finds_the_same_tissue(slides_dir: Pat
     svs, _ = read(slides_dir / "fix_cmu1_small_region.svs", ReadingPlan())
     dicom, _ = read(slides_dir / "fix_cmu1_small_region_dicom", ReadingPlan())
     assert np.array_equal(svs.coords, dicom.coords)
-    assert dicom.warnings[0].startswith("dicom_colours_corrected: ") and svs.warnings == ()
+    assert dicom.warnings[0].startswith("colours_corrected: ") and svs.warnings == ()
     assert stain_is_he(dicom.thumbnail, dicom.tissue_mask) is True and dicom.qc.pen_fraction == 0
