@@ -27,9 +27,13 @@ PREFIX = "xmag_"
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as kept: its name, whose jobs it sees (``tenant``), what it may do, and its hash."""
+    """A key as kept: its name, the tenant whose jobs it sees, what it may do, and its hash.
+
+    ``owner``: random; jobs made with the key carry it. A key that replaces another has the other's.
+    """
 
     name: str
+    owner: str
     tenant: str
     scopes: tuple[Scope, ...]
     sha256: str
@@ -95,6 +99,7 @@ class KeyStore:
         token = PREFIX + secrets.token_urlsafe(32)
         entry = ApiKey(
             name,
+            f"key:{secrets.token_hex(16)}",
             tenant,
             scopes,
             hashlib.sha256(token.encode()).hexdigest(),

@@ -152,7 +152,7 @@ async def _by_reference(
     """A finished upload becomes a job; one that is refused stays, to be asked for again with other fields."""
     assert isinstance(fields.source, UploadReference)
     uploads = services.uploads
-    upload = await services.in_intake(uploads.find_any, fields.source.id, caller.tenant)
+    upload = await services.in_intake(uploads.find_any, fields.source.id, caller.holder)
     with ExitStack() as undo:
         await services.in_intake(undo.enter_context, uploads.locked(upload))
         if upload.taken_by is not None:
@@ -240,6 +240,7 @@ def _job(  # noqa: PLR0917 (all that a job is made of)
         tasks=tasks,
         named_tasks=tasks if fields.tasks else (),
         tenant=caller.tenant,
+        owner=caller.owner,
         request_id=request.state.request_id,
         **said,
     )

@@ -15,7 +15,7 @@ from app.api.services import Services, ServicesDep
 from app.api.sessions import COOKIE, CSRF_HEADER, Session
 from app.audit import Actor
 from app.errors import ForbiddenError, IdentityUnavailableError, QueueUnavailableError, UnauthenticatedError
-from app.jobs.record import JobRequest
+from app.jobs.record import Holder, JobRequest
 from app.keys import SCOPES, Scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,11 +29,20 @@ class SessionEndedError(UnauthenticatedError):
 
 @dataclass(frozen=True)
 class Caller:
-    """``tenant``: whose jobs are seen; "" on a server without keys. ``actor``: for the audit log."""
+    """``tenant``: whose jobs are seen; "" on a server without keys. ``actor``: for the audit log.
 
+    ``owner``: the key or token holder, as records and limits name it (opaque, stable, no secret); "" without keys.
+    """
+
+    owner: str
     tenant: str
     scopes: tuple[Scope, ...]
     actor: Actor
+
+    @property
+    def holder(self) -> Holder:
+        """Whose the jobs and uploads are that the caller makes."""
+        return Holder(self.tenant, self.owner)
 
     @property
     def sees_all(self) -> bool:
@@ -51,7 +60,7 @@ class Caller:
 
 def caller_of(identity: Identity, address: str) -> Caller:
     """An identity as the one who asks, from ``address``."""
-    return Caller(identity.tenant, identity.scopes, Actor(identity.actor, address))
+    return Caller(identity.owner, identity.tenant, identity.scopes, Actor(identity.actor, address))
 
 
 def address_of(request: Request) -> str:
@@ -90,7 +99,7 @@ def find_caller(request: Request, services: Services) -> Caller:
     """
     address = address_of(request)
     if not services.keys.in_use():
-        return Caller("", SCOPES, Actor("local", address))
+        return Caller("", "", SCOPES, Actor("local", address))
     if "authorization" in request.headers or COOKIE not in request.cookies:
         return caller_of(identify(services, credential_of(request)), address)
     session = services.sessions.find(request.cookies[COOKIE])

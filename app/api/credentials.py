@@ -17,12 +17,17 @@ def identify(services: Services, credential: str | None) -> Identity:
     if services.tokens is not None and not credential.startswith(PREFIX):
         bearer = services.tokens.verify(credential)
         return Identity(
-            bearer.subject, f"token:{bearer.subject}", bearer.tenant, bearer.scopes, ends_at=bearer.expires_at
+            bearer.subject,
+            f"token:{bearer.subject}",
+            bearer.owner,
+            bearer.tenant,
+            bearer.scopes,
+            ends_at=bearer.expires_at,
         )
     key = services.keys.find(credential)
     if key is None:
         raise UnauthenticatedError("The key is not known here, or was revoked.")
-    return Identity(key.name, f"key:{key.name}", key.tenant, key.scopes, key_sha256=key.sha256)
+    return Identity(key.name, f"key:{key.name}", key.owner, key.tenant, key.scopes, key_sha256=key.sha256)
 
 
 def refusal(services: Services, address: str, error: UnauthenticatedError) -> XmagError:

@@ -9,11 +9,13 @@ from app.keys import Scope
 class Identity:
     """``actor`` is the name in the audit log, ``name`` the one for people.
 
-    ``key_sha256``: of the key, which may be revoked. ``ends_at``: when the token expires, in seconds since 1970.
+    ``owner`` names the key or token holder in job records: opaque, stable, no secret. ``key_sha256``: of the key,
+    which may be revoked. ``ends_at``: when the token expires, in seconds since 1970.
     """
 
     name: str
     actor: str
+    owner: str
     tenant: str
     scopes: tuple[Scope, ...]
     key_sha256: str | None = None

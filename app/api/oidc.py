@@ -3,6 +3,8 @@
 Sources: RFC 7519 (JWT), RFC 8725 (its best current practices), RFC 9068 (access tokens).
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +24,13 @@ _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 
 @dataclass(frozen=True)
 class TokenBearer:
-    """Who a token speaks for: the provider's ``sub``, the tenant, the scopes, and until when (seconds since 1970)."""
+    """Who a token speaks for: the provider's ``sub``, the tenant, the scopes, and until when (seconds since 1970).
+
+    ``owner``: hash of issuer and ``sub``, the same for every token of the person or program.
+    """
 
     subject: str
+    owner: str
     tenant: str
     scopes: tuple[Scope, ...]
     expires_at: float
@@ -61,7 +67,18 @@ class TokenVerifier:
             raise UnauthenticatedError(f"The token is not valid here: {error}.") from error
         except PyJWTError as error:
             raise UnauthenticatedError("The token cannot be checked: its key does not fit.") from error
-        return TokenBearer(claims["sub"][:NAME_MAX], self._tenant(claims), self._scopes(claims), float(claims["exp"]))
+        subject = claims["sub"]
+        return TokenBearer(
+            subject[:NAME_MAX],
+            self._owner(subject),
+            self._tenant(claims),
+            self._scopes(claims),
+            float(claims["exp"]),
+        )
+
+    def _owner(self, subject: str) -> str:
+        digest = hashlib.sha256(json.dumps([self._issuer, subject]).encode()).hexdigest()
+        return f"token:{digest[:32]}"
 
     def _scopes(self, claims: dict[str, Any]) -> tuple[Scope, ...]:
         value = _inner(claims, self._settings.oidc_scope_claim)

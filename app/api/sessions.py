@@ -74,7 +74,7 @@ class SessionStore:
         key = next((key for key in self._keys.all() if key.sha256 == identity.key_sha256), None)
         if key is None:
             return None
-        return Identity(key.name, identity.actor, key.tenant, key.scopes, key.sha256)
+        return Identity(key.name, identity.actor, key.owner, key.tenant, key.scopes, key.sha256)
 
 
 def _place(cookie: str) -> str:

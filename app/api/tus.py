@@ -113,7 +113,7 @@ async def begin(request: Request, services: ServicesDep, caller: Analyst) -> Res
         raise DrainingError("The service is going down. Send the request again in a minute.")
     suffix = slide_suffix(_metadata(request).get("filename", ""))
     with services.room_for(length):
-        upload = await services.in_intake(services.uploads.create, caller.tenant, length, suffix)
+        upload = await services.in_intake(services.uploads.create, caller.holder, length, suffix)
     if request.headers.get("content-type") == BODY_TYPE:
         await _append(request, services, upload, 0)
     headers = {"Location": f"/uploads/{upload.record.id}", **await services.in_intake(_state, services, upload)}
@@ -131,7 +131,7 @@ async def begin(request: Request, services: ServicesDep, caller: Analyst) -> Res
 )
 async def look(upload_id: str, services: ServicesDep, caller: Analyst) -> Response:
     """`Upload-Offset` of `Upload-Length`. Whoever still sends is cut off, so that the answer holds."""
-    upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
+    upload = await services.in_intake(services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
         headers = await services.in_intake(_state, services, upload)
     length = {"Upload-Length": str(upload.record.length_bytes), "Cache-Control": "no-store"}
@@ -152,7 +152,7 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
     if request.headers.get("content-type") != BODY_TYPE:
         raise UploadTypeError(f"Send the bytes with Content-Type: {BODY_TYPE}.")
     offset = _whole_number(request, "upload-offset")
-    upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
+    upload = await services.in_intake(services.uploads.find, upload_id, caller.holder)
     await _append(request, services, upload, offset)
     return Response(status_code=204, headers=await services.in_intake(_state, services, upload))
 
@@ -167,7 +167,7 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
 )
 async def give_up(upload_id: str, services: ServicesDep, caller: Analyst) -> Response:
     """What was received is erased."""
-    upload = await services.in_intake(services.uploads.find, upload_id, caller.tenant)
+    upload = await services.in_intake(services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
         await services.in_intake(_erase, services, upload)
     return Response(status_code=204)

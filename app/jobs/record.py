@@ -1,5 +1,6 @@
 """What is written down of a job: the request that opens it and the outcome that closes it."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -11,6 +12,14 @@ Priority = Literal["routine", "urgent", "asap", "stat"]
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FinalState = Literal["succeeded", "failed", "cancelled"]
 PRIORITIES: tuple[Priority, ...] = ("stat", "asap", "urgent", "routine")  # FHIR request-priority, most urgent first
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose a job or upload is: the tenant, and in it the key or token holder. Both empty on a server without keys."""
+
+    tenant: str
+    owner: str
 
 
 def now() -> datetime:
@@ -78,6 +87,7 @@ class JobRequest(Record):
     callback_url: str | None = None
     context: str | None = None
     tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
+    owner: str = Field(default="", description="the key or token holder that made it (opaque); empty without keys")
     idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")
     request_id: str | None = Field(default=None, description="X-Request-ID of the POST, for the worker's log")
 

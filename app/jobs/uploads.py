@@ -29,7 +29,7 @@ from app.errors import (
     UploadNotFoundError,
 )
 from app.jobs.ids import is_job_id, new_job_id
-from app.jobs.record import Record, now
+from app.jobs.record import Holder, Record, now
 from app.jobs.unpack import ReceivedFile
 from app.slides.hashing import hash_slide
 
@@ -40,11 +40,12 @@ HOUR_S = 3600.0
 
 
 class UploadRecord(Record):
-    """upload.json. ``tenant``: whose it is. ``suffix``: of the client's file name, with its dot, or empty."""
+    """upload.json. ``tenant`` and ``owner``: whose. ``suffix``: of the client's file name, with its dot, or empty."""
 
     id: str
     created_at: datetime
     tenant: str
+    owner: str
     length_bytes: int
     suffix: str
 
@@ -119,14 +120,19 @@ class UploadStore:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._hashes: dict[str, _RunningHash] = {}
 
-    def create(self, tenant: str, length_bytes: int, suffix: str) -> Upload:
+    def create(self, holder: Holder, length_bytes: int, suffix: str) -> Upload:
         """A new upload of ``length_bytes``. QueueFullError when too many are kept, or half of them are the tenant's."""
         kept = [folder for folder in self._root.iterdir() if (folder / DATA).exists()]
         half = UPLOADS_KEPT_MAX // 2
-        if len(kept) >= UPLOADS_KEPT_MAX or (len(kept) >= half and self._count(kept, tenant) >= half):
+        if len(kept) >= UPLOADS_KEPT_MAX or (len(kept) >= half and self._count(kept, holder.tenant) >= half):
             raise QueueFullError(f"{len(kept)} uploads are kept already. Finish some, or try again later.")
         record = UploadRecord(
-            id=new_job_id(), created_at=now(), tenant=tenant, length_bytes=length_bytes, suffix=suffix
+            id=new_job_id(),
+            created_at=now(),
+            tenant=holder.tenant,
+            owner=holder.owner,
+            length_bytes=length_bytes,
+            suffix=suffix,
         )
         upload = Upload(record, self._root / record.id)
         upload.folder.mkdir(mode=0o700)
@@ -141,26 +147,30 @@ class UploadStore:
         count = 0
         for folder in kept:
             with suppress(UploadNotFoundError):
-                count += bool(self.find_any(folder.name, tenant))
+                count += self._record(folder.name).tenant == tenant
         return count
 
-    def find(self, upload_id: str, tenant: str) -> Upload:
-        """The upload. UploadNotFoundError for what is not there, is another tenant's, or became a job."""
-        upload = self.find_any(upload_id, tenant)
+    def find(self, upload_id: str, holder: Holder) -> Upload:
+        """The upload. UploadNotFoundError for what is not there, is another's, or became a job."""
+        upload = self.find_any(upload_id, holder)
         if upload.taken_by is not None:
             raise _not_found()
         return upload
 
-    def find_any(self, upload_id: str, tenant: str) -> Upload:
+    def find_any(self, upload_id: str, holder: Holder) -> Upload:
         """The same, and one that became a job too."""
-        folder = self._root / upload_id if is_job_id(upload_id) else None
-        try:
-            record = UploadRecord.model_validate_json((folder / RECORD).read_bytes()) if folder else None
-        except (FileNotFoundError, ValidationError):
-            record = None
-        if folder is None or record is None or record.tenant != tenant:
+        record = self._record(upload_id)
+        if (record.tenant, record.owner) != (holder.tenant, holder.owner):
             raise _not_found()
-        return Upload(record, folder)
+        return Upload(record, self._root / upload_id)
+
+    def _record(self, upload_id: str) -> UploadRecord:
+        if not is_job_id(upload_id):
+            raise _not_found()
+        try:
+            return UploadRecord.model_validate_json((self._root / upload_id / RECORD).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            raise _not_found() from None
 
     @contextmanager
     def writer(self, upload: Upload) -> Iterator[UploadWriter]:

@@ -12,7 +12,7 @@ from tests.service import Service
 
 @dataclass(frozen=True)
 class Guarded:
-    """The service, its key store, headers for each of four callers, and the OpenID provider that it trusts."""
+    """The service, its key store, headers for each of its callers, and the OpenID provider that it trusts."""
 
     service: Service
     store: KeyStore
@@ -33,6 +33,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider
     store = KeyStore(data)
     tokens = {
         "lab": store.create("lab", "lab", ("analyze", "read")),
+        "colleague": store.create("colleague", "lab", ("analyze", "read")),
         "viewer": store.create("viewer", "lab", ("read",)),
         "other": store.create("other", "clinic", ("analyze", "read")),
         "admin": store.create("admin", "it", ("admin",)),

@@ -218,18 +218,21 @@ def test_of_two_that_ask_at_once_one_gets_the_upload(service, tissue):
     service.wait(next(answer.json()["id"] for answer in answers if answer.status_code == 202))
 
 
-def test_another_tenants_upload_does_not_exist(guarded, tmp_path):
+def test_another_keys_upload_does_not_exist(guarded, tmp_path):
     service, lab = guarded.service, guarded.keys["lab"]
     data = tissue_slide(tmp_path / "s.svs").read_bytes()
     check_problem(begin(service, 10), 401, "unauthenticated")
     check_problem(begin(service, 10, guarded.keys["viewer"]), 403, "forbidden")
     upload_id = uploaded(service, data, lab)
-    for name in ("other", "admin"):  # an admin's job would be the admin's tenant's
+    for name in ("colleague", "other", "admin"):  # an admin's job would be the admin's tenant's
         other = guarded.keys[name]
         check_problem(send(service, f"/uploads/{upload_id}", 0, b"x", other), 404, "upload_not_found")
         check_problem(analyze(service, upload_id, other), 404, "upload_not_found")
         assert service.http.delete(f"/uploads/{upload_id}", headers={**TUS, **other}).status_code == 404
-    assert analyze(service, upload_id, lab).status_code == 202
+    job_id = analyze(service, upload_id, lab).json()["id"]
+    record = json.loads((service.data_dir / "jobs" / job_id / "request.json").read_text())
+    owners = {key.name: key.owner for key in guarded.store.all()}
+    assert record["owner"] == owners["lab"] and len(set(owners.values())) == len(owners)
 
 
 def test_pieces_outlast_a_kill_and_are_erased_in_time(tmp_path):
