@@ -13,6 +13,7 @@ import numpy as np
 from app.results import wording
 from app.results.schema import ResultDocument
 from app.results.slide_result import HeadMap, SlideResult, TileMaps
+from app.slides.grid import cell_size
 from app.slides.types import Float32Array
 
 
@@ -73,7 +74,7 @@ def coords_attributes(document: ResultDocument) -> dict[str, int | float | str]:
     slide, tiling, model = document.slide, document.tiling, document.model
     return {
         "patch_size": tiling.tile_px,
-        "patch_size_level0": round(tiling.tile_size0_px),
+        "patch_size_level0": cell_size(tiling.tile_size0_px),
         "level0_magnification": 10.0 / slide.mpp,
         "target_magnification": 10.0 / tiling.tile_mpp,
         "overlap": 0,

@@ -13,6 +13,8 @@ from app.warning import coded
 
 AREA_MAX_MM2 = 20_000.0
 """The largest glass, 75 × 100 mm, has 7,500: about 37,000 tiles of 448 µm."""
+_ROUNDING_PX = 1e-6
+"""448 / 0.28 comes out as 1599.9999999999998."""
 FULLEST_TILES = 4
 """How many tiles are kept when none reaches the least tissue fraction."""
 
@@ -62,6 +64,14 @@ def make_grid(width: int, height: int, mpp: float, tile_px: int = 224, tile_mpp:
 def grid_for(info: SlideInfo, plan: ReadingPlan) -> Grid:
     """The grid that ``plan`` lays over a slide."""
     return make_grid(info.width, info.height, info.mpp, plan.tile_px, plan.tile_mpp)
+
+
+def cell_size(tile_size0: float) -> int:
+    """The largest whole number of level-0 px that no step of the grid falls below.
+
+    Readers of bags divide coords by it and round down, as TITAN does: each tile then has a cell of its own.
+    """
+    return math.floor(tile_size0 + _ROUNDING_PX)
 
 
 def tissue_fractions(mask: BoolArray, width: int, height: int, grid: Grid) -> Float32Array:

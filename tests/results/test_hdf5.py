@@ -29,7 +29,7 @@ def test_coords_carry_the_attributes_that_trident_reads_and_ours(tmp_path: Path)
         statement = file.attrs["statement"]
     assert attributes == {
         "patch_size": 224,
-        "patch_size_level0": 852,
+        "patch_size_level0": 851,
         "level0_magnification": pytest.approx(10 / 0.526),
         "target_magnification": 5.0,
         "overlap": 0,
@@ -45,7 +45,7 @@ def test_coords_carry_the_attributes_that_trident_reads_and_ours(tmp_path: Path)
     }
     # TRIDENT derives the patch's extent at level 0 from the ratio of magnifications
     extent = attributes["patch_size"] * attributes["level0_magnification"] / attributes["target_magnification"]
-    assert round(extent) == attributes["patch_size_level0"]
+    assert 0 <= extent - attributes["patch_size_level0"] < 1
     assert "Not a diagnosis." in statement
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.errors import SlideCorruptError
-from app.slides.grid import make_grid, select_tiles, tissue_fractions
+from app.slides.grid import cell_size, make_grid, select_tiles, tissue_fractions
 
 
 @pytest.mark.parametrize("mpp", [0.25, 0.2630, 0.3612, 0.5056])
@@ -84,3 +84,22 @@ def test_tiny_tissue_keeps_the_fullest_tiles_and_says_so():
 def test_no_tissue_keeps_nothing_and_warns_of_nothing():
     chosen = select_tiles(np.zeros((3, 4), np.float32), 0.10)
     assert len(chosen.indices) == 0 and chosen.warnings == ()
+
+
+def titan_cells(starts: np.ndarray, cell: int) -> list[int]:
+    """Grid positions as TITAN counts them: coordinates from the first one on, divided and rounded down."""
+    return ((starts - starts.min()) // cell).tolist()
+
+
+@pytest.mark.parametrize("tile_px, tile_mpp", [(224, 2.0), (896, 0.5), (224, 0.5)])
+def test_division_by_the_cell_size_gives_each_tile_its_own_cell(tile_px, tile_mpp):
+    mpps = np.concatenate([np.linspace(0.1, 2.0, 4_000), [0.14, 0.28, 0.56, 1.12, 0.499, 0.526, 0.2277, 0.5023]])
+    for mpp in mpps.tolist():
+        grid = make_grid(round(80_000 / mpp), 1, mpp, tile_px, tile_mpp)
+        cell = cell_size(grid.tile_size0)
+        assert grid.tile_size0 - 1 < cell <= grid.tile_size0 + 1e-6, mpp
+        for first in (0, 1, 7):
+            cells = titan_cells(grid.x0[first:], cell)
+            assert len(set(cells)) == len(cells), mpp
+            if tile_px * tile_mpp == 448:  # and none is left empty: the cells are the grid's columns
+                assert cells == list(range(len(cells))), mpp

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.errors import NoTissueError
 from app.slides.files import slide_files
+from app.slides.grid import cell_size
 from app.slides.hashing import hash_slide
 from app.slides.reader import SlideReader
 from app.slides.types import SlideInfo, Survey
@@ -47,7 +48,7 @@ def attributes(info: SlideInfo, survey: Survey, source: Source, sha256: str) -> 
     """What the service's embeddings.h5 says of ``coords``."""
     return {
         "patch_size": source.plan.tile_px,
-        "patch_size_level0": round(survey.tile_size0),
+        "patch_size_level0": cell_size(survey.tile_size0),
         "level0_magnification": 10.0 / info.mpp,
         "target_magnification": 10.0 / source.plan.tile_mpp,
         "overlap": 0,
