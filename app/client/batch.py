@@ -7,19 +7,29 @@ from dataclasses import dataclass
 from app.client.display import Display
 from app.client.retry import OutOfPatienceError
 from app.client.service import Job, NotAllowedError, RefusedError, Service
-from app.client.slide import ObjectName, Slide
+from app.client.slide import ObjectName, Slide, shown, slide_id_of
 from app.client.table import Row
 from app.client.upload import address_key, content_key, submit, submit_object
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for. ``fields``: those of POST /analyze; ``again``: a new job even for what was sent before."""
+    """The requested batch.
+
+    ``fields``: those of POST /analyze; ``names``: file names become slide IDs; ``again``: a new job even for a slide
+    that was sent before.
+    """
 
     slides: tuple[Slide, ...]
     fields: dict[str, str]
     wait: bool
     again: bool
+    names: bool
+
+    def fields_of(self, slide: Slide) -> dict[str, str]:
+        """The fields of one slide's request."""
+        slide_id = slide_id_of(slide) if self.names else None
+        return self.fields if slide_id is None else self.fields | {"slide_id": slide_id}
 
 
 def run_batch(service: Service, order: Order, display: Display) -> list[Row]:
@@ -32,33 +42,34 @@ def run_batch(service: Service, order: Order, display: Display) -> list[Row]:
         except NotAllowedError:
             raise
         except RefusedError as error:
-            rows[number] = Row(str(slide), "", "refused", error.code, error.message)
+            rows[number] = Row(shown(slide), "", "refused", error.code, error.message)
         except OutOfPatienceError as error:
-            rows[number] = Row(str(slide), "", "unsent", "out_of_reach", f"The service is out of reach: {error}.")
+            rows[number] = Row(shown(slide), "", "unsent", "out_of_reach", f"The service is out of reach: {error}.")
         except OSError as error:
-            rows[number] = Row(str(slide), "", "unsent", "unreadable", f"The file cannot be read: {error.strerror}.")
+            rows[number] = Row(shown(slide), "", "unsent", "unreadable", f"The file cannot be read: {error.strerror}.")
         if number in rows:
             display.over(rows[number])
     if order.wait:
         rows |= _follow(service, order, jobs, display)
     else:
         rows |= {
-            number: Row(str(order.slides[number]), job.id, job.state, job.code, job.message)
+            number: Row(shown(order.slides[number]), job.id, job.state, job.code, job.message)
             for number, job in jobs.items()
         }
     return [rows[number] for number in range(len(order.slides))]
 
 
 def _send(service: Service, slide: Slide, order: Order, display: Display) -> Job:
+    fields = order.fields_of(slide)
     if isinstance(slide, ObjectName):
-        key = str(uuid.uuid4()) if order.again else address_key(slide.address, order.fields)
-        job = submit_object(service, slide.address, order.fields, key)
+        key = str(uuid.uuid4()) if order.again else address_key(slide.address, fields)
+        job = submit_object(service, slide.address, fields, key)
         display.following(slide, job)
         return job
     total = slide.stat().st_size
     display.sending(slide, 0, total)
-    key = str(uuid.uuid4()) if order.again else content_key(slide, order.fields)
-    job = submit(service, slide, order.fields, key, lambda sent: display.sending(slide, sent, total))
+    key = str(uuid.uuid4()) if order.again else content_key(slide, fields)
+    job = submit(service, slide, fields, key, lambda sent: display.sending(slide, sent, total))
     display.following(slide, job)
     return job
 
@@ -77,10 +88,10 @@ def _follow(service: Service, order: Order, jobs: dict[int, Job], display: Displ
                     pause_s = max(pause_s, job.again_after_s)
                     continue
                 result = service.result(job.id) if job.state == "succeeded" else None
-                rows[number] = Row(str(slide), job.id, job.state, job.code, job.message, result)
+                rows[number] = Row(shown(slide), job.id, job.state, job.code, job.message, result)
             except (RefusedError, OutOfPatienceError) as error:
                 code = error.code if isinstance(error, RefusedError) else "out_of_reach"
-                rows[number] = Row(str(slide), jobs[number].id, "unknown", code, f"Following the job ended: {error}.")
+                rows[number] = Row(shown(slide), jobs[number].id, "unknown", code, f"Following the job ended: {error}.")
             display.over(rows[number])
         time.sleep(pause_s)
     return rows

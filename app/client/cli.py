@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app.client.slide import ObjectName, Slide
+from app.client.slide import ObjectName, Slide, shown
 from app.objects.address import SCHEME
 
 
@@ -17,7 +17,7 @@ def _slide(text: str) -> Slide:
         return ObjectName(text)
     path = Path(text)
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise typer.BadParameter(f"{text} is not a file that can be read.", param_hint="SLIDES")
+        raise typer.BadParameter(f"{shown(path)} is not a file that can be read.", param_hint="SLIDES")
     return path
 
 
@@ -41,17 +41,30 @@ def submit(  # noqa: PLR0917 (a command's options are its arguments)
     mpp: Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")] = None,
     stain: Annotated[str | None, typer.Option(help="for example H&E")] = None,
     organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
+    case: Annotated[str | None, typer.Option(help="accession number, the same for all slides of this command")] = None,
+    names: Annotated[
+        bool,
+        typer.Option("--names/--no-names", help="file name without extension as slide ID (never for DICOM)"),
+    ] = True,
     again: Annotated[bool, typer.Option("--again", help="analyse anew what was sent with the same fields")] = False,
     patience_s: Annotated[float, typer.Option("--patience", min=0.0, help="seconds without an answer")] = 600.0,
 ) -> None:
     """Send slides to a server. Exit code 0: all are accepted (with --wait: succeeded), 1: some are not, 2: usage."""
     from app.client.command import Command, run  # noqa: PLC0415 (only this command needs what it needs)
 
-    said = {"model": model, "priority": priority, "mpp": mpp, "stain": stain, "organ": organ}
+    said = {"model": model, "priority": priority, "mpp": mpp, "stain": stain, "organ": organ, "case_id": case}
     fields = {name: f"{value}" for name, value in said.items() if value is not None}
     fields |= {"tasks": ",".join(task)} if task else {}
     command = Command(
-        tuple(map(_slide, slides)), fields, server, key, patience_s, wait=wait, again=again, csv_file=csv_file
+        tuple(map(_slide, slides)),
+        fields,
+        server,
+        key,
+        patience_s,
+        wait=wait,
+        again=again,
+        names=names,
+        csv_file=csv_file,
     )
     if not run(command, Console(), Console(stderr=True)):
         raise typer.Exit(1)

@@ -19,6 +19,8 @@ from app.client.table import Row, said, write_csv
 from app.errors import RequestInvalidError, SetupError
 from app.settings import is_loopback
 
+_UNAUTHORIZED = 401
+
 
 @dataclass(frozen=True)
 class Command:
@@ -31,6 +33,7 @@ class Command:
     patience_s: float
     wait: bool
     again: bool
+    names: bool
     csv_file: Path | None
 
 
@@ -39,13 +42,15 @@ def run(command: Command, out: Console, err: Console) -> bool:
 
     RequestInvalidError and SetupError for what no slide is to blame for: address, key, a server out of reach.
     """
-    order = Order(command.slides, command.fields, command.wait, command.again)
+    order = Order(command.slides, command.fields, command.wait, command.again, command.names)
     service = _service(command, err)
     try:
         service.check_reach()
         with Display(err, len(command.slides)) as display:
             rows = run_batch(service, order, display)
     except NotAllowedError as error:
+        if command.key is None and error.status == _UNAUTHORIZED:
+            raise RequestInvalidError(f"{command.server} needs a key: set XMAG_KEY.") from error
         raise RequestInvalidError(f"{command.server} refuses the key ({error.code}): {error.message}") from error
     except RefusedError as error:
         raise SetupError(f"{command.server} cannot be used: {error.message}") from error

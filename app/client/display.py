@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.client.service import Job
-from app.client.slide import Slide
+from app.client.slide import Slide, shown
 from app.client.table import Row, said
 
 _NAME_MAX = 40
@@ -49,7 +49,7 @@ class Display:
         if job.state == "running":
             self._bars.update(self._task(slide), completed=job.fraction, total=1.0, what=job.stage)
         else:
-            self._forget(str(slide))
+            self._forget(shown(slide))
 
     def over(self, row: Row) -> None:
         """A slide is done with."""
@@ -62,9 +62,10 @@ class Display:
             )
 
     def _task(self, slide: Slide) -> TaskID:
-        if str(slide) not in self._tasks:
-            self._tasks[str(slide)] = self._bars.add_task(_short(slide.name), total=1.0, what="")
-        return self._tasks[str(slide)]
+        name = shown(slide)
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(_short(name.rpartition("/")[2]), total=1.0, what="")
+        return self._tasks[name]
 
     def _forget(self, slide: str) -> None:
         task = self._tasks.pop(slide, None)

@@ -1,7 +1,14 @@
 """What a batch is made of: files to send, and objects that the server fetches itself."""
 
+import os
+import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+_DICOM_SUFFIXES: Final = frozenset({".dcm", ".dicom"})
+_INDEX_SUFFIXES: Final = frozenset({".mrxs", ".vms", ".vmu"})
+"""Slides of several files that are not DICOM; a zip of them has no slide ID of its own."""
 
 
 @dataclass(frozen=True)
@@ -20,3 +27,31 @@ class ObjectName:
 
 
 Slide = Path | ObjectName
+
+
+def shown(slide: Slide) -> str:
+    """Path or address as text that every terminal and file can hold: bytes that are not UTF-8 become ``\\xe9``."""
+    return os.fsencode(str(slide)).decode("utf-8", "backslashreplace")
+
+
+def slide_id_of(slide: Slide) -> str | None:
+    """The slide ID that a file name stands for: the name without its extension.
+
+    None for DICOM, whose header holds the container identifier: a file name must not contradict it. A zip counts as
+    DICOM unless it holds the index file of another format; of an object nothing but the name is known.
+    """
+    name = PurePosixPath(shown(slide).rpartition("/")[2])
+    suffix = name.suffix.lower()
+    if suffix in _DICOM_SUFFIXES or (suffix == ".zip" and not _holds_index(slide)):
+        return None
+    return name.stem or None
+
+
+def _holds_index(slide: Slide) -> bool:
+    if isinstance(slide, ObjectName):
+        return False
+    try:
+        with zipfile.ZipFile(slide) as archive:
+            return any(PurePosixPath(name).suffix.lower() in _INDEX_SUFFIXES for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):  # the service says what is wrong with it
+        return False

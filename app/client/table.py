@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.warning import voids
+
 _FIRST = ("file", "job", "state", "code", "message")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""The full-width forms count too: some spreadsheets read them as the narrow ones."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,24 @@ class Row:
 
 
 def write_csv(rows: list[Row], path: Path) -> None:
-    """Write the rows (RFC 4180, UTF-8): what became of each slide, then one column per figure that any of them has."""
+    """Write the rows (RFC 4180, UTF-8): each slide's outcome, then one column per figure that any of them has."""
     filled = [cells(row) for row in rows]
     names = list(dict.fromkeys([*_FIRST, *(name for row in filled for name in row)]))
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names, restval="")
-        writer.writeheader()
-        writer.writerows(filled)
+        writer = csv.writer(file)
+        writer.writerow(inert(name) for name in names)
+        writer.writerows([inert(row.get(name, "")) for name in names] for row in filled)
+
+
+def inert(text: str) -> str:
+    """The text as a spreadsheet shows it without running it: a formula gets an apostrophe before it (OWASP)."""
+    if not text.startswith(_FORMULA_STARTS):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -56,6 +71,17 @@ def said(row: Row) -> str:
     words = []
     for prediction in row.result["predictions"]:
         label, value = max(prediction["probabilities"].items(), key=lambda item: item[1])
-        kind = "probability" if prediction["kind"] == "probability" else "score"
-        words.append(f"{prediction['task']}: {label} ({kind} {value:.3f})")
+        kind = "probability" if prediction["kind"] == "probability" else "uncalibrated score"
+        words.append(
+            f"{prediction['task']}: {label} ({', '.join([f'{kind} {value:.3f}', *_reservations(prediction)])})"
+        )
     return "; ".join(words)
+
+
+def _reservations(prediction: dict[str, Any]) -> list[str]:
+    """How far the score may be trusted, in a few words."""
+    said = [] if prediction["trained"] else ["untrained"]
+    said += [] if prediction["validated"] else ["not validated"]
+    if not prediction["in_domain"]:
+        said.append("not valid for this slide" if voids(prediction["outside"]) else "less certain for this slide")
+    return said

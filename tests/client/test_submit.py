@@ -108,6 +108,43 @@ def test_the_key_comes_from_the_environment(tmp_path):
         assert service.stop() == 0
 
 
+def test_a_server_with_keys_asks_for_one(tmp_path):
+    KeyStore(tmp_path / "data").create("lab", "lab", ("analyze", "read"))
+    service = Service(tmp_path / "data").start()
+    try:
+        code, _, err = finished(start(tmp_path, tissue_slide(tmp_path / "a.svs"), "--server", service.url))
+    finally:
+        assert service.stop() == 0
+    assert (code, "needs a key: set XMAG_KEY" in err.replace("\n", " ")) == (2, True)
+
+
+def test_file_names_become_slide_ids_also_where_they_are_not_utf8(service, tissue, tmp_path):
+    names = [b"S26-7-A1.svs", b"Caf\xe9.svs", b"=1+1.svs"]
+    slides = [tmp_path / os.fsdecode(name) for name in names]
+    for number, slide in enumerate(slides):
+        tissue_slide(slide, seed=40 + number)
+    table = tmp_path / "out.csv"
+    code, out, err = finished(start(tmp_path, *slides, "--server", service.url, "--case", "S26-7", "--csv", table))
+    assert code == 0, err
+    rows = rows_of(table)
+    assert [row["file"].rpartition("/")[2] for row in rows] == ["S26-7-A1.svs", "Caf\\xe9.svs", "=1+1.svs"]
+    assert len(out.splitlines()) == 3
+    jobs = [service.job(row["job"]) for row in rows]
+    assert [(job["case_id"], job["slide_id"]) for job in jobs] == [
+        ("S26-7", "S26-7-A1"),
+        ("S26-7", "Caf\\xe9"),
+        ("S26-7", "=1+1"),
+    ]
+
+
+def test_no_names_sends_no_slide_id(service, tmp_path):
+    slide = tissue_slide(tmp_path / "DOE^JANE.svs", seed=50)
+    code, out, err = finished(start(tmp_path, slide, "--server", service.url, "--no-names"))
+    assert code == 0, err
+    job = service.job(out.split("\t")[1])
+    assert (job["case_id"], job["slide_id"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
