@@ -20,6 +20,7 @@ def run_api(settings: Settings, listening: socket.socket | None = None) -> None:
         host=settings.host,
         port=settings.port,
         http=impatient(settings.upload_idle_s),
+        ws="none",
         log_config=None,
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,

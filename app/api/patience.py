@@ -1,15 +1,22 @@
-"""HTTP connections that are cut off when a request's header does not come.
+"""The HTTP/1.1 protocol of the service: uvicorn's, with a time limit for headers and without changes of protocol.
 
 uvicorn waits for a header as long as the client likes, so that connections which dribble could use the process's
 file descriptors up (slow loris). Bodies have limits of their own: see upload.py.
+
+Clients that would rather speak HTTP/2 (Java's HttpClient, ``curl --http2``) send ``Upgrade: h2c``. RFC 9110, 7.8 lets a
+server ignore it, and the request with its body counts as if nothing had been asked. httptools takes the body for the
+new protocol, and uvicorn loses it (Kludex/uvicorn#2722, MagicStack/httptools#124). Once both pass such a body on, only
+the time limit is needed here.
 """
 
 import asyncio
+from http import HTTPStatus
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.problems import MEDIA_TYPE, problem_response
-from app.errors import UploadStalledError
+from app.errors import NotHttpError, UploadStalledError, XmagError
 
 
 def impatient(header_max_s: float) -> type[asyncio.Protocol]:
@@ -20,6 +27,7 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
 
     class Impatient(HttpToolsProtocol):
         _timer: asyncio.TimerHandle | None = None
+        _head = b""
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn names the narrower class
@@ -30,7 +38,12 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            super().data_received(data)
+            self._unset_keepalive_if_required()
+            try:
+                self._read(data)
+            except httptools.HttpParserError:
+                self._refuse(NotHttpError("The request is not valid HTTP/1.1. Nothing of it was used."))
+                return
             is_between = self.cycle is not None and self.cycle.response_complete
             if is_between and self.timeout_keep_alive_task is None:  # empty lines, say, are no request
                 self._await_header()
@@ -41,7 +54,33 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
 
         def on_headers_complete(self) -> None:
             self._header_is_here()
-            super().on_headers_complete()
+            if self.parser.should_upgrade():
+                self._head = self._head_without_upgrade()
+            else:
+                super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            if not self.parser.should_upgrade():
+                super().on_message_complete()
+
+        def _read(self, data: bytes) -> None:
+            """Parse ``data``. A head that asks for another protocol is parsed again without asking, then its body."""
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                except httptools.HttpParserUpgrade as upgrade:
+                    (body_at,) = upgrade.args
+                    data = self._head + data[body_at:]
+                else:
+                    return
+
+        def _head_without_upgrade(self) -> bytes:
+            method = self.parser.get_method()
+            if method == b"CONNECT":  # asks for another protocol by its name alone
+                raise httptools.HttpParserInvalidMethodError("CONNECT is for proxies")
+            version = self.parser.get_http_version().encode()
+            kept = [name + b": " + value + b"\r\n" for name, value in self.headers if name != b"upgrade"]
+            return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(kept))
 
         def _await_header(self) -> None:
             if self._timer is None:
@@ -53,20 +92,23 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
                 self._timer = None
 
         def _cut_off(self) -> None:
+            late = f"The request's header was not complete within {header_max_s:g} s. Send it again."
+            self._refuse(UploadStalledError(late))
+
+        def _refuse(self, error: XmagError) -> None:
             if not self.transport.is_closing():
-                self.transport.write(_too_slow(header_max_s))
+                self.transport.write(_last_answer(error))
                 self.transport.close()
 
     return Impatient
 
 
-def _too_slow(header_max_s: float) -> bytes:
-    problem = problem_response(
-        UploadStalledError(f"The request's header was not complete within {header_max_s:g} s. Send it again.")
-    )
+def _last_answer(error: XmagError) -> bytes:
+    """The error as an answer that ends its connection."""
+    problem = problem_response(error)
     text = bytes(problem.body)
     head = (
-        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nconnection: close\r\n"
         f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(text)}\r\n\r\n"
     )
     return head.encode() + text

@@ -11,6 +11,14 @@ class RequestInvalidError(XmagError):
     origin = "user"
 
 
+class NotHttpError(XmagError):
+    """The bytes are not a request in HTTP/1.1."""
+
+    code = "bad_request"
+    status = 400
+    origin = "user"
+
+
 class CallbackNotAllowedError(XmagError):
     """callback_url names a host that this server may not call."""
 

@@ -9,6 +9,7 @@ export const WORDS = {
   archive_invalid: ["The zip cannot be read", "Zip the slide's files again, with nothing else in it."],
   archive_unsafe: ["The zip is not accepted", "Zip the slide's own files only: no links, no other folders."],
   attempts_exhausted: ["The analysis was tried several times and never finished", OPERATOR],
+  bad_request: ["The request did not arrive in order", LATER],
   callback_not_allowed: ["The callback's host is not allowed", "Ask whoever runs this server to add it."],
   cancelled: ["Cancelled", "Send the slide again if it is wanted after all."],
   deadline_exceeded: ["The analysis took longer than allowed", OPERATOR],
