@@ -52,7 +52,7 @@ def test_it_says_where_the_scan_has_no_more_to_show(page, finished: str) -> None
     assert "beyond" not in page.locator("#magnification").inner_text()
     for _ in range(12):
         page.keyboard.press("+")
-    until(lambda: "beyond the scan: 19x" in page.locator("#magnification").inner_text())
+    until(lambda: "beyond the scan's 19x (empty magnification)" in page.locator("#magnification").inner_text())
 
 
 def test_the_overview_lies_above_the_map(page, finished: str) -> None:

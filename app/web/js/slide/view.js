@@ -48,7 +48,7 @@ export class SlideView {
       tileRetryMax: 2,
     });
     this.osd.canvas.setAttribute("role", "application");
-    this.osd.canvas.setAttribute("aria-label", "Slide: arrow keys move, plus and minus zoom, 0 shows all of it");
+    this.osd.canvas.setAttribute("aria-label", "Slide: arrow keys move, plus and minus zoom, 0 shows the whole slide");
     this.layers = new LayerCanvas(this.osd);
     this.unread = new Unread(this.osd, byId("unread"));
     this.osd.addHandler("open-failed", () => this.explainFailure());
@@ -107,6 +107,20 @@ export class SlideView {
     this.osd.viewport.goHome();
   }
 
+  /** By pixels of the screen: to the right and downwards. */
+  pan(right, down) {
+    const { viewport } = this.osd;
+    viewport.panBy(viewport.deltaPointsFromPixels(new OpenSeadragon.Point(right, down))).applyConstraints();
+  }
+
+  get heightPx() {
+    return this.osd.viewport.getContainerSize().y;
+  }
+
+  focus() {
+    this.osd.canvas.focus({ preventScroll: true });
+  }
+
   /** Fly to a square of level-0 pixels, with as much around it on each side. */
   flyTo(x0, y0, side) {
     if (!this.osd.isOpen()) return;
@@ -135,7 +149,7 @@ export class SlideView {
     const isBeyond = mppOnScreen < this.mpp * BEYOND;
     byId("magnification").classList.toggle("beyond", isBeyond);
     byId("magnification").textContent = [
-      magnification(mppOnScreen), `${figure(mppOnScreen)} µm/px`, ...(isBeyond ? [`beyond the scan: ${magnification(this.mpp)}`] : []),
+      magnification(mppOnScreen), `${figure(mppOnScreen)} µm/px`, ...(isBeyond ? [`beyond the scan's ${magnification(this.mpp)} (empty magnification)`] : []),
     ].join(" · ");
   }
 }
