@@ -7,6 +7,8 @@ import uvicorn
 
 from app.api.patience import impatient
 from app.main import create_app
+from app.process import go_by_name
+from app.running import API
 from app.settings import Settings
 
 GRACE_S = 5
@@ -14,6 +16,7 @@ GRACE_S = 5
 
 def run_api(settings: Settings, listening: socket.socket | None = None) -> None:
     """Serve until told to end. A header may take as long as an upload may be silent."""
+    go_by_name(API)
     _allow_connections()
     config = uvicorn.Config(
         create_app(settings),

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from app.errors import RequestInvalidError
+from app.errors import RequestInvalidError, SetupError
 
 if TYPE_CHECKING:
     from app.audit import Action
     from app.keys import KeyStore
+    from app.settings import Settings
 
 keys_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 audit_cli = typer.Typer(help="The log of who did what.", no_args_is_help=True)
@@ -21,8 +22,26 @@ def _key_store() -> "KeyStore":
     from app.settings import load_settings, prepare_data_dir
 
     settings = load_settings()
+    _check_folder(settings)
     prepare_data_dir(settings)
     return KeyStore(settings.data_dir)
+
+
+def _check_folder(settings: "Settings") -> None:
+    """SetupError where nobody named the data folder, there is none, and a service that runs here uses another."""
+    from app.running import data_folders
+
+    others = data_folders()
+    if not others or settings.data_dir in others:
+        return
+    named = " or ".join(f"XMAG_DATA_DIR={folder}" for folder in sorted(others))
+    if not settings.data_dir.exists() and "data_dir" not in settings.model_fields_set:
+        raise SetupError(
+            f"There is no data folder {settings.data_dir}. The service on this machine has {named}: set it."
+        )
+    err.print(
+        f"The service on this machine does not use {settings.data_dir}. It has {named}.", style="yellow", soft_wrap=True
+    )
 
 
 def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
@@ -53,9 +72,11 @@ def keys_create(
     if unknown:
         raise RequestInvalidError(f"There is no scope {', '.join(unknown)}. Scopes: {', '.join(SCOPES)}.")
     scopes = tuple(known for known in SCOPES if known in wanted)
-    token = _key_store().create(name, tenant, scopes)
+    store = _key_store()
+    token = store.create(name, tenant, scopes)
     _audit_key("key.create", f"{name} {','.join(scopes)}", tenant)
     print(token)  # noqa: T201 (the key is the answer)
+    err.print(f"Saved as a hash in {store.path}.", markup=False, highlight=False, soft_wrap=True)
     err.print("Keep it now: it is not shown again. Send it as  Authorization: Bearer KEY", highlight=False)
 
 
@@ -65,7 +86,9 @@ def keys_list() -> None:
     from rich.table import Table
 
     table = Table("name", "tenant", "scopes", "made")
-    for key in _key_store().all():
+    store = _key_store()
+    err.print(f"Keys in {store.path}:", markup=False, highlight=False, soft_wrap=True)
+    for key in store.all():
         table.add_row(key.name, key.tenant, ", ".join(key.scopes), key.created_at)
     out.print(table)
 
@@ -76,7 +99,7 @@ def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` sh
     store = _key_store()
     store.revoke(name)
     _audit_key("key.revoke", name)
-    err.print(f"{name} is revoked.", markup=False, highlight=False)
+    err.print(f"{name} is revoked in {store.path}.", markup=False, highlight=False, soft_wrap=True)
     if not store.all():
         err.print("That was the last key: all requests are refused until you make one with `xmag keys create`.")
 

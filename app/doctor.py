@@ -88,9 +88,13 @@ def _settings(settings: Settings) -> str:
 
 
 def _plain(value: object) -> str:
+    """The value as its variable takes it: folders are separated by colons, all other lists by commas."""
     if value is None:
         return "(unset)"
-    return os.pathsep.join(map(str, value)) or "(none)" if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    separator = os.pathsep if all(isinstance(entry, Path) for entry in value) else ","
+    return separator.join(map(str, value)) or "(none)"
 
 
 def _python(_: Settings) -> str:

@@ -47,7 +47,7 @@ class KeyStore:
     """
 
     def __init__(self, data_dir: Path, *, also_tokens: bool = False) -> None:
-        self._path = data_dir / "keys.json"
+        self.path = data_dir / "keys.json"
         self._seen: tuple[int, int, int] | None = None
         self._were_in_use = also_tokens
         self._keys: tuple[ApiKey, ...] = ()
@@ -57,7 +57,7 @@ class KeyStore:
 
         Neither revoking the last key nor losing the file opens the door.
         """
-        self._were_in_use = self._were_in_use or self._path.exists()
+        self._were_in_use = self._were_in_use or self.path.exists()
         return self._were_in_use
 
     def check_exposure(self, host: str) -> None:
@@ -71,14 +71,14 @@ class KeyStore:
     def all(self) -> tuple[ApiKey, ...]:
         """Every key. SetupError when the file cannot be read: never "no keys" by mistake."""
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             self._seen, self._keys = None, ()
             return ()
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
         if mark != self._seen:
             try:
-                entries = json.loads(self._path.read_text(encoding="utf-8"))
+                entries = json.loads(self.path.read_text(encoding="utf-8"))
                 self._keys = tuple(ApiKey(**{**entry, "scopes": tuple(entry["scopes"])}) for entry in entries)
             except (ValueError, TypeError, KeyError) as error:
                 raise SetupError("keys.json in the data folder is damaged. Restore it, or make new keys.") from error
@@ -122,11 +122,11 @@ class KeyStore:
             self._write(kept)
 
     def _write(self, keys: tuple[ApiKey, ...]) -> None:
-        write_over(self._path, json.dumps([asdict(key) for key in keys], indent=1).encode())
+        write_over(self.path, json.dumps([asdict(key) for key in keys], indent=1).encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._path.with_suffix(".lock").open("w") as lock:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -22,6 +22,8 @@ from app.errors import QueueUnavailableError, SetupError
 from app.jobs.presence import live_workers
 from app.jobs.queue import JobQueue, connect
 from app.keys import KeyStore
+from app.process import go_by_name
+from app.running import SERVE
 from app.settings import Settings, prepare_data_dir
 from app.supervisor import Child, QueueWatch
 
@@ -30,6 +32,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # our ow
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM. SetupError when the set-up cannot work."""
+    go_by_name(SERVE)
     prepare_data_dir(settings)
     KeyStore(settings.data_dir, also_tokens=settings.oidc_issuer is not None).check_exposure(settings.host)
     stop, hurry = threading.Event(), threading.Event()

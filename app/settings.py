@@ -34,6 +34,12 @@ def _parts(value: object, separator: str) -> object:
     return tuple(part.strip() for part in value.split(separator) if part.strip())
 
 
+def _installed_models() -> Path:
+    """The folder ``models`` beside this package, as in a clone, from wherever a command is run; else ./models."""
+    beside = Path(__file__).resolve().parent.parent / "models"
+    return beside if any(beside.glob("*/manifest.json")) else Path("models")
+
+
 class Settings(BaseSettings):
     """One frozen object, read once per process. `xmag doctor` prints it."""
 
@@ -42,7 +48,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on")
     data_dir: Path = Field(default=Path("data"), description="jobs, uploads and results")
-    models_dir: Path = Field(default=Path("models"), description="folder of exported models")
+    models_dir: Path = Field(default_factory=_installed_models, description="folder of exported models")
     redis_url: str | None = Field(default=None, description="unset: the embedded server, under the data folder")
     model: str | None = Field(default=None, description="model for requests that name none (default: the only one)")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where the student runs")

@@ -152,6 +152,22 @@ def test_what_cannot_run_says_why_in_one_line_of_its_log(xmag, tmp_path, command
     assert last["reason"].endswith(".")
 
 
+def test_doctor_prints_lists_as_their_variables_take_them(xmag, tmp_path):
+    lists = {
+        "XMAG_SLIDE_ROOTS": f"{tmp_path}{os.pathsep}{ROOT}",
+        "XMAG_TRUSTED_PROXIES": "10.0.0.1,::1",
+        "XMAG_OIDC_ALGORITHMS": "RS256,ES256",
+    }
+    printed = xmag("doctor", **lists).stdout
+    for name, value in lists.items():
+        assert f"{name}={value}\n" in printed
+
+
+def test_the_clones_models_are_found_from_any_folder(xmag):
+    found = xmag("models", XMAG_MODELS_DIR="")
+    assert (found.returncode, "xmag-lite0" in found.stdout) == (0, True)
+
+
 def test_doctor_tries_every_part(xmag, tmp_path, object_server):
     objects = {"XMAG_OBJECT_ROOTS": "s3://slides/a", "XMAG_OBJECT_ENDPOINT": object_server.url, **KEYS}
     found = xmag("doctor", XMAG_GPUS="0", **objects)
