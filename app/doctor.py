@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from app.api.jwks import Provider, count_keys
 from app.errors import ObjectNotAllowedError, SetupError, SlideMissingError, XmagError
 from app.from_settings import reader_limits
 from app.inference.gpu import probe_gpus
@@ -49,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("slides", _slides),
         ("objects", _objects),
         ("reader", _reader),
+        ("openid", _openid),
         ("queue", _queue),
         ("runtime", _runtime),
         ("gpu", _gpu),
@@ -150,6 +152,13 @@ def _reader(settings: Settings) -> str:
         else "cut off from files, other processes and the network"
     )
     return f"the decoding process starts and answers; {confined}"
+
+
+def _openid(settings: Settings) -> str:
+    if settings.oidc_issuer is None:
+        return "no OpenID provider: keys of `xmag keys` only"
+    keys = count_keys(Provider(settings.oidc_issuer, settings.oidc_jwks_url))
+    return f"{settings.oidc_issuer} gives {keys} signing keys"
 
 
 def _queue(settings: Settings) -> str:

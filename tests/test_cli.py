@@ -11,6 +11,7 @@ import pytest
 
 from app.results.schema import ResultDocument
 from app.warning import WARNING_CODES
+from tests.api.identity import AUDIENCE, IdentityProvider
 from tests.inference.conftest import plain, rewrite
 from tests.object_store import KEYS
 from tests.service import ROOT
@@ -194,6 +195,17 @@ def test_doctor_tries_every_part(xmag, tmp_path, object_server):
 def test_doctor_says_what_is_wrong(xmag, tmp_path, settings, part, word):
     (tmp_path / "empty").mkdir()
     assert_doctor_fails(xmag("doctor", **({"XMAG_OBJECT_PATIENCE_S": "1"} | settings)), part, word)
+
+
+def test_doctor_asks_the_openid_provider_for_its_keys(xmag):
+    provider = IdentityProvider()
+    try:
+        settings = {"XMAG_OIDC_ISSUER": provider.issuer, "XMAG_OIDC_AUDIENCE": AUDIENCE}
+        assert f"ok   openid     {provider.issuer} gives 2 signing keys" in xmag("doctor", **settings).stdout
+        provider.is_down = True
+        assert_doctor_fails(xmag("doctor", **settings), "openid", "503")
+    finally:
+        provider.stop()
 
 
 @pytest.mark.parametrize(("device", "why"), [("auto", "CPU build"), ("cpu", "XMAG_DEVICE is cpu")])

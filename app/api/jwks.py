@@ -18,7 +18,7 @@ from jwt import PyJWK
 from jwt.algorithms import AllowedPublicKeys
 from jwt.exceptions import PyJWTError
 
-from app.errors import IdentityUnavailableError
+from app.errors import IdentityUnavailableError, SetupError
 
 log = structlog.stdlib.get_logger("xmag.api")
 FRESH_S = 3600.0
@@ -121,6 +121,14 @@ class KeySet:
 
 class _NoKeysError(Exception):
     """Why there are none."""
+
+
+def count_keys(provider: Provider) -> int:
+    """How many signing keys the provider publishes now. SetupError says why there are none."""
+    try:
+        return len(_fetch(provider))
+    except _NoKeysError as error:
+        raise SetupError(f"The OpenID provider {provider.issuer} gives no keys: {error}.") from error
 
 
 def _fetch(provider: Provider) -> tuple[SigningKey, ...]:
