@@ -163,6 +163,12 @@ class ArchiveInvalidError(SlideError):
     code = "archive_invalid"
 
 
+class SlideUnsafeError(SlideError):
+    """The slide's index file names a file outside the slide's folder, or something that is not a regular file."""
+
+    code = "slide_unsafe"
+
+
 class SlideTooManyFilesError(SlideError):
     """The slide's folder holds more files than any slide consists of."""
 

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import os
 import socket
 import threading
 import zipfile
@@ -221,6 +222,29 @@ def test_a_zip_is_unpacked_and_a_bomb_is_not(service, tissue, tmp_path):
     with zipfile.ZipFile(climbing, "w") as archive:
         archive.writestr("../../evil.svs", tissue.read_bytes())
     check_problem(service.post(climbing), 422, "archive_unsafe")
+    assert service.job_folders() == before
+
+
+def test_an_index_that_names_files_of_the_server_is_refused(service, slide_root, tmp_path):
+    index = "[Virtual Microscope Specimen]\nNoJpegColumns=1\nNoJpegRows=1\nMapFile={0}\nImageFile={0}\n"
+    before = service.job_folders()
+    for number, target in enumerate(("../../../audit.jsonl", "/etc/passwd", "/proc/self/environ")):
+        for suffix in (".vms", ".vmu", ".svs"):
+            alone = tmp_path / f"{number}{suffix}"
+            alone.write_text(index.format(target))
+            body = check_problem(service.post(alone), 422, "slide_unsafe")
+            assert target not in body["detail"]
+    packed = tmp_path / "mirax.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("x.mrxs", b"\xff\xd8")
+        archive.writestr("x/Slidedat.ini", "[DATAFILE]\nFILE_COUNT = 1\nFILE_0 = ../../../../../audit.jsonl\n")
+    check_problem(service.post(packed), 422, "slide_unsafe")
+    os.mkfifo(tmp_path / "pipe")
+    (slide_root / "leads_out").symlink_to(tmp_path / "pipe")
+    for name in ("leads_out", "../pipe"):
+        (slide_root / "pipe.vms").write_text(index.format(name))
+        body = {"source": {"type": "path", "path": str(slide_root / "pipe.vms")}}
+        check_problem(service.http.post("/analyze", json=body), 422, "slide_unsafe")
     assert service.job_folders() == before
 
 

@@ -40,7 +40,7 @@ def test_vms_brings_the_files_that_it_names_and_that_lie_beside_it(tmp_path, suf
     touch(tmp_path, "case/a.jpg", "case/b c.jpg", "case/a.opt", "case/unnamed.jpg", "outside.jpg")
     (tmp_path / f"case/s.{suffix}").write_text(
         "[Virtual Microscope Specimen]\r\nImageFile=a.jpg\r\nImageFile(1,0)= b c.jpg\r\nOptimisationFile=a.opt\r\n"
-        f"MapFile=missing.jpg\r\nMacroImage=../outside.jpg\r\nLong={'x' * 300}\r\nEmpty=\r\nUp=..\r\n"
+        f"MapFile=missing.jpg\r\nMacroImage=\r\nOther=../outside.jpg\r\nLong={'x' * 300}\r\nUp=..\r\n"
     )
     assert names(tmp_path, f"case/s.{suffix}") == ["case/a.jpg", "case/a.opt", "case/b c.jpg", f"case/s.{suffix}"]
 
