@@ -15,6 +15,7 @@ from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
+from app.slides.tiff_kind import refuse_unsupported_tiff
 from app.slides.types import SlideInfo
 
 CACHE_BYTES = 128 * 2**20
@@ -49,8 +50,8 @@ def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
     """The slide at ``path``: a file, or a folder that holds one slide. ``mpp`` overrides what the file says (µm/px).
 
     Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it; no file), SlideCorruptError (known,
-    but truncated or broken), SlideTooManyFilesError, the errors of ``read_info`` when its resolution cannot be used,
-    and OSError.
+    but truncated or broken), SlideUnsupportedError, SlideTooManyFilesError, the errors of ``read_info`` when its
+    resolution cannot be used, and OSError.
     """
     if not path.exists():
         raise SlideMissingError("There is no file at the slide's path.")
@@ -71,6 +72,7 @@ def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
     try:
         if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) not in _ODD_TIFFS:
             check_tiff_complete(entry)
+            refuse_unsupported_tiff(entry)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
         return OpenedSlide(slide, read_info(slide, mpp), entry, frames_are_mislabelled(entry, photometric, syntax))

@@ -1,4 +1,5 @@
-"""Whether a TIFF is all there: every directory, tile and strip must end before the file does.
+"""Whether a TIFF is all there: every directory, every tag that pixels or resolution need, and every tile and strip must
+end before the file does.
 
 A truncated TIFF mostly looks to libtiff like no TIFF at all (its directories stand at the end), or opens with
 fewer levels and without complaint; so the offsets are followed here before anything is read.
@@ -17,7 +18,16 @@ _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS = 256, 257, 322, 323, 
 _TILE_PX_MAX = 16_384
 _DATA_TAGS = ((273, 279), (324, 325))
 """(offsets, byte counts) of strips and of tiles."""
-_WANTED = frozenset({_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, *(tag for pair in _DATA_TAGS for tag in pair)})
+_PIXEL_TAGS = frozenset({254, 258, 259, 262, 274, 277, 284, 317, 320, 338, 339, 347, 530, 532, 34675})
+"""How pixels are stored: with palette, predictor, JPEG tables and ICC profile."""
+_RESOLUTION_TAGS = frozenset({270, 282, 283, 296})
+"""Aperio and OME state the resolution in ImageDescription."""
+_WANTED = frozenset(
+    {_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, *(tag for pair in _DATA_TAGS for tag in pair)}
+    | _PIXEL_TAGS
+    | _RESOLUTION_TAGS
+)
+"""A value of any other tag may lie beyond the end of the file: nothing that is read depends on it."""
 
 
 def check_tiff_complete(path: Path) -> None:

@@ -61,7 +61,8 @@ def is_tiff(path: Path) -> bool:
 def read_directories(path: Path, wanted: Set[int]) -> Iterator[Directory]:
     """The main chain of directories of the TIFF at ``path``, with the tags ``wanted``; nothing if it is no TIFF.
 
-    Raises SlideCorruptError when a directory or a value lies beyond the end of the file, or the chain is a circle.
+    Raises SlideCorruptError when a directory or a wanted value lies beyond the end of the file, or the chain is a
+    circle.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -104,17 +105,17 @@ def _read_directory(file: BinaryIO, layout: _Layout, offset: int, size: int, wan
     (following,) = _unpack(file, layout.link)
     tags: dict[int, NDArray[np.uint64]] = {}
     for tag, kind, count, inline in struct.iter_unpack(layout.entry, packed):
+        if tag not in wanted:
+            continue
         length = TYPE_BYTES.get(kind, 1) * count
         data = inline
         if length > len(inline):
             (at,) = struct.unpack(layout.link, inline)
             if at + length > size:
                 raise truncated()
-            if tag not in wanted:
-                continue
             file.seek(at)
             data = _read(file, length)
-        if tag in wanted and kind in _NUMBERS:
+        if kind in _NUMBERS:
             tags[tag] = np.frombuffer(data[:length], layout.order + _NUMBERS[kind]).astype(np.uint64)
     return Directory(tags), int(following)
 

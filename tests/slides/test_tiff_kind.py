@@ -1,0 +1,67 @@
+import io
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.errors import SlideUnsupportedError
+from app.slides.opening import open_slide
+from app.slides.tile_reader import TileReader
+from app.slides.types import ReadingPlan
+
+from .make_tiff import page, write_tiff
+
+PIXELS = np.kron(np.random.default_rng(0).integers(0, 256, (40, 50, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+ORIENTATION = 274
+
+
+def deflate(tile) -> bytes:
+    return zlib.compress(tile.tobytes())
+
+
+def jpeg(tile) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(tile).save(buffer, "JPEG", quality=100, subsampling=0)
+    return buffer.getvalue()
+
+
+def shown(path) -> np.ndarray:
+    """The whole slide as it is analysed: one tile of all of it."""
+    with open_slide(path) as opened:
+        side = max(opened.info.width, opened.info.height)
+        plan = ReadingPlan(tile_px=side, tile_mpp=opened.info.mpp)
+        with TileReader(opened, plan, np.zeros((1, 2), np.int64)) as reader:
+            return reader.tile(0)[: opened.info.height, : opened.info.width]
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 5])
+def test_tiles_that_begin_at_the_top_left_are_read_as_stored(tmp_path, orientation):
+    for tags, encode in (({259: 1}, lambda tile: tile.tobytes()), ({259: 8}, deflate)):
+        path = write_tiff(tmp_path / "a.tif", [page(PIXELS, {**tags, ORIENTATION: orientation}, encode)])
+        assert np.array_equal(shown(path), PIXELS)
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 6, 7, 8])
+def test_tiles_that_the_reader_would_mirror_are_refused(tmp_path, orientation):
+    plain, turned = page(PIXELS, {259: 8}, deflate), page(PIXELS, {259: 8, ORIENTATION: orientation}, deflate)
+    smaller = page(PIXELS[::2, ::2], {259: 8, 254: 1, ORIENTATION: orientation}, deflate)
+    for pages in ([turned], [plain, smaller]):
+        with pytest.raises(SlideUnsupportedError, match=f"Orientation tag is {orientation}.*Convert"):
+            open_slide(write_tiff(tmp_path / "a.tif", pages))
+    planes = {259: 7, 262: 2, 284: 2, ORIENTATION: orientation}
+    in_planes = page(PIXELS[..., :1], {**planes, 258: (8, 8, 8), 277: 3}, lambda tile: jpeg(tile[..., 0]))
+    with pytest.raises(SlideUnsupportedError):
+        open_slide(write_tiff(tmp_path / "a.tif", [in_planes]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpeg_tiles_are_read_as_stored_whatever_orientation_says(tmp_path, orientation):
+    path = write_tiff(tmp_path / "a.tif", [page(PIXELS, {259: 7, 262: 6, ORIENTATION: orientation}, jpeg)])
+    assert np.abs(shown(path).astype(int) - PIXELS).mean() < 2
+
+
+def test_the_orientation_of_what_is_no_tiled_image_does_not_matter(tmp_path):
+    label = page(PIXELS[:256, :256], {259: 8, ORIENTATION: 6, 322: None, 323: None, 278: 256}, deflate)
+    path = write_tiff(tmp_path / "a.tif", [page(PIXELS, {259: 8}, deflate), label])
+    assert np.array_equal(shown(path), PIXELS)
