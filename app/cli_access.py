@@ -60,21 +60,32 @@ def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
 def keys_create(
     name: Annotated[str, typer.Argument(help="who or what uses it")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="analyze, read or admin; repeat for several [default: analyze, read]")
+        list[str] | None,
+        typer.Option(help="submit, read, erase or admin; repeat for several [default: submit, read]"),
     ] = None,
-    tenant: Annotated[str, typer.Option(help="whose jobs it sees; keys of a tenant see the same")] = "default",
+    tenant: Annotated[str | None, typer.Option(help="tenant whose jobs it may read [default: default]")] = None,
+    replaces: Annotated[
+        str | None,
+        typer.Option(help="key whose tenant, scopes and jobs it takes over; that key works until you revoke it"),
+    ] = None,
 ) -> None:
     """Make a key. It is shown once."""
-    from app.keys import SCOPES
+    from app.keys import NEW_KEY_SCOPES, SCOPES
 
-    wanted = scope or ["analyze", "read"]
+    wanted = scope or list(NEW_KEY_SCOPES)
     unknown = [item for item in wanted if item not in SCOPES]
     if unknown:
         raise RequestInvalidError(f"There is no scope {', '.join(unknown)}. Scopes: {', '.join(SCOPES)}.")
-    scopes = tuple(known for known in SCOPES if known in wanted)
     store = _key_store()
-    token = store.create(name, tenant, scopes)
-    _audit_key("key.create", f"{name} {','.join(scopes)}", tenant)
+    if replaces is None:
+        token = store.create(name, tenant or "default", tuple(known for known in SCOPES if known in wanted))
+    elif scope or tenant:
+        raise RequestInvalidError("--replaces takes scopes and tenant from the other key. Leave out --scope, --tenant.")
+    else:
+        token = store.replace(replaces, name)
+    made = store.named(name)
+    detail = f"{name} {','.join(made.scopes)}" + (f" replaces {replaces}" if replaces else "")
+    _audit_key("key.create", detail, made.tenant)
     print(token)  # noqa: T201 (the key is the answer)
     err.print(f"Saved as a hash in {store.path}.", markup=False, highlight=False, soft_wrap=True)
     err.print("Keep it now: it is not shown again. Send it as  Authorization: Bearer KEY", highlight=False)

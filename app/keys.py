@@ -14,14 +14,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from app.durable import write_over
 from app.errors import RequestInvalidError, SetupError
 from app.settings import is_loopback
 
-Scope = Literal["analyze", "read", "admin"]
-SCOPES: tuple[Scope, ...] = ("analyze", "read", "admin")
+Scope = Literal["submit", "read", "erase", "admin"]
+SCOPES: tuple[Scope, ...] = ("submit", "read", "erase", "admin")
+NEW_KEY_SCOPES: tuple[Scope, ...] = ("submit", "read")
 PREFIX = "xmag_"
 
 
@@ -78,12 +79,18 @@ class KeyStore:
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
         if mark != self._seen:
             try:
-                entries = json.loads(self.path.read_text(encoding="utf-8"))
-                self._keys = tuple(ApiKey(**{**entry, "scopes": tuple(entry["scopes"])}) for entry in entries)
+                self._keys = tuple(map(_as_key, json.loads(self.path.read_text(encoding="utf-8"))))
             except (ValueError, TypeError, KeyError) as error:
                 raise SetupError("keys.json in the data folder is damaged. Restore it, or make new keys.") from error
             self._seen = mark
         return self._keys
+
+    def named(self, name: str) -> ApiKey:
+        """The key of that name. RequestInvalidError if there is none."""
+        found = next((key for key in self.all() if key.name == name), None)
+        if found is None:
+            raise RequestInvalidError(f"There is no key named {name}. `xmag keys list` shows them.")
+        return found
 
     def find(self, token: str) -> ApiKey | None:
         """The key that ``token`` is, in time that tells nothing about the others."""
@@ -96,15 +103,17 @@ class KeyStore:
 
     def create(self, name: str, tenant: str, scopes: tuple[Scope, ...]) -> str:
         """Make a key and return its text, which is shown once and never kept."""
+        return self._add(name, f"key:{secrets.token_hex(16)}", tenant, scopes)
+
+    def replace(self, old: str, name: str) -> str:
+        """Make the key ``name`` with tenant, scopes and jobs of the key ``old``, which works until it is revoked."""
+        found = self.named(old)
+        return self._add(name, found.owner, found.tenant, found.scopes)
+
+    def _add(self, name: str, owner: str, tenant: str, scopes: tuple[Scope, ...]) -> str:
         token = PREFIX + secrets.token_urlsafe(32)
-        entry = ApiKey(
-            name,
-            f"key:{secrets.token_hex(16)}",
-            tenant,
-            scopes,
-            hashlib.sha256(token.encode()).hexdigest(),
-            datetime.now(UTC).isoformat("T", "seconds"),
-        )
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        entry = ApiKey(name, owner, tenant, scopes, digest, datetime.now(UTC).isoformat("T", "seconds"))
         with self._locked():
             if any(key.name == name for key in self.all()):
                 raise RequestInvalidError(
@@ -116,10 +125,8 @@ class KeyStore:
     def revoke(self, name: str) -> None:
         """Remove a key: from now on it opens nothing."""
         with self._locked():
-            kept = tuple(key for key in self.all() if key.name != name)
-            if len(kept) == len(self.all()):
-                raise RequestInvalidError(f"There is no key named {name}. `xmag keys list` shows them.")
-            self._write(kept)
+            revoked = self.named(name)
+            self._write(tuple(key for key in self.all() if key != revoked))
 
     def _write(self, keys: tuple[ApiKey, ...]) -> None:
         write_over(self.path, json.dumps([asdict(key) for key in keys], indent=1).encode())
@@ -130,3 +137,11 @@ class KeyStore:
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _as_key(entry: dict[str, Any]) -> ApiKey:
+    """ValueError, TypeError or KeyError for what is no key, or has a scope that this version does not know."""
+    scopes = tuple(entry["scopes"])
+    if not set(scopes) <= set(SCOPES):
+        raise ValueError("an unknown scope")
+    return ApiKey(**{**entry, "scopes": scopes})

@@ -26,7 +26,7 @@ if [ ! -e "$data/keys.json" ]; then
 fi
 # Nobody but our Prometheus has this one: after a restore its text is lost, and another takes its place.
 [ -e "$keys/monitoring" ] || : > "$keys/monitoring.new"
-make_key first --scope analyze --scope read
+make_key first --scope submit --scope read
 make_key monitoring --scope read --tenant monitoring
 if [ -e "$keys/first" ]; then
   echo "The first API key:  docker compose run --rm -T setup cat /keys/first"

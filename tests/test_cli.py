@@ -103,6 +103,8 @@ def test_a_slide_that_fails_is_exit_code_1(xmag, tmp_path):
         ["analyze", "{slide}", "--out", "/proc/o"],
         ["analyze", "{slide}", "--out", "{slide}/o"],
         ["keys", "create", "x", "--scope", "fly"],
+        ["keys", "create", "x", "--scope", "analyze"],
+        ["keys", "create", "x", "--replaces", "nobody"],
         ["keys", "revoke", "nobody"],
         ["fly"],
     ],
@@ -260,6 +262,21 @@ def test_keys_are_made_listed_and_revoked(xmag, tmp_path):
     assert token not in listed
     assert xmag("keys", "revoke", "lab").returncode == 0
     assert json.loads((tmp_path / "data" / "keys.json").read_text()) == []
+
+
+def test_a_key_that_replaces_another_has_its_scopes_and_tenant(xmag, tmp_path):
+    xmag("keys", "create", "lis", "--scope", "submit", "--tenant", "pathology")
+    assert xmag("keys", "create", "lis-2", "--replaces", "lis", "--scope", "admin").returncode == 2
+    assert xmag("keys", "create", "lis-2", "--replaces", "lis").stdout.startswith("xmag_")
+    assert xmag("keys", "create", "new").returncode == 0
+    kept = {key["name"]: key for key in json.loads((tmp_path / "data" / "keys.json").read_text())}
+    assert {name: (key["tenant"], key["scopes"]) for name, key in kept.items()} == {
+        "lis": ("pathology", ["submit"]),
+        "lis-2": ("pathology", ["submit"]),
+        "new": ("default", ["submit", "read"]),
+    }
+    assert len({key["owner"] for key in kept.values()}) == 2
+    assert kept["lis"]["owner"] == kept["lis-2"]["owner"]
 
 
 def test_models_says_what_they_are_worth(xmag):

@@ -31,6 +31,15 @@ def test_names_are_unique_and_revoking_all_does_not_open_the_door(tmp_path):
         store.revoke("lab")
 
 
+def test_a_scope_that_this_version_does_not_know_is_no_key(tmp_path):
+    store = KeyStore(tmp_path)
+    store.create("lab", "default", ("submit",))
+    path = tmp_path / "keys.json"
+    path.write_text(path.read_text().replace('"submit"', '"analyze"'))
+    with pytest.raises(SetupError):
+        KeyStore(tmp_path).all()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[[]]", '[{"name": "x"}]', json.dumps([{"scopes": ["read"]}])])
 def test_a_damaged_file_is_never_no_keys(tmp_path, text):
     (tmp_path / "keys.json").write_text(text)

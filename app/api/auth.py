@@ -1,13 +1,13 @@
 """Who is asking: a key's or token's bearer, a session's cookie, or anybody on this machine while none is needed."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from app.api.credentials import identify, refusal
 from app.api.identity import Identity
@@ -15,11 +15,15 @@ from app.api.services import Services, ServicesDep
 from app.api.sessions import COOKIE, CSRF_HEADER, Session
 from app.audit import Actor
 from app.errors import ForbiddenError, IdentityUnavailableError, QueueUnavailableError, UnauthenticatedError
-from app.jobs.record import Holder, JobRequest
+from app.jobs.record import NOBODY, Holder
 from app.keys import SCOPES, Scope
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_bearer = HTTPBearer(auto_error=False, description="a key made by `xmag keys create`, or an OpenID provider's token")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="a key made by `xmag keys create`, or an OpenID provider's token. An operation names the scopes that "
+    "open it: one of them is enough, and admin opens all.",
+)
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="a session of POST /session; the pages use it")
 
 
@@ -45,17 +49,28 @@ class Caller:
         return Holder(self.tenant, self.owner)
 
     @property
-    def sees_all(self) -> bool:
-        """Whether all tenants' jobs are the caller's."""
+    def is_admin(self) -> bool:
+        """Whether every tenant's jobs are the caller's, and every scope."""
         return "admin" in self.scopes
 
-    def may_see(self, tenant: str) -> bool:
-        """Whether a tenant's jobs are the caller's; an admin sees all."""
-        return self.sees_all or tenant == self.tenant
+    def has(self, *scopes: Scope) -> bool:
+        """Whether the caller has one of the scopes."""
+        return self.is_admin or not set(scopes).isdisjoint(self.scopes)
 
-    def sees(self, request: JobRequest) -> bool:
-        """Whether the job is the caller's."""
-        return self.may_see(request.tenant)
+    def reads(self, holder: Holder) -> bool:
+        """Whether the caller may read all of the holder's jobs."""
+        return self.has("read") and self._is_of(holder.tenant)
+
+    def follows(self, holder: Holder) -> bool:
+        """Whether the caller may see how the holder's jobs get on: those it made itself, too."""
+        return self.reads(holder) or (self.has("submit") and holder == self.holder)
+
+    def erases(self, holder: Holder) -> bool:
+        """Whether the caller may erase the holder's jobs."""
+        return self.has("erase") and self._is_of(holder.tenant)
+
+    def _is_of(self, tenant: str) -> bool:
+        return self.is_admin or tenant == self.tenant
 
 
 def caller_of(identity: Identity, address: str) -> Caller:
@@ -99,7 +114,7 @@ def find_caller(request: Request, services: Services) -> Caller:
     """
     address = address_of(request)
     if not services.keys.in_use():
-        return Caller("", "", SCOPES, Actor("local", address))
+        return Caller(NOBODY.owner, NOBODY.tenant, SCOPES, Actor("local", address))
     if "authorization" in request.headers or COOKIE not in request.cookies:
         return caller_of(identify(services, credential_of(request)), address)
     session = services.sessions.find(request.cookies[COOKIE])
@@ -113,15 +128,15 @@ ASK_AGAIN_S = 5.0
 """A stream lasts for hours: a key that is revoked, or a session that ends, ends it that soon."""
 
 
-def still_welcome(request: Request, services: Services) -> bool:
-    """Whether the one who sent ``request`` a while ago may still read: keys are revoked, sessions and tokens end."""
+def still_welcome(request: Request, services: Services, may: Callable[[Caller], bool]) -> bool:
+    """Whether the one who sent ``request`` a while ago still may: keys are revoked, sessions and tokens end."""
     try:
         caller = find_caller(request, services)
     except (UnauthenticatedError, ForbiddenError):
         return False
     except (IdentityUnavailableError, QueueUnavailableError):
         return True  # who was let in stays while nobody can be asked
-    return not {"read", "admin"}.isdisjoint(caller.scopes)
+    return may(caller)
 
 
 def credential_of(request: Request) -> str | None:
@@ -145,14 +160,15 @@ def _caller(
         raise refusal(services, address_of(request), error) from error
 
 
-def _needs(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
-    async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if scope not in caller.scopes and "admin" not in caller.scopes:
-            raise ForbiddenError(f"The key or token lacks the scope {scope}.")
-        return caller
+async def _check_scope(wanted: SecurityScopes, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    """One of ``wanted`` is enough."""
+    scopes = cast("list[Scope]", wanted.scopes)
+    if not caller.has(*scopes):
+        raise ForbiddenError(f"The key or token lacks the scope {' or '.join(scopes)}.")
+    return caller
 
-    return check
 
-
-Analyst = Annotated[Caller, Depends(_needs("analyze"))]
-Reader = Annotated[Caller, Depends(_needs("read"))]
+Sender = Annotated[Caller, Security(_check_scope, scopes=["submit"])]
+Poller = Annotated[Caller, Security(_check_scope, scopes=["submit", "read"])]
+Reader = Annotated[Caller, Security(_check_scope, scopes=["read"])]
+Remover = Annotated[Caller, Security(_check_scope, scopes=["erase"])]

@@ -11,12 +11,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.api.answers import headers
-from app.api.auth import ASK_AGAIN_S, Analyst, Caller, Reader, still_welcome
-from app.api.lookup import ReadableJob, seen_status
+from app.api.auth import ASK_AGAIN_S, Caller, Poller, Reader, Remover, Sender, still_welcome
+from app.api.lookup import FollowedJob, visible_status
 from app.api.problems import responses
 from app.api.schemas import POLL_AFTER_S, JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
-from app.api.streams import ONE_STREAM
 from app.audit import Event
 from app.errors import (
     JobErasedError,
@@ -51,10 +50,10 @@ def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, 
             break
         last = job_id
         status = _status_if_accepted(services, job_id, unreadable)
-        if status is not None and caller.sees(status.request) and _matches(status, query):
-            found.append(job_view(status))
+        if status is not None and caller.reads(status.request.holder) and _matches(status, query):
+            found.append(job_view(status, is_readable=True))
     is_end = last is None or last == ids[-1]
-    told = unreadable if caller.sees_all else []
+    told = unreadable if caller.is_admin else []
     return JobList(jobs=found, next_cursor=None if is_end else last, unreadable=told)
 
 
@@ -87,9 +86,12 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
         **responses(401, 403, 404, 410),
     },
 )
-async def get_job(job: ReadableJob, response: Response) -> JobView:
-    """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again."""
-    view = job_view(job)
+async def get_job(job: FollowedJob, caller: Poller, response: Response) -> JobView:
+    """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again.
+
+    The scope `submit` alone opens jobs that were made with the same key or by the same token holder.
+    """
+    view = job_view(job, is_readable=caller.reads(job.request.holder))
     if view.finished_at is None:
         response.headers["Retry-After"] = str(POLL_AFTER_S)
     return view
@@ -100,12 +102,15 @@ async def get_job(job: ReadableJob, response: Response) -> JobView:
     summary="Follow a job (server-sent events)",
     operation_id="follow_job",
     response_class=EventSourceResponse,
-    responses=responses(401, 403, 404, 410, 429),
-    dependencies=[ONE_STREAM],
+    responses=responses(401, 403, 404, 410),
 )
-async def events(job: ReadableJob, request: Request, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
+async def events(
+    job: FollowedJob, caller: Poller, request: Request, services: ServicesDep
+) -> AsyncIterator[ServerSentEvent]:
     """An event named `job` with the job as JSON at once and at every change, until the job is over."""
-    job_id, view, last = job.request.id, job_view(job), None
+    job_id, holder, last = job.request.id, job.request.holder, None
+    is_readable = caller.reads(holder)
+    view = job_view(job, is_readable=is_readable)
     asked = time.monotonic()
     while True:
         if view != last:
@@ -116,58 +121,75 @@ async def events(job: ReadableJob, request: Request, services: ServicesDep) -> A
         await asyncio.sleep(EVENT_TURN_S)
         if time.monotonic() - asked > ASK_AGAIN_S:
             asked = time.monotonic()
-            if not await run_in_threadpool(still_welcome, request, services):
+            if not await run_in_threadpool(still_welcome, request, services, lambda who: who.follows(holder)):
                 return
         try:
-            view = job_view(await run_in_threadpool(job_status, services.store, services.queue, job_id))
+            status = await run_in_threadpool(job_status, services.store, services.queue, job_id)
+            view = job_view(status, is_readable=is_readable)
         except (JobErasedError, JobNotFoundError):
             yield ServerSentEvent(event="erased", data={"id": job_id})
             return
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 403, 404, 410))
-def cancel_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView:
-    """A job that waits or runs is cancelled. One that is over stays as it is: this never erases, however often sent."""
-    status = seen_status(services, caller, job_id)
+def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
+    """A job that waits or runs is cancelled. One that is over stays as it is: this never erases, however often sent.
+
+    The scope `submit` alone opens the caller's own jobs; with `read` too, those of the tenant.
+    """
+    status = visible_status(services, job_id, caller.follows)
     if status.finished_at is None:
         _cancel(services, status, caller)
-    return job_view(job_status(services.store, services.queue, job_id))
+    status = job_status(services.store, services.queue, job_id)
+    return job_view(status, is_readable=caller.reads(status.request.holder))
 
 
 @router.delete(
     "/{job_id}",
     summary="Cancel or erase a job",
     response_model=JobView,
-    responses={204: {"description": "A job whose record is damaged was erased"}, **responses(401, 403, 404, 410)},
+    responses={
+        204: {"description": "Done; the job's record is damaged, or the caller may not see it"},
+        **responses(401, 403, 404, 410),
+    },
 )
-def delete_job(job_id: str, services: ServicesDep, caller: Analyst) -> JobView | Response:
+def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView | Response:
     """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
 
-    The answer is the job as it was left. A slide given by path is never touched. Sent twice, it cancels and erases: a
-    client that only wants to cancel sends `POST /jobs/{id}/cancel`. A job with a damaged record is
-    erased; where nobody can tell whose it is, by an admin alone.
+    The answer is the job as it was left, for callers that may see it. A slide given by path is never touched. Sent
+    twice, it cancels and erases: a client that only wants to cancel sends `POST /jobs/{id}/cancel`. A job with a
+    damaged record is erased; where nobody can tell whose it is, by an admin alone.
     """
     try:
-        status = seen_status(services, caller, job_id)
+        status = visible_status(services, job_id, caller.erases)
     except RecordUnreadableError:
-        if not (caller.sees_all or _is_callers(services, caller, job_id)):
+        if not (caller.is_admin or _is_erasable(services, caller, job_id)):
             raise
         services.eraser.erase(job_id, caller.actor, "on request, its record being damaged")
         services.viewer.forget(job_id)
         return Response(status_code=204)
     if status.finished_at is None:
         _cancel(services, status, caller)
-        return job_view(job_status(services.store, services.queue, job_id))
+        return _told(caller, job_status(services.store, services.queue, job_id))
     services.eraser.erase(job_id, caller.actor, "on request")
     services.viewer.forget(job_id)
     log.info("job erased", job=job_id)
-    return job_view(status).model_copy(update={"links": {}})
+    told = _told(caller, status)
+    return told.model_copy(update={"links": {}}) if isinstance(told, JobView) else told
 
 
-def _is_callers(services: Services, caller: Caller, job_id: str) -> bool:
-    """Whether the request, at least, can be read, and is the caller's."""
+def _told(caller: Caller, status: JobStatus) -> JobView | Response:
+    """The job, where the caller may see it: erasing alone does not open it."""
+    holder = status.request.holder
+    if not caller.follows(holder):
+        return Response(status_code=204)
+    return job_view(status, is_readable=caller.reads(holder))
+
+
+def _is_erasable(services: Services, caller: Caller, job_id: str) -> bool:
+    """Whether the request, at least, can be read, and is the caller's to erase."""
     try:
-        return caller.sees(services.store.request(job_id))
+        return caller.erases(services.store.request(job_id).holder)
     except RecordUnreadableError:
         return False
 

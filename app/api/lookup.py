@@ -1,32 +1,39 @@
-"""A job as its owner may see it: another tenant's job looks like one that does not exist."""
+"""A job as its caller may see it: one that is hidden from the caller looks like one that does not exist."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends
 
-from app.api.auth import Caller, Reader
+from app.api.auth import Poller, Reader
 from app.api.services import Services, ServicesDep
 from app.errors import JobErasedError, JobNotFoundError
+from app.jobs.record import Holder
 from app.jobs.status import JobStatus, job_status
 
 UNKNOWN = "No such job. Ids are those that POST /analyze and GET /jobs give."
 
 
-def seen_status(services: Services, caller: Caller, job_id: str) -> JobStatus:
-    """The job's status. JobNotFoundError, JobErasedError."""
+def visible_status(services: Services, job_id: str, sees: Callable[[Holder], bool]) -> JobStatus:
+    """The job's status, where ``sees`` says yes to its holder. JobNotFoundError, JobErasedError."""
     try:
         status = job_status(services.store, services.queue, job_id)
     except JobErasedError:
-        if caller.may_see(services.store.tombstone(job_id).tenant):
+        if sees(services.store.tombstone(job_id).holder):
             raise
         raise JobNotFoundError(UNKNOWN) from None
-    if not caller.sees(status.request):
+    if not sees(status.request.holder):
         raise JobNotFoundError(UNKNOWN)
     return status
 
 
 def _readable(job_id: str, services: ServicesDep, caller: Reader) -> JobStatus:
-    return seen_status(services, caller, job_id)
+    return visible_status(services, job_id, caller.reads)
+
+
+def _followed(job_id: str, services: ServicesDep, caller: Poller) -> JobStatus:
+    return visible_status(services, job_id, caller.follows)
 
 
 ReadableJob = Annotated[JobStatus, Depends(_readable)]
+FollowedJob = Annotated[JobStatus, Depends(_followed)]

@@ -164,24 +164,12 @@ class JobList(BaseModel):
     )
 
 
-def job_view(status: JobStatus) -> JobView:
-    """The answer for one job."""
-    request, base = status.request, f"/jobs/{status.request.id}"
-    links = {
-        "self": base,
-        "events": f"{base}/events",
-        "slide": f"{base}/slide.dzi",
-        "view": f"{base}/view",
-    }
-    if status.state == "succeeded":
-        files = ("result", "heatmap.png", "tissue_mask.png", "attention.geojson", "embeddings.h5")
-        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
-        links["overlay"] = f"{base}/heatmap.png?layer=overlay"
-        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg", "tiles.csv")}
-        links |= {"report": f"{base}/report.html", "report_pdf": f"{base}/report.pdf", "results": f"{base}/results.zip"}
-    elif status.folder is not None:
-        links["tissue_mask"] = f"{base}/tissue_mask.png"
-    progress = status.progress
+def job_view(status: JobStatus, *, is_readable: bool) -> JobView:
+    """The answer for one job. ``is_readable``: whether links to slide and results open for the caller."""
+    request, base, progress = status.request, f"/jobs/{status.request.id}", status.progress
+    links = {"self": base, "events": f"{base}/events"}
+    if is_readable:
+        links |= _links_for_readers(status, base)
     return JobView(
         id=request.id,
         state=status.state,
@@ -200,3 +188,16 @@ def job_view(status: JobStatus) -> JobView:
         finished_at=status.finished_at,
         links=links,
     )
+
+
+def _links_for_readers(status: JobStatus, base: str) -> dict[str, str]:
+    links = {"slide": f"{base}/slide.dzi", "view": f"{base}/view"}
+    if status.state == "succeeded":
+        files = ("result", "heatmap.png", "tissue_mask.png", "attention.geojson", "embeddings.h5")
+        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
+        links["overlay"] = f"{base}/heatmap.png?layer=overlay"
+        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg", "tiles.csv")}
+        links |= {"report": f"{base}/report.html", "report_pdf": f"{base}/report.pdf", "results": f"{base}/results.zip"}
+    elif status.folder is not None:
+        links["tissue_mask"] = f"{base}/tissue_mask.png"
+    return links

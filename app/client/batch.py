@@ -87,11 +87,18 @@ def _follow(service: Service, order: Order, jobs: dict[int, Job], display: Displ
                 if not job.is_over:
                     pause_s = max(pause_s, job.again_after_s)
                     continue
-                result = service.result(job.id) if job.state == "succeeded" else None
-                rows[number] = Row(shown(slide), job.id, job.state, job.code, job.message, result)
+                rows[number] = _row_of(service, slide, job)
             except (RefusedError, OutOfPatienceError) as error:
                 code = error.code if isinstance(error, RefusedError) else "out_of_reach"
                 rows[number] = Row(shown(slide), jobs[number].id, "unknown", code, f"Following the job ended: {error}.")
             display.over(rows[number])
         time.sleep(pause_s)
     return rows
+
+
+def _row_of(service: Service, slide: Slide, job: Job) -> Row:
+    """The row of a job that is over, with its result where the key may read it."""
+    result, message = service.result(job.id) if job.has_result else None, job.message
+    if job.state == "succeeded" and result is None:
+        message = "The key may not read results (scope read)."
+    return Row(shown(slide), job.id, job.state, job.code, message, result)

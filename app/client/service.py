@@ -30,7 +30,7 @@ class NotAllowedError(RefusedError):
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the service tells it."""
+    """A job as the service tells it. ``has_result``: there is one, and the key may read it."""
 
     id: str
     state: str
@@ -39,6 +39,7 @@ class Job:
     code: str
     message: str
     again_after_s: float
+    has_result: bool
 
     @property
     def is_over(self) -> bool:
@@ -127,8 +128,9 @@ def as_job(answer: httpx.Response) -> Job:
             code=error.get("code", ""),
             message=error.get("message", ""),
             again_after_s=_retry_after(answer) or 2.0,
+            has_result="result" in found["links"],
         )
-    except (KeyError, AttributeError) as trouble:
+    except (KeyError, AttributeError, TypeError) as trouble:
         raise _not_ours(answer) from trouble
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from app.durable import write_over
 from app.errors import IdempotencyKeyReusedError
+from app.jobs.record import Holder
 from app.jobs.store import JobStore
 
 
-def key_hash(owner: str, key: str) -> str:
+def key_hash(holder: Holder, key: str) -> str:
     """Name of the claim: keys of different callers never meet."""
-    return hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([holder.tenant, holder.owner, key]).encode()).hexdigest()
 
 
 class Claims:

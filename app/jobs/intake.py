@@ -21,8 +21,7 @@ from app.settings import Settings
 from app.slides.pool import ReaderPool
 from app.slides.types import SlideInfo
 
-PROBES = 8
-"""Of uploads at a time, and as many of slides by path. A key alone gets a quarter of them (shares.py)."""
+PROBES = 2
 log = structlog.stdlib.get_logger("xmag.intake")
 
 
@@ -34,19 +33,17 @@ class Intake:
         self._audit, self._claims = audit, claims
         self.callbacks = Callbacks(settings, store)
         # A reader that a hostile slide took over must not see the next one.
-        self._readers = ReaderPool(size=2 * PROBES, limits=reader_limits(settings))
+        self._readers = ReaderPool(size=PROBES, limits=reader_limits(settings))
 
     def close(self) -> None:
         """End the probing processes."""
         self._readers.close()
 
-    def unpack(self, file: ReceivedFile) -> ReceivedFile:
-        """The slide in a file that was received, unpacked if it is a zip. The archive's typed errors."""
-        return unpacked(file, archive_limits(self._settings))
-
-    @staticmethod
-    def uploaded(slide: ReceivedFile, folder: Path) -> UploadSource:
-        """Make a slide in its ``folder`` durable, once it was probed."""
+    def uploaded(self, file: ReceivedFile, mpp: float | None) -> UploadSource:
+        """Unpack if it is a zip, and probe. The slide's typed errors."""
+        folder = file.path.parent
+        slide = unpacked(file, archive_limits(self._settings))
+        self.probe(slide.path, mpp)
         sync(folder)
         return UploadSource(entry=str(slide.path.relative_to(folder)), size_bytes=slide.size_bytes, sha256=slide.sha256)
 

@@ -22,6 +22,9 @@ class Holder:
     owner: str
 
 
+NOBODY = Holder("", "")
+
+
 def now() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
@@ -91,6 +94,11 @@ class JobRequest(Record):
     idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")
     request_id: str | None = Field(default=None, description="X-Request-ID of the POST, for the worker's log")
 
+    @property
+    def holder(self) -> Holder:
+        """Whose job it is."""
+        return Holder(self.tenant, self.owner)
+
 
 class JobError(Record):
     """Why a job failed."""
@@ -119,7 +127,13 @@ class Outcome(Record):
 
 
 class Tombstone(Record):
-    """What stays of an erased job: that it was, and when it went."""
+    """What stays of an erased job: that it was, whose, and when it went."""
 
     erased_at: datetime
     tenant: str = ""
+    owner: str = ""
+
+    @property
+    def holder(self) -> Holder:
+        """Whose job it was."""
+        return Holder(self.tenant, self.owner)

@@ -20,7 +20,7 @@ from app.errors import InternalError, JobErasedError, JobNotFoundError, RecordUn
 from app.jobs import attempts
 from app.jobs.attempts import Attempts, read_attempts
 from app.jobs.ids import is_job_id
-from app.jobs.record import JobRequest, Outcome, PathSource, Record, Tombstone, UploadSource, now
+from app.jobs.record import NOBODY, Holder, JobRequest, Outcome, PathSource, Record, Tombstone, UploadSource, now
 
 Kind = TypeVar("Kind", bound=Record)
 REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
@@ -175,7 +175,8 @@ class JobStore:
         """Remove request, slide and results for good; a tombstone stays. Slides that lie elsewhere are not touched."""
         folder = self.folder(job_id)
         if not (folder / TOMBSTONE).exists():
-            tombstone = Tombstone(erased_at=now(), tenant=self._tenant(job_id))
+            holder = self._holder(job_id)
+            tombstone = Tombstone(erased_at=now(), tenant=holder.tenant, owner=holder.owner)
             write_once(folder / TOMBSTONE, tombstone.model_dump_json().encode())
         (folder / REQUEST).unlink(missing_ok=True)
         sync(folder)
@@ -194,11 +195,11 @@ class JobStore:
         """What stays of an erased job."""
         return _parsed(Tombstone, self.folder(job_id) / TOMBSTONE)
 
-    def _tenant(self, job_id: str) -> str:
+    def _holder(self, job_id: str) -> Holder:
         try:
-            return self.request(job_id).tenant
+            return self.request(job_id).holder
         except (JobNotFoundError, RecordUnreadableError):
-            return ""
+            return NOBODY
 
 
 def _parsed(kind: type[Kind], path: Path) -> Kind:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.errors import JobErasedError, JobNotFoundError, RecordUnreadableError
 from app.jobs.queue import JobQueue
+from app.jobs.record import NOBODY, Holder
 from app.jobs.status import JobStatus, job_status
 from app.jobs.store import JobStore
 
@@ -16,7 +17,7 @@ class JobChange:
     """``status`` is the job as it stands now; None once it was erased."""
 
     job_id: str
-    tenant: str
+    holder: Holder
     status: JobStatus | None
 
 
@@ -25,7 +26,7 @@ class JobWatch:
 
     def __init__(self, store: JobStore, queue: JobQueue) -> None:
         self._store, self._queue = store, queue
-        self._over: dict[str, str] = {}
+        self._over: dict[str, Holder] = {}
         self._gone: set[str] = set()
         self._open: dict[str, JobStatus] = {}
         self._is_first = True
@@ -40,35 +41,35 @@ class JobWatch:
 
     def unfinished(self) -> list[JobChange]:
         """Every job that was not over at the last look, for somebody who begins to follow."""
-        return [JobChange(job_id, status.request.tenant, status) for job_id, status in self._open.items()]
+        return [JobChange(job_id, status.request.holder, status) for job_id, status in self._open.items()]
 
     def _change(self, job_id: str) -> JobChange | None:
         before = self._open.get(job_id)
         try:
             if self._is_first and self._store.exists(job_id) and self._store.is_over(job_id):
-                self._over[job_id] = self._store.request(job_id).tenant
+                self._over[job_id] = self._store.request(job_id).holder
                 return None
             status = job_status(self._store, self._queue, job_id)
         except JobNotFoundError:  # an upload on its way
             return None
         except JobErasedError:
             self._open.pop(job_id, None)
-            self._over[job_id] = ""
+            self._over[job_id] = NOBODY
             self._gone.add(job_id)
-            return None if before is None else JobChange(job_id, before.request.tenant, None)
+            return None if before is None else JobChange(job_id, before.request.holder, None)
         except RecordUnreadableError:
-            self._over[job_id] = ""
+            self._over[job_id] = NOBODY
             return None
         if status.finished_at is None:
             self._open[job_id] = status
         else:
             self._open.pop(job_id, None)
-            self._over[job_id] = status.request.tenant
-        return None if status == before else JobChange(job_id, status.request.tenant, status)
+            self._over[job_id] = status.request.holder
+        return None if status == before else JobChange(job_id, status.request.holder, status)
 
     def _erased(self, job_id: str) -> JobChange | None:
-        tenant = self._over.get(job_id)
-        if tenant is None or job_id in self._gone or self._store.exists(job_id):
+        holder = self._over.get(job_id)
+        if holder is None or job_id in self._gone or self._store.exists(job_id):
             return None
         self._gone.add(job_id)
-        return JobChange(job_id, tenant, None)
+        return JobChange(job_id, holder, None)

@@ -32,10 +32,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider
     data = tmp_path_factory.mktemp("guarded")
     store = KeyStore(data)
     tokens = {
-        "lab": store.create("lab", "lab", ("analyze", "read")),
-        "colleague": store.create("colleague", "lab", ("analyze", "read")),
+        "lab": store.create("lab", "lab", ("submit", "read", "erase")),
+        "colleague": store.create("colleague", "lab", ("submit", "read")),
+        "sender": store.create("sender", "lab", ("submit",)),
         "viewer": store.create("viewer", "lab", ("read",)),
-        "other": store.create("other", "clinic", ("analyze", "read")),
+        "eraser": store.create("eraser", "lab", ("erase",)),
+        "other": store.create("other", "clinic", ("submit", "read", "erase")),
         "admin": store.create("admin", "it", ("admin",)),
     }
     service = Service(
@@ -45,7 +47,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider
         oidc_tenant_claim="ward.name",
         oidc_leeway_s=5,
         upload_max_s=8,
-        uploads_max=8,  # two for each key, four for each tenant
+        uploads_max=2,
     ).start()
     keys = {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
     yield Guarded(service, store, keys, provider)

@@ -74,7 +74,7 @@ class IdentityProvider:
             "sub": "u-1",
             "iat": moment,
             "exp": moment + 60,
-            "scope": "openid xmag:analyze xmag:read",
+            "scope": "openid xmag:submit xmag:read xmag:erase",
             "ward": {"name": "ward-3"},
             **changes,
         }

@@ -142,7 +142,7 @@ def test_a_finished_job_is_erased_and_leaves_a_tombstone_only(service, tissue):
     check_problem(service.http.delete(f"/jobs/{job_id}"), 410, "job_erased")
     left = list((service.data_dir / "jobs" / job_id).iterdir())
     assert [path.name for path in left] == ["tombstone.json"]
-    assert json.loads(left[0].read_text()).keys() == {"erased_at", "tenant"}
+    assert json.loads(left[0].read_text()).keys() == {"erased_at", "tenant", "owner"}
     assert job_id not in {job["id"] for job in service.http.get("/jobs", params={"limit": 200}).json()["jobs"]}
 
 

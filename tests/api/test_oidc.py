@@ -72,7 +72,11 @@ def test_no_other_token_opens_anything(guarded, provider):
 
 
 def test_a_token_without_our_scopes_or_a_tenant_may_nothing(guarded, provider):
-    for token in (provider.token(scope="admin read analyze"), provider.token(scope=None), provider.token(ward=None)):
+    for token in (
+        provider.token(scope="admin read submit erase"),
+        provider.token(scope=None),
+        provider.token(ward=None),
+    ):
         check_problem(guarded.service.http.get("/jobs", headers=bearer(token)), 403, "forbidden")
 
 

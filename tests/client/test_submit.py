@@ -95,7 +95,8 @@ def test_a_batch_survives_a_restart_of_the_service(tmp_path):
 
 
 def test_the_key_comes_from_the_environment(tmp_path):
-    key = KeyStore(tmp_path / "data").create("lab", "lab", ("analyze", "read"))
+    store = KeyStore(tmp_path / "data")
+    key, sender = store.create("lab", "lab", ("submit", "read")), store.create("sender", "lab", ("submit",))
     slide = tissue_slide(tmp_path / "a.svs")
     service = Service(tmp_path / "data").start()
     try:
@@ -104,12 +105,14 @@ def test_the_key_comes_from_the_environment(tmp_path):
         assert (code, out) == (2, "")
         assert "unauthenticated" in err
         assert "xmag_wrong" not in err
+        code, out, _ = finished(start(tmp_path, slide, "--server", service.url, "--wait", XMAG_KEY=sender))
+        assert (code, out.split("\t")[2:]) == (0, ["succeeded", "The key may not read results (scope read).\n"])
     finally:
         assert service.stop() == 0
 
 
 def test_a_server_with_keys_asks_for_one(tmp_path):
-    KeyStore(tmp_path / "data").create("lab", "lab", ("analyze", "read"))
+    KeyStore(tmp_path / "data").create("lab", "lab", ("submit", "read"))
     service = Service(tmp_path / "data").start()
     try:
         code, _, err = finished(start(tmp_path, tissue_slide(tmp_path / "a.svs"), "--server", service.url))

@@ -30,7 +30,7 @@ def main() -> int:
         real = given.folder.glob("*.[st][vi]*") if given.folder.is_dir() else []
         slides += [path for path in sorted(real) if path.stat().st_size <= BYTES_MAX]
         print(f"{len(slides)} slides to damage: {', '.join(path.name for path in slides)}")
-        token = KeyStore(scratch / "data").create("fuzz", "fuzz", ("analyze", "read"))
+        token = KeyStore(scratch / "data").create("fuzz", "fuzz", ("submit", "read"))
         key = {"Authorization": f"Bearer {token}"}
         service = Service(scratch / "data", queue_max=10_000).start()
         try:

@@ -150,7 +150,7 @@ acceptDrops((files, folders) => {
 });
 await ensureSession();
 showAccount();
-byId("drop").hidden = !may("analyze");
+byId("drop").hidden = !may("submit");
 follow(store, () => {
   loaded = true;
   draw();

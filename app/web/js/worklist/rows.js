@@ -106,9 +106,9 @@ export function jobRow(element, job, on) {
   const received = new Date(job.created_at);
   set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: moment(received) }, ago(received))]);
   const over = job.finished_at !== null;
-  set(found, 5, `${over}${job.state}${may("analyze")}`, () => [
+  set(found, 5, `${over}${job.state}${may("submit")}${may("erase")}`, () => [
     job.state === "succeeded" ? el("a", { class: "button", href: view, "aria-label": `View ${name}` }, "View") : null,
-    may("analyze") ? el("button", { onclick: () => (over ? on.erase(job) : on.cancel(job)), "aria-label": `${over ? "Erase" : "Cancel"} ${name}` }, over ? "Erase" : "Cancel") : null]);
+    may(over ? "erase" : "submit") ? el("button", { onclick: () => (over ? on.erase(job) : on.cancel(job)), "aria-label": `${over ? "Erase" : "Cancel"} ${name}` }, over ? "Erase" : "Cancel") : null]);
   return found;
 }
 
