@@ -96,9 +96,9 @@ class Settings(BaseSettings):
     drain_s: float = Field(default=20, ge=0, description="time to finish a job after SIGTERM before it is handed back")
     queue_max: int = Field(default=1000, ge=1, description="jobs that may wait or run before POST answers 429")
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
-    upload_idle_s: float = Field(default=60, gt=0, description="an upload that sends nothing for this long is cut off")
+    upload_idle_s: float = Field(default=60, gt=0, description="an upload is cut off that takes this long for 64 KiB")
     upload_max_s: float = Field(default=3600, gt=0, description="longest that one upload may take in all")
-    uploads_max: int = Field(default=256, ge=1, description="uploads at a time before POST answers 429")
+    uploads_max: int = Field(default=256, ge=1, description="uploads at a time; one key gets up to a quarter")
     uploads_keep_hours: float = Field(
         default=24, gt=0, description="an upload in pieces is erased that long after its last piece"
     )

@@ -38,7 +38,7 @@ from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
 from app.jobs.intake import fingerprint_of
 from app.jobs.record import JobRequest, ObjectSource, Source, now
-from app.jobs.source import resolve_object, resolve_source
+from app.jobs.source import resolve_object
 from app.jobs.status import job_status
 from app.jobs.unpack import ReceivedFile
 from app.jobs.upload_folder import UploadFolder
@@ -89,19 +89,19 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
     length, limit = _content_length(request), services.settings.upload_max_bytes
     if length > limit + FORM_OVERHEAD_BYTES:
         raise too_large(limit)
-    with services.room_for(length):
-        folder = await services.in_intake(UploadFolder, services.store)
+    with services.incoming.upload(caller.holder, length) as arrival:
+        folder = await services.in_intake(caller.holder, UploadFolder, services.store)
         try:
-            file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services)
+            file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services, arrival)
             fields = _validated(AnalyzeFields, texts, is_strict=False)
             _check(services, fields)
             _check_digest(file, fields)
-            source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
+            source = await services.received(caller.holder, file, fields.mpp)
             job = _job(request, folder.job_id, fields, source, services, caller)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
         finally:
             with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
-                await services.in_intake(folder.close)
+                await services.in_intake(caller.holder, folder.close)
         return accepted.id
 
 
@@ -121,12 +121,11 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
         return await _by_reference(request, services, caller, idempotency, fields)
     if fields.sha256 is not None:
         raise RequestInvalidError("sha256 is for slides that are sent. Of others, see slide.sha256 in the result.")
-    services.check_disk(0)
+    services.incoming.check_disk(0)
     if isinstance(fields.source, ObjectReference):
         source: Source = await _object(services, fields.source.object)
     else:
-        path = await services.in_archive(resolve_source, fields.source.path, services.settings)
-        source = await services.in_archive(services.intake.by_path, path, fields.mpp)
+        source = await services.by_path(caller.holder, fields.source.path, fields.mpp)
     job = _job(request, new_job_id(), fields, source, services, caller)
     (services.store.root / job.id).mkdir(mode=0o700)
     accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
@@ -143,7 +142,7 @@ async def _object(services: Services, text: str) -> ObjectSource:
         raise too_large(limit)
     if state.size_bytes == 0:
         raise EmptyUploadError("The object is empty. Send its address again when it is complete.")
-    services.check_disk(state.size_bytes)
+    services.incoming.check_disk(state.size_bytes)
     return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
 
@@ -153,36 +152,38 @@ async def _by_reference(
     """A finished upload becomes a job; one that is refused stays, to be asked for again with other fields."""
     assert isinstance(fields.source, UploadReference)
     uploads = services.uploads
-    upload = await services.in_intake(uploads.find_any, fields.source.id, caller.holder)
+    upload = await services.in_intake(caller.holder, uploads.find_any, fields.source.id, caller.holder)
     with ExitStack() as undo:
-        await services.in_intake(undo.enter_context, uploads.locked(upload))
+        await services.in_intake(caller.holder, undo.enter_context, uploads.locked(upload))
         if upload.taken_by is not None:
-            return await _once_more(services, upload, idempotency, fields)
-        folder = await services.in_intake(UploadFolder, services.store)
+            return await _once_more(services, caller, upload, idempotency, fields)
+        folder = await services.in_intake(caller.holder, UploadFolder, services.store)
         try:
-            file = await services.in_intake(uploads.link, upload, folder.slide_folder)
+            file = await services.in_intake(caller.holder, uploads.link, upload, folder.slide_folder)
             try:
                 _check_digest(file, fields)
             except DigestMismatchError:  # what is kept would never be another
-                await services.in_intake(uploads.erase, upload)
+                await services.in_intake(caller.holder, uploads.erase, upload)
                 raise
-            source = await services.in_intake(services.intake.uploaded, file, fields.mpp)
+            source = await services.received(caller.holder, file, fields.mpp)
             job = _job(request, folder.job_id, fields, source, services, caller)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
-            await services.in_intake(uploads.note_taken, upload, accepted.id)
+            await services.in_intake(caller.holder, uploads.note_taken, upload, accepted.id)
         finally:
             with CancelScope(shield=True):
-                await services.in_intake(folder.close)
+                await services.in_intake(caller.holder, folder.close)
         return accepted.id
 
 
-async def _once_more(services: Services, upload: Upload, idempotency: str | None, fields: AnalyzeBySource) -> str:
+async def _once_more(
+    services: Services, caller: Caller, upload: Upload, idempotency: str | None, fields: AnalyzeBySource
+) -> str:
     """The job that an upload became, for the same request with the same Idempotency-Key. UploadNotFoundError else."""
     job_id = upload.taken_by or ""
-    if idempotency is not None and await services.in_intake(services.store.exists, job_id):
-        job = await services.in_intake(services.store.request, job_id)
+    if idempotency is not None and await services.in_intake(caller.holder, services.store.exists, job_id):
+        job = await services.in_intake(caller.holder, services.store.request, job_id)
         if job.idempotency == idempotency:
-            await services.in_intake(services.intake.check_same, job, _fingerprint(job.source, fields))
+            await services.in_intake(caller.holder, services.intake.check_same, job, _fingerprint(job.source, fields))
             return job_id
     raise UploadNotFoundError("This upload became a job already. Send the slide again to analyse it once more.")
 
@@ -190,7 +191,9 @@ async def _once_more(services: Services, upload: Upload, idempotency: str | None
 async def _accept(
     services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
 ) -> JobRequest:
-    accepted = await services.in_intake(services.intake.accept, job, caller.actor, idempotency, fingerprint)
+    accepted = await services.in_intake(
+        caller.holder, services.intake.accept, job, caller.actor, idempotency, fingerprint
+    )
     log.info("job accepted", job=accepted.id, priority=accepted.priority)
     return accepted
 

@@ -11,6 +11,7 @@ from app.api.auth import ASK_AGAIN_S, Reader, still_welcome
 from app.api.problems import responses
 from app.api.schemas import job_view
 from app.api.services import ServicesDep
+from app.api.streams import ONE_STREAM
 
 router = APIRouter(tags=["jobs"])
 LISTEN_S = 1.0
@@ -21,7 +22,8 @@ LISTEN_S = 1.0
     summary="Follow all jobs (server-sent events)",
     operation_id="follow_jobs",
     response_class=EventSourceResponse,
-    responses=responses(401, 403),
+    responses=responses(401, 403, 429),
+    dependencies=[ONE_STREAM],
 )
 async def events(request: Request, services: ServicesDep, caller: Reader) -> AsyncIterator[ServerSentEvent]:
     """An event `job` for each unfinished job at once, then whenever a job changes (twice a second each at most), with

@@ -87,7 +87,7 @@ def ready(services: ServicesDep, response: Response) -> Ready:
     if queue and not workers:
         reasons.append("No worker has its model loaded and warm. It may be starting; else look at its log.")
     try:
-        services.check_disk(0)
+        services.incoming.check_disk(0)
     except DiskLowError as error:
         reasons.append(error.message)
     except OSError as error:

@@ -16,6 +16,7 @@ from app.api.lookup import FollowedJob, visible_status
 from app.api.problems import responses
 from app.api.schemas import POLL_AFTER_S, JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
+from app.api.streams import ONE_STREAM
 from app.audit import Event
 from app.errors import (
     JobErasedError,
@@ -102,7 +103,8 @@ async def get_job(job: FollowedJob, caller: Poller, response: Response) -> JobVi
     summary="Follow a job (server-sent events)",
     operation_id="follow_job",
     response_class=EventSourceResponse,
-    responses=responses(401, 403, 404, 410),
+    responses=responses(401, 403, 404, 410, 429),
+    dependencies=[ONE_STREAM],
 )
 async def events(
     job: FollowedJob, caller: Poller, request: Request, services: ServicesDep

@@ -12,8 +12,8 @@ from app.api.answers import content, file_content
 from app.api.lookup import ReadableJob
 from app.api.problems import responses
 from app.api.result_folder import (
+    Drawing,
     TaskQuery,
-    drawn,
     file_response,
     known_task,
     note_read,
@@ -82,18 +82,20 @@ class MapQuery(BaseModel):
 
 
 @router.get("/layers", summary="What can be laid over the slide")
-async def get_layers(job: ReadableJob, services: ServicesDep, response: Response) -> list[Layer]:
+async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, response: Response) -> list[Layer]:
     """Attention (per class where the head has it), tile scores, tissue, quality: each with its legend in words."""
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
     has_qc = (folder / QC_MASK_PNG).exists()
-    return await drawn(lambda: layers(stored_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
+    return await draw(lambda: layers(stored_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
 
 
 @router.get(
     "/heatmap.png", response_class=Response, summary="Attention over the slide", responses=file_content("image/png")
 )
-async def get_heatmap(job: ReadableJob, services: ServicesDep, query: Annotated[MapQuery, Query()]) -> Response:
+async def get_heatmap(
+    job: ReadableJob, services: ServicesDep, draw: Drawing, query: Annotated[MapQuery, Query()]
+) -> Response:
     """PNG. Shared attention says where the model looked, not where tumour is."""
     folder = result_folder(services, job)
     document = read_document(folder)
@@ -103,21 +105,21 @@ async def get_heatmap(job: ReadableJob, services: ServicesDep, query: Annotated[
         return file_response(folder / name, "image/png")
     if query.layer == "heatmap":
         raise RequestInvalidError("class, quantity, scale, palette and opacity belong to layer=overlay.")
-    return await drawn(lambda: png_response(_overlay(folder, query)))
+    return await draw(lambda: png_response(_overlay(folder, query)))
 
 
 @router.get("/tissue.png", response_class=Response, summary="Tissue, as a layer", responses=content("image/png"))
-async def get_tissue(job: ReadableJob, services: ServicesDep) -> Response:
+async def get_tissue(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the whole level-0 extent: what was taken for tissue."""
     folder = result_folder(services, job)
-    return await drawn(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK_PNG))))
+    return await draw(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK_PNG))))
 
 
 @router.get("/qc.png", response_class=Response, summary="Quality, as a layer", responses=content("image/png"))
-async def get_qc(job: ReadableJob, services: ServicesDep) -> Response:
+async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the whole level-0 extent: ink, what is black or dirty, and tiles judged out of focus."""
     path = _kept(result_folder(services, job) / QC_MASK_PNG, "quality layer")
-    return await drawn(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
+    return await draw(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
 
 
 @router.get(

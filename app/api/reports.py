@@ -13,7 +13,7 @@ from app.api.answers import content
 from app.api.lookup import ReadableJob
 from app.api.pages import POLICY
 from app.api.problems import responses
-from app.api.result_folder import HEADERS, drawn, note_read, result_folder
+from app.api.result_folder import HEADERS, Drawing, note_read, result_folder
 from app.api.services import Services, ServicesDep
 from app.jobs.status import JobStatus
 from app.results.bundle import zip_chunks
@@ -43,36 +43,40 @@ router = APIRouter(
 @router.get(
     "/report.pdf", response_class=Response, summary="The report, one A4 page", responses=content("application/pdf")
 )
-async def get_report_pdf(job: ReadableJob, services: ServicesDep, with_case: CaseQuery = False) -> Response:
+async def get_report_pdf(
+    job: ReadableJob, services: ServicesDep, draw: Drawing, with_case: CaseQuery = False
+) -> Response:
     """PDF: map with legend, prediction, quality, top tiles, provenance. The same result gives the same bytes."""
     folder, subject = _result(services, job, with_case=with_case)
-    page = await drawn(stored_report_pdf, folder, subject)
+    page = await draw(stored_report_pdf, folder, subject)
     return Response(page, media_type="application/pdf", headers=_named(_report_name(subject), "pdf", "inline"))
 
 
 @router.get("/report.html", response_class=HTMLResponse, summary="The report, to read or print")
-async def get_report_html(job: ReadableJob, services: ServicesDep, with_case: CaseQuery = False) -> HTMLResponse:
+async def get_report_html(
+    job: ReadableJob, services: ServicesDep, draw: Drawing, with_case: CaseQuery = False
+) -> HTMLResponse:
     """The same as a page."""
     folder, subject = _result(services, job, with_case=with_case)
-    report = await drawn(stored_report, folder, subject)
+    report = await draw(stored_report, folder, subject)
     headers = {**_named(_report_name(subject), "html", "inline"), "Content-Security-Policy": POLICY}
     return HTMLResponse(render_html(report, f"/jobs/{job.request.id}"), headers=headers)
 
 
 @router.get("/report_map.jpg", response_class=Response, summary="The report's picture", responses=content("image/jpeg"))
-async def get_report_map(job: ReadableJob, services: ServicesDep) -> Response:
+async def get_report_map(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """JPEG: attention on the thumbnail, tissue outline, top tiles numbered."""
     folder, _ = _result(services, job)
-    return await drawn(lambda: _jpeg(folder))
+    return await draw(lambda: _jpeg(folder))
 
 
 @router.get(
     "/tiles.csv", response_class=StreamingResponse, summary="All tiles as a table", responses=content("text/csv")
 )
-async def get_tiles_csv(job: ReadableJob, services: ServicesDep) -> StreamingResponse:
+async def get_tiles_csv(job: ReadableJob, services: ServicesDep, draw: Drawing) -> StreamingResponse:
     """CSV, one row per row of embeddings.h5: square at level 0, tissue, attention, scores, sharpness."""
     folder, _ = _result(services, job)
-    maps = await drawn(stored_tiles, folder)
+    maps = await draw(stored_tiles, folder)
     return StreamingResponse(csv_chunks(maps), media_type="text/csv", headers=_named(job.request.id, "csv"))
 
 
@@ -82,11 +86,11 @@ async def get_tiles_csv(job: ReadableJob, services: ServicesDep) -> StreamingRes
     summary="Everything in one file",
     responses=content("application/zip"),
 )
-async def get_results_zip(job: ReadableJob, services: ServicesDep) -> StreamingResponse:
+async def get_results_zip(job: ReadableJob, services: ServicesDep, draw: Drawing) -> StreamingResponse:
     """Zip of all files of the result, tiles.csv and report.pdf; always the same bytes."""
     folder, subject = _result(services, job)
-    maps = await drawn(stored_tiles, folder)
-    page = await drawn(stored_report_pdf, folder, subject) if has_report(folder) else None
+    maps = await draw(stored_tiles, folder)
+    page = await draw(stored_report_pdf, folder, subject) if has_report(folder) else None
     chunks: Iterator[bytes] = zip_chunks(folder, maps, page, job.request.id)
     return StreamingResponse(chunks, media_type="application/zip", headers=_named(job.request.id, "zip"))
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 from PIL import Image
 from starlette.types import Receive, Scope, Send
@@ -28,7 +27,6 @@ T = TypeVar("T")
 HEADERS: Final = {"Cache-Control": "private, no-store"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 _ENDED = {"failed": "failed", "cancelled": "been cancelled"}
-_drawing = CapacityLimiter(2)
 
 
 def note_read(request: Request, job: ReadableJob, services: ServicesDep, caller: Reader) -> None:
@@ -57,9 +55,18 @@ def known_task(document: ResultDocument, task: str | None) -> str | None:
     return task
 
 
-async def drawn(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run what draws in a thread, two at a time: pictures of large slides take memory, and polls must not wait."""
-    return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=_drawing)
+class Draw:
+    """Runs what draws in a thread: pictures of large slides take memory, and polls must not wait."""
+
+    def __init__(self, services: ServicesDep, caller: Reader) -> None:
+        self._services, self._holder = services, caller.holder
+
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Wait for a place, run it, and return what it returns."""
+        return await self._services.in_drawing(self._holder, function, *args, **kwargs)
+
+
+Drawing = Annotated[Draw, Depends()]
 
 
 def png_response(picture: Image.Image) -> Response:

@@ -1,9 +1,7 @@
 """What the routers share, made once when the application starts."""
 
-import shutil
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, TypeVar, cast
 
@@ -12,17 +10,23 @@ from fastapi import Depends, Request
 
 from app.api.failures import FailureLimiter
 from app.api.feed import JobFeed
+from app.api.incoming import Incoming
 from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
+from app.api.places import Places
 from app.api.sessions import SessionStore
 from app.api.turns import Turns
 from app.audit import AuditLog
-from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
+from app.errors import DrainingError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
 from app.jobs.erase import Eraser
-from app.jobs.intake import Intake
+from app.jobs.intake import PROBES, Intake
 from app.jobs.queue import JobQueue
+from app.jobs.record import Holder, PathSource, UploadSource
+from app.jobs.shares import Shares
+from app.jobs.source import resolve_source
 from app.jobs.store import JobStore
+from app.jobs.unpack import ReceivedFile
 from app.jobs.uploads import UploadStore
 from app.jobs.viewer import Viewer
 from app.keys import KeyStore
@@ -31,7 +35,11 @@ from app.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-INTAKE_THREADS = ARCHIVE_THREADS = VIEWER_THREADS = 16
+VIEWER_THREADS = 16
+INTAKE_THREADS = ARCHIVE_THREADS = 64
+DRAWINGS = 8
+EVENT_STREAMS = 1024
+"""A key alone gets a quarter of each, its tenant a half (shares.py)."""
 
 
 @dataclass
@@ -56,19 +64,35 @@ class Services:
     objects: ObjectStore
     turns: Turns = field(default_factory=Turns)
     draining: threading.Event = field(default_factory=threading.Event)
-    _expected_bytes: int = 0
-    _uploads: int = 0
-    _intake_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(INTAKE_THREADS))
-    _archive_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(ARCHIVE_THREADS))
+    _intake_threads: Places = field(default_factory=lambda: Places(INTAKE_THREADS))
+    _archive_threads: Places = field(default_factory=lambda: Places(ARCHIVE_THREADS))
+    _probes: Places = field(default_factory=lambda: Places(PROBES))
+    _archive_probes: Places = field(default_factory=lambda: Places(PROBES))
+    _drawing: Places = field(default_factory=lambda: Places(DRAWINGS))
     _viewer_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(VIEWER_THREADS))
 
-    def in_intake(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
-        return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._intake_threads)
+    def __post_init__(self) -> None:
+        self.incoming = Incoming(self.settings)
+        self.streams = Shares(EVENT_STREAMS)
 
-    def in_archive(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """Run what looks at slides given by path in threads of its own: a share that hangs must not stop uploads."""
-        return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._archive_threads)
+    async def in_intake(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
+        return await self._intake_threads.run(holder, function, *args, **kwargs)
+
+    async def received(self, holder: Holder, file: ReceivedFile, mpp: float | None) -> UploadSource:
+        """Unpack a file that was received, and probe it. The archive's and the slide's typed errors."""
+        slide = await self.in_intake(holder, self.intake.unpack, file)
+        await self._probes.run(holder, self.intake.probe, slide.path, mpp)
+        return await self.in_intake(holder, self.intake.uploaded, slide, file.path.parent)
+
+    async def by_path(self, holder: Holder, path: str, mpp: float | None) -> PathSource:
+        """Find and probe a slide that lies elsewhere, in threads of its own: a share that hangs stops no uploads."""
+        real = await self._archive_threads.run(holder, resolve_source, path, self.settings)
+        return await self._archive_probes.run(holder, self.intake.by_path, real, mpp)
+
+    async def in_drawing(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what draws pictures and reports, a few at a time: large slides' take memory."""
+        return await self._drawing.run(holder, function, *args, **kwargs)
 
     def in_viewer(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Run what reads pixels in threads of its own: somebody who pans a slide must not stop the polls."""
@@ -80,29 +104,6 @@ class Services:
             raise DrainingError("The service is going down. Send the request again in a minute.")
         if self._waiting() >= self.settings.queue_max:
             raise QueueFullError(f"{self.settings.queue_max} jobs are waiting already. Try again later.")
-
-    @contextmanager
-    def room_for(self, upload_bytes: int) -> Iterator[None]:
-        """Keep ``upload_bytes`` of the disk for one upload.
-
-        DiskLowError when the others leave too little, QueueFullError when there are too many of them.
-        """
-        if self._uploads >= self.settings.uploads_max:
-            raise QueueFullError(f"{self.settings.uploads_max} slides are being uploaded already. Try again later.")
-        self.check_disk(upload_bytes)
-        self._expected_bytes += upload_bytes
-        self._uploads += 1
-        try:
-            yield
-        finally:
-            self._expected_bytes -= upload_bytes
-            self._uploads -= 1
-
-    def check_disk(self, slide_bytes: int) -> None:
-        """DiskLowError where a slide of that size would not fit beside the uploads that come in."""
-        free = shutil.disk_usage(self.settings.data_dir).free
-        if free - self._expected_bytes - slide_bytes < self.settings.disk_free_min_bytes:
-            raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
 
     def _waiting(self) -> int:
         try:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from app.api.auth import Sender
+from app.api.auth import Caller, Sender
 from app.api.problems import logged_response
 from app.api.services import Services, ServicesDep
 from app.api.tus_reference import (
@@ -112,11 +112,14 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
     if services.draining.is_set():
         raise DrainingError("The service is going down. Send the request again in a minute.")
     suffix = slide_suffix(_metadata(request).get("filename", ""))
-    with services.room_for(length):
-        upload = await services.in_intake(services.uploads.create, caller.holder, length, suffix)
+    with services.incoming.upload(caller.holder, length):
+        upload = await services.in_intake(caller.holder, services.uploads.create, caller.holder, length, suffix)
     if request.headers.get("content-type") == BODY_TYPE:
-        await _append(request, services, upload, 0)
-    headers = {"Location": f"/uploads/{upload.record.id}", **await services.in_intake(_state, services, upload)}
+        await _append(request, services, caller, upload, 0)
+    headers = {
+        "Location": f"/uploads/{upload.record.id}",
+        **await services.in_intake(caller.holder, _state, services, upload),
+    }
     return Response(status_code=201, headers=headers)
 
 
@@ -131,9 +134,9 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
 )
 async def look(upload_id: str, services: ServicesDep, caller: Sender) -> Response:
     """`Upload-Offset` of `Upload-Length`. Whoever still sends is cut off, so that the answer holds."""
-    upload = await services.in_intake(services.uploads.find, upload_id, caller.holder)
+    upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
-        headers = await services.in_intake(_state, services, upload)
+        headers = await services.in_intake(caller.holder, _state, services, upload)
     length = {"Upload-Length": str(upload.record.length_bytes), "Cache-Control": "no-store"}
     return Response(status_code=200, headers={**headers, **length})
 
@@ -152,9 +155,9 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
     if request.headers.get("content-type") != BODY_TYPE:
         raise UploadTypeError(f"Send the bytes with Content-Type: {BODY_TYPE}.")
     offset = _whole_number(request, "upload-offset")
-    upload = await services.in_intake(services.uploads.find, upload_id, caller.holder)
-    await _append(request, services, upload, offset)
-    return Response(status_code=204, headers=await services.in_intake(_state, services, upload))
+    upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
+    await _append(request, services, caller, upload, offset)
+    return Response(status_code=204, headers=await services.in_intake(caller.holder, _state, services, upload))
 
 
 @router.delete(
@@ -167,9 +170,9 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
 )
 async def give_up(upload_id: str, services: ServicesDep, caller: Sender) -> Response:
     """What was received is erased."""
-    upload = await services.in_intake(services.uploads.find, upload_id, caller.holder)
+    upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
-        await services.in_intake(_erase, services, upload)
+        await services.in_intake(caller.holder, _erase, services, upload)
     return Response(status_code=204)
 
 
@@ -191,27 +194,28 @@ async def override(upload_id: str, request: Request, services: ServicesDep, call
     raise RequestInvalidError("Send the piece with PATCH, or with X-HTTP-Method-Override: PATCH.")
 
 
-async def _append(request: Request, services: Services, upload: Upload, offset: int) -> None:
+async def _append(request: Request, services: Services, caller: Caller, upload: Upload, offset: int) -> None:
     length = upload.record.length_bytes
     async with services.turns.take(upload.record.id):
         with ExitStack() as undo:
             try:
-                writer = await services.in_intake(undo.enter_context, services.uploads.writer(upload))
+                writer = await services.in_intake(caller.holder, undo.enter_context, services.uploads.writer(upload))
                 if writer.offset != offset:
                     raise UploadOffsetError(
                         f"The upload is at {writer.offset}, not at {offset}. Go on from there.",
                         upload_offset=writer.offset,
                     )
-                with services.room_for(length - offset):
+                with services.incoming.upload(caller.holder, length - offset) as arrival:
                     async for chunk in buffered_body(request, services.settings):
                         if writer.offset + len(chunk) > length:
                             raise TooLargeError(f"The upload was begun with {length} bytes: this piece goes beyond.")
-                        await services.in_intake(writer.append, chunk)
+                        await services.in_intake(caller.holder, writer.append, chunk)
+                        arrival.received(len(chunk))
             except ClientDisconnect:
                 return  # nobody hears the answer; what came is kept
             finally:
                 with CancelScope(shield=True):  # what came is made durable whatever ended it
-                    await services.in_intake(undo.close)
+                    await services.in_intake(caller.holder, undo.close)
 
 
 def _state(services: Services, upload: Upload) -> dict[str, str]:

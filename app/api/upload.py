@@ -15,6 +15,7 @@ from streaming_form_data.parser import UnexpectedPartException
 from streaming_form_data.targets import BaseTarget, ValueTarget
 from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
+from app.api.incoming import Arrival
 from app.api.services import Services
 from app.durable import DISK_FULL
 from app.errors import (
@@ -31,6 +32,8 @@ from app.slides.suffix import slide_suffix
 
 BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5
 DISK_LOOK_BYTES = 16 << 20
+STEP_BYTES = 64 * 1024
+"""An upload that takes ``upload_idle_s`` for so many bytes stands still: a byte now and then keeps no place."""
 FIELD_BYTES = 8 * 1024
 FORM_OVERHEAD_BYTES = 1 << 20
 
@@ -103,7 +106,7 @@ def too_large(max_bytes: int) -> TooLargeError:
 
 
 async def receive_form(
-    request: Request, folder: Path, field_names: tuple[str, ...], services: Services
+    request: Request, folder: Path, field_names: tuple[str, ...], services: Services, arrival: Arrival
 ) -> tuple[ReceivedFile, dict[str, str]]:
     """Read the whole body; the slide's file and the other fields as text.
 
@@ -119,7 +122,8 @@ async def receive_form(
         for name, target in values.items():
             parser.register(name, target)
         async for chunk in buffered_body(request, settings):
-            await services.in_intake(parser.data_received, chunk)
+            await services.in_intake(arrival.holder, parser.data_received, chunk)
+            arrival.received(len(chunk))
     except UnexpectedPartException as error:
         known = ", ".join(("slide", *field_names))
         raise RequestInvalidError(
@@ -155,12 +159,14 @@ def _texts(values: dict[str, ValueTarget]) -> dict[str, str]:
 
 
 async def timed_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
-    """The body as it comes in. UploadStalledError when nothing came for a while, or all of it takes too long."""
+    """The body as it comes in. UploadStalledError when too little comes in ``upload_idle_s``, or all takes too long."""
     loop, stream = asyncio.get_running_loop(), request.stream().__aiter__()
     end = loop.time() + settings.upload_max_s
+    waited_s, missing_bytes = 0.0, STEP_BYTES
     while True:
+        began = loop.time()
         try:
-            yield await asyncio.wait_for(anext(stream), min(settings.upload_idle_s, end - loop.time()))
+            chunk = await asyncio.wait_for(anext(stream), min(settings.upload_idle_s - waited_s, end - began))
         except StopAsyncIteration:
             return
         except TimeoutError as error:
@@ -169,8 +175,12 @@ async def timed_body(request: Request, settings: Settings) -> AsyncIterator[byte
                     f"The upload took longer than {settings.upload_max_s:g} s (XMAG_UPLOAD_MAX_S) and was ended."
                 ) from error
             raise UploadStalledError(
-                f"Nothing was received for {settings.upload_idle_s:g} s. Send the slide again."
+                f"Fewer than {STEP_BYTES} bytes were received in {settings.upload_idle_s:g} s. Send the slide again."
             ) from error
+        waited_s, missing_bytes = waited_s + loop.time() - began, missing_bytes - len(chunk)
+        if missing_bytes <= 0:
+            waited_s, missing_bytes = 0.0, STEP_BYTES
+        yield chunk
 
 
 async def buffered_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:

@@ -21,7 +21,8 @@ from app.settings import Settings
 from app.slides.pool import ReaderPool
 from app.slides.types import SlideInfo
 
-PROBES = 2
+PROBES = 8
+"""Of uploads at a time, and as many of slides by path. A key alone gets a quarter of them (shares.py)."""
 log = structlog.stdlib.get_logger("xmag.intake")
 
 
@@ -33,17 +34,19 @@ class Intake:
         self._audit, self._claims = audit, claims
         self.callbacks = Callbacks(settings, store)
         # A reader that a hostile slide took over must not see the next one.
-        self._readers = ReaderPool(size=PROBES, limits=reader_limits(settings))
+        self._readers = ReaderPool(size=2 * PROBES, limits=reader_limits(settings))
 
     def close(self) -> None:
         """End the probing processes."""
         self._readers.close()
 
-    def uploaded(self, file: ReceivedFile, mpp: float | None) -> UploadSource:
-        """Unpack if it is a zip, and probe. The slide's typed errors."""
-        folder = file.path.parent
-        slide = unpacked(file, archive_limits(self._settings))
-        self.probe(slide.path, mpp)
+    def unpack(self, file: ReceivedFile) -> ReceivedFile:
+        """The slide in a file that was received, unpacked if it is a zip. The archive's typed errors."""
+        return unpacked(file, archive_limits(self._settings))
+
+    @staticmethod
+    def uploaded(slide: ReceivedFile, folder: Path) -> UploadSource:
+        """Make a slide in its ``folder`` durable, once it was probed."""
         sync(folder)
         return UploadSource(entry=str(slide.path.relative_to(folder)), size_bytes=slide.size_bytes, sha256=slide.sha256)
 

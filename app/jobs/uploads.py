@@ -30,6 +30,7 @@ from app.errors import (
 )
 from app.jobs.ids import is_job_id, new_job_id
 from app.jobs.record import Holder, Record, now
+from app.jobs.shares import Shares
 from app.jobs.unpack import ReceivedFile
 from app.slides.hashing import hash_slide
 
@@ -48,6 +49,11 @@ class UploadRecord(Record):
     owner: str
     length_bytes: int
     suffix: str
+
+    @property
+    def holder(self) -> Holder:
+        """Whose it is."""
+        return Holder(self.tenant, self.owner)
 
 
 @dataclass(frozen=True)
@@ -119,13 +125,12 @@ class UploadStore:
         self._root, self._keep_s = root, keep_hours * HOUR_S
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._hashes: dict[str, _RunningHash] = {}
+        self._holders: dict[str, Holder] = {}
 
     def create(self, holder: Holder, length_bytes: int, suffix: str) -> Upload:
-        """A new upload of ``length_bytes``. QueueFullError when too many are kept, or half of them are the tenant's."""
-        kept = [folder for folder in self._root.iterdir() if (folder / DATA).exists()]
-        half = UPLOADS_KEPT_MAX // 2
-        if len(kept) >= UPLOADS_KEPT_MAX or (len(kept) >= half and self._count(kept, holder.tenant) >= half):
-            raise QueueFullError(f"{len(kept)} uploads are kept already. Finish some, or try again later.")
+        """A new upload of ``length_bytes``. QueueFullError when the holder's share of those kept is used up."""
+        if not Shares(UPLOADS_KEPT_MAX, self._held()).may_take(holder):
+            raise QueueFullError("Too many uploads are kept already. Finish some, or try again later.")
         record = UploadRecord(
             id=new_job_id(),
             created_at=now(),
@@ -142,13 +147,15 @@ class UploadStore:
         self._hashes[record.id] = _RunningHash()
         return upload
 
-    def _count(self, kept: list[Path], tenant: str) -> int:
-        """How many of the folders are the tenant's."""
-        count = 0
-        for folder in kept:
-            with suppress(UploadNotFoundError):
-                count += self._record(folder.name).tenant == tenant
-        return count
+    def _held(self) -> list[Holder]:
+        """Whose the uploads are that were not finished."""
+        names = [folder.name for folder in self._root.iterdir() if (folder / DATA).exists()]
+        holders: dict[str, Holder] = {}
+        for name in names:
+            with suppress(UploadNotFoundError):  # erased since it was listed
+                holders[name] = self._holders.get(name) or self._record(name).holder
+        self._holders = holders
+        return list(holders.values())
 
     def find(self, upload_id: str, holder: Holder) -> Upload:
         """The upload. UploadNotFoundError for what is not there, is another's, or became a job."""
@@ -160,7 +167,7 @@ class UploadStore:
     def find_any(self, upload_id: str, holder: Holder) -> Upload:
         """The same, and one that became a job too."""
         record = self._record(upload_id)
-        if (record.tenant, record.owner) != (holder.tenant, holder.owner):
+        if record.holder != holder:
             raise _not_found()
         return Upload(record, self._root / upload_id)
 

@@ -47,7 +47,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider
         oidc_tenant_claim="ward.name",
         oidc_leeway_s=5,
         upload_max_s=8,
-        uploads_max=2,
+        uploads_max=8,  # two for each key, four for each tenant
     ).start()
     keys = {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
     yield Guarded(service, store, keys, provider)

@@ -1,11 +1,14 @@
 """All jobs of a tenant as they change, on one line."""
 
 import json
+import socket
 import threading
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
+from app.api.services import EVENT_STREAMS
 from tests.service import until
 from tests.tissue import tissue_slide
 
@@ -101,3 +104,21 @@ def test_others_hear_nothing_and_a_revoked_key_hears_no_more(guarded, listen, tm
     guarded.store.revoke("listener")
     until(lambda: mine.over, 15)
     assert not admin.over
+
+
+def test_one_key_holds_a_share_of_the_streams_and_others_follow_all_the_same(guarded):
+    address = (guarded.service.http.base_url.host, guarded.service.http.base_url.port)
+    with ExitStack() as stack:
+
+        def follow(key: str) -> bytes:
+            stream = stack.enter_context(socket.create_connection(address, timeout=30))
+            key_header = f"Authorization: {guarded.keys[key]['Authorization']}"
+            stream.sendall(f"GET /events HTTP/1.1\r\nHost: localhost\r\n{key_header}\r\n\r\n".encode())
+            return stream.recv(12).split()[1]
+
+        answers = [follow("lab") for _ in range(EVENT_STREAMS // 4)]
+        assert set(answers) == {b"200"}
+        assert follow("lab") == b"429"
+        assert [follow(key) for key in ("viewer", "other")] == [b"200"] * 2
+        stack.close()
+        until(lambda: follow("lab") == b"200")  # those that hung up hold nothing

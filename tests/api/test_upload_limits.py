@@ -23,6 +23,40 @@ def closing_later():
         yield stack
 
 
+def dripping_upload(service, headers, stack):
+    """A connection that has sent the start of a form with a slide; the answer is yet to come."""
+    connection = socket.create_connection((service.http.base_url.host, service.http.base_url.port), timeout=30)
+    connection.sendall(HEAD % (headers["Authorization"].encode(), b"multipart/form-data; boundary=x") + FORM)
+    return stack.enter_context(connection)
+
+
+def is_answered(connection) -> bool:
+    """Whether the server said anything, or hung up."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def test_idle_uploads_of_one_key_refuse_no_other_key_and_no_other_tenant(guarded, tmp_path, closing_later):
+    service, slide = guarded.service, tissue_slide(tmp_path / "s.svs")
+    second = {"Authorization": f"Bearer {guarded.store.create('second', 'lab', ('analyze', 'read'))}"}
+    flood, before_all = [], service.job_folders()
+    while not flood or not is_answered(flood[-1]):  # as many as the key gets, and one more, which is refused
+        before = len(service.job_folders())
+        flood.append(dripping_upload(service, guarded.keys["lab"], closing_later))
+        until(lambda n=before: len(service.job_folders()) > n or is_answered(flood[-1]))
+    assert len(flood) == 3
+    check_problem(service.post(slide, guarded.keys["lab"]), 429, "queue_full")
+    accepted = [service.post(slide, headers) for headers in (second, guarded.keys["other"])]
+    assert [answer.status_code for answer in accepted] == [202, 202]
+    assert not any(is_answered(connection) for connection in flood[:-1])  # they were still there
+    closing_later.close()
+    until(lambda: service.job_folders() == before_all | {answer.json()["id"] for answer in accepted})
+
+
 def test_uploads_that_drip_are_cut_off_and_others_are_told_to_wait(guarded, tmp_path, closing_later):
     service, lab = guarded.service, guarded.keys["lab"]
     before, slide = service.job_folders(), tissue_slide(tmp_path / "s.svs")

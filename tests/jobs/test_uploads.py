@@ -8,18 +8,22 @@ from app.jobs.record import Holder
 from app.jobs.uploads import UploadStore
 
 
-def test_one_tenant_takes_half_of_the_places_at_most(tmp_path, monkeypatch):
-    monkeypatch.setattr(uploads, "UPLOADS_KEPT_MAX", 4)
+def test_what_one_key_keeps_leaves_places_to_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "UPLOADS_KEPT_MAX", 8)
     store = UploadStore(tmp_path / "uploads", keep_hours=1)
-    first = store.create(Holder("a", "key:a"), 5, ".svs")
-    store.create(Holder("a", "key:a"), 5, ".svs")
-    with pytest.raises(QueueFullError, match="2 uploads are kept"):
-        store.create(Holder("a", "key:a"), 5, ".svs")
-    store.create(Holder("b", "key:b"), 5, ".svs")
-    with pytest.raises(QueueFullError):
-        store.create(Holder("a", "key:a"), 5, ".svs")
-    store.create(Holder("b", "key:b"), 5, ".svs")
-    with pytest.raises(QueueFullError, match="4 uploads are kept"):
-        store.create(Holder("c", "key:c"), 5, ".svs")
-    store.note_taken(first, "a-job")
-    store.create(Holder("a", "key:a"), 5, ".svs")
+    first, second, other = Holder("a", "1"), Holder("a", "2"), Holder("b", "1")
+
+    def begin(holder, count=1):
+        return [store.create(holder, 5, ".svs") for _ in range(count)]
+
+    kept = begin(first, 2)
+    for _ in range(2):  # the second time as a process that has just started
+        with pytest.raises(QueueFullError):
+            begin(first)
+        store = UploadStore(tmp_path / "uploads", keep_hours=1)
+    store.note_taken(kept[0], "a-job")
+    begin(first)
+    store.erase(kept[1])
+    begin(first)
+    begin(second)
+    begin(other, 2)

@@ -115,7 +115,7 @@ def main() -> int:
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         slide = tissue_slide(Path(name) / "small.svs")
-        service = Service(Path(name) / "data", queue_max=QUEUE_MAX).start()
+        service = Service(Path(name) / "data", queue_max=QUEUE_MAX, uploads_max=4 * given.uploads).start()
         try:
             load = Load(
                 service, slide.read_bytes(), service.submit(slide), given.seconds, is_patient=not given.impatient

@@ -67,7 +67,7 @@ def test_what_a_slides_image_says_of_itself(tmp_path):
 
 def test_the_patient_is_not_among_it(tmp_path):
     assert "DOE" not in repr(read_header(image(tmp_path)))
-    assert "4711" not in repr(read_header(image(tmp_path)))
+    assert "PID-4711" not in repr(read_header(image(tmp_path)))
 
 
 def test_only_the_top_level_counts(tmp_path):

@@ -1,0 +1,22 @@
+"""Event streams: how many may be open at a time, shared like all else."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import Depends
+
+from app.api.auth import Reader
+from app.api.services import ServicesDep
+from app.errors import QueueFullError
+
+
+async def _counted(services: ServicesDep, caller: Reader) -> AsyncIterator[None]:
+    if not services.streams.take(caller.holder):
+        raise QueueFullError("Too many event streams are open. Close some, or poll the job instead.")
+    try:
+        yield
+    finally:
+        services.streams.give_back(caller.holder)
+
+
+ONE_STREAM = Depends(_counted)
+"""For routes that stream: QueueFullError when the caller's share of the streams is used up."""
