@@ -168,6 +168,8 @@ async def _check_scope(wanted: SecurityScopes, caller: Annotated[Caller, Depends
     return caller
 
 
+Anybody = Annotated[Caller, Depends(_caller)]
+"""Whoever showed a credential; what it opens is the route's to ask."""
 Sender = Annotated[Caller, Security(_check_scope, scopes=["submit"])]
 Poller = Annotated[Caller, Security(_check_scope, scopes=["submit", "read"])]
 Reader = Annotated[Caller, Security(_check_scope, scopes=["read"])]

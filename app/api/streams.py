@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 from fastapi import Depends
 
-from app.api.auth import Reader
+from app.api.auth import Anybody
 from app.api.services import ServicesDep
 from app.errors import QueueFullError
 
 
-async def _counted(services: ServicesDep, caller: Reader) -> AsyncIterator[None]:
+async def _counted(services: ServicesDep, caller: Anybody) -> AsyncIterator[None]:
     if not services.streams.take(caller.holder):
         raise QueueFullError("Too many event streams are open. Close some, or poll the job instead.")
     try:
