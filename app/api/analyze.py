@@ -1,18 +1,16 @@
 """POST /analyze: a slide comes in, a job comes out."""
 
-import json
 from contextlib import ExitStack
-from typing import TypeVar
 
 import structlog
 from anyio import CancelScope
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.analyze_reference import ACCEPTED, EXTRA, callback
 from app.api.auth import Caller, Sender
+from app.api.json_body import read_json, validated
 from app.api.problems import responses
 from app.api.schemas import (
     POLL_AFTER_S,
@@ -24,13 +22,12 @@ from app.api.schemas import (
     job_view,
 )
 from app.api.services import Services, ServicesDep
-from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, timed_body, too_large
+from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, too_large
 from app.errors import (
     DigestMismatchError,
     EmptyUploadError,
     RequestInvalidError,
     TaskNotFoundError,
-    TooLargeError,
     UploadNotFoundError,
     UploadTypeError,
 )
@@ -46,8 +43,6 @@ from app.jobs.uploads import Upload
 
 router = APIRouter(tags=["analyze"])
 log = structlog.stdlib.get_logger("xmag.api")
-JSON_MAX_BYTES = 64 * 1024
-Fields = TypeVar("Fields", bound=AnalyzeFields)
 FIELD_NAMES = tuple(AnalyzeFields.model_fields)
 
 
@@ -93,7 +88,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
         folder = await services.in_intake(caller.holder, UploadFolder, services.store)
         try:
             file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services, arrival)
-            fields = _validated(AnalyzeFields, texts, is_strict=False)
+            fields = validated(AnalyzeFields, texts, is_strict=False)
             _check(services, fields)
             _check_digest(file, fields)
             source = await services.received(caller.holder, file, fields.mpp)
@@ -106,16 +101,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
 
 
 async def _by_source(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
-    body = bytearray()
-    async for chunk in timed_body(request, services.settings):
-        body += chunk
-        if len(body) > JSON_MAX_BYTES:
-            raise TooLargeError(f"A JSON request may hold {JSON_MAX_BYTES} bytes at most.")
-    try:
-        document = json.loads(bytes(body))
-    except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep, end the parser too
-        raise RequestInvalidError(f"The body is not JSON that can be read: {error}.") from error
-    fields = _validated(AnalyzeBySource, document, is_strict=True)
+    fields = validated(AnalyzeBySource, await read_json(request, services.settings), is_strict=True)
     _check(services, fields)
     if isinstance(fields.source, UploadReference):
         return await _by_reference(request, services, caller, idempotency, fields)
@@ -196,15 +182,6 @@ async def _accept(
     )
     log.info("job accepted", job=accepted.id, priority=accepted.priority)
     return accepted
-
-
-def _validated(schema: type[Fields], values: object, *, is_strict: bool) -> Fields:
-    """``is_strict``: JSON says of what type a value is; a form has texts alone."""
-    try:
-        return schema.model_validate(values, strict=is_strict)
-    except ValidationError as error:
-        parts = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
-        raise RequestInvalidError("; ".join(parts)) from error
 
 
 def _check_digest(file: ReceivedFile, fields: AnalyzeFields) -> None:

@@ -92,10 +92,6 @@ def logged_response(error: XmagError) -> JSONResponse:
     return problem_response(error)
 
 
-_CODES = {413: "too_large"}
-"""Of the framework's own refusals: where ours have another word for them."""
-
-
 def _title(status: int) -> str:
     try:
         return http.HTTPStatus(status).phrase
@@ -134,7 +130,7 @@ def install_problem_handlers(app: FastAPI) -> None:
             title=title,
             status=error.status_code,
             detail=str(error.detail),
-            code=_CODES.get(error.status_code, title.lower().replace(" ", "_")),
+            code=title.lower().replace(" ", "_"),
             origin="user" if error.status_code < 500 else "system",
             retryable=False,
         )

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.auth import address_of, check_csrf, check_own_page, credential_of
 from app.api.credentials import identify, refusal
 from app.api.identity import Identity
+from app.api.json_body import read_json, validated
 from app.api.problems import responses
 from app.api.services import ServicesDep
 from app.api.sessions import COOKIE
@@ -15,8 +16,7 @@ from app.audit import Actor, Event
 from app.errors import RequestInvalidError, UnauthenticatedError
 from app.keys import SCOPES, Scope
 
-BODY_MAX_BYTES = 64 * 1024
-router = APIRouter(prefix="/session", tags=["session"], max_body_size=BODY_MAX_BYTES)
+router = APIRouter(prefix="/session", tags=["session"])
 
 
 class Credential(BaseModel):
@@ -44,15 +44,29 @@ NOBODY = SessionView(authenticated=False, required=True, name=None, scopes=[], t
 LOCAL = SessionView(authenticated=True, required=False, name="local", scopes=list(SCOPES), tenant="", csrf="")
 
 
-@router.post("", status_code=204, summary="Log in", responses=responses(401, 403, 422))
-def log_in(credential: Credential, request: Request, response: Response, services: ServicesDep) -> None:
+async def _credential(request: Request, services: ServicesDep) -> Credential:
+    check_own_page(request)
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise RequestInvalidError("Send the key as application/json.")  # what no foreign form can
+    return validated(Credential, await read_json(request, services.settings), is_strict=True)
+
+
+@router.post(
+    "",
+    status_code=204,
+    summary="Log in",
+    responses=responses(401, 403, 408, 413, 422),
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": Credential.model_json_schema()}}}
+    },
+)
+def log_in(
+    credential: Annotated[Credential, Depends(_credential)], request: Request, response: Response, services: ServicesDep
+) -> None:
     """A key or token in exchange for a cookie. A session that the browser had before is ended: ids are never kept.
 
     On a server without keys there is nothing to log in to, and no cookie is set.
     """
-    check_own_page(request)
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise RequestInvalidError("Send the key as application/json.")  # what no foreign form can
     if not services.keys.in_use():
         return
     address = address_of(request)

@@ -10,11 +10,8 @@ from typing import IO
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
-from streaming_form_data import ParseFailedException, StreamingFormDataParser
-from streaming_form_data.parser import UnexpectedPartException
-from streaming_form_data.targets import BaseTarget, ValueTarget
-from streaming_form_data.validators import MaxSizeValidator, ValidationError
 
+from app.api.form import FormReader
 from app.api.incoming import Arrival
 from app.api.services import Services
 from app.durable import DISK_FULL
@@ -23,7 +20,6 @@ from app.errors import (
     EmptyUploadError,
     RequestInvalidError,
     TooLargeError,
-    UploadBrokenError,
     UploadStalledError,
 )
 from app.jobs.unpack import ReceivedFile
@@ -34,45 +30,41 @@ BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5
 DISK_LOOK_BYTES = 16 << 20
 STEP_BYTES = 64 * 1024
 """An upload that takes ``upload_idle_s`` for so many bytes stands still: a byte now and then keeps no place."""
-FIELD_BYTES = 8 * 1024
 FORM_OVERHEAD_BYTES = 1 << 20
 
 
-class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
-    """Writes the part named ``slide``. Only one is taken."""
+class SlideFile:
+    """The file of the part named ``slide``: hashed and counted on its way to the disk."""
 
     def __init__(self, folder: Path, max_bytes: int, disk_free_min_bytes: int) -> None:
-        super().__init__()
         self._folder, self._max_bytes, self._disk_free_min_bytes = folder, max_bytes, disk_free_min_bytes
         self._look_at_bytes = 0
         self._sha256 = hashlib.sha256()
         self._file: IO[bytes] | None = None
-        self.path: Path | None = None
-        self.size_bytes = 0
+        self._path: Path | None = None
+        self._size_bytes = 0
 
-    def on_start(self) -> None:
-        """The part's head was read: its file name, if any, is known."""
-        if self.path is not None:
-            raise RequestInvalidError("Send one file in the field slide. A slide of several files goes as one .zip.")
-        self.path = self._folder / f"slide{slide_suffix(self.multipart_filename or '')}"
-        self._file = self.path.open("xb", buffering=0)
+    def start(self, file_name: str) -> None:
+        """The part's head was read. Of the name only the file extension is kept."""
+        self._path = self._folder / f"slide{slide_suffix(file_name)}"
+        self._file = self._path.open("xb", buffering=0)
 
-    def on_data_received(self, chunk: bytes) -> None:
-        """Some bytes of the slide."""
+    def write(self, data: bytes) -> None:
+        """Some bytes of the slide. TooLargeError, DiskLowError."""
         assert self._file is not None
-        self.size_bytes += len(chunk)
-        if self.size_bytes > self._max_bytes:
+        self._size_bytes += len(data)
+        if self._size_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
-        if self.size_bytes >= self._look_at_bytes:
-            self._look_at_bytes = self.size_bytes + DISK_LOOK_BYTES
+        if self._size_bytes >= self._look_at_bytes:
+            self._look_at_bytes = self._size_bytes + DISK_LOOK_BYTES
             if shutil.disk_usage(self._folder).free < self._disk_free_min_bytes:
                 raise disk_low()
-        self._sha256.update(chunk)
-        view = memoryview(chunk)
+        self._sha256.update(data)
+        view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
 
-    def on_finish(self) -> None:
+    def finish(self) -> None:
         """All of it is here: make it durable."""
         assert self._file is not None
         os.fsync(self._file.fileno())
@@ -85,14 +77,12 @@ class SlideTarget(BaseTarget):  # type: ignore[misc]  # the library has no types
             self._file = None
 
     def received(self) -> ReceivedFile:
-        """The file. RequestInvalidError without one, UploadBrokenError if it is not whole, EmptyUploadError."""
-        if self.path is None:
+        """The file of a form that was read to its end. RequestInvalidError without one, EmptyUploadError."""
+        if self._path is None:
             raise RequestInvalidError("The form has no field named slide with a file in it.")
-        if not self._finished:
-            raise UploadBrokenError("The upload ended before the slide was complete. Send it again.")
-        if self.size_bytes == 0:
+        if self._size_bytes == 0:
             raise EmptyUploadError("The file is empty (0 bytes). Check the export, and send it again.")
-        return ReceivedFile(self.path, self.size_bytes, self._sha256.hexdigest())
+        return ReceivedFile(self._path, self._size_bytes, self._sha256.hexdigest())
 
 
 def disk_low() -> DiskLowError:
@@ -110,52 +100,27 @@ async def receive_form(
 ) -> tuple[ReceivedFile, dict[str, str]]:
     """Read the whole body; the slide's file and the other fields as text.
 
-    Errors: RequestInvalidError (unknown field, no slide), TooLargeError, DiskLowError, UploadBrokenError,
-    UploadStalledError, and starlette's ClientDisconnect when the client hangs up.
+    Errors: those of FormReader, TooLargeError, DiskLowError, UploadStalledError, and starlette's ClientDisconnect when
+    the client hangs up.
     """
-    settings = services.settings
-    slide = SlideTarget(folder, settings.upload_max_bytes, settings.disk_free_min_bytes)
-    values = {name: ValueTarget(validator=MaxSizeValidator(FIELD_BYTES)) for name in field_names}
+    settings, received_bytes = services.settings, 0
+    slide = SlideFile(folder, settings.upload_max_bytes, settings.disk_free_min_bytes)
+    form = FormReader(request.headers["content-type"], "slide", slide, field_names)
     try:
-        parser = StreamingFormDataParser(headers=request.headers, strict=True)
-        parser.register("slide", slide)
-        for name, target in values.items():
-            parser.register(name, target)
         async for chunk in buffered_body(request, settings):
-            await services.in_intake(arrival.holder, parser.data_received, chunk)
+            received_bytes += len(chunk)
+            if received_bytes > settings.upload_max_bytes + FORM_OVERHEAD_BYTES:  # what surrounds the parts counts too
+                raise too_large(settings.upload_max_bytes)
+            await services.in_intake(arrival.holder, form.feed, chunk)
             arrival.received(len(chunk))
-    except UnexpectedPartException as error:
-        known = ", ".join(("slide", *field_names))
-        raise RequestInvalidError(
-            f"The form has an unknown field {str(error.part_name)[:80]!r}. Known: {known}."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UploadBrokenError(
-            "A header of the form (a file name, perhaps) is not UTF-8. Send it as UTF-8."
-        ) from error
-    except ParseFailedException as error:
-        raise UploadBrokenError(f"The multipart body does not parse: {error}. Send it again.") from error
+        texts = form.close()
+        return slide.received(), texts
     except OSError as error:
         if error.errno in DISK_FULL:
             raise disk_low() from error
         raise
-    except ValidationError as error:
-        raise RequestInvalidError(f"A field is longer than {FIELD_BYTES} bytes.") from error
     finally:
         slide.close()
-    return slide.received(), _texts(values)
-
-
-def _texts(values: dict[str, ValueTarget]) -> dict[str, str]:
-    texts = {}
-    for name, target in values.items():
-        try:
-            text = target.value.decode()
-        except UnicodeDecodeError as error:
-            raise RequestInvalidError(f"{name}: not UTF-8") from error
-        if text.strip():  # an HTML form sends fields that were left empty
-            texts[name] = text
-    return texts
 
 
 async def timed_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:

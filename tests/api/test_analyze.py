@@ -343,3 +343,57 @@ def test_a_callback_address_is_http_without_a_password(service, tissue, url):
     answer = service.http.post("/analyze", json={"source": {"type": "path", "path": "/none"}, "callback_url": url})
     check_problem(answer, 422, "callback_not_allowed")
     assert "without a name or password" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"case_id": ["C1", "C2"]}, "case_id was sent twice"),
+        ({"case_id": ["S26-1", "S26-1"]}, "case_id was sent twice"),
+        ({"slide_id": ["A-1", "B-2"]}, "slide_id was sent twice"),
+        ({"mpp": ["1", ".25"]}, "mpp was sent twice"),
+        ({"context": ["a", "b"]}, "context was sent twice"),
+        ({"tasks": ["malignancy", "malignancy"]}, "comma-separated"),
+    ],
+)
+def test_a_field_sent_twice_is_refused_and_leaves_nothing(service, tissue, fields, words):
+    before = service.job_folders()
+    assert words in check_problem(service.post(tissue, **fields), 422, "request_invalid")["detail"]
+    assert service.job_folders() == before
+
+
+def test_a_json_key_sent_twice_is_refused(service, slide_root):
+    source = json.dumps({"type": "path", "path": str(slide_root / "tissue.svs")})
+    for body in (
+        f'{{"source": {source}, "case_id": "A", "case_id": "B"}}',
+        f'{{"source": {source}, "source": {source}}}',
+        f'{{"source": {source[:-1]}, "path": "/other.svs"}}}}',
+    ):
+        answer = service.http.post("/analyze", content=body, headers={"Content-Type": "application/json"})
+        assert "was sent twice" in check_problem(answer, 422, "request_invalid")["detail"]
+
+
+@pytest.mark.parametrize("framing", ["HTTP/1.0", "Expect: 100-continue", "chunks of a byte"])
+def test_a_form_is_read_however_it_travels(service, tissue, framing):
+    host, slide = service.url.removeprefix("http://"), tissue.read_bytes()
+    form = (
+        b'preamble\r\n--b\r\nContent-Disposition: form-data; name="sha256"\r\n\r\n'
+        + hashlib.sha256(slide).hexdigest().encode()
+        + b'\r\n--b\r\nContent-Disposition: form-data; name="slide"\r\n\r\n'
+        + slide
+        + b"\r\n--b--\r\nepilogue"
+    )
+    version = framing if framing.startswith("HTTP") else "HTTP/1.1"
+    lines = [f"POST /analyze {version}", f"Host: {host}", "Content-Type: multipart/form-data; boundary=b"]
+    if framing == "chunks of a byte":
+        lines.append("Transfer-Encoding: chunked")
+        start = b"".join(b"1\r\n%b\r\n" % form[at : at + 1] for at in range(300))
+        form = start + b"%x;name=value\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (len(form) - 300, form[300:])
+    else:
+        lines.append(f"Content-Length: {len(form)}")
+    if framing.startswith("Expect"):
+        lines.append(framing)
+    head = "\r\n".join([*lines, "Connection: close", "", ""]).encode()
+    answer = raw_answer(host, head + form)
+    continued = "HTTP/1.1 100 Continue\r\n\r\n" if framing.startswith("Expect") else ""
+    assert answer.startswith(f"{continued}HTTP/1.1 202 ")
