@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from types import FrameType
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app.api import analyze, deepzoom, events, files, health, jobs, layers, metrics, pages, reports, session, tus
@@ -18,6 +18,7 @@ from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import ANY_OTHER, install_problem_handlers
+from app.api.request_checks import RequestChecks, check_query
 from app.api.request_id import RequestId
 from app.api.security import Guard
 from app.api.services import Services
@@ -111,8 +112,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         responses=ANY_OTHER,
+        dependencies=[Depends(check_query)],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+    app.add_middleware(RequestChecks)
     app.add_middleware(Bodiless, own_head="/uploads")
     registry = metrics.install_metrics(app)
     app.add_middleware(Guard, keys=keys)

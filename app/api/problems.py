@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 
-from app.errors import InternalError, Origin, RequestInvalidError, XmagError
+from app.errors import ContentEncodingError, InternalError, Origin, RequestInvalidError, XmagError
 
 log = structlog.stdlib.get_logger("xmag.api")
 MEDIA_TYPE = "application/problem+json"
@@ -73,6 +73,8 @@ def problem_response(error: XmagError) -> JSONResponse:
     headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, ContentEncodingError):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     known = {
         "title": _title(error.status),
         "status": error.status,

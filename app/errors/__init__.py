@@ -39,6 +39,7 @@ from app.errors.model import (
 from app.errors.slide import (
     ArchiveInvalidError,
     ArchiveUnsafeError,
+    ContentEncodingError,
     DecoderCrashedError,
     DecoderTimeoutError,
     DigestMismatchError,
@@ -78,6 +79,7 @@ __all__ = [
     "AttemptsExhaustedError",
     "CallbackNotAllowedError",
     "CancelledError",
+    "ContentEncodingError",
     "DeadlineExceededError",
     "DecoderCrashedError",
     "DecoderTimeoutError",

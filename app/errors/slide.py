@@ -76,6 +76,10 @@ class UploadTypeError(XmagError):
     origin = "user"
 
 
+class ContentEncodingError(UploadTypeError):
+    """The body is compressed or encoded in a way that is not read."""
+
+
 class UploadBusyError(XmagError):
     """Another request writes the same upload."""
 
