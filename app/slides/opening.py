@@ -6,7 +6,7 @@ from pathlib import Path
 
 import openslide
 
-from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideMissingError
+from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideError, SlideMissingError
 from app.slides.closing import Closing
 from app.slides.dicom_colour import frames_are_mislabelled
 from app.slides.entry import find_entry
@@ -15,13 +15,11 @@ from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
-from app.slides.tiff_kind import refuse_unsupported_tiff
 from app.slides.types import SlideInfo
+from app.slides.unsupported import refuse_unsupported, why_unreadable
 
 CACHE_BYTES = 128 * 2**20
 """Decoded tiles that OpenSlide keeps: neighbouring 5x tiles share theirs along two rows of a wide slide."""
-_ODD_TIFFS = frozenset({"hamamatsu"})
-"""NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
 _COLOUR_PROPERTIES = ("PhotometricInterpretation", "TransferSyntaxUID")
 _BY_CONTENT = (openslide.OpenSlideError, struct.error, ValueError, KeyError, IndexError, OverflowError)
 """What reading a damaged or hostile file may end in."""
@@ -70,9 +68,7 @@ def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
     slide_files(entry)  # refuses what a decoder that opens all of them would stumble over
     slide = _open(entry)
     try:
-        if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) not in _ODD_TIFFS:
-            check_tiff_complete(entry)
-            refuse_unsupported_tiff(entry)
+        refuse_unsupported(slide, entry)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
         return OpenedSlide(slide, read_info(slide, mpp), entry, frames_are_mislabelled(entry, photometric, syntax))
@@ -87,16 +83,16 @@ def _open(path: Path) -> openslide.OpenSlide:
     except openslide.OpenSlideUnsupportedFormatError:
         raise _unrecognised(path) from None
     except openslide.OpenSlideError as error:
-        raise SlideCorruptError(
+        raise why_unreadable(path) or SlideCorruptError(
             f"The slide cannot be opened: it is damaged or was not sent whole. (OpenSlide: {error})"
         ) from error
 
 
-def _unrecognised(path: Path) -> NotASlideError | SlideCorruptError:
+def _unrecognised(path: Path) -> SlideError:
     """The error for a file that OpenSlide does not know; a cut-off TIFF is one that it would have known."""
     if is_tiff(path):
         try:
             check_tiff_complete(path)
         except SlideCorruptError as error:
             return error
-    return NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")
+    return why_unreadable(path) or NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")

@@ -1,21 +1,42 @@
-"""Kinds of tiled TIFF that OpenSlide opens but does not show as they are.
+"""Kinds of tiled TIFF that OpenSlide cannot open, or opens but does not show as they are.
 
-Sources: TIFF 6.0, section 8 (Orientation) and the source of OpenSlide 4.0.1 and libtiff: OpenSlide decodes JPEG tiles
+Sources: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation) and 18 (ExtraSamples), the registered
+compression numbers as libtiff lists them, and the source of OpenSlide 4.0.1 and libtiff: OpenSlide decodes JPEG tiles
 of interleaved 8-bit RGB or YCbCr itself, and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.errors import SlideUnsupportedError
 from app.slides.tiff_directory import Directory, read_directories
 
-_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE_OFFSETS = 258, 259, 262, 274, 277, 284, 324
-_WANTED = frozenset({_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE_OFFSETS})
+_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA = 258, 259, 262, 274, 277, 284, 338
+_TILE_OFFSETS = 324
+PIXEL_TAGS = frozenset({_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA})
 _JPEG = 7
 _APERIO_JPEG_2000 = frozenset({33003, 33005})
-_RGB_OR_YCBCR = frozenset({2, 6})
+_READABLE = frozenset({1, 5, _JPEG, 8, 32773, 32946, 50000})
+_NAMES = {
+    6: "old-style JPEG",
+    22610: "JPEG XR",
+    33003: "Aperio's JPEG 2000",
+    33005: "Aperio's JPEG 2000",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34892: "lossy JPEG of DNG",
+    34925: "LZMA",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+_GREY, _RGB, _YCBCR = frozenset({0, 1}), 2, 6
 _MIRRORED = frozenset({2, 3, 4, 6, 7, 8})
 """Orientations for which libtiff mirrors each tile in its place; 1 and 5 begin at the top left."""
+_BIG_ENDIAN = b"MM\0*"
+_CONVERT = "Convert the slide to a pyramidal TIFF of 8-bit RGB with JPEG tiles."
 
 
 def refuse_unsupported_tiff(path: Path) -> None:
@@ -23,9 +44,11 @@ def refuse_unsupported_tiff(path: Path) -> None:
 
     Tiles that OpenSlide decodes itself are read as stored, whatever Orientation says.
     """
-    for directory in read_directories(path, _WANTED):
-        if _TILE_OFFSETS not in directory.tags or _is_decoded_by_openslide(directory):
+    for place, directory in enumerate(_tiled(path)):
+        if directory.number(_COMPRESSION) in _APERIO_JPEG_2000 or is_plain_jpeg(directory):
             continue
+        if place == 0:
+            _refuse_pixels(directory)
         orientation = directory.number(_ORIENTATION)
         if orientation in _MIRRORED:
             raise SlideUnsupportedError(
@@ -34,16 +57,58 @@ def refuse_unsupported_tiff(path: Path) -> None:
             )
 
 
-def _is_decoded_by_openslide(directory: Directory) -> bool:
-    compression = directory.number(_COMPRESSION)
-    if compression in _APERIO_JPEG_2000:
-        return True
-    bits = directory.tags.get(_BITS)
+def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | None:
+    """Why OpenSlide cannot open the tiled TIFF at ``path``, where its kind is the reason. Raises SlideCorruptError.
+
+    ``vendor``: OpenSlide's name for the format; None where it knows none.
+    """
+    directories = list(_tiled(path))
+    readable = _READABLE | _APERIO_JPEG_2000 if vendor == "aperio" else _READABLE
+    for directory in directories:
+        compression = directory.number(_COMPRESSION)
+        if compression is not None and compression not in readable:
+            name = _NAMES.get(compression, "not known")
+            return SlideUnsupportedError(f"TIFF compression {compression} ({name}) is not supported. {_CONVERT}")
+    with path.open("rb") as file:
+        is_big_endian = file.read(len(_BIG_ENDIAN)) == _BIG_ENDIAN
+    if directories and is_big_endian:
+        return SlideUnsupportedError(
+            "Big-endian classic TIFF is not supported. Convert the slide to a little-endian TIFF or to BigTIFF."
+        )
+    return None
+
+
+def is_plain_jpeg(directory: Directory) -> bool:
+    """Whether OpenSlide decodes its tiles by libjpeg alone: interleaved 8-bit JPEG of RGB or YCbCr."""
     return (
-        compression == _JPEG
+        directory.number(_COMPRESSION) == _JPEG
         and directory.number(_PLANAR) in {None, 1}
-        and directory.number(_PHOTOMETRIC) in _RGB_OR_YCBCR
-        and bits is not None
-        and bits.tolist() == [8, 8, 8]
+        and directory.number(_PHOTOMETRIC) in {_RGB, _YCBCR}
+        and _bits(directory) == {8}
         and directory.number(_SAMPLES) == 3
     )
+
+
+def _tiled(path: Path) -> Iterator[Directory]:
+    return (found for found in read_directories(path, PIXEL_TAGS | {_TILE_OFFSETS}) if _TILE_OFFSETS in found.tags)
+
+
+def _refuse_pixels(directory: Directory) -> None:
+    samples, photometric = directory.number(_SAMPLES) or 1, directory.number(_PHOTOMETRIC)
+    if photometric in _GREY:
+        kind = f"{samples} separate channels" if samples > 1 else "one channel per page (greyscale or fluorescence)"
+        raise SlideUnsupportedError(f"The TIFF contains {kind}, not RGB bright-field pixels. {_CONVERT}")
+    if not _bits(directory) <= {8, 16} and samples >= 3:
+        bits = max(_bits(directory))
+        raise SlideUnsupportedError(f"The TIFF has {bits} bits per sample; 8 and 16 are supported. {_CONVERT}")
+    if photometric == _RGB and samples > 3:
+        extra = directory.tags.get(_EXTRA)
+        if samples > 4 or extra is None or 0 in extra:
+            raise SlideUnsupportedError(
+                f"The TIFF has {samples} samples per pixel: RGB and others whose meaning it does not state. {_CONVERT}"
+            )
+
+
+def _bits(directory: Directory) -> set[int]:
+    values = directory.tags.get(_BITS)
+    return {1} if values is None else {int(value) for value in values}

@@ -80,10 +80,10 @@ def test_errors_of_opening_travel_by_their_cause(ask, slide, monkeypatch, number
 
 
 def test_a_decoder_that_quotes_the_systems_error(ask, slide, monkeypatch):
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise openslide.OpenSlideError(f"Couldn't read {slide}: {os.strerror(errno.EIO)}")
 
-    monkeypatch.setattr(opening.openslide, "OpenSlide", fail)
+    monkeypatch.setattr(opening.openslide.OpenSlide, "__init__", fail)
     assert type(ask(op="open", path=str(slide), mpp=None)) is StorageUnavailableError
 
 

@@ -65,3 +65,56 @@ def test_the_orientation_of_what_is_no_tiled_image_does_not_matter(tmp_path):
     label = page(PIXELS[:256, :256], {259: 8, ORIENTATION: 6, 322: None, 323: None, 278: 256}, deflate)
     path = write_tiff(tmp_path / "a.tif", [page(PIXELS, {259: 8}, deflate), label])
     assert np.array_equal(shown(path), PIXELS)
+
+
+@pytest.mark.parametrize("compression", [6, 22610, 34712, 34887, 34925, 34933, 34934, 50001, 50002, 12345])
+def test_a_compression_that_is_not_supported_is_named(tmp_path, compression):
+    path = write_tiff(tmp_path / "a.tif", [page(PIXELS, {259: compression})])
+    with pytest.raises(SlideUnsupportedError, match=f"compression {compression} .*Convert"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("compression", [33003, 33005])
+def test_aperios_compressions_outside_an_svs_are_not_supported(tmp_path, compression):
+    with pytest.raises(SlideUnsupportedError, match=f"compression {compression} .*Convert"):
+        open_slide(write_tiff(tmp_path / "a.tif", [page(PIXELS, {259: compression})]))
+
+
+def test_big_endian_classic_tiff_is_named(tmp_path):
+    with pytest.raises(SlideUnsupportedError, match="Big-endian"):
+        open_slide(write_tiff(tmp_path / "a.tif", [page(PIXELS)], order=">"))
+
+
+def grey(kind):
+    return PIXELS[..., :1].astype(kind)
+
+
+KINDS = {
+    "one channel": (page(grey(np.uint8)), "one channel per page"),
+    "one channel, white is 0": (page(grey(np.uint8), {262: 0}), "one channel per page"),
+    "one channel of 16 bits": (page(grey(np.uint16)), "one channel per page"),
+    "two channels": (page(PIXELS[..., :2], {262: 1}), "2 separate channels"),
+    "five channels": (page(np.dstack([PIXELS, PIXELS[..., :2]]), {262: 1}), "5 separate channels"),
+    "32 bits": (page(PIXELS.astype(np.uint32)), "32 bits"),
+    "RGB and a sample without a meaning": (page(np.dstack([PIXELS, PIXELS[..., 0] * 0]), {338: 0}), "does not state"),
+    "the same without a word of it": (page(np.dstack([PIXELS, PIXELS[..., 0]])), "does not state"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pixels_that_are_no_rgb_of_8_or_16_bits_are_named(tmp_path, kind):
+    one, name = KINDS[kind]
+    with pytest.raises(SlideUnsupportedError, match=f"{name}.*Convert"):
+        open_slide(write_tiff(tmp_path / "a.tif", [one]))
+
+
+def test_what_the_reader_shows_rightly_is_read(tmp_path):
+    opaque, clear = np.full_like(PIXELS[..., :1], 255), np.zeros_like(PIXELS[..., :1])
+    for one in (
+        page(PIXELS.astype(np.uint16) * 257),
+        page(np.dstack([PIXELS, opaque]), {338: 2}),
+        page(np.dstack([PIXELS, opaque]), {338: 1}),
+        page(np.dstack([255 - PIXELS, clear]), {262: 5}),
+        page(PIXELS, {317: 1}),
+    ):
+        assert np.array_equal(shown(write_tiff(tmp_path / "a.tif", [one])), PIXELS)

@@ -1,0 +1,73 @@
+"""Kinds of DICOM slide that OpenSlide cannot open, or of which it shows a part.
+
+Sources: DICOM PS3.3, C.8.12.4 (Whole Slide Microscopy), PS3.5, 8.2, and the source of OpenSlide 4.0.1.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pydicom.uid import UID
+
+from app.errors import SlideUnsupportedError
+from app.slides.dicom_headers import DicomHeader
+
+_PHOTOMETRIC: dict[str, frozenset[str]] = {
+    "1.2.840.10008.1.2.1": frozenset({"RGB"}),
+    "1.2.840.10008.1.2.4.50": frozenset({"RGB", "YBR_FULL_422"}),
+    "1.2.840.10008.1.2.4.90": frozenset({"RGB", "YBR_RCT"}),
+    "1.2.840.10008.1.2.4.91": frozenset({"RGB", "YBR_RCT", "YBR_ICT"}),
+}
+"""What is read, by transfer syntax."""
+_CONVERT = (
+    "Convert the slide to 8-bit RGB in one focal plane, with JPEG Baseline, JPEG 2000 or uncompressed explicit "
+    "little-endian frames."
+)
+
+
+def unreadable_dicom(headers: Sequence[DicomHeader]) -> SlideUnsupportedError | None:
+    """Why OpenSlide cannot open the series of these ``headers``, where its kind is the reason."""
+    images = [header for header in headers if header.is_slide_image]
+    # Deflated headers are not read, so that nothing tells which of them is a level.
+    for header in images:
+        if header.transfer_syntax_uid not in _PHOTOMETRIC:
+            return _unsupported(f"transfer syntax {UID(header.transfer_syntax_uid).name}")
+    levels = [header for header in images if header.is_volume]
+    if images and not levels:
+        return SlideUnsupportedError(
+            "The DICOM series contains only a label, overview or thumbnail and no slide image. Send the series with "
+            "its VOLUME images."
+        )
+    for header in levels:
+        if (fault := _fault(header)) is not None:
+            return _unsupported(fault)
+    sizes = Counter((header.width, header.height) for header in levels)
+    if levels and max(sizes.values()) > 1:
+        return SlideUnsupportedError(
+            "The DICOM series contains two images of one size, which are not parts of one concatenation. Send each "
+            "level once."
+        )
+    if any(not header.has_preamble for header in images):
+        return SlideUnsupportedError("The DICOM files lack the preamble of PS3.10. Export them as DICOM files.")
+    return None
+
+
+def refuse_unsupported_dicom(headers: Sequence[DicomHeader]) -> None:
+    """Raises SlideUnsupportedError where OpenSlide opens the series but would show one of several images of it."""
+    if (paths := max((header.optical_paths for header in headers if header.is_volume), default=1)) > 1:
+        raise _unsupported(f"images with {paths} optical paths")
+
+
+def _fault(header: DicomHeader) -> str | None:
+    if header.focal_planes > 1:
+        return f"images with {header.focal_planes} focal planes"
+    if header.samples_per_pixel == 1:
+        return f"monochrome images ({header.photometric or 'one sample per pixel'})"
+    if (header.bits_allocated or 8) != 8 or (header.bits_stored or 8) != 8:
+        return f"images of {header.bits_allocated} bits per sample"
+    if header.photometric not in _PHOTOMETRIC[header.transfer_syntax_uid]:
+        return f"{header.photometric} with {UID(header.transfer_syntax_uid).name}"
+    return None
+
+
+def _unsupported(kind: str) -> SlideUnsupportedError:
+    return SlideUnsupportedError(f"DICOM {kind}: not supported. {_CONVERT}")
