@@ -77,7 +77,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``problems`` is empty for a log that is whole. ``torn``: lines that a crash left unfinished."""
+    """``problems`` is empty for a log that is whole. ``torn``: beginnings of entries that a crash left unfinished."""
 
     entries: int
     last: Link
@@ -159,8 +159,11 @@ class AuditLog:
         head = self.head()
         for number, line in self._lines():
             entry = _parsed(line)
-            if entry is None:
+            if entry is None and _is_torn(line, last.number + 1):
                 torn += 1
+                continue
+            if entry is None:
+                problems.append(f"line {number}: is no entry of the log")
                 continue
             entries += 1
             link = _link(entry)
@@ -176,6 +179,8 @@ class AuditLog:
             last = link
         if head is None and entries:
             problems.append("audit.head is missing or damaged: the end may have been cut off")
+        if head is None and not entries and self._should_be():
+            problems.append("audit.jsonl and audit.head are missing or empty, but there are keys or jobs here")
         if head is not None and head.number > last.number:
             problems.append(
                 f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}: it was cut "
@@ -185,6 +190,12 @@ class AuditLog:
         if wanted - {None}:
             problems.append("the expected hash is not in the log")
         return Verdict(entries, last, torn, tuple(problems))
+
+    def _should_be(self) -> bool:
+        """Whether the data folder was used: making a key and accepting a job are written down."""
+        folder = self._path.parent
+        jobs = (folder / "jobs").glob("*/*.json")
+        return (folder / "keys.json").exists() or any(path.name in {"request.json", "tombstone.json"} for path in jobs)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         try:
@@ -197,6 +208,13 @@ class AuditLog:
 def _hash(entry: dict[str, Any]) -> str:
     text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_torn(line: bytes, number: int) -> bool:
+    """Whether a line is the beginning of entry ``number`` as it is written, and no more of it."""
+    begun = json.dumps({"number": number, "at": ""}).removesuffix('"}').encode()
+    text = line.rstrip(b"\n")
+    return text == b"" or ((begun.startswith(text) or text.startswith(begun)) and not text.endswith(b"}"))
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -125,7 +125,10 @@ def audit_verify(
     from app.audit import AuditLog
     from app.settings import load_settings
 
-    verdict = AuditLog(load_settings().data_dir).verify(expect)
+    folder = load_settings().data_dir
+    if not folder.is_dir():
+        raise SetupError(f"There is no data folder {folder}. Set XMAG_DATA_DIR.")
+    verdict = AuditLog(folder).verify(expect)
     for problem in verdict.problems:
         err.print(problem, style="red", markup=False, highlight=False)
     torn = f", {verdict.torn} lines that a crash left unfinished" if verdict.torn else ""

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         default=30, gt=0, le=240, description="how long an attempt waits for an object store that does not answer"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("127.0.0.1", "::1"), description="addresses or networks whose X-Forwarded-For is believed"
+        default=(), description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed"
     )
     auth_failures_max: int = Field(
         default=20, ge=1, description="refused credentials per address and minute before the answer is 429"

@@ -77,11 +77,30 @@ def emptied(found):
     found.clear()
 
 
+def unnumbered(found):
+    found.insert(2, '{"note": "nothing happened here"}')
+
+
+def foreign(found):
+    found.insert(2, "nothing happened here")
+
+
+def torn_of_another(found):
+    found.insert(2, '{"number": 9, "at": "2026-')
+
+
+def finished_without_a_hash(found):
+    found.insert(2, '{"number": 3, "at": "2026-01-01T00:00:00.000+00:00", "who": "key:bob"}')
+
+
 @pytest.mark.parametrize(
     "tamper",
-    [changed, doubled_key, rehashed, removed, swapped, repeated, beheaded, cut, emptied],
+    [
+        changed, doubled_key, rehashed, removed, swapped, repeated, beheaded, cut, emptied,
+        unnumbered, foreign, torn_of_another, finished_without_a_hash,
+    ],
     ids=lambda f: f.__name__,
-)
+)  # fmt: skip
 def test_tampering_shows(tmp_path, tamper):
     log, found = write(tmp_path, 6), lines(tmp_path)
     tamper(found)
@@ -89,6 +108,31 @@ def test_tampering_shows(tmp_path, tamper):
     assert log.verify().problems
     write(tmp_path, 1)  # going on does not heal it
     assert log.verify().problems
+
+
+def test_the_line_is_named(tmp_path):
+    log, found = write(tmp_path, 3), lines(tmp_path)
+    unnumbered(found)
+    (tmp_path / LOG).write_text("".join(f"{line}\n" for line in found))
+    assert log.verify().problems == ("line 3: is no entry of the log",)
+
+
+@pytest.mark.parametrize("names", [(LOG,), (HEAD,), (LOG, HEAD)])
+def test_missing_files_show_where_there_was_something_to_write(tmp_path, names):
+    log = write(tmp_path, 2)
+    (tmp_path / "jobs" / "job-1").mkdir(parents=True)
+    (tmp_path / "jobs" / "job-1" / "request.json").write_text("{}")
+    for name in names:
+        (tmp_path / name).unlink()
+    assert "missing" in "".join(log.verify().problems)
+
+
+@pytest.mark.parametrize("left", ["keys.json", "jobs/job-1/tombstone.json"])
+def test_an_emptied_log_shows_too(tmp_path, left):
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / left).write_text("[]")
+    (tmp_path / LOG).touch()
+    assert AuditLog(tmp_path).verify().problems
 
 
 def test_a_log_made_up_as_a_whole_lacks_the_hash_that_was_kept_elsewhere(tmp_path):
@@ -101,10 +145,12 @@ def test_a_log_made_up_as_a_whole_lacks_the_hash_that_was_kept_elsewhere(tmp_pat
     assert log.verify(expected=log.verify().last.sha256).problems == ()
 
 
-def test_a_line_torn_by_a_crash_is_no_tampering(tmp_path):
+@pytest.mark.parametrize("length", [1, 5, 12, 30, 200, -1])
+def test_a_line_torn_by_a_crash_is_no_tampering(tmp_path, length):
     log = write(tmp_path, 3)
+    whole = json.dumps(json.loads(lines(tmp_path)[-1]) | {"number": 4}).encode()
     with (tmp_path / LOG).open("ab") as file:
-        file.write(b'{"number": 4, "at": "2026-')
+        file.write(whole[:length])
     write(tmp_path, 2)
     verdict = log.verify()
     assert (verdict.problems, verdict.entries, verdict.torn) == ((), 5, 1)

@@ -264,6 +264,22 @@ def test_keys_are_made_listed_and_revoked(xmag, tmp_path):
     assert json.loads((tmp_path / "data" / "keys.json").read_text()) == []
 
 
+def test_audit_verify_fails_and_names_the_line(xmag, tmp_path):
+    found = xmag("audit", "verify")
+    assert found.returncode == 2
+    assert "There is no data folder" in found.stderr
+    assert xmag("keys", "create", "lab").returncode == 0
+    assert xmag("audit", "verify").returncode == 0
+    log = tmp_path / "data" / "audit.jsonl"
+    whole = log.read_text()
+    log.write_text("made up\n" + whole)
+    found = xmag("audit", "verify")
+    assert (found.returncode, found.stderr) == (1, "line 1: is no entry of the log\n")
+    for name in ("audit.jsonl", "audit.head"):
+        (tmp_path / "data" / name).unlink()
+    assert xmag("audit", "verify").returncode == 1
+
+
 def test_a_key_that_replaces_another_has_its_scopes_and_tenant(xmag, tmp_path):
     xmag("keys", "create", "lis", "--scope", "submit", "--tenant", "pathology")
     assert xmag("keys", "create", "lis-2", "--replaces", "lis", "--scope", "admin").returncode == 2

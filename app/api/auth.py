@@ -4,13 +4,13 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from app.api.credentials import identify, refusal
 from app.api.identity import Identity
+from app.api.own_page import SAFE_METHODS, is_own_page
 from app.api.services import Services, ServicesDep
 from app.api.sessions import COOKIE, CSRF_HEADER, Session
 from app.audit import Actor
@@ -18,7 +18,6 @@ from app.errors import ForbiddenError, IdentityUnavailableError, QueueUnavailabl
 from app.jobs.record import NOBODY, Holder
 from app.keys import SCOPES, Scope
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = HTTPBearer(
     auto_error=False,
     description="a key made by `xmag keys create`, or an OpenID provider's token. An operation names the scopes that "
@@ -88,12 +87,7 @@ def check_own_page(request: Request) -> None:
 
     Browsers say so in Sec-Fetch-Site where the connection is protected, else in Origin; programs say nothing.
     """
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        is_own = site in {"same-origin", "none"}
-    else:
-        is_own = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-    if not is_own:
+    if not is_own_page(request.headers, request.scope["scheme"]):
         raise ForbiddenError("Another site's page sent this request. Open the service's own page.")
 
 

@@ -19,6 +19,8 @@ from app.settings import Settings
 TENANT = "default"
 NAME_MAX = 200
 TOKEN_MAX_CHARS = 16_384
+TIME_END_S = 253_402_300_800
+"""The year 10000: a time beyond it is none."""
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 
 
@@ -46,14 +48,14 @@ class TokenVerifier:
     def verify(self, token: str) -> TokenBearer:
         """The bearer. UnauthenticatedError, ForbiddenError (no tenant), IdentityUnavailableError."""
         settings = self._settings
+        header = _header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm not in settings.oidc_algorithms or str(header.get("typ", "JWT")).lower() not in _TYPES:
+            raise UnauthenticatedError("The token is not of a kind or signature that this server takes.")
+        key = self._keys.find(kid, algorithm)
+        if key is None:
+            raise UnauthenticatedError("The token is signed with a key that the OpenID provider does not show.")
         try:
-            header = jwt.get_unverified_header(token) if len(token) <= TOKEN_MAX_CHARS else {}
-            algorithm, kid = header.get("alg"), header.get("kid")
-            if algorithm not in settings.oidc_algorithms or str(header.get("typ", "JWT")).lower() not in _TYPES:
-                raise UnauthenticatedError("The token is not of a kind or signature that this server takes.")
-            key = self._keys.find(kid, algorithm)
-            if key is None:
-                raise UnauthenticatedError("The token is signed with a key that the OpenID provider does not show.")
             claims = jwt.decode(
                 token,
                 key.key,
@@ -67,13 +69,17 @@ class TokenVerifier:
             raise UnauthenticatedError(f"The token is not valid here: {error}.") from error
         except PyJWTError as error:
             raise UnauthenticatedError("The token cannot be checked: its key does not fit.") from error
-        subject = claims["sub"]
+        subject, expires_at = claims["sub"], claims["exp"]
+        if not _is_text(subject):
+            raise UnauthenticatedError("The token's sub is empty or no Unicode text.")
+        if not isinstance(expires_at, int | float) or not 0 < expires_at < TIME_END_S:
+            raise UnauthenticatedError("The token's exp is no time in seconds since 1970.")
         return TokenBearer(
             subject[:NAME_MAX],
             self._owner(subject),
             self._tenant(claims),
             self._scopes(claims),
-            float(claims["exp"]),
+            float(expires_at),
         )
 
     def _owner(self, subject: str) -> str:
@@ -90,9 +96,24 @@ class TokenVerifier:
         if claim is None:
             return TENANT
         value = _inner(claims, claim)
-        if not isinstance(value, str) or not 1 <= len(value) <= NAME_MAX:
+        if not isinstance(value, str) or not _is_text(value) or len(value) > NAME_MAX:
             raise ForbiddenError(f"The token names no tenant (claim {claim}).")
         return value
+
+
+def _header(token: str) -> dict[str, Any]:
+    """The token's header, which anybody may have made. UnauthenticatedError for what is none."""
+    if len(token) > TOKEN_MAX_CHARS:
+        raise UnauthenticatedError("The token is too long.")
+    try:
+        return jwt.get_unverified_header(token)
+    except PyJWTError as error:
+        raise UnauthenticatedError("The token's header cannot be read.") from error
+
+
+def _is_text(value: str) -> bool:
+    """Whether it has characters, and can be written as UTF-8: JSON can name halves of characters."""
+    return bool(value) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _inner(claims: dict[str, Any], name: str) -> object:

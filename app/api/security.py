@@ -1,7 +1,8 @@
 """Who may ask. Without keys only this machine's own programs are users: a web page in its browser is not.
 
 A page of another site can make the browser send requests to loopback; it cannot hide where it comes from. So a
-foreign Origin is refused, and a foreign Host too (a name made to point here: DNS rebinding).
+foreign Origin is refused, and a foreign Host too (a name made to point here: DNS rebinding). Pages of other programs
+on this machine, at other ports, are foreign as well.
 """
 
 from ipaddress import ip_address
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.own_page import SAFE_METHODS, is_own_origin, is_own_site
 from app.api.problems import problem_response
 from app.errors import ForbiddenError
 from app.keys import KeyStore
@@ -59,14 +61,19 @@ class Guard:
 
 
 def _is_foreign(scope: Scope) -> bool:
-    """Whether any of them is: the address cannot be forged by another machine, the headers not by a page."""
+    """Whether any of them is: the address cannot be forged by another machine, the headers not by a page.
+
+    A proxy on this machine may speak for others: an address that it tells counts, whether or not it is trusted.
+    """
     headers, client = Headers(scope=scope), scope.get("client")
     if client is not None and not _is_loopback_address(client[0]):
         return True
-    if not _is_known(f"//{headers.get('host', '')}"):
+    told = ",".join(headers.getlist("x-forwarded-for"))
+    if told and not all(_is_loopback_address(part.strip()) for part in told.split(",")):
         return True
-    origin = headers.get("origin")
-    return origin is not None and not _is_known(origin)
+    if not _is_known(f"//{headers.get('host', '')}") or not is_own_origin(headers, scope.get("scheme", "http")):
+        return True
+    return scope["method"] not in SAFE_METHODS and not is_own_site(headers)
 
 
 def _is_loopback_address(address: str) -> bool:

@@ -42,6 +42,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider
     }
     service = Service(
         data,
+        trusted_proxies="127.0.0.1",
         oidc_issuer=provider.issuer,
         oidc_audience=AUDIENCE,
         oidc_tenant_claim="ward.name",

@@ -1,8 +1,10 @@
 """Refused credentials: past a limit the answer is 429, in bounded memory, and nobody else is locked out."""
 
 from app.api.failures import ADDRESSES_MAX, FailureLimiter
+from app.keys import KeyStore
 from app.settings import Settings
 from tests.api.test_analyze import check_problem
+from tests.service import Service
 
 FAILURES = Settings().auth_failures_max
 
@@ -32,6 +34,22 @@ def test_a_chain_of_addresses_cannot_be_made_up(guarded):
         for number in range(FAILURES + 2)
     ]
     assert statuses == [401] * FAILURES + [429] * 2
+
+
+def test_without_a_proxy_a_made_up_address_is_nobodys(tmp_path):
+    key = KeyStore(tmp_path / "data").create("lab", "lab", ("read",))
+    service = Service(tmp_path / "data").start()
+    try:
+        wrong = {"Authorization": "Bearer xmag_guess"}
+        statuses = [
+            service.http.get("/jobs", headers={**wrong, "X-Forwarded-For": f"203.0.113.{number}"}).status_code
+            for number in range(FAILURES + 5)
+        ]
+        assert statuses[:FAILURES] == [401] * FAILURES and statuses[-1] == 429
+        logged_in = service.http.post("/session", json={"key": key}, headers={"X-Forwarded-Proto": "https"})
+        assert "; Secure" not in logged_in.headers["set-cookie"]
+    finally:
+        assert service.stop() == 0
 
 
 def test_memory_is_bounded_and_ipv6_counts_by_network():

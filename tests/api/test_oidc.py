@@ -1,10 +1,13 @@
 """Tokens of an OpenID provider against the running service."""
 
+import base64
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from app.api import jwks
 from app.api.oidc import TokenVerifier
@@ -13,6 +16,18 @@ from app.settings import Settings, load_settings
 from tests.api.identity import AUDIENCE
 from tests.api.test_analyze import check_problem
 from tests.tissue import tissue_slide
+
+
+def encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+
+
+def signed(provider, claims, body: bytes | None = None) -> str:
+    """A token with whatever claims, signed rightly: PyJWT refuses to make some of them."""
+    body = json.dumps(provider.claims() | claims).encode() if body is None else body
+    text = f"{encoded(json.dumps({'alg': 'RS256', 'typ': 'JWT', 'kid': 'first'}).encode())}.{encoded(body)}"
+    mac = provider.keys["first"].sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{text}.{encoded(mac)}"
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -69,6 +84,51 @@ def test_no_other_token_opens_anything(guarded, provider):
         guarded.service.http.get("/jobs", headers=bearer(provider.token(exp=now - 2))).status_code == 200
     )  # within the leeway
     assert guarded.service.http.get("/jobs", headers=bearer(good)).status_code == 200
+
+
+ODD_CLAIMS = [
+    *({"exp": exp} for exp in (10**400, -(10**400), float("inf"), float("nan"), -1, 0, 1e300)),
+    *({"exp": exp} for exp in ("soon", "9" * 12, [], {}, True)),
+    *({"nbf": nbf} for nbf in (10**400, float("inf"), "later", [1], {})),
+    *({"iat": iat} for iat in (10**400, float("-inf") * -1, "x", [])),
+    *({"sub": sub} for sub in ("", 7, ["u-1"], {"u": 1}, "\ud800", "x\udfff")),
+    *({"aud": aud} for aud in (7, [7], {}, [["xmag"]])),
+    *({"iss": iss} for iss in (7, ["https://evil.example"])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("claims", ODD_CLAIMS, ids=lambda claims: str(claims)[:40])
+def test_claims_that_make_no_sense_are_refused_on_every_way_in(guarded, provider, claims):
+    token, http = signed(provider, claims), guarded.service.http
+    address = {"X-Forwarded-For": f"198.18.0.{ODD_CLAIMS.index(claims)}"}
+    for answer in (
+        http.get("/jobs", headers={**bearer(token), **address}),
+        http.get("/session", headers={**bearer(token), **address}),
+        http.post("/session", json={"key": token}, headers=address),
+    ):
+        check_problem(answer, 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("ward", [7, [], {}, "", "\ud800", "x" * 201])
+def test_a_tenant_that_makes_no_sense_is_none(guarded, provider, ward):
+    token = signed(provider, {"ward": {"name": ward}})
+    check_problem(guarded.service.http.get("/jobs", headers=bearer(token)), 403, "forbidden")
+
+
+@pytest.mark.parametrize("scope", [7, {"xmag:read": 1}, [["xmag:read"]], [None, {}]])
+def test_scopes_that_make_no_sense_open_nothing(guarded, provider, scope):
+    token = signed(provider, {"scope": scope})
+    check_problem(guarded.service.http.get("/jobs", headers=bearer(token)), 403, "forbidden")
+
+
+def test_tokens_that_are_nested_without_end_are_refused(guarded, provider):
+    deep = b"[" * 5000 + b"]" * 5000
+    headers = [b'{"alg":"RS256","kid":"first","x":%b}' % deep, b'{"alg":["RS256"],"kid":7}', b"[]", b"7", deep, b"\xff"]
+    tokens = [f"{encoded(header)}.{encoded(b'{}')}.AAAA" for header in headers]
+    tokens.append(signed(provider, {}, body=b'{"exp":%b}' % deep))
+    for token in tokens:
+        answer = guarded.service.http.get("/jobs", headers={**bearer(token), "X-Forwarded-For": "198.18.1.1"})
+        check_problem(answer, 401, "unauthenticated")
 
 
 def test_a_token_without_our_scopes_or_a_tenant_may_nothing(guarded, provider):

@@ -8,8 +8,8 @@ from app.api.security import Guard
 from app.keys import KeyStore
 
 
-def answer(keys, client, **headers) -> int:
-    """Status of a GET from ``client`` with ``headers``."""
+def answer(keys, client, method="GET", **headers) -> int:
+    """Status of a request from ``client`` with ``headers`` (``_`` for ``-``)."""
     statuses = []
 
     async def app(scope, receive, send):
@@ -21,10 +21,10 @@ def answer(keys, client, **headers) -> int:
 
     scope = {
         "type": "http",
-        "method": "GET",
+        "method": method,
         "path": "/jobs",
         "client": client,
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }
     asyncio.run(Guard(app, keys)(scope, None, send))
     return statuses[0]
@@ -49,9 +49,43 @@ def test_this_machine_is_served(tmp_path, host):
     assert answer(KeyStore(tmp_path), ("::1", 5000), host=host) == 200
 
 
-@pytest.mark.parametrize("origin", ["null", "http://[x", "https://evil.example", "file://"])
-def test_a_foreign_page_is_refused(tmp_path, origin):
-    assert answer(KeyStore(tmp_path), ("127.0.0.1", 5000), host="localhost", origin=origin) == 403
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null", "http://[x", "http://[", "http://localhost:99999", "https://evil.example", "file://", "",
+        "http://localhost:3000", "http://localhost", "https://localhost:8000", "http://127.0.0.1:8000",
+        "chrome-extension://localhost", "http://user@localhost:8000", "http://localhost:8000/page",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_foreign_page_is_refused(tmp_path, origin, method):
+    host = "localhost:8000"
+    assert answer(KeyStore(tmp_path), ("127.0.0.1", 5000), method, host=host, origin=origin) == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [("localhost:8000", "http://localhost:8000"), ("LOCALHOST", "http://localhost:80"), ("[::1]:80", "http://[::1]")],
+)
+def test_the_services_own_page_is_served(tmp_path, host, origin):
+    keys, client = KeyStore(tmp_path), ("127.0.0.1", 5000)
+    assert answer(keys, client, "POST", host=host, origin=origin) == 200
+    assert answer(keys, client, "POST", host=host, origin=origin, sec_fetch_site="same-origin") == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_sites_page_changes_nothing_and_its_links_open(tmp_path, site):
+    keys, client = KeyStore(tmp_path), ("127.0.0.1", 5000)
+    for method in ("POST", "PATCH", "DELETE"):
+        assert answer(keys, client, method, host="localhost", sec_fetch_site=site) == 403
+    assert answer(keys, client, host="localhost", sec_fetch_site=site) == 200
+
+
+@pytest.mark.parametrize("told", ["192.0.2.7", "127.0.0.1, 192.0.2.7", "192.0.2.7, ::1", "unknown"])
+def test_a_proxy_on_this_machine_opens_it_to_no_other(tmp_path, told):
+    keys, client = KeyStore(tmp_path), ("127.0.0.1", 5000)
+    assert answer(keys, client, host="localhost", x_forwarded_for=told) == 403
+    assert answer(keys, client, host="localhost", x_forwarded_for="127.0.0.1, ::1") == 200
 
 
 def test_losing_the_keys_opens_no_door(tmp_path):

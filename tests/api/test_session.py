@@ -12,6 +12,7 @@ from app.jobs.queue import connect
 from tests.api.test_analyze import check_problem
 from tests.service import until
 
+ODD_PAGES = [{"Origin": origin} for origin in ("http://[", "http://[::1", "http://x:y", "://", "http://127.0.0.1:1")]
 KEYLESS = {"authenticated": True, "required": False, "name": "local", "tenant": "", "csrf": ""}
 
 
@@ -63,7 +64,7 @@ def test_what_changes_something_needs_the_sessions_token(guarded, browser):
         check_problem(browser.delete("/session", headers=headers), 403, "forbidden")
     good = {"X-CSRF-Token": csrf}
     check_problem(browser.post("/analyze", json=body, headers=good), 403, "path_not_allowed")
-    for page in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+    for page in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}, *ODD_PAGES):
         check_problem(browser.post("/analyze", json=body, headers={**good, **page}), 403, "forbidden")
         check_problem(
             browser.post("/session", json={"key": token_of(guarded.keys["lab"])}, headers=page), 403, "forbidden"

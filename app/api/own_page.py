@@ -1,0 +1,42 @@
+"""Whether a request comes from one of the service's own pages, as far as a browser tells."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port (RFC 6454)."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PORTS = {"http": 80, "https": 443}
+
+
+def origin_of(text: str) -> Origin | None:
+    """The origin that a browser names; None for ``null``, other schemes, and what is no origin at all."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    is_bare = text.lower() == f"{parts.scheme}://{parts.netloc.lower()}" and "@" not in parts.netloc
+    if parts.scheme not in _PORTS or not parts.hostname or not is_bare:
+        return None
+    return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
+
+
+def is_own_origin(headers: Headers, scheme: str) -> bool:
+    """Whether the request names no origin, or the one that it was sent to: scheme, host and port alike."""
+    named = headers.get("origin")
+    return named is None or origin_of(named) == origin_of(f"{scheme}://{headers.get('host', '')}") is not None
+
+
+def is_own_site(headers: Headers) -> bool:
+    """Whether the browser calls the request its user's or its own page's; programs say nothing.
+
+    Other ports of this machine are the same *site*, and no friends: ``same-site`` does not count.
+    """
+    return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def is_own_page(headers: Headers, scheme: str) -> bool:
+    """Whether no other page sent it. What the browser says of the site counts: a proxy may have changed Host."""
+    return is_own_site(headers) if "sec-fetch-site" in headers else is_own_origin(headers, scheme)
