@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     heartbeat_dir: Path | None = Field(
         default=None, description="folder for a worker's sign of life to health checks on its own machine"
     )
-    viewer_readers: int = Field(default=4, ge=1, le=64, description="decoding processes for slides that are looked at")
+    viewer_readers: int = Field(
+        default=16, ge=1, le=64, description="decoding processes for slides that are looked at; two for one alone"
+    )
     viewer_cache_bytes: int = Field(default=GIB // 4, ge=0, description="pictures of slides kept in memory")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal")

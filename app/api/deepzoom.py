@@ -34,8 +34,8 @@ class TilePlace:
 
 async def _kept(job: JobStatus, services: ServicesDep, caller: Reader) -> None:
     """Refuses a slide that is gone, and writes down who looks at it."""
-    await services.in_viewer(services.viewer.check_kept, job.request)
-    await services.in_viewer(services.looks.note, caller.actor, job.request)
+    await services.viewing.check(caller.holder, services.viewer.check_kept, job.request)
+    await services.viewing.check(caller.holder, services.looks.note, caller.actor, job.request)
 
 
 def _headers(tag: str) -> dict[str, str]:
@@ -52,12 +52,12 @@ def _headers(tag: str) -> dict[str, str]:
 async def descriptor(job: ReadableJob, services: ServicesDep, caller: Reader) -> Response:
     """Deep Zoom XML: size, tile size 254, overlap 1. Its tiles are below `slide_files/`, in sRGB."""
     await _kept(job, services, caller)
-    pyramid = await services.in_viewer(services.viewer.pyramid, job.request)
+    pyramid = await services.viewing.decode(caller.holder, job.request.id, services.viewer.pyramid, job.request)
     return Response(
         pyramid.descriptor(),
         media_type="application/xml",
         headers={"Cache-Control": _CACHING},
-        background=ahead.for_tiles(services, job.request),
+        background=ahead.for_tiles(services, caller, job.request),
     )
 
 
@@ -80,7 +80,10 @@ async def tile(
     tag = f'"{_VERSION}-{job.request.id}-{place.level}-{place.column}-{place.row}"'
     if has_already(request.headers.get("if-none-match", ""), tag):  # without drawing it
         return Response(status_code=304, headers=_headers(tag))
-    picture = await services.in_viewer(services.viewer.tile, job.request, place.level, place.column, place.row)
+    wanted = (job.request, place.level, place.column, place.row)
+    picture = services.viewer.cached(*wanted)
+    if picture is None:
+        picture = await services.viewing.decode(caller.holder, job.request.id, services.viewer.tile, *wanted)
     if picture is None:
         raise HTTPException(404, "The slide's pyramid has no such tile.")
     return Response(picture, media_type="image/jpeg", headers=_headers(tag))

@@ -8,8 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from app.jobs.record import Holder
-from app.jobs.shares import Shares
+from app.jobs.shares import Owner, Shares
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,51 +19,60 @@ class Places:
 
     def __init__(self, size: int) -> None:
         self._shares, self._threads = Shares(size), CapacityLimiter(size)
-        self._waiting: dict[Holder, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[Owner, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def place(self, holder: Holder) -> AsyncIterator[None]:
-        """A place for this block; waits for it."""
+    async def place(self, owner: Owner, wait_s: float | None = None) -> AsyncIterator[None]:
+        """A place for this block; waits for it. TimeoutError after ``wait_s``."""
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(holder, deque()).append(turn)
+        self._waiting.setdefault(owner, deque()).append(turn)
         self._hand_out()
         try:
-            await turn
+            async with asyncio.timeout(wait_s):
+                await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # the place came at the last moment
-                self._leave(holder)
+                self._leave(owner)
             raise
         try:
             yield
         finally:
-            self._leave(holder)
+            self._leave(owner)
 
-    async def run(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, owner: Owner, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what blocks in a thread, once there is a place."""
-        async with self.place(holder):
-            return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._threads)
+        async with self.place(owner):
+            return await self.in_thread(function, *args, **kwargs)
 
-    def waiting(self, holder: Holder) -> int:
-        """How many of ``holder``'s requests wait."""
-        return sum(not turn.cancelled() for turn in self._waiting.get(holder, ()))
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what blocks in a thread, for somebody who has a place."""
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._threads)
 
-    def _leave(self, holder: Holder) -> None:
-        self._shares.give_back(holder)
-        if holder in self._waiting:  # behind the others
-            self._waiting[holder] = self._waiting.pop(holder)
+    def waiting(self, owner: Owner) -> int:
+        """How many of ``owner``'s requests wait."""
+        return sum(not turn.cancelled() for turn in self._waiting.get(owner, ()))
+
+    def is_free(self, owner: Owner) -> bool:
+        """Whether ``owner`` would get a place at once."""
+        return self._shares.may_take(owner) and not self.waiting(owner)
+
+    def _leave(self, owner: Owner) -> None:
+        self._shares.give_back(owner)
+        if owner in self._waiting:  # behind the others
+            self._waiting[owner] = self._waiting.pop(owner)
         self._hand_out()
 
     def _hand_out(self) -> None:
-        while any(self._serve(holder) for holder in sorted(self._waiting, key=self._shares.held_by)):
+        while any(self._serve(owner) for owner in sorted(self._waiting, key=self._shares.held_by)):
             pass
 
-    def _serve(self, holder: Holder) -> bool:
-        turns = self._waiting[holder]
+    def _serve(self, owner: Owner) -> bool:
+        turns = self._waiting[owner]
         while turns and turns[0].cancelled():
             turns.popleft()
-        is_served = bool(turns) and self._shares.take(holder)
+        is_served = bool(turns) and self._shares.take(owner)
         if is_served:
             turns.popleft().set_result(None)
         if not turns:
-            del self._waiting[holder]
+            del self._waiting[owner]
         return is_served

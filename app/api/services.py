@@ -1,11 +1,10 @@
 """What the routers share, made once when the application starts."""
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, TypeVar, cast
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from app.api.failures import FailureLimiter
@@ -16,6 +15,7 @@ from app.api.oidc import TokenVerifier
 from app.api.places import Places
 from app.api.sessions import SessionStore
 from app.api.turns import Turns
+from app.api.viewing import Viewing
 from app.audit import AuditLog
 from app.errors import DrainingError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
@@ -35,7 +35,6 @@ from app.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-VIEWER_THREADS = 16
 INTAKE_THREADS = ARCHIVE_THREADS = 64
 DRAWINGS = 8
 EVENT_STREAMS = 1024
@@ -69,11 +68,11 @@ class Services:
     _probes: Places = field(default_factory=lambda: Places(PROBES))
     _archive_probes: Places = field(default_factory=lambda: Places(PROBES))
     _drawing: Places = field(default_factory=lambda: Places(DRAWINGS))
-    _viewer_threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(VIEWER_THREADS))
 
     def __post_init__(self) -> None:
         self.incoming = Incoming(self.settings)
         self.streams = Shares(EVENT_STREAMS)
+        self.viewing = Viewing(self.viewer, self.settings.viewer_readers)
 
     async def in_intake(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
@@ -93,10 +92,6 @@ class Services:
     async def in_drawing(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what draws pictures and reports, a few at a time: large slides' take memory."""
         return await self._drawing.run(holder, function, *args, **kwargs)
-
-    def in_viewer(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """Run what reads pixels in threads of its own: somebody who pans a slide must not stop the polls."""
-        return to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._viewer_threads)
 
     def check_room(self) -> None:
         """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""

@@ -1,8 +1,7 @@
 """What is written down of a job: the request that opens it and the outcome that closes it."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,8 +13,7 @@ FinalState = Literal["succeeded", "failed", "cancelled"]
 PRIORITIES: tuple[Priority, ...] = ("stat", "asap", "urgent", "routine")  # FHIR request-priority, most urgent first
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """Whose a job or upload is: the tenant, and in it the key or token holder. Both empty on a server without keys."""
 
     tenant: str

@@ -1,51 +1,58 @@
 """How a limited number of places is shared, so that whoever comes next finds one, whatever others hold.
 
 A tenant may take a place while it holds fewer than are free: alone it gets half of all, the next tenant half of the
-rest, and so on. In the same way a key gets half of what its tenant could have. Source: dynamic thresholds, Choudhury
-and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998.
+rest, and so on. In the same way a key gets half of what its tenant could have, and where slides are looked at, a slide
+half of what its key could have. Source: dynamic thresholds, Choudhury and Hahne, IEEE/ACM Transactions on Networking
+6 (2), 1998.
 """
 
 import math
 from collections import Counter
 from collections.abc import Iterable
 
-from app.jobs.record import Holder
+Owner = tuple[str, ...]
+"""Who holds places: tenant, key in the tenant, and so on inwards, the same number of names for all."""
 
 
 class Shares:
     """``size`` places and who holds them. Not thread-safe."""
 
-    def __init__(self, size: int, held: Iterable[Holder] = ()) -> None:
-        self._size = size
-        self._by_tenant: Counter[str] = Counter()
-        self._by_holder: Counter[Holder] = Counter()
-        for holder in held:
-            self._count(holder, 1)
+    def __init__(self, size: int, held: Iterable[Owner] = ()) -> None:
+        self._size, self._held = size, Counter[Owner]()
+        for owner in held:
+            self._count(owner, 1)
 
-    def may_take(self, holder: Holder) -> bool:
-        """Whether a place is free that ``holder`` need not leave to others."""
-        free, of_tenant = self._size - self._by_tenant.total(), self._by_tenant[holder.tenant]
-        return of_tenant < free and self._by_holder[holder] < math.ceil((free - of_tenant) / 2)
+    def may_take(self, owner: Owner) -> bool:
+        """Whether a place is free that ``owner`` need not leave to others."""
+        room = self._size - self._held[()]
+        for held in self.held_by(owner):
+            if held >= room:
+                return False
+            room = math.ceil((room - held) / 2)  # as many more could be taken here
+        return True
 
-    def take(self, holder: Holder) -> bool:
-        """Take a place; False where ``holder`` may not."""
-        may = self.may_take(holder)
+    def take(self, owner: Owner) -> bool:
+        """Take a place; False where ``owner`` may not."""
+        may = self.may_take(owner)
         if may:
-            self._count(holder, 1)
+            self._count(owner, 1)
         return may
 
-    def give_back(self, holder: Holder) -> None:
-        """Free a place that ``holder`` took."""
-        self._count(holder, -1)
+    def give_back(self, owner: Owner) -> None:
+        """Free a place that ``owner`` took."""
+        self._count(owner, -1)
 
-    def held_by(self, holder: Holder) -> tuple[int, int]:
-        """Places that the tenant holds, and its key: who holds less comes first."""
-        return self._by_tenant[holder.tenant], self._by_holder[holder]
+    def held_by(self, owner: Owner) -> tuple[int, ...]:
+        """Places that the tenant holds, the key, and so on: who holds less comes first."""
+        return tuple(self._held[part] for part in _parts(owner))
 
-    def _count(self, holder: Holder, places: int) -> None:
-        self._by_tenant[holder.tenant] += places
-        self._by_holder[holder] += places
-        if not self._by_holder[holder]:
-            del self._by_holder[holder]
-        if not self._by_tenant[holder.tenant]:
-            del self._by_tenant[holder.tenant]
+    def _count(self, owner: Owner, places: int) -> None:
+        for part in ((), *_parts(owner)):
+            self._held[part] += places
+            if not self._held[part]:
+                del self._held[part]
+
+
+def _parts(owner: Owner) -> list[Owner]:
+    """The tenant, the key in it, and so on."""
+    return [owner[:depth] for depth in range(1, len(owner) + 1)]

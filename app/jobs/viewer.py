@@ -65,14 +65,13 @@ class Viewer:
     def open_ahead(self, request: JobRequest) -> None:
         """Open the slide for somebody who is about to look at it, and draw the tile that viewers begin with.
 
-        Not where that would make others wait.
         What is wrong with the slide is told to whoever asks for it next.
         """
         if request.id in self._views.names():
             return
         try:
             self.check_kept(request)
-            with self._views.lease(self._viewed(request), wait=False) as view:
+            with self._views.lease(self._viewed(request)) as view:
                 pyramid = DeepZoom(view.info.width, view.info.height)
                 self._drawn(request.id, view, pyramid, (pyramid.last_single, 0, 0))
         except XmagError as error:
@@ -91,6 +90,10 @@ class Viewer:
         except SlideMissingError as error:
             raise SlideGoneError("The slide is no longer where it was; the results are kept.") from error
         self._checked[request.id] = moment
+
+    def cached(self, request: JobRequest, level: int, column: int, row: int) -> bytes | None:
+        """A tile that is in memory; does not block."""
+        return self._cache.get(request.id, _name(level, column, row))
 
     def tile(self, request: JobRequest, level: int, column: int, row: int) -> bytes | None:
         """A tile as JPEG; None where the pyramid has none."""

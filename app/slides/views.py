@@ -1,7 +1,7 @@
 """Slides that people look at, each kept open in reader processes of its own while they do.
 
 A process shows one slide in its life: one that a hostile slide took over never sees another. The worker's readers are
-not touched: viewers have their own few, and wait for each other.
+not touched: viewers have their own few. Who gets one of them is decided before (api/viewing.py).
 """
 
 import logging
@@ -19,7 +19,6 @@ from app.slides.types import SlideInfo
 
 log = logging.getLogger(__name__)
 IDLE_S = 60.0
-WAIT_S = 20.0
 USES_MAX = 5000
 """Well before a reader's processor time is used up by one slide that everybody looks at."""
 
@@ -45,28 +44,27 @@ class OpenSlideView:
 
 
 class SlideViews(Closing):
-    """At most ``size`` reader processes, half of them for one slide. Thread-safe.
+    """At most ``size`` reader processes. Thread-safe.
 
     The reader not used for longest makes room for another slide; one not used for ``IDLE_S`` is ended, so that its
     file is let go.
     """
 
     def __init__(self, size: int, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
-        self._size, self._for_one, self._limits = size, max(1, size // 2), limits
-        self._change = threading.Condition()
+        self._size, self._limits = size, limits
+        self._lock = threading.Lock()
         self._idle: list[OpenSlideView] = []
         self._busy: list[str] = []
         self._forgotten: set[str] = set()
         self._closed = False
 
     @contextmanager
-    def lease(self, viewed: Viewed, *, wait: bool = True) -> Iterator[OpenSlideView]:
+    def lease(self, viewed: Viewed) -> Iterator[OpenSlideView]:
         """The slide, open, for this block.
 
-        The slide's typed errors; ViewerBusyError after ``WAIT_S`` without a free reader, or at once unless ``wait``;
-        DrainingError once closed.
+        The slide's typed errors; ViewerBusyError where all readers are lent; DrainingError once closed.
         """
-        view = self._take(viewed, WAIT_S if wait else 0.0)
+        view = self._take(viewed)
         try:
             yield view
         finally:
@@ -74,52 +72,46 @@ class SlideViews(Closing):
 
     def forget(self, name: str) -> None:
         """Let go of a slide that is being erased; a reader at work on it ends when it is done."""
-        with self._change:
+        with self._lock:
             gone = [view for view in self._idle if view.name == name]
             self._idle = [view for view in self._idle if view.name != name]
             if name in self._busy:
                 self._forgotten.add(name)
-            self._change.notify_all()
         _end(gone)
 
     def sweep(self) -> None:
         """End readers that nobody used for a while. Call it now and then."""
         limit = time.monotonic() - IDLE_S
-        with self._change:
+        with self._lock:
             gone = [view for view in self._idle if view.used_at < limit]
             self._idle = [view for view in self._idle if view.used_at >= limit]
-            self._change.notify_all()
         _end(gone)
 
     def names(self) -> set[str]:
         """Slides that are open."""
-        with self._change:
+        with self._lock:
             return {*self._busy, *(view.name for view in self._idle if view.reader.alive)}
 
     def close(self) -> None:
         """End all that are idle; the others end when they are given back."""
-        with self._change:
+        with self._lock:
             self._closed = True
             gone, self._idle = self._idle, []
-            self._change.notify_all()
         _end(gone)
 
-    def _take(self, viewed: Viewed, wait_s: float) -> OpenSlideView:
+    def _take(self, viewed: Viewed) -> OpenSlideView:
         """An idle reader of this slide, or a new one in a place that is free or made free."""
         gone: list[OpenSlideView] = []
-        deadline = time.monotonic() + wait_s
         try:
-            with self._change:
-                while (place := self._place_for(viewed.name, gone)) is None:
-                    if not self._change.wait(deadline - time.monotonic()):
-                        raise ViewerBusyError("Too many slides are being looked at. Try again in a few seconds.")
+            with self._lock:
+                idle = self._idle_for(viewed.name, gone)
                 self._busy.append(viewed.name)
         finally:
             _end(gone)
-        return place if isinstance(place, OpenSlideView) else self._open(viewed)
+        return idle or self._open(viewed)
 
-    def _place_for(self, name: str, gone: list[OpenSlideView]) -> OpenSlideView | bool | None:
-        """An idle reader; True for a free place; None where there is neither. Who has to go is put into ``gone``."""
+    def _idle_for(self, name: str, gone: list[OpenSlideView]) -> OpenSlideView | None:
+        """An idle reader; None where a new one may be made. Who has to go is put into ``gone``. ViewerBusyError."""
         if self._closed:
             raise DrainingError("The service is going down.")
         dead = [view for view in self._idle if not view.reader.alive]
@@ -129,16 +121,13 @@ class SlideViews(Closing):
         if mine:
             self._idle.remove(mine[-1])
             return mine[-1]
-        if self._busy.count(name) >= self._for_one:
-            return None
-        if len(self._idle) + len(self._busy) < self._size:
-            return True
-        if not self._idle:
-            return None
-        oldest = min(self._idle, key=lambda view: view.used_at)
-        self._idle.remove(oldest)
-        gone.append(oldest)
-        return True
+        if len(self._idle) + len(self._busy) >= self._size:
+            if not self._idle:
+                raise ViewerBusyError("Too many slides are being looked at. Try again in a few seconds.")
+            oldest = min(self._idle, key=lambda view: view.used_at)
+            self._idle.remove(oldest)
+            gone.append(oldest)
+        return None
 
     def _open(self, viewed: Viewed) -> OpenSlideView:
         reader = None
@@ -148,26 +137,25 @@ class SlideViews(Closing):
         except BaseException:
             if reader is not None:
                 reader.close()
-            self._leave(viewed.name)
+            with self._lock:
+                self._leave(viewed.name)
             raise
 
     def _give_back(self, view: OpenSlideView) -> None:
         view.uses += 1
         view.used_at = time.monotonic()
-        with self._change:
+        with self._lock:
             keep = view.reader.alive and view.uses < USES_MAX and view.name not in self._forgotten and not self._closed
             if keep:
                 self._idle.append(view)
-        self._leave(view.name)
+            self._leave(view.name)
         if not keep:
             view.reader.close()
 
     def _leave(self, name: str) -> None:
-        with self._change:
-            self._busy.remove(name)
-            if name not in self._busy:
-                self._forgotten.discard(name)
-            self._change.notify_all()
+        self._busy.remove(name)
+        if name not in self._busy:
+            self._forgotten.discard(name)
 
 
 def _end(views: list[OpenSlideView]) -> None:
