@@ -52,6 +52,11 @@ class Caller:
         """Whether every tenant's jobs are the caller's, and every scope."""
         return "admin" in self.scopes
 
+    @property
+    def listed(self) -> str | None:
+        """The tenant whose jobs GET /jobs lists; None for all."""
+        return None if self.is_admin else self.tenant
+
     def has(self, *scopes: Scope) -> bool:
         """Whether the caller has one of the scopes."""
         return self.is_admin or not set(scopes).isdisjoint(self.scopes)

@@ -23,9 +23,7 @@ from app.errors import (
     JobNotFoundError,
     QueueUnavailableError,
     RecordUnreadableError,
-    RequestInvalidError,
 )
-from app.jobs.ids import is_job_id
 from app.jobs.record import JobError, Outcome, now
 from app.jobs.status import JobStatus, job_status
 from app.jobs.tally import count_outcome
@@ -39,12 +37,10 @@ SCAN_MAX = 2000
 @router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
 def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
     """One page. A filter may give a page that is short or empty with a `next_cursor`: go on until it is null."""
-    cursor = query.cursor
-    if cursor is not None and not is_job_id(cursor):
-        raise RequestInvalidError("cursor: not one that this server gave")
+    before = None if query.cursor is None else services.cursors.open(caller.listed, query.cursor)
     found: list[JobView] = []
     unreadable: list[str] = []
-    ids = [job_id for job_id in services.store.ids_newest_first() if cursor is None or job_id < cursor]
+    ids = [job_id for job_id in services.store.ids_newest_first() if before is None or job_id < before]
     last = None
     for job_id in ids[:SCAN_MAX]:
         if len(found) == query.limit:
@@ -53,9 +49,8 @@ def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, 
         status = _status_if_accepted(services, job_id, unreadable)
         if status is not None and caller.reads(status.request.holder) and _matches(status, query):
             found.append(job_view(status, is_readable=True))
-    is_end = last is None or last == ids[-1]
-    told = unreadable if caller.is_admin else []
-    return JobList(jobs=found, next_cursor=None if is_end else last, unreadable=told)
+    cursor = None if last is None or last == ids[-1] else services.cursors.seal(caller.listed, last)
+    return JobList(jobs=found, next_cursor=cursor, unreadable=unreadable if caller.is_admin else [])
 
 
 def _status_if_accepted(services: Services, job_id: str, unreadable: list[str]) -> JobStatus | None:

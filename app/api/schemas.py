@@ -121,7 +121,9 @@ class JobQuery(BaseModel):
     case_id: Sought | None = Field(default=None, description="only this accession number")
     slide_id: Sought | None = Field(default=None, description="only this barcode")
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before")
+    cursor: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
+        default=None, description="`next_cursor` of the page before"
+    )
 
 
 class ProgressView(BaseModel):
@@ -158,7 +160,9 @@ class JobList(BaseModel):
     """A page of jobs, newest first."""
 
     jobs: list[JobView]
-    next_cursor: str | None = Field(description="send it as `cursor` for the next page; null on the last")
+    next_cursor: str | None = Field(
+        description="send it as `cursor` for the next page; null on the last; says nothing else"
+    )
     unreadable: list[JobId] = Field(
         description="told to an admin only: jobs with a damaged record, of which nobody can tell whose they are"
     )

@@ -7,6 +7,7 @@ from typing import Annotated, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
 
+from app.api.cursors import Cursors
 from app.api.failures import FailureLimiter
 from app.api.feed import JobFeed
 from app.api.incoming import Incoming
@@ -71,6 +72,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.incoming = Incoming(self.settings)
+        self.cursors = Cursors(self.settings.data_dir)
         self.streams = Shares(EVENT_STREAMS)
         self.viewing = Viewing(self.viewer, self.settings.viewer_readers)
 

@@ -1,3 +1,4 @@
+import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,38 @@ def test_jobs_are_listed_newest_first_page_by_page(service, tissue):
     one = service.http.get("/jobs", params={"slide_id": "1", "case_id": "page", "state": "succeeded"}).json()["jobs"]
     assert [job["id"] for job in one] == [ids[1]]
     assert service.http.get("/jobs", params={"case_id": "page", "state": "failed"}).json()["jobs"] == []
+
+
+def test_a_cursor_tells_nothing_of_others_and_serves_nobody_else(guarded, tmp_path):
+    service, keys, slide = guarded.service, guarded.keys, tissue_slide(tmp_path / "s.svs")
+
+    def page(key, **query):
+        return service.http.get("/jobs", params=query, headers=keys[key])
+
+    mine = [service.post(slide, keys["other"], case_id="cursors").json()["id"] for _ in range(3)]
+    for job_id in [*mine, service.post(slide, keys["lab"], case_id="cursors").json()["id"]]:
+        until(
+            lambda job_id=job_id: service.http.get(f"/jobs/{job_id}", headers=keys["admin"]).json()["finished_at"], 60
+        )
+    found, cursors, cursor = [], [], {}
+    while True:
+        answer = page("other", case_id="cursors", limit=1, **cursor).json()
+        found += [job["id"] for job in answer["jobs"]]
+        if answer["next_cursor"] is None:
+            break
+        cursor = {"cursor": answer["next_cursor"]}
+        cursors.append(answer["next_cursor"])
+    assert found == mine[::-1]
+    ids = [path.name for path in (service.data_dir / "jobs").iterdir()]
+    for text in cursors:
+        inside = base64.urlsafe_b64decode(text).hex() + text
+        assert not any(job_id in text or job_id.replace("-", "") in inside for job_id in ids)
+    first = cursors[0]
+    assert page("other", limit=1).json()["next_cursor"] != page("other", limit=1).json()["next_cursor"]
+    for key, text in [("lab", first), ("admin", first), ("other", first[:-9] + "AAAAAAAA="), ("other", mine[0]),
+                      ("other", "é" * 40), ("other", ""), ("other", "A" * 3000)]:  # fmt: skip
+        check_problem(page(key, cursor=text), 422, "request_invalid")
+    check_problem(page("other", cursor=page("admin", limit=1).json()["next_cursor"]), 422, "request_invalid")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "state=odd", "cursor=../x", "colour=red"])

@@ -16,6 +16,7 @@ async function newest(store) {
   const page = await getJson(`/jobs?limit=${PAGE}`);
   page.jobs.forEach((job) => store.put(job));
   store.cursor ??= page.next_cursor;
+  store.oldest ??= page.jobs.at(-1)?.id ?? null;
   const told = new Set(page.jobs.map((job) => job.id));
   for (const job of [...store.jobs.values()].filter((known) => !known.finished_at && !told.has(known.id))) await lookAgain(store, job);
 }
@@ -34,6 +35,7 @@ async function lookAgain(store, job) {
 export async function older(store) {
   const page = await getJson(`/jobs?limit=${PAGE}&cursor=${encodeURIComponent(store.cursor)}`);
   store.cursor = page.next_cursor;
+  store.oldest = page.jobs.at(-1)?.id ?? store.oldest;
   page.jobs.forEach((job) => store.put(job));
 }
 

@@ -27,7 +27,7 @@ export function countText(store, shown, isFiltered) {
   if (store.cursor === null) return `${shown.length} of ${store.entries().length} shown`;
   const newest = `the newest ${store.newestCount()}`;
   if (!isFiltered) return `${newest} shown`;
-  const isOlderFound = shown.some((entry) => store.jobs.has(entry.id) && entry.id < store.cursor);
+  const isOlderFound = shown.some((entry) => store.jobs.has(entry.id) && entry.id < store.oldest);
   return isOlderFound ? `${shown.length} found` : `${shown.length} found among ${newest}`;
 }
 

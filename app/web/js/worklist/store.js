@@ -7,6 +7,8 @@ export class Store {
     this.jobs = new Map();
     this.uploads = [];
     this.cursor = null;
+    /** The oldest job of the pages that were fetched: all newer ones are here too. */
+    this.oldest = null;
     this.changed = changed;
   }
 
@@ -31,7 +33,7 @@ export class Store {
 
   /** Of how many jobs all newer ones are here too. */
   newestCount() {
-    return [...this.jobs.keys()].filter((id) => this.cursor === null || id >= this.cursor).length;
+    return [...this.jobs.keys()].filter((id) => this.cursor === null || (this.oldest !== null && id >= this.oldest)).length;
   }
 }
 
