@@ -15,12 +15,12 @@ from torch import nn
 
 from app.inference.manifest import load_manifest, verify_files
 from app.inference.model import Model, load_model
-from xmag_train.export.fidelity import open_graph
+from xmag_train.export.package import write_model
 from xmag_train.export.parity import head_parity, student_parity
-from xmag_train.fold import fold_batch_norms
-from xmag_train.imagenet import load_imagenet
-from xmag_train.package import write_model
-from xmag_train.student import TILE_PX, Student
+from xmag_train.export.precision_fidelity import open_graph
+from xmag_train.networks.fuse_batch_norms import fold_batch_norms
+from xmag_train.networks.imagenet import load_imagenet
+from xmag_train.networks.students.lite0 import TILE_PX, Student
 from xmag_train.untrained import untrained_spec
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -15,10 +15,10 @@ from test_shards import region
 from app.errors import InferenceFailedError
 from app.inference.golden import check_golden, golden_tile
 from app.inference.model import load_model
-from xmag_train.export.fidelity import Judge, cosines, reference_of, score_change
 from xmag_train.export.fp16 import make_fp16
+from xmag_train.export.package import TILE_PX, ReducedVariant, write_model
+from xmag_train.export.precision_fidelity import Judge, cosines, reference_of, score_change
 from xmag_train.export.tiles import TileSet
-from xmag_train.package import TILE_PX, ReducedVariant, write_model
 from xmag_train.untrained import untrained_spec
 
 SPEC = untrained_spec(seed=0, commit="test")

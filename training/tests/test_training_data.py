@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from tiny_distill import TinyTeacher, tiny_config
 
-from xmag_train.cohort.table import write_rows
+from xmag_train.data.cohort.table import write_rows
 from xmag_train.distill import data
 from xmag_train.distill.batches import BatchMaker
 from xmag_train.distill.readings import READINGS

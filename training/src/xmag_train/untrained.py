@@ -1,10 +1,10 @@
 """The model that stands in until trained weights exist: a real student and a real head, and words that say so."""
 
 from app.inference.manifest import Calibration, Domain, Provenance, Reading
-from xmag_train.imagenet import WEIGHTS_PACKAGE, WEIGHTS_SHA256, load_imagenet
-from xmag_train.mil_head import untrained_head
-from xmag_train.package import HeadSpec, ModelSpec
-from xmag_train.student import EMBEDDING_DIM, Student, parameter_count
+from xmag_train.export.package import HeadSpec, ModelSpec
+from xmag_train.mil.gated_attention import untrained_head
+from xmag_train.networks.imagenet import WEIGHTS_PACKAGE, WEIGHTS_SHA256, load_imagenet
+from xmag_train.networks.students.lite0 import EMBEDDING_DIM, Student, parameter_count
 
 NAME = "xmag-lite0"
 VERSION = "0.1.0"

@@ -13,9 +13,9 @@ from PIL import Image
 from app.errors import SlideError
 from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
-from xmag_train.cohort.table import read_rows
 from xmag_train.config import changes
 from xmag_train.data.claim import claim
+from xmag_train.data.cohort.table import read_rows
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.select import farthest_first, is_duplicate, signature
 from xmag_train.data.shards import REGION_MPP, REGION_PX, Region, RegionMeta, read_shards, write_shards

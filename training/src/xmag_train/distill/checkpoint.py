@@ -10,7 +10,7 @@ from torch import nn
 
 from xmag_train.config import changes
 from xmag_train.distill.ema import WeightAverage
-from xmag_train.students.checkpoint import read_checkpoint
+from xmag_train.networks.students.checkpoint import read_checkpoint
 from xmag_train.write import save_torch
 
 CHECKPOINT = "checkpoint.pt"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from xmag_train.cohort.folds import folds_by_case
-from xmag_train.cohort.table import read_rows
+from xmag_train.data.cohort.folds import folds_by_case
+from xmag_train.data.cohort.table import read_rows
 from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.digest import file_sha256
 from xmag_train.evaluate.config import TileTask

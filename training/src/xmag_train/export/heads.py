@@ -7,11 +7,11 @@ from torch import nn
 
 from app.inference.manifest import Calibration, Metric
 from xmag_train.export.config import HeadConfig
+from xmag_train.export.package import HeadSpec
 from xmag_train.mil.calibration import ClassShare
 from xmag_train.mil.checkpoint import load_fold_head, load_head
+from xmag_train.mil.gated_attention import untrained_head
 from xmag_train.mil.heads import KINDS
-from xmag_train.mil_head import untrained_head
-from xmag_train.package import HeadSpec
 from xmag_train.untrained import BAG_SIZES, INTENDED_USE
 
 FIGURES = ("auroc", "balanced_accuracy")

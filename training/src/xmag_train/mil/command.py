@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from xmag_train.cohort.table import Cohort
+from xmag_train.data.cohort.table import Cohort
 from xmag_train.mil.bags import bag_stamps, common_encoder, path_of_fold, read_bag
 from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xmag_train.cohort.table import Cohort, SlideRow
+from xmag_train.data.cohort.table import Cohort, SlideRow
 from xmag_train.mil.bags import common_encoder, path_of_fold, read_features
 from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.config import MilConfig

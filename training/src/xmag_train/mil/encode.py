@@ -16,9 +16,9 @@ from xmag_train.data.shards import Region
 from xmag_train.distill.cpu_teacher import fast_on_cpu, teacher_on
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.views import AugmentConfig
-from xmag_train.students.checkpoint import load_student
-from xmag_train.students.registry import build_student
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.networks.students.checkpoint import load_student
+from xmag_train.networks.students.registry import build_student
+from xmag_train.networks.teachers.registry import build_teacher
 
 TILE_PX = 224
 GRID = 4

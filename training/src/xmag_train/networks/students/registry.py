@@ -7,13 +7,13 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from xmag_train.backbones.timm_import import published_vit
-from xmag_train.hub import download_weights
-from xmag_train.imagenet import load_imagenet
-from xmag_train.student import Student
-from xmag_train.students.efficientvit import EfficientVitStudent
-from xmag_train.students.vit import VIT_BASE, VIT_SMALL, VitStudent
-from xmag_train.weights_file import read_state_dict
+from xmag_train.networks.backbones.timm_import import published_vit
+from xmag_train.networks.hub import download_weights
+from xmag_train.networks.imagenet import load_imagenet
+from xmag_train.networks.students.efficientvit import EfficientVitStudent
+from xmag_train.networks.students.lite0 import Student
+from xmag_train.networks.students.vit import VIT_BASE, VIT_SMALL, VitStudent
+from xmag_train.networks.weights_file import read_state_dict
 
 Weights = Literal["imagenet", "hub", "random"] | Path
 

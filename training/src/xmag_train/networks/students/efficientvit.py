@@ -5,8 +5,8 @@ At 224 px its last map is 4×4: one cell for each 20x teacher tile, no pooling b
 
 from torch import Tensor, nn
 
-from xmag_train.backbones.pixels import Normalise
-from xmag_train.backbones.timm_import import import_timm
+from xmag_train.networks.backbones.pixels import Normalise
+from xmag_train.networks.backbones.timm_import import import_timm
 
 ARCHITECTURE = "efficientvit_m2"
 TOKENS = 4

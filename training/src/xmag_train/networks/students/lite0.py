@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from xmag_train.backbones.efficientnet_lite import ALL_HIDDEN, EMBEDDING_DIM, LITE0, TILE_PX, EfficientNetLite
+from xmag_train.networks.backbones.efficientnet_lite import ALL_HIDDEN, EMBEDDING_DIM, LITE0, TILE_PX, EfficientNetLite
 
 __all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "embedding_dim_of", "parameter_count"]
 

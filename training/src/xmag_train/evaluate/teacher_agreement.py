@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xmag_train.cohort.table import Cohort
+from xmag_train.data.cohort.table import Cohort
 from xmag_train.finetune.fit import fit_projection
 from xmag_train.metrics.bootstrap import Interval, UndefinedFigureError, interval
 from xmag_train.metrics.retrieval import agreement_rows, same_case_rows, same_organ_rows

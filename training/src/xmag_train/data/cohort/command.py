@@ -5,9 +5,9 @@ from pathlib import Path
 
 import typer
 
-from xmag_train.cohort.atlas import write_atlas_labels
-from xmag_train.cohort.folds import assign_folds, strata_of
-from xmag_train.cohort.table import read_rows, write_rows
+from xmag_train.data.cohort.atlas import write_atlas_labels
+from xmag_train.data.cohort.folds import assign_folds, strata_of
+from xmag_train.data.cohort.table import read_rows, write_rows
 
 
 def run_atlas_labels(atlas: Path, out: Path) -> None:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xmag_train.backbones.depthwise import DepthwiseConv2d
-from xmag_train.backbones.narrowing import narrowed
-from xmag_train.token_pool import pooling_matrix
+from xmag_train.networks.backbones.depthwise import DepthwiseConv2d
+from xmag_train.networks.backbones.narrowing import narrowed
+from xmag_train.networks.token_pool import pooling_matrix
 
 EMBEDDING_DIM = 1280
 STEM_CHANNELS = 32

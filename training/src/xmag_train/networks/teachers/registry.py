@@ -6,12 +6,17 @@ from typing import Any, Literal
 
 import typer
 
-from xmag_train.hub import download_weights
-from xmag_train.imagenet import LITE2_FILE, load_imagenet
-from xmag_train.teachers.catalogue import TEACHERS
-from xmag_train.teachers.networks import EfficientNetLiteTeacher, Teacher, TimmVitTeacher, TransformersDinov2Teacher
-from xmag_train.teachers.spec import TeacherSpec
-from xmag_train.weights_file import read_state_dict
+from xmag_train.networks.hub import download_weights
+from xmag_train.networks.imagenet import LITE2_FILE, load_imagenet
+from xmag_train.networks.teachers.catalogue import TEACHERS
+from xmag_train.networks.teachers.networks import (
+    EfficientNetLiteTeacher,
+    Teacher,
+    TimmVitTeacher,
+    TransformersDinov2Teacher,
+)
+from xmag_train.networks.teachers.spec import TeacherSpec
+from xmag_train.networks.weights_file import read_state_dict
 
 __all__ = ["Teacher", "build_teacher", "teacher_spec"]
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from xmag_train.backbones.efficientnet_lite import EfficientNetLite
 from xmag_train.digest import file_sha256
+from xmag_train.networks.backbones.efficientnet_lite import EfficientNetLite
 
 
 class WeightsFile(NamedTuple):

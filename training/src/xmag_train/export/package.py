@@ -31,10 +31,10 @@ from app.inference.manifest import (
     Variant,
 )
 from xmag_train.digest import file_sha256
-from xmag_train.fold import fold_batch_norms
 from xmag_train.mil.calibration import ClassShare
-from xmag_train.onnx_export import export_onnx
-from xmag_train.student import embedding_dim_of
+from xmag_train.networks.fuse_batch_norms import fold_batch_norms
+from xmag_train.networks.onnx_export import export_onnx
+from xmag_train.networks.students.lite0 import embedding_dim_of
 
 ReducedPrecision = Literal["fp16", "int8"]
 STUDENT_FILE = "student.onnx"

@@ -4,10 +4,10 @@ GigaPath's card takes 224 px from the middle of a tile of 256; here the tiles ar
 EfficientNet-Lite2 learnt from 260 px, DINOv2 from 518; both take 224.
 """
 
-from xmag_train.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
-from xmag_train.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
-from xmag_train.imagenet import LITE2_FILE
-from xmag_train.teachers.spec import TeacherSpec
+from xmag_train.networks.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
+from xmag_train.networks.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
+from xmag_train.networks.imagenet import LITE2_FILE
+from xmag_train.networks.teachers.spec import TeacherSpec
 
 _LITE_MEAN = (PIXEL_MEAN / 255.0,) * 3
 _LITE_STD = (PIXEL_STD / 255.0,) * 3

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from xmag_train.students.registry import build_student
+from xmag_train.networks.students.registry import build_student
 from xmag_train.write import save_torch
 
 

@@ -5,8 +5,8 @@ At 224 px a tile is 16×16 patches, so that a token is the mean of exactly 4×4 
 
 from torch import Tensor, nn
 
-from xmag_train.backbones.pixels import Normalise
-from xmag_train.backbones.timm_import import import_timm
+from xmag_train.networks.backbones.pixels import Normalise
+from xmag_train.networks.backbones.timm_import import import_timm
 
 TILE_PX = 224
 PATCHES = 16

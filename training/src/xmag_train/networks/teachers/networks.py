@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xmag_train.backbones.efficientnet_lite import LITE2, EfficientNetLite
-from xmag_train.backbones.pixels import Normalise
-from xmag_train.backbones.timm_import import import_timm, import_torchvision, published_vit
-from xmag_train.teachers.spec import Pooling, TeacherSpec
+from xmag_train.networks.backbones.efficientnet_lite import LITE2, EfficientNetLite
+from xmag_train.networks.backbones.pixels import Normalise
+from xmag_train.networks.backbones.timm_import import import_timm, import_torchvision, published_vit
+from xmag_train.networks.teachers.spec import Pooling, TeacherSpec
 
 
 class Teacher(nn.Module):

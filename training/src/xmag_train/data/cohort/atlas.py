@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from xmag_train.cohort.table import write_rows
 from xmag_train.data.atlas import collection_of
+from xmag_train.data.cohort.table import write_rows
 
 MALIGNANCY = {"malignant": "malignant", "benign_neoplasm": "not_malignant", "non_neoplastic": "not_malignant"}
 COLUMNS = ("slide", "case", "site", "organ", "group", "malignancy")
