@@ -5,6 +5,8 @@ import importlib.util
 
 import pytest
 
+from xmag_train.geometry import REGION_MPP, REGION_PX
+
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 for module in ("timm", "torchvision"):
     if importlib.util.find_spec(module) is None:
@@ -12,7 +14,6 @@ for module in ("timm", "torchvision"):
 
 from torch import nn
 
-from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.networks.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from xmag_train.networks.backbones.timm_import import import_timm
 from xmag_train.networks.students.registry import STUDENTS, build_student, fill_student

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from xmag_train.data.cohort.table import Cohort, read_cohort, read_folds, read_rows
-from xmag_train.digest import file_sha256
 from xmag_train.evaluate.arms import arm_logits, encoders_of, folder_name
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.evaluate.drift import WHOLE_SLIDE, corpus_bags, drift, whole_bags
@@ -20,6 +19,7 @@ from xmag_train.evaluate.scanner import CENTRED_PAIRS_MIN, read_pairs, scanner_s
 from xmag_train.evaluate.sites import site_folds, site_logits
 from xmag_train.evaluate.teacher_agreement import TILES_MAX, spaces
 from xmag_train.evaluate.unseen import perhaps_seen
+from xmag_train.files import file_sha256
 from xmag_train.progress import track
 
 WHOLES = (

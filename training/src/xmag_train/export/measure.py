@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xmag_train.data.shards import Region
-from xmag_train.digest import file_sha256
 from xmag_train.export.config import ExportConfig, Int8Config
 from xmag_train.export.fp16 import make_fp16
 from xmag_train.export.heads import measuring_head
@@ -26,6 +25,7 @@ from xmag_train.export.precision_fidelity import FloatArray, Judge, Reference, e
 from xmag_train.export.reading import ByWay, lowest, region_cosines, slide_cosines
 from xmag_train.export.seen import never_saw, refuse_one_that_saw
 from xmag_train.export.tiles import TileSet, split_regions, spread
+from xmag_train.files import file_sha256
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.networks.students.lite0 import embedding_dim_of
 

@@ -30,7 +30,8 @@ from app.inference.manifest import (
     Reading,
     Variant,
 )
-from xmag_train.digest import file_sha256
+from xmag_train.files import file_sha256
+from xmag_train.geometry import TILE_MPP, TILE_PX
 from xmag_train.mil.calibration import ClassShare
 from xmag_train.networks.fuse_batch_norms import fold_batch_norms
 from xmag_train.networks.onnx_export import export_onnx
@@ -39,8 +40,6 @@ from xmag_train.networks.students.lite0 import embedding_dim_of
 ReducedPrecision = Literal["fp16", "int8"]
 STUDENT_FILE = "student.onnx"
 CARD_FILE = "MODEL_CARD.md"
-TILE_PX = 224
-TILE_MPP = 2.0
 TISSUE_MIN = 0.10
 PARITY_TILES = 4
 PARITY_BAG = 50

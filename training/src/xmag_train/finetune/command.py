@@ -13,7 +13,7 @@ from torch import nn
 
 from xmag_train.data.cohort.table import Cohort
 from xmag_train.data.shards import read_shards, regions_sha256, shards_in
-from xmag_train.digest import file_sha256
+from xmag_train.files import file_sha256, write_json
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.crossval import choose_tune_epochs, judge, student_of, tune
 from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows, slides_stamp
@@ -24,7 +24,6 @@ from xmag_train.mil.keep import Effort, KeptFits, total
 from xmag_train.mil.task import FoldResult, describe, tell, write_oof
 from xmag_train.networks.students.checkpoint import save_student
 from xmag_train.progress import track
-from xmag_train.write import write_json
 
 
 def run_finetune(path: Path, out: Path | None) -> None:

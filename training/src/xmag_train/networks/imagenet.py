@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from xmag_train.digest import file_sha256
+from xmag_train.files import file_sha256
 from xmag_train.networks.backbones.efficientnet_lite import EfficientNetLite
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmag_train.write import write_text
+from xmag_train.files import write_text
 
 IDENTIFIERS = ("path", "slide", "case")
 PATHS = ("path", "file")

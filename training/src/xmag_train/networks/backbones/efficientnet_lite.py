@@ -14,15 +14,14 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xmag_train.geometry import TILE_PX, TOKENS
 from xmag_train.networks.backbones.depthwise import DepthwiseConv2d
 from xmag_train.networks.backbones.narrowing import narrowed
 from xmag_train.networks.token_pool import pooling_matrix
 
 EMBEDDING_DIM = 1280
 STEM_CHANNELS = 32
-TILE_PX = 224
 MAP_STRIDE = 32
-TOKENS = 4
 # EfficientNet-Lite's own scaling of 0..255 pixels: (x - 127) / 128.
 PIXEL_MEAN = 127.0
 PIXEL_STD = 128.0

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from xmag_train.files import save_torch
 from xmag_train.networks.students.registry import build_student
-from xmag_train.write import save_torch
 
 
 class LoadedStudent(NamedTuple):

@@ -9,7 +9,6 @@ from xmag_train.networks.backbones.pixels import Normalise
 from xmag_train.networks.backbones.timm_import import import_timm
 
 ARCHITECTURE = "efficientvit_m2"
-TOKENS = 4
 
 
 class EfficientVitStudent(nn.Module):

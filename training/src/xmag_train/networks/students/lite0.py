@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from xmag_train.networks.backbones.efficientnet_lite import ALL_HIDDEN, EMBEDDING_DIM, LITE0, TILE_PX, EfficientNetLite
+from xmag_train.geometry import TILE_PX
+from xmag_train.networks.backbones.efficientnet_lite import ALL_HIDDEN, EMBEDDING_DIM, LITE0, EfficientNetLite
 
-__all__ = ["EMBEDDING_DIM", "TILE_PX", "Student", "embedding_dim_of", "parameter_count"]
+__all__ = ["EMBEDDING_DIM", "Student", "embedding_dim_of", "parameter_count"]
 
 
 class Student(EfficientNetLite):

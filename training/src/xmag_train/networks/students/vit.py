@@ -5,12 +5,11 @@ At 224 px a tile is 16×16 patches, so that a token is the mean of exactly 4×4 
 
 from torch import Tensor, nn
 
+from xmag_train.geometry import TILE_PX, TOKENS
 from xmag_train.networks.backbones.pixels import Normalise
 from xmag_train.networks.backbones.timm_import import import_timm
 
-TILE_PX = 224
 PATCHES = 16
-TOKENS = 4
 VIT_SMALL = "vit_small_patch14_dinov2"
 VIT_BASE = "vit_base_patch14_dinov2"
 

@@ -1,6 +1,10 @@
-"""Files that are whole or not there: a draft beside the target, then a rename."""
+"""Whole files or none (a draft beside the target, then a rename), digests, and a lock between processes."""
 
+import fcntl
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +35,17 @@ def save_torch(path: Path, value: Any) -> None:
     draft = path.with_name(f".{path.name}.part")
     torch.save(value, draft)
     draft.replace(path)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of the content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Hold the file ``lock``, made if missing; waits for a process that holds it. A killed one holds nothing."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
