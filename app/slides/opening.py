@@ -13,6 +13,7 @@ from app.slides.entry import find_entry
 from app.slides.files import slide_files
 from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
+from app.slides.pyramid import find_levels
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
 from app.slides.types import SlideInfo
@@ -71,7 +72,12 @@ def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
         refuse_unsupported(slide, entry)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
-        return OpenedSlide(slide, read_info(slide, mpp), entry, frames_are_mislabelled(entry, photometric, syntax))
+        return OpenedSlide(
+            slide,
+            read_info(slide, find_levels(slide, entry), mpp),
+            entry,
+            frames_are_mislabelled(entry, photometric, syntax),
+        )
     except BaseException:
         slide.close()
         raise
