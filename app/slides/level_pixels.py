@@ -12,13 +12,10 @@ import numpy as np
 import openslide
 from PIL import Image
 
+from app.slides.level_places import PLACE_INSET_PX, PLACE_MIN_PX, Place, Places
 from app.slides.types import Float32Array
 
 _WINDOW_PX = 60
-PLACE_MIN_PX = 8
-"""A smaller one tells nothing."""
-PLACE_INSET_PX = 2
-"""Of a tile so much is left out on all sides: OpenSlide decodes the next ones too where it interpolates."""
 _FINER_PX = 1024
 """A window's side on the finer level is at most about this."""
 _WINDOWS_MAX = 3
@@ -31,26 +28,6 @@ _UNLIKE = 0.5
 """Less than that settles it at once."""
 _AHEAD = 0.03
 """By how much the best scale has to be ahead of the next."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A part of an image in its own px, such as a tile; at least ``PLACE_MIN_PX`` on each side."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where to look. ``fullest_first``: the first holds most, so that if it is flat all are; ``all``: no part is left
-    out."""
-
-    in_order: Sequence[Place]
-    fullest_first: bool
-    all: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +54,7 @@ def find_scale(picture: Picture, finer: Picture, scales: Sequence[float], places
     """
     windows = 0
     for place in places.in_order:
-        window, pixels = _fullest_window(picture, place, min(scales))
+        window, pixels = _fullest_window(picture, place, max(scales))
         looks = [_shrunk(finer, window, scale) for scale in scales]
         if _spread(pixels) < _FLAT:
             if not any(_flat_alike(pixels, look) for look in looks):

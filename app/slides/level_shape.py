@@ -30,20 +30,28 @@ def rounded_downsample(size0: Size, size: Size) -> float | None:
     return None
 
 
-def filled_downsamples(size0: Size, size: Size, tile: Size) -> tuple[float, ...]:
-    """Whole factors that explain a level filled up to whole tiles of ``tile`` px; where too many do, powers of two.
+def filled_downsamples(size0: Size, size: Size, tile: Size, most: float) -> tuple[float, ...]:
+    """Whole factors up to ``most`` that explain a level filled up to whole tiles of ``tile`` px.
 
-    Nothing where ``size`` is no whole number of tiles on both sides, or a factor of 1 would do.
+    Where too many do, powers of two. Nothing where ``size`` is no whole number of tiles on both sides.
     """
-    if any(part % side for part, side in zip(size, tile, strict=True)):
+    if min(tile) < 1 or any(part % side for part, side in zip(size, tile, strict=True)):
         return ()
     lowest = max(full / part for full, part in zip(size0, size, strict=True))
     limits = [full / (part - side) for full, part, side in zip(size0, size, tile, strict=True) if part > side]
-    first, end = max(2, math.ceil(lowest)), min([*limits, *size0])  # no coarser than one px
-    whole = range(first, math.ceil(end))
+    first, end = max(2, math.ceil(lowest)), min([*limits, most])
+    whole = range(first, math.ceil(end) + (end == most))
     if len(whole) > CANDIDATES_MAX:
         return tuple(float(2**power) for power in range(1, 64) if 2**power in whole)[:CANDIDATES_MAX]
     return tuple(map(float, whole))
+
+
+def is_filled(size0: Size, size: Size, tile: Size, downsample: float) -> bool:
+    """Whether a level of ``size`` may be level 0 shrunk by ``downsample`` and filled up to whole tiles."""
+    if min(tile) < 1 or any(part % side for part, side in zip(size, tile, strict=True)):
+        return False
+    needed = [full / downsample for full in size0]
+    return all(part - side < need < part + 1 for part, side, need in zip(size, tile, needed, strict=True))
 
 
 def content_size(size0: Size, size: Size, downsample: float) -> Size:

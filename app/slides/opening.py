@@ -6,7 +6,14 @@ from pathlib import Path
 
 import openslide
 
-from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideError, SlideMissingError
+from app.errors import (
+    EmptyUploadError,
+    NotASlideError,
+    SlideCorruptError,
+    SlideError,
+    SlideMissingError,
+    SlideUnsupportedError,
+)
 from app.slides.closing import Closing
 from app.slides.dicom_colour import frames_are_mislabelled
 from app.slides.entry import find_entry
@@ -16,6 +23,7 @@ from app.slides.metadata import read_info
 from app.slides.pyramid import find_levels
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
+from app.slides.tiff_levels import refuse_disorder
 from app.slides.types import SlideInfo
 from app.slides.unsupported import refuse_unsupported, why_unreadable
 
@@ -99,6 +107,7 @@ def _unrecognised(path: Path) -> SlideError:
     if is_tiff(path):
         try:
             check_tiff_complete(path)
-        except SlideCorruptError as error:
+            refuse_disorder(path)
+        except (SlideCorruptError, SlideUnsupportedError) as error:
             return error
     return why_unreadable(path) or NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")

@@ -21,6 +21,8 @@ from app.slides.types import COLOURS, DARK, Bounds, Colour, Level, ReadingPlan, 
 from app.warning import is_coded
 
 _LEVELS_MAX = 64
+IMAGES_MAX = 4096
+"""Directories of a TIFF, as many as are followed."""
 _WARNINGS_MAX = 20
 _FROM_READER = (SlideError, StorageUnavailableError)
 
@@ -195,7 +197,7 @@ def _level(value: object) -> Level:
     if not isinstance(value, dict):
         raise ChannelGarbledError("level")
     return Level(
-        number=whole(value.get("number"), 0, _LEVELS_MAX - 1),
+        number=whole(value.get("number"), 0, IMAGES_MAX),
         width=whole(value.get("width"), 1, SIDE_MAX_PX),
         height=whole(value.get("height"), 1, SIDE_MAX_PX),
         downsample=number(value.get("downsample"), 1, 1e7),

@@ -4,7 +4,8 @@ OpenSlide believes a file's flags: a label or macro that is marked as a smaller 
 the slide's shape and shows the slide's pixels, or is none: it is never shown, read or counted. Level 0 is always one.
 """
 
-import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
 from app.slides.checks import SIDE_MAX_PX
-from app.slides.level_pixels import PLACE_INSET_PX, PLACE_MIN_PX, Picture, Place, Places, find_scale
-from app.slides.level_shape import content_size, filled_downsamples, rounded_downsample
+from app.slides.dicom_levels import level_spacings, spaced_downsample
+from app.slides.level_pixels import Picture, find_scale
+from app.slides.level_places import places_in
+from app.slides.level_shape import Size, content_size, filled_downsamples, is_filled, rounded_downsample
 from app.slides.tiff_directory import Directory, read_directories
 from app.slides.tiff_levels import (
     VENDORS,
@@ -28,14 +31,53 @@ from app.slides.tiff_levels import (
 )
 from app.slides.types import Level
 
-log = logging.getLogger(__name__)
-_PLACES_MAX = 48
-"""Tiles looked at until one holds more than glass, where nothing tells which do."""
-_PLACE_PX = 512
-_GOLDEN = 0.618034
-"""Steps of this fraction of a whole spread evenly over it."""
+_SPACING_TOLERANCE = 0.01
+"""By how much what a header says of the spacing may differ from what its sizes say: some divide one by the other."""
 _COARSER_BY = 1.001
 """Levels lie further apart than this; one of the same size again is no further level."""
+
+_COARSER_BY_MOST = 16
+"""Levels that were filled up are looked for up to this factor; more would be a lot to compare."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One of OpenSlide's levels, to be judged; ``finer``: the coarsest of the finer ones that are levels."""
+
+    slide: openslide.OpenSlide
+    number: int
+    whole: Level
+    finer: Level
+
+    @property
+    def size0(self) -> Size:
+        return self.whole.width, self.whole.height
+
+    @property
+    def size(self) -> Size:
+        width, height = self.slide.level_dimensions[self.number]
+        return width, height
+
+    def level(self, downsample: float) -> Level:
+        return Level(self.number, *content_size(self.size0, self.size, downsample), downsample)
+
+    def by_pixels(
+        self, downsamples: Sequence[float], tile: Size, stored: Size, counts: NDArray[np.uint64] | None = None
+    ) -> Level | None:
+        """The level, with that of ``downsamples`` at which it shows the slide; the rest as ``places_in`` takes it."""
+        fitting = [downsample for downsample in downsamples if downsample >= self.finer.downsample * _COARSER_BY]
+        if not fitting:
+            return None
+        scales = [downsample / self.finer.downsample for downsample in fitting]
+        content = content_size(self.size0, self.size, max(fitting))
+        places = places_in(content, tile, stored, counts)
+        if content != self.size:  # what lies beyond is not looked at, and may hold more
+            places = replace(places, fullest_first=False, all=False)
+        scale = find_scale(Picture(self.slide, self.number), Picture(self.slide, self.finer.number), scales, places)
+        return None if scale is None else self.level(fitting[scales.index(scale)])
+
+
+_Judge = Callable[[_Candidate], Level | None]
 
 
 def find_levels(slide: openslide.OpenSlide, entry: Path) -> tuple[Level, ...]:
@@ -49,24 +91,67 @@ def find_levels(slide: openslide.OpenSlide, entry: Path) -> tuple[Level, ...]:
         raise SlideCorruptError(f"The slide claims {width} × {height} px, which no scanner makes.")
     if any(side < 1 for size in slide.level_dimensions for side in size):
         raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
-    numbers = sorted(range(1, slide.level_count), key=lambda number: -slide.level_dimensions[number][0])
-    levels = [Level(0, width, height, 1.0)]
-    if slide.properties.get(openslide.PROPERTY_NAME_VENDOR) in VENDORS:
-        directories = _directories(slide, entry)
-        for number in numbers if directories else ():
-            try:
-                levels += _by_pixels(slide, number, levels, directories[number])
-            except openslide.OpenSlideError as error:
-                raise SlideCorruptError(
-                    "A level of the slide cannot be decoded: it is damaged or was not copied whole. "
-                    "Export or copy it again."
-                ) from error
-    else:  # the format names its levels
-        for number in numbers:
-            levels += _by_shape(slide, number, levels)
-    if len(levels) < slide.level_count:
-        log.info("%d of %d images are no level of the slide", slide.level_count - len(levels), slide.level_count)
+    vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
+    try:
+        if vendor in VENDORS:
+            return _found(slide, _of_tiff(slide, entry))
+        return _found(slide, _of_dicom(slide, entry) if vendor == "dicom" else _by_shape)
+    except openslide.OpenSlideError as error:
+        raise SlideCorruptError(
+            "A level of the slide cannot be decoded: it is damaged or was not copied whole. Export or copy it again."
+        ) from error
+
+
+def _found(slide: openslide.OpenSlide, judge: _Judge) -> tuple[Level, ...]:
+    levels = [Level(0, *slide.dimensions, 1.0)]
+    for number in sorted(range(1, slide.level_count), key=lambda number: -slide.level_dimensions[number][0]):
+        found = judge(_Candidate(slide, number, levels[0], levels[-1]))
+        if found is not None and found.downsample >= levels[-1].downsample * _COARSER_BY:
+            levels.append(found)
     return tuple(levels)
+
+
+def _by_shape(candidate: _Candidate) -> Level | None:
+    """For formats that name their levels."""
+    downsample = rounded_downsample(candidate.size0, candidate.size)
+    return None if downsample is None else candidate.level(downsample)
+
+
+def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
+    directories = _directories(slide, entry)
+
+    def judge(candidate: _Candidate) -> Level | None:
+        if not directories or is_another_kind(directories[candidate.number]):
+            return None
+        directory = directories[candidate.number]
+        tile, counts = tile_size(directory), tile_bytes(directory)
+        rounded = rounded_downsample(candidate.size0, candidate.size)
+        filled = filled_downsamples(
+            candidate.size0, candidate.size, tile, candidate.finer.downsample * _COARSER_BY_MOST
+        )
+        downsamples = [*([] if rounded is None else [rounded]), *(other for other in filled if other != rounded)]
+        return candidate.by_pixels(downsamples, tile, size_of(directory), counts)
+
+    return judge
+
+
+def _of_dicom(slide: openslide.OpenSlide, entry: Path) -> _Judge:
+    """A DICOM instance says its pixels' spacing, which its size has to bear out; where it does not, pixels decide."""
+    spacings = level_spacings(entry)
+
+    def judge(candidate: _Candidate) -> Level | None:
+        rounded = rounded_downsample(candidate.size0, candidate.size)
+        name = f"openslide.level[{candidate.number}].tile-"
+        tile = int(slide.properties.get(name + "width", 0)), int(slide.properties.get(name + "height", 0))
+        said = spaced_downsample(spacings.get(candidate.size0), spacings.get(candidate.size))
+        if said is not None and rounded is not None and abs(said / rounded - 1) <= _SPACING_TOLERANCE:
+            return candidate.level(rounded)
+        downsamples = [] if rounded is None else [rounded]
+        if said is not None and is_filled(candidate.size0, candidate.size, tile, said):
+            downsamples = [said]
+        return candidate.by_pixels(downsamples, tile, candidate.size)
+
+    return judge
 
 
 def _directories(slide: openslide.OpenSlide, entry: Path) -> list[Directory]:
@@ -83,56 +168,3 @@ def _directories(slide: openslide.OpenSlide, entry: Path) -> list[Directory]:
         if min(beyond) < 0 or (max(beyond) > 0 and vendor != "philips"):
             return []
     return found
-
-
-def _by_shape(slide: openslide.OpenSlide, number: int, finer: list[Level]) -> list[Level]:
-    size = slide.level_dimensions[number]
-    downsample = rounded_downsample((finer[0].width, finer[0].height), size)
-    if downsample is None or downsample < finer[-1].downsample * _COARSER_BY:
-        return []
-    return [Level(number, *size, downsample)]
-
-
-def _by_pixels(slide: openslide.OpenSlide, number: int, finer: list[Level], directory: Directory) -> list[Level]:
-    """The level, or nothing."""
-    size0, size = (finer[0].width, finer[0].height), slide.level_dimensions[number]
-    tile, counts = tile_size(directory), tile_bytes(directory)
-    rounded = rounded_downsample(size0, size)
-    downsamples = [] if rounded is None else [rounded]
-    downsamples += [other for other in filled_downsamples(size0, size, tile) if other != rounded]
-    downsamples = [downsample for downsample in downsamples if downsample >= finer[-1].downsample * _COARSER_BY]
-    if not downsamples or is_another_kind(directory):
-        return []
-    scales = [downsample / finer[-1].downsample for downsample in downsamples]
-    places = _places(size, tile, -(-size_of(directory)[0] // tile[0]), counts)
-    scale = find_scale(Picture(slide, number), Picture(slide, finer[-1].number), scales, places)
-    if scale is None:
-        return []
-    downsample = downsamples[scales.index(scale)]
-    return [Level(number, *content_size(size0, size, downsample), downsample)]
-
-
-def _places(size: tuple[int, int], tile: tuple[int, int], across: int, counts: NDArray[np.uint64] | None) -> Places:
-    """Where to look at an image of ``size`` in tiles of size ``tile``, ``across`` in a row of the file.
-
-    Those tiles first that hold most; where ``counts`` do not tell, from all over it. Large tiles in parts.
-    """
-    tiles = across * -(-size[1] // tile[1])
-    if counts is None:
-        steps = [int(step * _GOLDEN % 1 * tiles) for step in range(1, 2 * _PLACES_MAX)]
-        order = list(dict.fromkeys([*steps, *range(min(tiles, _PLACES_MAX))]))
-    else:
-        order = [int(at) for at in np.argsort(counts)[::-1][:_PLACES_MAX] if counts[at]]
-    places: list[Place] = []
-    for at in order:
-        top, left = at // across * tile[1], at % across * tile[0]
-        bottom, right = min(top + tile[1], size[1]) - PLACE_INSET_PX, min(left + tile[0], size[0]) - PLACE_INSET_PX
-        for y in range(top + PLACE_INSET_PX, bottom, _PLACE_PX):
-            for x in range(left + PLACE_INSET_PX, right, _PLACE_PX):
-                places.append(Place(x, y, min(_PLACE_PX, right - x), min(_PLACE_PX, bottom - y)))
-    places = [place for place in places if min(place.width, place.height) >= PLACE_MIN_PX]
-    return Places(
-        places[:_PLACES_MAX],
-        fullest_first=counts is not None and max(tile) <= _PLACE_PX,
-        all=tiles <= len(order) and len(places) <= _PLACES_MAX,
-    )

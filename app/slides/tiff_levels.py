@@ -6,12 +6,14 @@ Sources: TIFF 6.0, section 8 (NewSubfileType) and 15 (tiles); the formats as Ope
 """
 
 import re
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideUnsupportedError
-from app.slides.tiff_directory import Directory
+from app.slides.tiff_directory import Directory, read_directories
 
 VENDORS = frozenset({"aperio", "generic-tiff", "philips"})
 """OpenSlide's names for the tiled TIFFs whose levels are plain directories; OME-TIFF counts as generic."""
@@ -46,6 +48,29 @@ def refuse_larger(directories: list[Directory], levels: list[Directory]) -> None
             f"The file begins with an image of {width} × {height} px but contains a larger one of {said} px. "
             "Which resolution belongs to which is not certain. Convert it to a TIFF that begins with the largest image."
         )
+
+
+def refuse_disorder(path: Path) -> None:
+    """Raises SlideUnsupportedError where OpenSlide does not open the TIFF since its levels seem to be in disorder.
+
+    Also raises the errors of ``read_directories``.
+    """
+    directories = list(read_directories(path, WANTED))
+    if not directories or not is_tiled(directories[0]):
+        return
+    is_svs = directories[0].text(_DESCRIPTION).startswith("Aperio")
+    levels = level_directories(directories, "aperio" if is_svs else "generic-tiff")
+    refuse_larger(directories, levels)
+    width, height = size_of(directories[0])
+    sizes = [size_of(found) for found in levels if min(size_of(found)) > 0]
+    for size, after in pairwise(sizes):
+        if width / size[0] + height / size[1] > width / after[0] + height / after[1]:
+            apart = [abs(one[0] / one[1] - width / height) for one in (size, after)]
+            odd = " × ".join(map(str, size if apart[0] > apart[1] else after))
+            raise SlideUnsupportedError(
+                f"The file contains an image of {odd} px that is marked as a level of the slide but does not have its "
+                "shape. Convert the slide to a TIFF without it."
+            )
 
 
 def size_of(directory: Directory) -> tuple[int, int]:
