@@ -12,7 +12,6 @@ from app.inference.mil_head import HeadOutput
 from app.inference.model import Model
 from app.inference.runtime import onnxruntime
 from app.prediction import bag_warning, domain_warnings, predict
-from app.results.heads import default_label
 from app.results.schema import (
     BoundsPart,
     JobPart,
@@ -26,6 +25,7 @@ from app.results.schema import (
     TopTilePart,
     VersionsPart,
 )
+from app.results.slide_result import TISSUE_MIN_SHOWN
 from app.results.wording import attention_legend
 from app.slides.types import SlideInfo, SlideQc, Survey
 from app.warning import coded
@@ -117,6 +117,7 @@ def _tiling_part(model: Model, survey: Survey) -> TilingPart:
         tiles=survey.grid_columns * survey.grid_rows,
         tissue_tiles=len(survey.coords),
         tissue_min=model.manifest.tissue_min,
+        tissue_min_shown=TISSUE_MIN_SHOWN,
         tissue_area_mm2=survey.tissue_area_mm2,
     )
 
@@ -146,7 +147,7 @@ def _qc_part(qc: SlideQc) -> QcPart:
 
 def _model_part(model: Model, predictions: list[PredictionPart]) -> ModelPart:
     manifest = model.manifest
-    legends = [attention_legend(part, default_label(part)) for part in predictions]
+    legends = [attention_legend(part) for part in predictions]
     return ModelPart(
         name=manifest.name,
         version=manifest.version,

@@ -6,11 +6,13 @@ import numpy as np
 
 from app.inference.manifest import Domain, Head
 from app.inference.mil_head import HeadOutput
-from app.results.percentile import attention_percentiles
-from app.results.schema import CalibrationPart, PredictionPart, TopTilePart
-from app.results.wording import plain
+from app.results.heads import opening_class, opening_values
+from app.results.percentile import percentiles
+from app.results.schema import BagSizePart, CalibrationPart, PredictionPart, TopTilePart
+from app.results.slide_result import HeadMap, has_rank
+from app.results.wording import bag_sentence
 from app.slides.types import Float32Array, Int64Array
-from app.warning import code_of, coded, voids
+from app.warning import code_of, coded, sentence_of, voids
 
 TOP_TILES = 10
 HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
@@ -36,12 +38,9 @@ def domain_warnings(domain: Domain, *, stain: str | None, organ: str | None, sta
 
 def bag_warning(head: Head, tiles: int) -> str | None:
     """A warning when the slide has fewer or more tiles than the head was trained on."""
-    if head.bag_size_min <= tiles <= head.bag_size_max:
+    sentence = bag_sentence(tiles, head.bag_size_min, head.bag_size_max)
+    if sentence is None:
         return None
-    sentence = (
-        f"the model learnt {plain(head.task)} from slides of {head.bag_size_min} to {head.bag_size_max} tiles; this "
-        f"one has {tiles}: its score is less certain."
-    )
     return coded("bag_size_out_of_range", sentence)
 
 
@@ -68,54 +67,54 @@ def predict(head: Head, output: HeadOutput, *, outside: Sequence[str]) -> Predic
         in_domain=not outside,
         outside=reasons,
         intended_use=head.intended_use,
-        statement=_statement(head, calibrated=calibrated, outside=reasons),
+        bag_size=BagSizePart(least_tiles=head.bag_size_min, most_tiles=head.bag_size_max),
+        statement=_statement(head, calibrated=calibrated, outside=outside),
     )
 
 
 def top_tiles(head: Head, output: HeadOutput, coords: Int64Array, tissue_fractions: Float32Array) -> list[TopTilePart]:
-    """The tiles with the highest attention, highest first.
+    """The highest tiles of the map that opens first, highest first; none of them is mostly glass.
 
-    Where attention is per class, that of the class whose map is shown: the positive one, else the likeliest.
-
-    ``coords``: int64 [N, 2]; ``tissue_fractions``: float32 [N]. A head without attention has no top tiles.
+    ``coords``: int64 [N, 2]; ``tissue_fractions``: float32 [N]. Empty for a head without a map.
     """
-    if output.attention is None:
+    scores = dict(zip(head.labels, map(float, output.probabilities), strict=True))
+    label = opening_class(head.labels, head.positive_class, scores)
+    tiles = opening_values(HeadMap(head.task, tuple(head.labels), output.attention, output.tile_scores), label)
+    if tiles is None:
         return []
-    row = 0
-    if head.attention_kind == "per_class":
-        likeliest = int(np.argmax(output.probabilities))
-        row = likeliest if head.positive_class is None else head.labels.index(head.positive_class)
-    attention = output.attention[row]
-    percentiles = attention_percentiles(attention)
-    order = np.argsort(-attention, kind="stable")[:TOP_TILES]
+    rows = np.flatnonzero(has_rank(tissue_fractions))
+    values = tiles.values[rows]
+    places = percentiles(values)
     return [
         TopTilePart(
             task=head.task,
             rank=rank,
-            index=int(index),
-            x0=int(coords[index, 0]),
-            y0=int(coords[index, 1]),
-            attention=float(attention[index]),
-            percentile=float(percentiles[index]),
-            label=head.labels[row] if head.attention_kind == "per_class" else None,
-            tissue_fraction=float(tissue_fractions[index]),
+            index=int(rows[place]),
+            x0=int(coords[rows[place], 0]),
+            y0=int(coords[rows[place], 1]),
+            quantity=tiles.quantity,
+            label=tiles.label,
+            value=float(values[place]),
+            percentile=float(places[place]),
+            tissue_fraction=float(tissue_fractions[rows[place]]),
         )
-        for rank, index in enumerate(order, 1)
+        for rank, place in enumerate(np.argsort(-values, kind="stable")[:TOP_TILES], 1)
     ]
 
 
 def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
+    """``outside``: the warnings of stain, organ and bag size."""
     parts = []
     if not head.trained:
         parts.append("UNTRAINED: this head has random weights and its output means nothing.")
     elif not head.validated:
         parts.append("Not validated: no clinical performance has been shown for this head.")
     if head.trained:
-        parts.append("A calibrated probability." if calibrated else "A score, uncalibrated: not a probability.")
-    if outside and voids(outside):
+        parts.append("Calibrated probability." if calibrated else "Uncalibrated score, not a probability.")
+    if outside and voids(code for warning in outside if (code := code_of(warning)) is not None):
         parts.append("OUT OF DOMAIN: this slide is not of the kind the model was made for.")
-    elif outside:
-        parts.append("This slide has more or less tissue than those that the head was trained on.")
+    else:
+        parts += [sentence_of(warning) for warning in outside]
     parts.append("Not a diagnosis.")
     return " ".join(parts)
 

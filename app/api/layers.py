@@ -24,11 +24,12 @@ from app.api.services import ServicesDep
 from app.errors import LayerNotFoundError, RequestInvalidError
 from app.results.area_layers import qc_layer, tissue_layer
 from app.results.colour_map import DEFAULT_PALETTE, Palette
+from app.results.heads import Quantity, shown_map
 from app.results.layers import Layer, layers
 from app.results.mask_image import read_qc_mask, read_tissue_mask
-from app.results.overlay import OPACITY, index_for, scale_layer
+from app.results.overlay import OPACITY, ranked_index, scale_layer
 from app.results.stored_report import stored_tiles
-from app.results.tile_scale import Quantity, Scale, places, tile_values
+from app.results.tile_scale import Scale, places
 from app.results.write import (
     QC_MASK_PNG,
     THUMBNAIL_JPG,
@@ -59,7 +60,7 @@ class MapQuery(BaseModel):
     )
     task: str | None = Field(default=None, description="which head's map; default: the first")
     quantity: Quantity | None = Field(
-        default=None, description="overlay: tile_scores, where the head gives them, instead of attention"
+        default=None, description="overlay: which number of each tile; default: tile_scores where the head gives them"
     )
     label: str | None = Field(
         default=None, alias="class", description="overlay: of a head with attention or scores per class, which one"
@@ -83,7 +84,8 @@ class MapQuery(BaseModel):
 
 @router.get("/layers", summary="What can be laid over the slide")
 async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, response: Response) -> list[Layer]:
-    """Attention (per class where the head has it), tile scores, tissue, quality: each with its legend in words."""
+    """Tile scores, attention, tissue, quality: each with its legend in words. The first is shown unasked: the tile
+    scores of the positive class where the head gives scores, else attention."""
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
     has_qc = (folder / QC_MASK_PNG).exists()
@@ -91,12 +93,13 @@ async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, res
 
 
 @router.get(
-    "/heatmap.png", response_class=Response, summary="Attention over the slide", responses=file_content("image/png")
+    "/heatmap.png", response_class=Response, summary="The map over the slide", responses=file_content("image/png")
 )
 async def get_heatmap(
     job: ReadableJob, services: ServicesDep, draw: Drawing, query: Annotated[MapQuery, Query()]
 ) -> Response:
-    """PNG. Shared attention says where the model looked, not where tumour is."""
+    """PNG of the map that opens first: tile scores of the positive class where the head gives them, else attention.
+    Attention shows where the model looked. It does not show where tumour is. Glass has no colour and no rank."""
     folder = result_folder(services, job)
     document = read_document(folder)
     task = known_task(document, query.task)
@@ -133,7 +136,7 @@ def get_thumbnail(job: ReadableJob, services: ServicesDep) -> FileResponse:
 @router.get(
     "/top_tiles/{rank}.jpg",
     response_class=FileResponse,
-    summary="A tile with high attention",
+    summary="One of the highest tiles of the map",
     responses=file_content("image/jpeg"),
 )
 def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQuery = None) -> FileResponse:
@@ -157,9 +160,9 @@ def _overlay(folder: Path, query: MapQuery) -> Image.Image:
     maps = stored_tiles(folder)
     with Image.open(folder / TISSUE_MASK_PNG) as mask:
         size = mask.size
-    found = tile_values(maps, query.task, query.label, query.quantity)
-    if found is None:
+    tiles = shown_map(maps, query.task, query.label, query.quantity).tiles
+    if tiles is None:
         return Image.new("RGBA", size, (0, 0, 0, 0))
     opacity = OPACITY if query.opacity is None else round(2.55 * query.opacity)
-    where = places(found.values, query.scale or "percentile")
-    return scale_layer(index_for(maps, size), where, query.palette or DEFAULT_PALETTE, opacity)
+    where = places(tiles.values[maps.has_rank], query.scale or "percentile")
+    return scale_layer(ranked_index(maps, size), where, query.palette or DEFAULT_PALETTE, opacity)

@@ -56,7 +56,7 @@ def cells(row: Row) -> dict[str, str]:
             found[f"{task}: {label}"] = f"{value:.6g}"
         found[f"{task}: kind"] = prediction["kind"]
         found[f"{task}: validated"] = "yes" if prediction["validated"] else "no"
-        found[f"{task}: in domain"] = "yes" if prediction["in_domain"] else "no"
+        found[f"{task}: in domain"] = _in_domain(prediction)
     found["tissue tiles"] = str(row.result["tiling"]["tissue_tiles"])
     found["mpp"] = f"{row.result['slide']['mpp']:.6g}"
     found["model"] = f"{row.result['model']['name']} {row.result['model']['version']}"
@@ -76,6 +76,12 @@ def said(row: Row) -> str:
             f"{prediction['task']}: {label} ({', '.join([f'{kind} {value:.3f}', *_reservations(prediction)])})"
         )
     return "; ".join(words)
+
+
+def _in_domain(prediction: dict[str, Any]) -> str:
+    if prediction["in_domain"]:
+        return "yes"
+    return "no" if voids(prediction["outside"]) else "less certain"
 
 
 def _reservations(prediction: dict[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@ WARNINGS_MAX: Final = 8
 """What one page can hold in letters that can be read; the result has all."""
 _FOREMOST: Final = OUT_OF_DOMAIN | {"out_of_focus"}
 """Codes of what bears on every number of the page."""
+SAID_OF_PREDICTIONS: Final = frozenset({"bag_size_out_of_range"})
+"""Codes of what a prediction's statement says, beside its numbers."""
 
 
 def warning_codes(document: ResultDocument) -> tuple[str, ...]:
@@ -20,7 +22,7 @@ def warning_codes(document: ResultDocument) -> tuple[str, ...]:
 def foremost(document: ResultDocument) -> str:
     """Whether the model applies to this slide, and why not; blur too. Empty where nothing is amiss."""
     outside = [prediction for prediction in document.predictions if not wording.counts(prediction)]
-    sentences = [wording.domain_sentence(prediction) for prediction in outside[:1]]
+    sentences = [wording.domain_sentence(prediction, document) for prediction in outside[:1]]
     if 0 < len(outside) < len(document.predictions):
         sentences.insert(0, f"{', '.join(wording.plain(prediction.task) for prediction in outside)}:")
     sentences += [sentence_of(warning) for warning in _found(document) if code_of(warning) in _FOREMOST]
@@ -28,8 +30,10 @@ def foremost(document: ResultDocument) -> str:
 
 
 def other_warnings(document: ResultDocument) -> tuple[str, ...]:
-    """Those that ``foremost`` does not say, each once, without its code, and no more than fit."""
-    found = [sentence_of(warning) for warning in _found(document) if code_of(warning) not in _FOREMOST]
+    """Those that neither ``foremost`` nor a prediction's statement says, each once, without its code, and no more than
+    fit."""
+    said = _FOREMOST | SAID_OF_PREDICTIONS
+    found = [sentence_of(warning) for warning in _found(document) if code_of(warning) not in said]
     if len(found) <= WARNINGS_MAX:
         return tuple(found)
     return (*found[: WARNINGS_MAX - 1], f"And {len(found) - WARNINGS_MAX + 1} more, in the result.")

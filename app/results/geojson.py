@@ -14,15 +14,16 @@ import numpy as np
 
 from app.results import wording
 from app.results.colour_map import colours
-from app.results.heads import shown_map
+from app.results.heads import ShownMap, shown_map
 from app.results.measurements import measurements
-from app.results.percentile import attention_percentiles
+from app.results.percentile import percentiles
 from app.results.schema import ResultDocument
-from app.results.slide_result import SlideResult
+from app.results.slide_result import TISSUE_MIN_SHOWN, SlideResult
 from app.results.tile_frame import tile_corners
 
 Origin = Literal["bounds", "image"]
 _NAMESPACE: Final = UUID("8c1f6a52-6c0e-5d0b-9a37-3f0a54f2b9d1")
+_NO_RANK_RGB: Final = (200, 200, 200)
 # Okabe and Ito's palette: told apart with every common colour blindness.
 _CLASS_RGB: Final = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
 
@@ -37,15 +38,16 @@ def geojson_chunks(result: SlideResult, origin: Origin = "bounds") -> Iterator[s
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "features": ['
     corners = tile_corners(result.coords, result.document.tiling.tile_size0_px) - np.array([x0, y0, x0, y0])
     columns = measurements(result)
-    classes = _classifications(result)
-    fill = _fill_colours(result)
+    shown = shown_map(result)
+    classes = _classifications(result, shown)
+    fill = _fill_colours(result, shown)
     for row, square in enumerate(corners.tolist()):
         properties: dict[str, Any] = {"objectType": "tile"}
         if fill is not None:
             properties["color"] = fill[row]
         if classes is not None and classes[row] is not None:
             properties["classification"] = classes[row]
-        properties["measurements"] = {name: values[row] for name, values in columns.items()}
+        properties["measurements"] = {name: values[row] for name, values in columns.items() if values[row] is not None}
         feature = {
             "type": "Feature",
             "id": str(tile_uuid(result.document, row)),
@@ -74,33 +76,42 @@ def _ring(x0: int, y0: int, x1: int, y1: int) -> list[list[int]]:
 def _description(result: SlideResult) -> str:
     sentences = []
     for prediction in result.document.predictions:
-        label = shown_map(result, prediction.task).label
-        sentences += [wording.attention_legend(prediction, label), wording.state_sentence(prediction)]
+        sentences += [wording.map_legend(shown_map(result, prediction.task)), wording.state_sentence(prediction)]
+    if not result.has_rank.all():
+        sentences.append(f"Grey tiles have less than {100 * TISSUE_MIN_SHOWN:.0f} % tissue: no rank.")
     return " ".join(dict.fromkeys(sentences))
 
 
-def _classifications(result: SlideResult) -> list[dict[str, Any] | None] | None:
-    """The class each tile counts most for: first head with attention per class; None where no head has it.
+def _is_per_class_attention(shown: ShownMap) -> bool:
+    return shown.tiles is not None and shown.tiles.quantity == "attention" and shown.tiles.label is not None
 
-    A tile is left unclassified where even its strongest attention is below an even share (1 / N).
+
+def _classifications(result: SlideResult, shown: ShownMap) -> list[dict[str, Any] | None] | None:
+    """The class each tile counts most for, where the map that opens first is attention per class; else None.
+
+    A tile is left unclassified where even its strongest attention is below an even share (1 / N), and where it has
+    no rank.
     """
-    for head in result.heads:
-        if head.attention is not None and len(head.attention) > 1:
-            strongest = head.attention.argmax(axis=0)
-            named = head.attention.max(axis=0) >= 1.0 / head.attention.shape[1]
-            entries = [{"name": label, "color": list(_class_rgb(k))} for k, label in enumerate(head.labels)]
-            return [entries[k] if is_named else None for k, is_named in zip(strongest, named, strict=True)]
-    return None
+    attention = next(head.attention for head in result.heads if head.task == shown.prediction.task)
+    if attention is None or not _is_per_class_attention(shown):
+        return None
+    named = (attention.max(axis=0) >= 1.0 / attention.shape[1]) & result.has_rank
+    entries = [{"name": label, "color": list(_class_rgb(k))} for k, label in enumerate(shown.prediction.labels)]
+    return [entries[k] if is_named else None for k, is_named in zip(attention.argmax(axis=0), named, strict=True)]
 
 
 def _class_rgb(k: int) -> tuple[int, int, int]:
     return _CLASS_RGB[k % len(_CLASS_RGB)]
 
 
-def _fill_colours(result: SlideResult) -> list[list[int]] | None:
-    """The heatmap's colour of each tile; None where attention is per class (its class colours it) or absent."""
-    shown = shown_map(result)
-    if shown.attention is None or shown.label is not None:
+def _fill_colours(result: SlideResult, shown: ShownMap) -> list[list[int]] | None:
+    """The heatmap's colour of each tile, grey without a rank; None where its class colours it, or there is no map.
+
+    QuPath gives an object without a colour a red of its own.
+    """
+    if shown.tiles is None or _is_per_class_attention(shown):
         return None
-    fill: list[list[int]] = colours(attention_percentiles(shown.attention)).tolist()
-    return fill
+    fill = np.full((len(result.coords), 3), _NO_RANK_RGB, np.uint8)
+    fill[result.has_rank] = colours(percentiles(shown.tiles.values[result.has_rank]))
+    found: list[list[int]] = fill.tolist()
+    return found

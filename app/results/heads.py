@@ -1,53 +1,97 @@
-"""One task's prediction together with its map, and the class that its picture shows."""
+"""The map that opens first, for each task: which number of each tile it shows, and of which class."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from app.errors import TaskNotFoundError
+from app.errors import RequestInvalidError, TaskNotFoundError
 from app.results.schema import PredictionPart
 from app.results.slide_result import HeadMap, TileMaps
 from app.slides.types import Float32Array
 
+Quantity = Literal["attention", "tile_scores"]
+
+
+@dataclass(frozen=True)
+class TileValues:
+    """One number per tile: float32 [N]. ``label``: the class they belong to, None for shared attention."""
+
+    quantity: Quantity
+    label: str | None
+    values: Float32Array
+
 
 @dataclass(frozen=True)
 class ShownMap:
-    """What a picture of one task shows.
-
-    attention: float32 [N] raw weights, or None if the head has none; ``label``: the class they belong to, None where
-    attention is shared (it carries no class) or absent.
-    """
+    """What a picture of one task shows; ``tiles`` is None where the head has neither scores nor attention."""
 
     prediction: PredictionPart
-    attention: Float32Array | None
-    label: str | None
+    tiles: TileValues | None
 
 
-def shown_map(result: TileMaps, task: str | None = None, label: str | None = None) -> ShownMap:
-    """The attention to draw for ``task`` (default: the first) and, where attention is per class, for ``label``.
+def shown_map(
+    maps: TileMaps, task: str | None = None, label: str | None = None, quantity: Quantity | None = None
+) -> ShownMap:
+    """The map of ``task`` (default: the first). Unless asked otherwise, it is the one that opens first.
 
-    Default class: the head's positive class, else its top label, else the one with the highest probability.
-    Raises TaskNotFoundError if the result has no such task, or its map no such class.
+    Raises TaskNotFoundError for an unknown task or class, and RequestInvalidError for a quantity that the head does
+    not give and for a class of shared attention.
     """
-    head, prediction = _head(result, task)
-    if prediction.attention_kind == "none" or head.attention is None:
-        return ShownMap(prediction, None, None)
-    if prediction.attention_kind == "shared":
-        return ShownMap(prediction, head.attention[0], None)
-    chosen = label or default_label(prediction)
-    if chosen not in head.labels:
-        raise TaskNotFoundError(f"task {prediction.task} has no class {chosen}; it has {', '.join(head.labels)}")
-    return ShownMap(prediction, head.attention[head.labels.index(chosen)], chosen)
+    head, prediction = _head(maps, task)
+    if label is not None and label not in head.labels:
+        raise TaskNotFoundError(f"task {head.task} has no class {label}; it has {', '.join(head.labels)}")
+    if quantity == "tile_scores" and head.tile_scores is None:
+        raise RequestInvalidError(f"Task {head.task} gives no scores of single tiles.")
+    if quantity == "attention" and head.attention is None:
+        raise RequestInvalidError(f"Task {head.task} gives no attention.")
+    chosen = label or opening_class(prediction.labels, prediction.positive_class, prediction.probabilities)
+    tiles = opening_values(head, chosen, quantity)
+    if label is not None and tiles is not None and tiles.label is None:
+        raise RequestInvalidError(f"The attention of task {head.task} is shared by all classes: leave out `class`.")
+    return ShownMap(prediction, tiles)
 
 
-def default_label(prediction: PredictionPart) -> str:
-    """The class whose map is shown when nobody asks for another."""
-    likeliest = max(prediction.labels, key=lambda name: prediction.probabilities[name])
-    return prediction.positive_class or prediction.top_label or likeliest
+def opening_values(head: HeadMap, label: str, quantity: Quantity | None = None) -> TileValues | None:
+    """Tile scores of ``label`` where the head gives them, else attention: that of ``label``, or that of all classes.
+
+    ``quantity``: that one instead. None where the head has neither.
+    """
+    if head.tile_scores is not None and quantity != "attention":
+        return TileValues("tile_scores", label, head.tile_scores[:, head.labels.index(label)])
+    if head.attention is None:
+        return None
+    if len(head.attention) == 1:
+        return TileValues("attention", None, head.attention[0])
+    return TileValues("attention", label, head.attention[head.labels.index(label)])
 
 
-def _head(result: TileMaps, task: str | None) -> tuple[HeadMap, PredictionPart]:
-    predictions = {prediction.task: prediction for prediction in result.document.predictions}
-    maps = {head.task: head for head in result.heads}
-    wanted = task if task is not None else result.document.predictions[0].task
-    if wanted not in predictions or wanted not in maps:
+def head_values(head: HeadMap, prediction: PredictionPart) -> list[TileValues]:
+    """All its maps, the one that opens first before the others."""
+    first = opening_class(prediction.labels, prediction.positive_class, prediction.probabilities)
+    labels = sorted(head.labels, key=lambda name: name != first)
+    found: list[TileValues] = []
+    if head.tile_scores is not None:
+        found += [TileValues("tile_scores", label, head.tile_scores[:, head.labels.index(label)]) for label in labels]
+    if head.attention is not None and len(head.attention) == 1:
+        found.append(TileValues("attention", None, head.attention[0]))
+    elif head.attention is not None:
+        found += [TileValues("attention", label, head.attention[head.labels.index(label)]) for label in labels]
+    return found
+
+
+def opening_class(labels: Sequence[str], positive_class: str | None, scores: Mapping[str, float]) -> str:
+    """The class whose map opens first: the manifest's positive class; without one, the last of two classes, else the
+    class with the highest score.
+    """
+    if positive_class is not None:
+        return positive_class
+    return labels[-1] if len(labels) == 2 else max(labels, key=lambda label: scores[label])
+
+
+def _head(maps: TileMaps, task: str | None) -> tuple[HeadMap, PredictionPart]:
+    predictions = {prediction.task: prediction for prediction in maps.document.predictions}
+    heads = {head.task: head for head in maps.heads}
+    wanted = task if task is not None else maps.document.predictions[0].task
+    if wanted not in predictions or wanted not in heads:
         raise TaskNotFoundError(f"the result has no task {wanted}; it has {', '.join(predictions)}")
-    return maps[wanted], predictions[wanted]
+    return heads[wanted], predictions[wanted]

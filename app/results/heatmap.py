@@ -1,4 +1,4 @@
-"""heatmap.png: attention over the slide's thumbnail, with everything needed to read it honestly on one page."""
+"""heatmap.png: the map that opens first over the thumbnail, with everything needed to read it honestly on one page."""
 
 from typing import Final
 
@@ -7,10 +7,10 @@ from PIL import Image, ImageDraw
 
 from app.results import wording
 from app.results.heads import ShownMap, shown_map
-from app.results.overlay import draw_tissue_outline, grey_under, index_for, paint_attention
+from app.results.overlay import draw_tissue_outline, grey_under, paint, ranked_index
 from app.results.scale_bar import scale_bar
-from app.results.scales import colour_scale_block, even_share, scale_bar_block
-from app.results.schema import PredictionPart
+from app.results.scales import colour_scale_block, figures_sentence, scale_bar_block
+from app.results.schema import PredictionPart, ResultDocument
 from app.results.slide_result import SlideResult
 from app.results.typesetting import SOFT_INK, Colour, TextStyle, page, text_block
 from app.slides.types import UInt8Array
@@ -29,7 +29,7 @@ _VALIDATED: Final[tuple[Colour, Colour]] = ((241, 243, 245), (52, 58, 66))
 def render_heatmap(result: SlideResult, task: str | None = None) -> Image.Image:
     """The picture of one task: RGB, thumbnail in the middle, title above and legend below.
 
-    Which class's, where attention is per class: see ``heads.shown_map``. The slide keeps its thumbnail's size unless
+    Which class's, where the map is per class: see ``heads.opening_class``. The slide keeps its thumbnail's size unless
     its longer side is below MIN_PICTURE_PX. Raises TaskNotFoundError.
     """
     shown = shown_map(result, task)
@@ -40,15 +40,16 @@ def render_heatmap(result: SlideResult, task: str | None = None) -> Image.Image:
     gap = text_px
 
     blocks = [
-        (text_block(wording.attention_title(shown.prediction, shown.label), _title_style(text_px), width_px), gap // 4),
-        (text_block(wording.attention_legend(shown.prediction, shown.label), _soft(text_px), width_px), gap),
+        (text_block(wording.map_title(shown), _title_style(text_px), width_px), gap // 4),
+        (text_block(wording.map_legend(shown), _soft(text_px), width_px), gap),
         (framed(painted), gap // 2),
         (_length_block(result, painted.shape[1], width_px, text_px), gap),
     ]
-    if shown.attention is not None:
-        blocks.append((colour_scale_block(shown.attention, tissue_grey, width_px, text_px), gap // 4))
-        blocks.append((text_block(even_share(shown.attention), _soft(text_px), width_px), gap))
-    blocks.append((_state_block(shown.prediction, width_px, text_px), gap // 2))
+    if shown.tiles is not None:
+        if result.has_rank.any():
+            blocks.append((colour_scale_block(shown.tiles, result.has_rank, tissue_grey, width_px, text_px), gap // 4))
+        blocks.append((text_block(figures_sentence(shown.tiles, result), _soft(text_px), width_px), gap))
+    blocks.append((_state_block(shown.prediction, result.document, width_px, text_px), gap // 2))
     blocks.append((text_block(wording.origin_sentence(result.document), _soft(round(text_px * 0.85)), width_px), 0))
     return page(blocks, width_px, margin_px=2 * text_px)
 
@@ -57,11 +58,11 @@ def heatmap_description(result: SlideResult, task: str | None = None) -> str:
     """The picture's sentences as plain text, for the PNG's description and for those who cannot see it."""
     shown = shown_map(result, task)
     sentences = [
-        wording.attention_title(shown.prediction, shown.label) + ".",
-        wording.attention_legend(shown.prediction, shown.label),
-        None if shown.attention is None else even_share(shown.attention),
+        wording.map_title(shown) + ".",
+        wording.map_legend(shown),
+        None if shown.tiles is None else figures_sentence(shown.tiles, result),
         wording.state_sentence(shown.prediction),
-        wording.domain_sentence(shown.prediction),
+        wording.domain_sentence(shown.prediction, result.document),
         wording.origin_sentence(result.document),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -78,11 +79,11 @@ def fitted(thumbnail: UInt8Array) -> UInt8Array:
 
 
 def _painted(result: SlideResult, shown: ShownMap, picture: UInt8Array) -> tuple[UInt8Array, int]:
-    """The picture with attention and outline, and the mean grey of what lies under the tiles."""
-    if shown.attention is None:
+    """The picture with map and outline, and the mean grey of what lies under the tiles."""
+    if shown.tiles is None:
         return draw_tissue_outline(picture, result.tissue_mask), 255
-    index = index_for(result, (picture.shape[1], picture.shape[0]))
-    painted = paint_attention(picture, index, shown.attention)
+    index = ranked_index(result, (picture.shape[1], picture.shape[0]))
+    painted = paint(picture, index, shown.tiles.values[result.has_rank])
     return draw_tissue_outline(painted, result.tissue_mask), grey_under(picture, index)
 
 
@@ -99,8 +100,8 @@ def _length_block(result: SlideResult, picture_px: int, width_px: int, text_px: 
     return scale_bar_block(bar, width_px, text_px)
 
 
-def _state_block(prediction: PredictionPart, width_px: int, text_px: int) -> Image.Image:
-    sentences = [wording.state_sentence(prediction), wording.domain_sentence(prediction)]
+def _state_block(prediction: PredictionPart, document: ResultDocument, width_px: int, text_px: int) -> Image.Image:
+    sentences = [wording.state_sentence(prediction), wording.domain_sentence(prediction, document)]
     text = " ".join(sentence for sentence in sentences if sentence)
     background, ink = _VALIDATED if prediction.validated else _NOT_VALIDATED if prediction.trained else _UNTRAINED
     return text_block(text, TextStyle(text_px, "SemiBold", ink), width_px, background, padding_px=round(0.7 * text_px))

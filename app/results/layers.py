@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from app.results import wording
 from app.results.area_layers import BLUR_RGB, DARK_RGB, PEN_RGB, TISSUE_RGB, Colour, is_blurred
 from app.results.colour_map import DEFAULT_PALETTE, LOOKUP_TABLES, stops
-from app.results.heads import default_label
+from app.results.heads import Quantity, ShownMap, TileValues, head_values
+from app.results.scales import figures_sentence, ticks
 from app.results.schema import PredictionPart
-from app.results.slide_result import HeadMap, TileMaps
-from app.results.tile_scale import Quantity
+from app.results.slide_result import TileMaps
 from app.slides.types import Float32Array
 
 PALETTES: dict[str, tuple[str, ...]] = {name: stops(name) for name in LOOKUP_TABLES}
@@ -25,12 +25,20 @@ class LegendEntry(BaseModel):
     colour: str = Field(examples=["#e69f00"])
 
 
+class Tick(BaseModel):
+    """A place on the scale of ranks."""
+
+    percentile: int
+    value: float = Field(description="the share of attention (0 to 1) or the tile score that stands there")
+
+
 class Legend(BaseModel):
     """A scale from ``low`` to ``high`` in ``palette``, or ``entries`` where a colour is a kind of thing."""
 
     low: float | None = Field(default=None, description="percentile of the palette's first colour")
     high: float | None = Field(default=None, description="percentile of its last")
     palette: str | None = Field(default=None, description="the one in `url`")
+    ticks: list[Tick] = Field(default=[], description="with `scale=percentile`: numbers along the scale")
     raw_low: float | None = Field(default=None, description="what the first colour means with `scale=raw`")
     raw_high: float | None = Field(default=None, description="what the last colour means with `scale=raw`")
     palettes: dict[str, tuple[str, ...]] = Field(
@@ -45,6 +53,7 @@ class Layer(BaseModel):
     id: str = Field(examples=["attention"])
     title: str
     kind: Literal["attention", "class", "tissue", "qc"]
+    quantity: Quantity | None = Field(default=None, description="what its colours rank; null for tissue and quality")
     task: str | None
     label: str | None = Field(description="the class it shows, as `class` in `url`; null where it shows none")
     url: str = Field(description="path on this server; `scale=percentile|raw` and `palette` may be added or changed")
@@ -53,14 +62,15 @@ class Layer(BaseModel):
 
 
 def layers(maps: TileMaps, base: str, *, has_qc: bool) -> list[Layer]:
-    """Attention of each head (of each class where it has them), tile scores, tissue, quality. ``base``: the job's path.
+    """Each head's tile scores and attention, tissue, quality. ``base``: the job's path.
 
-    The first one is what a viewer shows unasked.
+    The first one is what a viewer shows unasked: ``heads.shown_map``.
     """
     found: list[Layer] = []
     predictions = {prediction.task: prediction for prediction in maps.document.predictions}
     for head in maps.heads:
-        found += _of_head(head, predictions[head.task], base)
+        prediction = predictions[head.task]
+        found += [_scaled(maps, prediction, tiles, base) for tiles in head_values(head, prediction)]
     found.append(
         Layer(
             id="tissue",
@@ -78,48 +88,30 @@ def layers(maps: TileMaps, base: str, *, has_qc: bool) -> list[Layer]:
     return found
 
 
-def _of_head(head: HeadMap, prediction: PredictionPart, base: str) -> list[Layer]:
-    found: list[Layer] = []
-    if head.attention is not None and prediction.attention_kind == "shared":
-        found.append(_scaled(base, prediction, None, head.attention[0], "attention"))
-    if head.attention is not None and prediction.attention_kind == "per_class":
-        first = default_label(prediction)
-        for label in sorted(head.labels, key=lambda name: name != first):
-            row = head.attention[head.labels.index(label)]
-            found.append(_scaled(base, prediction, label, row, "attention"))
-    if head.tile_scores is not None:
-        for label, scores in zip(head.labels, head.tile_scores.T, strict=True):
-            found.append(_scaled(base, prediction, label, scores, "tile_scores"))
-    return found
-
-
-def _scaled(
-    base: str, prediction: PredictionPart, label: str | None, values: Float32Array, quantity: Quantity
-) -> Layer:
-    of_tiles = quantity == "tile_scores"
-    query = {"layer": "overlay", "task": prediction.task, "quantity": quantity}
-    query |= {} if label is None else {"class": label}
+def _scaled(maps: TileMaps, prediction: PredictionPart, tiles: TileValues, base: str) -> Layer:
+    shown, task = ShownMap(prediction, tiles), prediction.task
+    query = {"layer": "overlay", "task": task, "quantity": tiles.quantity}
+    query |= {} if tiles.label is None else {"class": tiles.label}
     query |= {"scale": "percentile", "palette": DEFAULT_PALETTE, "opacity": "100"}
+    ranked = tiles.values[maps.has_rank]
     return Layer(
-        id=".".join([quantity, prediction.task, *([] if label is None else [label])]),
-        title=wording.tile_score_title(prediction.task, label)
-        if of_tiles and label is not None
-        else wording.attention_title(prediction, label),
-        kind="attention" if label is None else "class",
-        task=prediction.task,
-        label=label,
+        id=".".join([tiles.quantity, task, *([] if tiles.label is None else [tiles.label])]),
+        title=wording.map_title(shown),
+        kind="attention" if tiles.label is None else "class",
+        quantity=tiles.quantity,
+        task=task,
+        label=tiles.label,
         url=f"{base}/heatmap.png?{urlencode(query)}",
         legend=Legend(
             low=0,
             high=100,
             palette=DEFAULT_PALETTE,
-            raw_low=float(values.min()),
-            raw_high=float(values.max()),
+            ticks=[Tick(percentile=tick, value=value) for tick, value in ticks(tiles, maps.has_rank)],
+            raw_low=float(ranked.min()) if len(ranked) else None,
+            raw_high=float(ranked.max()) if len(ranked) else None,
             palettes=PALETTES,
         ),
-        note=wording.tile_score_legend(label)
-        if of_tiles and label is not None
-        else wording.attention_legend(prediction, label),
+        note=f"{figures_sentence(tiles, maps)} {wording.map_legend(shown)}".strip(),
     )
 
 

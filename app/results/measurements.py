@@ -1,32 +1,35 @@
 """What is known of each tile, by name: the columns of tiles.csv and the measurements of attention.geojson."""
 
-from app.results.percentile import attention_percentiles
-from app.results.slide_result import HeadMap, TileMaps
-from app.slides.types import Float32Array
+import numpy as np
+
+from app.results.heads import head_values
+from app.results.percentile import percentiles
+from app.results.slide_result import TileMaps
+from app.slides.types import BoolArray, Float32Array
 
 
-def measurements(maps: TileMaps) -> dict[str, list[float]]:
-    """Name → one number per tile. With several heads every name starts with its task."""
-    columns = {"tissue fraction": rounded(maps.tissue_fractions, 4)}
+def measurements(maps: TileMaps) -> dict[str, list[float | None]]:
+    """Name → one number per tile, those of the map that opens first before the others; None where a tile has no rank.
+
+    With several heads every name starts with its task.
+    """
+    columns: dict[str, list[float | None]] = {"tissue fraction": [*rounded(maps.tissue_fractions, 4)]}
+    predictions = {prediction.task: prediction for prediction in maps.document.predictions}
     for head in maps.heads:
         prefix = f"{head.task}: " if len(maps.heads) > 1 else ""
-        for label, attention in attention_rows(head):
-            suffix = f" ({label})" if label else ""
-            columns[f"{prefix}attention{suffix}"] = significant(attention)
-            columns[f"{prefix}attention percentile{suffix}"] = rounded(attention_percentiles(attention), 2)
-        if head.tile_scores is not None:
-            for label, scores in zip(head.labels, head.tile_scores.T, strict=True):
-                columns[f"{prefix}tile score ({label})"] = significant(scores)
+        for tiles in head_values(head, predictions[head.task]):
+            name = "attention" if tiles.quantity == "attention" else "tile score"
+            suffix = f" ({tiles.label})" if tiles.label else ""
+            columns[f"{prefix}{name}{suffix}"] = [*significant(tiles.values)]
+            columns[f"{prefix}{name} percentile{suffix}"] = _ranks(tiles.values, maps.has_rank)
     return columns
 
 
-def attention_rows(head: HeadMap) -> list[tuple[str | None, Float32Array]]:
-    """(class or None, attention [N]) for each attention row of a head."""
-    if head.attention is None:
-        return []
-    if len(head.attention) == 1:
-        return [(None, head.attention[0])]
-    return list(zip(head.labels, head.attention, strict=True))
+def _ranks(values: Float32Array, has_rank: BoolArray) -> list[float | None]:
+    found: list[float | None] = [None] * len(values)
+    for row, place in zip(np.flatnonzero(has_rank).tolist(), rounded(percentiles(values[has_rank]), 2), strict=True):
+        found[row] = place
+    return found
 
 
 def rounded(values: Float32Array, decimals: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""Attention painted over the slide: blended into the thumbnail, or alone as a transparent layer."""
+"""A map of tiles painted over the slide: blended into the thumbnail, or alone as a transparent layer."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from app.results.colour_map import DEFAULT_PALETTE, Palette, colours
 from app.results.heads import shown_map
-from app.results.percentile import attention_percentiles
+from app.results.percentile import percentiles
 from app.results.slide_result import SlideResult, TileMaps
 from app.results.tile_frame import TileIndex, tile_index
 from app.slides.strips import strips
@@ -28,14 +28,14 @@ _WHOLLY: Final = [0, *[255] * 255]
 def render_overlay_layer(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
     """RGBA layer over the whole level-0 extent, in the tissue mask's size and without margins.
 
-    Tiles carry the colour of their attention percentile at one opacity; everything else is fully transparent, and
-    so is the whole layer for a head without attention. Raises TaskNotFoundError for an unknown task or class.
+    Tiles carry the colour of their percentile at one opacity; glass and everything else is fully transparent, and so
+    is the whole layer for a head without a map. Raises TaskNotFoundError for an unknown task or class.
     """
     height, width = result.tissue_mask.shape
-    attention = shown_map(result, task, label).attention
-    if attention is None:
+    tiles = shown_map(result, task, label).tiles
+    if tiles is None:
         return Image.new("RGBA", (width, height), (0, 0, 0, 0))
-    return scale_layer(index_for(result, (width, height)), attention_percentiles(attention))
+    return scale_layer(ranked_index(result, (width, height)), percentiles(tiles.values[result.has_rank]))
 
 
 def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
@@ -43,6 +43,13 @@ def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
     slide = result.document.slide
     tile_size0 = result.document.tiling.tile_size0_px
     return tile_index(result.coords, tile_size0, (slide.width_px, slide.height_px), picture_size)
+
+
+def ranked_index(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
+    """The same of the tiles that have a rank alone, numbered among themselves."""
+    slide = result.document.slide
+    tile_size0 = result.document.tiling.tile_size0_px
+    return tile_index(result.coords[result.has_rank], tile_size0, (slide.width_px, slide.height_px), picture_size)
 
 
 def scale_layer(
@@ -68,12 +75,13 @@ def _layer(index: TileIndex, table: UInt8Array) -> Image.Image:
     return Image.fromarray(pixels.view(np.uint8).reshape(*pixels.shape, 4))
 
 
-def paint_attention(picture: UInt8Array, index: TileIndex, attention: Float32Array) -> UInt8Array:
+def paint(picture: UInt8Array, index: TileIndex, values: Float32Array) -> UInt8Array:
     """``picture`` (uint8 [h, w, 3]) with its tiles in colour over their own grey; pixels outside tiles unchanged.
+    ``values``: float32 [N], of the tiles of ``index``.
 
     Tissue under a tile loses its hue, so that pink and purple cannot be taken for a colour of the scale.
     """
-    table = _table(attention_percentiles(attention), DEFAULT_PALETTE, OPACITY)
+    table = _table(percentiles(values), DEFAULT_PALETTE, OPACITY)
     painted = np.empty_like(picture)
     for rows in strips(len(picture)):
         part, layer = Image.fromarray(picture[rows]), _layer(index.part(rows), table)

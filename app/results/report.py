@@ -14,7 +14,7 @@ import numpy as np
 from app.results import wording
 from app.results.cautions import foremost, other_warnings
 from app.results.heads import ShownMap, shown_map
-from app.results.scales import attention_share, even_share, tick_labels
+from app.results.scales import PERCENTILE_ROW, VALUE_ROWS, figure, figures_sentence, tick_labels
 from app.results.schema import PredictionPart, ResultDocument, TopTilePart
 from app.results.slide_result import TileMaps
 
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class TopTile:
-    """One picture of the strip. ``captions``: its share of the attention and, where known, of tissue."""
+    """One picture of the strip. ``captions``: its number on the map, and its share of tissue."""
 
     rank: int
     captions: tuple[str, ...]
@@ -72,7 +72,8 @@ class Report:
     """A page.
 
     ``foremost``: what makes its scores doubtful, empty where nothing does; ``banner``: what the model is worth.
-    ``ticks``: (percentile, share of attention) in words along the colour scale; empty without attention.
+    ``scale_names``: what the two rows of ``ticks`` are, (percentile, number) in words along the colour scale; empty
+    without a map.
     ``stated``: empty unless the case was asked for. ``slide`` and ``model``: technical details.
     """
 
@@ -88,9 +89,11 @@ class Report:
     map_title: str
     map_legend: str
     extent: str
+    scale_names: tuple[str, str]
     ticks: tuple[tuple[str, str], ...]
     quality: tuple[Row, ...]
     warnings: tuple[str, ...]
+    top_title: str
     top_tiles: tuple[TopTile, ...]
     slide: tuple[Row, ...]
     model: tuple[Row, ...]
@@ -112,12 +115,14 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
         identity=_identity(document, subject),
         stated=_stated(subject.stated),
         answers=_answers(document.predictions),
-        map_title=wording.attention_title(shown.prediction, shown.label),
-        map_legend=_legend(shown),
+        map_title=wording.map_title(shown),
+        map_legend=_legend(shown, maps),
         extent=_extent(document),
-        ticks=() if shown.attention is None else tuple(tick_labels(shown.attention)),
+        scale_names=(PERCENTILE_ROW, "" if shown.tiles is None else VALUE_ROWS[shown.tiles.quantity]),
+        ticks=() if shown.tiles is None else tuple(tick_labels(shown.tiles, maps.has_rank)),
         quality=_quality(maps),
         warnings=other_warnings(document),
+        top_title=f"{wording.top_tiles_title(shown)}, as the model saw them",
         top_tiles=tuple(_top_tile(top) for top in document.top_tiles if top.task == shown.prediction.task),
         slide=_slide(document),
         model=_model(document),
@@ -125,16 +130,16 @@ def build_report(maps: TileMaps, subject: Subject) -> Report:
     )
 
 
-def _legend(shown: ShownMap) -> str:
-    legend = wording.attention_legend(shown.prediction, shown.label)
-    return legend if shown.attention is None else f"{even_share(shown.attention)} {legend}"
+def _legend(shown: ShownMap, maps: TileMaps) -> str:
+    figures = "" if shown.tiles is None else figures_sentence(shown.tiles, maps)
+    return f"{figures} {wording.map_legend(shown)}".strip()
 
 
 def _top_tile(top: TopTilePart) -> TopTile:
-    captions = [f"share {attention_share(top.attention)}"]
-    if top.tissue_fraction is not None:
-        captions.append(f"tissue {wording.percent(top.tissue_fraction)}")
-    return TopTile(top.rank, tuple(captions))
+    what = "share" if top.quantity == "attention" else "score"
+    return TopTile(
+        top.rank, (f"{what} {figure(top.quantity, top.value)}", f"tissue {wording.percent(top.tissue_fraction)}")
+    )
 
 
 def _extent(document: ResultDocument) -> str:

@@ -5,9 +5,9 @@ from html import escape
 
 from app.results import wording
 from app.results.report import Answer, Report, Row
-from app.results.scales import ROW_NAMES
 
 STYLESHEET = "/static/style/report.css"
+ICON = "/static/style/icon.svg"
 
 
 def render_html(report: Report, base: str) -> str:
@@ -38,7 +38,8 @@ def render_html(report: Report, base: str) -> str:
         _links(report, base),
     ]
     name = escape(f"{report.title}, {report.identity[0][1]}")
-    head = f'<meta charset="utf-8"><title>{name}</title><link rel="stylesheet" href="{STYLESHEET}">'
+    links = f'<link rel="stylesheet" href="{STYLESHEET}"><link rel="icon" href="{ICON}">'
+    head = f'<meta charset="utf-8"><title>{name}</title>{links}'
     body = "\n".join(part for part in parts if part)
     return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body><main>\n{body}\n</main></body>\n</html>\n'
 
@@ -66,7 +67,7 @@ def _banner(kind: str, text: str) -> str:
 def _map(report: Report, base: str) -> str:
     ticks = "".join(
         f"<tr>{_element('th', name)}{''.join(_element('td', tick[row]) for tick in report.ticks)}</tr>"
-        for row, name in enumerate(ROW_NAMES)
+        for row, name in enumerate(report.scale_names)
     )
     scale = f'<div class="scale" aria-hidden="true"></div><table class="ticks">{ticks}</table>' if report.ticks else ""
     return (
@@ -102,6 +103,4 @@ def _top_tiles(report: Report, base: str) -> str:
         f"<figcaption><b>{tile.rank}</b> {'<br>'.join(map(escape, tile.captions))}</figcaption></figure>"
         for tile in report.top_tiles
     )
-    return (
-        f'<h2>Tiles with the highest share of attention, as the model saw them</h2><div class="tiles">{figures}</div>'
-    )
+    return f'{_element("h2", report.top_title)}<div class="tiles">{figures}</div>'

@@ -1,4 +1,4 @@
-"""The report's picture: thumbnail, attention, tissue outline, the top tiles framed and numbered, and a scale bar."""
+"""The report's picture: thumbnail, map, tissue outline, the top tiles framed and numbered, and a scale bar."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from app.results.heads import shown_map
 from app.results.heatmap import fitted, framed
-from app.results.overlay import draw_tissue_outline, grey_under, index_for, paint_attention
+from app.results.overlay import draw_tissue_outline, grey_under, paint, ranked_index
 from app.results.scale_bar import scale_bar
 from app.results.scales import scale_bar_block
 from app.results.slide_result import TileMaps
@@ -31,11 +31,11 @@ def draw_report_map(maps: TileMaps, thumbnail: UInt8Array, tissue_mask: BoolArra
     """The first prediction's picture. thumbnail: uint8 [h, w, 3] of the whole level-0 extent; the mask likewise."""
     base = fitted(thumbnail)
     size = (base.shape[1], base.shape[0])
-    attention = shown_map(maps).attention
+    tiles = shown_map(maps).tiles
     grey, painted = 255, base
-    if attention is not None:
-        index = index_for(maps, size)
-        grey, painted = grey_under(base, index), paint_attention(base, index, attention)
+    if tiles is not None:
+        index = ranked_index(maps, size)
+        grey, painted = grey_under(base, index), paint(base, index, tiles.values[maps.has_rank])
     picture = framed(draw_tissue_outline(painted, tissue_mask))
     _mark_top_tiles(picture, maps)
     return ReportMap(_with_scale_bar(picture, maps), grey)

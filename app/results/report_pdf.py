@@ -23,7 +23,7 @@ from app.results.colour_map import LOOKUP_TABLE
 from app.results.overlay import shade
 from app.results.report import Answer, Report, Row
 from app.results.report_map import ReportMap
-from app.results.scales import ROW_NAMES, TICKS
+from app.results.scales import TICKS
 from app.results.write import encode_jpeg
 
 rl_config.useA85 = 0  # binary streams: letters for bytes are a fifth longer, and take pure Python a second
@@ -170,7 +170,7 @@ def _strip(canvas: Canvas, report: Report, pictures: Sequence[bytes], top: float
     """Top tiles side by side, numbered as on the map, in frames: beyond the scan's edge the model saw white."""
     if not report.top_tiles:
         return
-    heading = _words("Tiles with the highest share of attention, as the model saw them", _style(9, "SemiBold"))
+    heading = _words(report.top_title, _style(9, "SemiBold"))
     top -= _place(canvas, heading, _MARGIN, top, _WIDTH) + 4 + _TILE_SIDE
     for number, (tile, picture) in enumerate(list(zip(report.top_tiles, pictures, strict=True))[:_TILES]):
         x = _MARGIN + number * (_TILE_SIDE + _TILE_GAP)
@@ -258,13 +258,13 @@ class _Bar(Flowable):  # type: ignore[misc]  # reportlab has no types
 
 
 def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float) -> float:
-    """Colour scale with percentiles and shares of attention, and what they mean; where it ends."""
+    """Colour scale with percentiles and numbers, and what they mean; where it ends."""
     if report.ticks:
         bar_x = _MARGIN + 92
         bar_width = _MAP_WIDTH - 92 - 12
         ramp = Image.fromarray(np.repeat(shade(LOOKUP_TABLE, drawn.tissue_grey)[None], 4, axis=0))
         canvas.drawImage(ImageReader(ramp), bar_x, top - 16, bar_width, 7)
-        for name, y in zip(ROW_NAMES, (top - 6, top - 24), strict=True):
+        for name, y in zip(report.scale_names, (top - 6, top - 24), strict=True):
             canvas.setFont("Inter-Regular", 6.5)
             canvas.setFillColor(_SOFT)
             canvas.drawString(_MARGIN, y, name)

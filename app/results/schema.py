@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from app.warning import OUT_OF_DOMAIN, code_of
+from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION: Literal[1] = 1
 STAGES: Final = {
@@ -68,6 +66,7 @@ class TilingPart(Part):
     tiles: int = Field(description="tiles of the full grid")
     tissue_tiles: int = Field(description="tiles kept and analysed")
     tissue_min: float
+    tissue_min_shown: float = Field(description="a tile with less tissue than this fraction has no colour and no rank")
     tissue_area_mm2: float = Field(description="area inside the tissue outline")
 
 
@@ -90,6 +89,13 @@ class CalibrationPart(Part):
     n_cases: int
 
 
+class BagSizePart(Part):
+    """Tiles per slide that a head was trained on. Outside them its score is less certain."""
+
+    least_tiles: int
+    most_tiles: int
+
+
 class PredictionPart(Part):
     """One head's answer. ``kind`` is ``score_uncalibrated`` unless the head was calibrated."""
 
@@ -103,6 +109,7 @@ class PredictionPart(Part):
     top_label: str | None = Field(description="the highest label (softmax); null for sigmoid and untrained heads")
     calibration: CalibrationPart
     attention_kind: Literal["shared", "per_class", "none"]
+    bag_size: BagSizePart
     trained: bool
     validated: bool
     in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
@@ -130,17 +137,22 @@ class JobPart(Part):
 
 
 class TopTilePart(Part):
-    """One of the tiles with the highest attention."""
+    """One of the highest tiles of the map that opens first. None is mostly glass."""
 
     task: str
     rank: int
     index: int = Field(description="row in embeddings.h5 and attention.geojson")
     x0: int
     y0: int
-    attention: float = Field(description="raw weight; the weights of a slide sum to 1")
-    percentile: float = Field(description="0 to 100, share of the slide's tiles with less or equal attention")
-    label: str | None = Field(description="the class for per-class attention, else null")
-    tissue_fraction: float | None = Field(default=None, description="0 to 1: low at rims and at the slide's edge")
+    quantity: Literal["attention", "tile_scores"] = Field(
+        description="what it is ranked by: tile_scores where the head gives them"
+    )
+    label: str | None = Field(description="the class it is ranked for; null for attention shared by all classes")
+    value: float = Field(
+        description="of tile_scores the head's logit of the tile; of attention the raw weight (a slide's sum to 1)"
+    )
+    percentile: float = Field(description="0 to 100, share of the slide's ranked tiles with an equal or lower value")
+    tissue_fraction: float = Field(description="0 to 1, at least `tiling.tissue_min_shown`")
 
 
 class ModelPart(Part):
@@ -192,16 +204,3 @@ class ResultDocument(Part):
         "results of older ones hold warnings without any"
     )
     research_use_only: bool
-
-    @model_validator(mode="before")
-    @classmethod
-    def _say_why_outside(cls, found: object) -> object:
-        """Results of older versions do not say it of a prediction; the warnings do, which then speak of all alike."""
-        if not isinstance(found, dict):
-            return found
-        codes = {code_of(str(warning)) for warning in found.get("warnings", ())}
-        outside = sorted(OUT_OF_DOMAIN & codes) or ["bag_size_out_of_range"]
-        for prediction in found.get("predictions", ()):
-            if isinstance(prediction, dict) and prediction.get("in_domain") is False:
-                prediction.setdefault("outside", outside)
-        return found

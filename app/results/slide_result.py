@@ -1,9 +1,15 @@
 """A finished analysis in memory: the document and the arrays that the files are drawn from."""
 
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from app.results.schema import ResultDocument
 from app.slides.types import BoolArray, Float32Array, Int64Array, UInt8Array
+
+TISSUE_MIN_SHOWN: Final = 0.3
+"""A tile with less tissue (0 to 1) is mostly glass: no colour, no rank, never a top tile."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class TileMaps:
     heads: tuple[HeadMap, ...]
     sharpness: Float32Array | None = None
 
+    @property
+    def has_rank(self) -> BoolArray:
+        """Tiles with enough tissue for a colour and a rank: bool [N]."""
+        return has_rank(self.tissue_fractions)
+
     def __post_init__(self) -> None:
         """Raises ValueError where shapes do not correspond: a file would show one tile's data on another."""
         n_tiles = len(self.coords)
@@ -48,6 +59,12 @@ class TileMaps:
                 raise ValueError(f"attention of {head.task} must be [1 or C, {n_tiles}], not {head.attention.shape}")
             if head.tile_scores is not None and head.tile_scores.shape != (n_tiles, len(head.labels)):
                 raise ValueError(f"tile_scores of {head.task} must be [{n_tiles}, C], not {head.tile_scores.shape}")
+
+
+def has_rank(tissue_fractions: Float32Array) -> BoolArray:
+    """Which tiles (float32 [N]) have enough tissue for a colour and a rank: bool [N]."""
+    found: BoolArray = tissue_fractions >= np.float32(TISSUE_MIN_SHOWN)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

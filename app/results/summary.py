@@ -1,17 +1,19 @@
 """A result in a few lines of plain text, for the command line."""
 
 from app.results import wording
+from app.results.cautions import SAID_OF_PREDICTIONS
 from app.results.schema import PredictionPart, ResultDocument
-from app.warning import sentence_of
+from app.warning import code_of, sentence_of
 
 
 def summary_lines(document: ResultDocument) -> list[str]:
     """What a person wants to know first: prediction and how far to trust it, tissue, quality, warnings, times."""
     lines = _slide_lines(document)
     for prediction in document.predictions:
-        lines += ["", *_prediction_lines(prediction)]
+        lines += ["", *_prediction_lines(prediction, document)]
     lines += ["", _quality_line(document)]
-    lines += [f"Warning: {sentence_of(warning)}" for warning in dict.fromkeys(document.warnings)]
+    warnings = [w for w in dict.fromkeys(document.warnings) if code_of(w) not in SAID_OF_PREDICTIONS]
+    lines += [f"Warning: {sentence_of(warning)}" for warning in warnings]
     stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in document.timings_s.items())
     lines += [f"Seconds: {stages}", f"Model: {_model_words(document)}"]
     return lines
@@ -27,14 +29,14 @@ def _slide_lines(document: ResultDocument) -> list[str]:
     ]
 
 
-def _prediction_lines(prediction: PredictionPart) -> list[str]:
+def _prediction_lines(prediction: PredictionPart, document: ResultDocument) -> list[str]:
     width = max(len(label) for label in prediction.labels)
     lines = [f"{wording.plain(prediction.task)} ({wording.kind_words(prediction)})"]
     lines += [
         f"  {wording.plain(label):<{width}}  {prediction.probabilities[label]:.3f}" for label in prediction.labels
     ]
     lines += [f"  {prediction.statement}"]
-    notes = [wording.domain_sentence(prediction), wording.NOT_A_DIAGNOSIS]
+    notes = [wording.domain_sentence(prediction, document), wording.NOT_A_DIAGNOSIS]
     lines += [f"  {note}" for note in notes if note and note not in prediction.statement]
     return lines
 

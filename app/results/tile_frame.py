@@ -72,7 +72,7 @@ def tile_index(
     cells = np.rint(coords / tile_size0).astype(np.intp)
     columns = _cells_of_pixels(slide_size[0], picture_size[0], tile_size0)
     rows = _cells_of_pixels(slide_size[1], picture_size[1], tile_size0)
-    grid_shape = np.maximum(cells.max(axis=0), (columns[-1], rows[-1])) + 1
+    grid_shape = np.maximum(cells.max(axis=0, initial=0), (columns[-1], rows[-1])) + 1
     grid = np.full((grid_shape[1], grid_shape[0]), -1, dtype=np.int32)
     grid[cells[:, 1], cells[:, 0]] = np.arange(len(coords), dtype=np.int32)
     return TileIndex(grid, rows, columns)

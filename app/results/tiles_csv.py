@@ -17,7 +17,7 @@ def csv_chunks(maps: TileMaps) -> Iterator[str]:
     """The file piece by piece (RFC 4180, UTF-8): a head, then a row per tile.
 
     ``x0_px`` to ``y1_px``: its square at level 0, of the whole image, ends excluded. ``sharpness`` is empty where a
-    tile was not judged for focus.
+    tile was not judged for focus, a percentile where it is mostly glass and has no rank.
     """
     columns = measurements(maps)
     names = ["tile", "x0_px", "y0_px", "x1_px", "y1_px", *columns, "sharpness"]

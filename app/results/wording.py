@@ -3,6 +3,7 @@
 Shared attention carries no class, so no sentence about it names one; nothing is ever called a diagnosis.
 """
 
+from app.results.heads import ShownMap
 from app.results.schema import PredictionPart, ResultDocument
 from app.warning import voids
 
@@ -37,47 +38,61 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
-def attention_title(prediction: PredictionPart, label: str | None) -> str:
-    """Heading of a picture: ``label`` is the class it shows, None for shared or no attention."""
-    if prediction.attention_kind == "none":
-        return f"Tissue · {plain(prediction.task)}"
-    if prediction.attention_kind == "per_class" and label is not None:
-        return f"Attention map for class “{plain(label)}” · {plain(prediction.task)}"
-    return f"Attention map · {plain(prediction.task)}"
+def map_title(shown: ShownMap) -> str:
+    """Heading of a picture of one task."""
+    task, tiles = plain(shown.prediction.task), shown.tiles
+    if tiles is None:
+        return f"Tissue · {task}"
+    if tiles.quantity == "tile_scores" and tiles.label is not None:
+        return f"Tile scores for “{plain(tiles.label)}” · {task}"
+    return f"Attention map · {task}" if tiles.label is None else f"Attention for “{plain(tiles.label)}” · {task}"
 
 
-def attention_legend(prediction: PredictionPart, label: str | None) -> str:
+def map_legend(shown: ShownMap) -> str:
     """What the colours mean, and what they do not."""
-    if prediction.attention_kind == "none":
-        return "This model gives no attention: the picture shows tissue only, nothing that the model found."
-    if prediction.attention_kind == "per_class" and label is not None:
+    tiles = shown.tiles
+    if tiles is None:
+        return "This model gives no map: the picture shows tissue only, nothing that the model found."
+    if tiles.label is None:
+        return SHARED_ATTENTION_LEGEND
+    if tiles.quantity == "attention":
         return (
-            f"Colour shows how much each tile counted when the model scored the class “{plain(label)}”, "
+            f"Colour shows how much each tile counted when the model scored “{plain(tiles.label)}”, "
             "ranked within this slide. It is no outline of a lesion."
         )
     return (
-        "Colour shows where the model looked, not where tumour is: it ranks the tiles of this slide "
-        "and belongs to no class."
+        f"Colour shows the model's score of each tile alone for “{plain(tiles.label)}”, ranked within this slide: the "
+        "highest tile may still be low. The model learnt from whole slides, without outlines: this is no outline of a "
+        "lesion. Scores have no unit and are no probabilities."
     )
+
+
+def top_tiles_title(shown: ShownMap) -> str:
+    """Heading of the tiles that stand highest on the map."""
+    tiles = shown.tiles
+    if tiles is None or tiles.label is None:
+        return "Tiles with most attention (not evidence of tumour)"
+    return f"Highest {'scores' if tiles.quantity == 'tile_scores' else 'attention'} for {plain(tiles.label)}"
+
+
+SHARED_ATTENTION_LEGEND = (
+    "Colour shows where the model looked, not where tumour is: it ranks the tiles of this slide "
+    "and belongs to no class."
+)
+
+
+def attention_legend(prediction: PredictionPart) -> str:
+    """What the attention in the result's files means."""
+    if prediction.attention_kind == "none":
+        return "This model gives no attention."
+    if prediction.attention_kind == "per_class":
+        return "Attention shows how much each tile counted when the model scored a class. It is no outline of a lesion."
+    return SHARED_ATTENTION_LEGEND
 
 
 def kind_words(prediction: PredictionPart) -> str:
     """What the numbers are."""
     return "probability" if prediction.kind == "probability" else "score, uncalibrated"
-
-
-def tile_score_title(task: str, label: str) -> str:
-    """Heading of a picture of tile scores."""
-    return f"Tile scores for class “{plain(label)}” · {plain(task)}"
-
-
-def tile_score_legend(label: str) -> str:
-    """What the colours of tile scores mean, and what they do not."""
-    return (
-        f"Colour shows the score that the model gave each tile alone for the class “{plain(label)}”, "
-        "within this slide. It was learnt from whole slides, without outlines, and is no outline of a lesion. "
-        "The raw numbers have no unit and are no probabilities: the higher, the more the tile speaks for the class."
-    )
 
 
 TISSUE_LEGEND = "What was taken for tissue, at about 16 µm/px. Only tiles with enough of it were analysed."
@@ -86,9 +101,8 @@ TISSUE_LEGEND = "What was taken for tissue, at about 16 µm/px. Only tiles with 
 def qc_legend(judged: int, tiles: int) -> str:
     """What the quality layer shows; ``judged`` of ``tiles`` were examined for focus."""
     return (
-        "Ink, and what is black, folded or dirty, does not count as tissue; a tile with enough other tissue was "
-        "analysed with what it shows of them. "
-        f"Focus was examined on {judged} of {tiles} tiles; those out of focus were analysed all the same."
+        "Ink, folds and dirt are not counted as tissue, but tiles that contain enough tissue are analysed whole. "
+        f"Focus was examined on {judged} of {tiles} tiles. Tiles out of focus were analysed too."
     )
 
 
@@ -106,16 +120,32 @@ NOT_COUNTED = "Does not count for this slide."
 
 
 def counts(prediction: PredictionPart) -> bool:
-    """Whether the score says anything: not of another stain or organ; of more or less tissue, less surely."""
+    """Whether the score says anything: none of another stain or organ does. An unusual amount of tissue only makes it
+    less certain."""
     return prediction.in_domain or not voids(prediction.outside)
 
 
-def domain_sentence(prediction: PredictionPart) -> str | None:
+def bag_sentence(tiles: int, least: int, most: int) -> str | None:
+    """How the slide's tissue compares with that of the slides that the model was trained on; None where it is alike.
+
+    ``least`` and ``most``: tiles of their smallest and largest.
+    """
+    if least <= tiles <= most:
+        return None
+    more, count = ("more" if tiles > most else "less"), ("1 tile" if tiles == 1 else f"{tiles} tiles")
+    return (
+        f"This slide has {more} tissue ({count}) than any the model was trained on ({least} to {most}): "
+        "its score is less certain."
+    )
+
+
+def domain_sentence(prediction: PredictionPart, document: ResultDocument) -> str | None:
     """The warning where the slide lies outside what the head knows, else None."""
     if prediction.in_domain:
         return None
     if counts(prediction):
-        return "More or less tissue than the model learnt from: its score is less certain."
+        size = prediction.bag_size
+        return bag_sentence(document.tiling.tissue_tiles, size.least_tiles, size.most_tiles)
     return "Outside the model's domain (stain or organ): the scores do not count."
 
 

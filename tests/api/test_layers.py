@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.results.colour_map import colours
-from app.results.percentile import attention_percentiles
+from app.results.percentile import percentiles
 from tests.api.test_analyze import check_problem
 
 
@@ -28,23 +28,24 @@ def picture(service, path):
 
 @pytest.fixture(scope="module")
 def tiles(service, job):
-    """coords [N, 2], attention [N] and the scores [N] for malignant."""
+    """coords [N, 2], attention [N], the scores [N] for malignant, and which tiles are tissue rather than glass [N]."""
     with h5py.File(io.BytesIO(service.http.get(job["links"]["embeddings"]).content)) as file:
         malignant = list(file["tile_scores/malignancy"].attrs["labels"]).index("malignant")
-        return file["coords"][:], file["attention/malignancy"][0], file["tile_scores/malignancy"][:, malignant]
+        scores = file["tile_scores/malignancy"][:, malignant]
+        return file["coords"][:], file["attention/malignancy"][0], scores, file["tissue_fractions"][:] >= 0.3
 
 
 def test_every_layer_that_is_listed_covers_the_slide_and_says_what_it_is(service, job):
     found = service.http.get(job["links"]["layers"]).json()
-    assert [layer["kind"] for layer in found] == ["attention", "class", "class", "tissue", "qc"]
-    assert {layer["label"] for layer in found[1:3]} == {"malignant", "not_malignant"}
+    assert [layer["kind"] for layer in found] == ["class", "class", "attention", "tissue", "qc"]
+    assert [layer["label"] for layer in found[:2]] == ["malignant", "not_malignant"]
     sizes = set()
     for layer in found:
         assert layer["note"].endswith(".")
         pixels = picture(service, layer["url"])
         sizes.add(pixels.shape)
     assert sizes == {(225, 225, 4)}  # 900 px at 2 µm/px, seen at 8 µm/px
-    attention = found[0]
+    attention = found[2]
     assert "not where tumour is" in attention["note"]
     assert attention["label"] is None
     assert (attention["legend"]["low"], attention["legend"]["high"]) == (0, 100)
@@ -52,17 +53,19 @@ def test_every_layer_that_is_listed_covers_the_slide_and_says_what_it_is(service
     assert [entry["label"] for entry in found[4]["legend"]["entries"]][:2] == ["ink", "black, fold or dirt"]
 
 
-@pytest.mark.parametrize("of_class", [False, True])
+@pytest.mark.parametrize("quantity", ["attention", None])
 @pytest.mark.parametrize(("scale", "palette"), [("percentile", "cividis"), ("raw", "viridis"), ("raw", "inferno")])
-def test_each_tile_has_the_colour_of_its_place(service, job, tiles, palette, scale, of_class):
-    coords, attention, malignant = tiles
-    query = f"layer=overlay&scale={scale}&palette={palette}&opacity=100" + "&class=malignant" * of_class
+def test_each_tile_has_the_colour_of_its_place(service, job, tiles, palette, scale, quantity):
+    coords, attention, malignant, is_tissue = tiles
+    query = f"layer=overlay&scale={scale}&palette={palette}&opacity=100" + (f"&quantity={quantity}" if quantity else "")
     pixels = picture(service, f"/jobs/{job['id']}/heatmap.png?{query}")
-    values = malignant if of_class else attention
-    places = attention_percentiles(values)
+    values = (attention if quantity else malignant)[is_tissue]
+    places = percentiles(values)
     if scale == "raw":
         places = (values - values.min()) / (values.max() - values.min()) * 100
-    middles = (coords + 112) // 4
+    glass = ((coords[~is_tissue] + 112) // 4).clip(max=224)
+    assert not pixels[glass[:, 1], glass[:, 0], 3].any()
+    middles = (coords[is_tissue] + 112) // 4
     inside = (middles < 225).all(axis=1)
     got = pixels[middles[inside, 1], middles[inside, 0]]
     assert inside.sum() > 5
@@ -128,9 +131,9 @@ def test_a_result_from_before_says_what_it_lacks(service, tissue):
         check_problem(answer, 404, "layer_not_found")
         assert "Analyse the slide again" in answer.json()["detail"]
     assert [layer["id"] for layer in service.http.get(f"/jobs/{job['id']}/layers").json()] == [
-        "attention.malignancy",
-        "tile_scores.malignancy.not_malignant",
         "tile_scores.malignancy.malignant",
+        "tile_scores.malignancy.not_malignant",
+        "attention.malignancy",
         "tissue",
     ]
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from app.results.schema import (
+    BagSizePart,
     BoundsPart,
     CalibrationPart,
     JobPart,
@@ -30,7 +31,9 @@ ACCEPTED_AT = datetime(2026, 3, 4, 5, 5, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Recipe:
-    """``columns`` × ``rows`` tiles, all of tissue, from the slide's top left; one empty column and row after them."""
+    """``columns`` × ``rows`` tiles from the slide's top left; one empty column and row after them. The share of tissue
+    rises from ``least_tissue`` to 1.
+    """
 
     columns: int = 4
     rows: int = 3
@@ -47,6 +50,7 @@ class Recipe:
     outside: tuple[str, ...] = ()
     bounds: BoundsPart | None = None
     embedding_dim: int = 8
+    least_tissue: float = 0.3
     warnings: list[str] = field(default_factory=list)
 
 
@@ -68,7 +72,7 @@ def make_result(recipe: Recipe | None = None) -> SlideResult:
         sharpness=_sharpness(len(coords)),
         top_pictures=np.full((0 if attention is None else 1, 224, 224, 3), (222, 160, 200), np.uint8),
         coords=coords,
-        tissue_fractions=np.linspace(0.1, 1.0, len(coords), dtype=np.float32),
+        tissue_fractions=np.linspace(recipe.least_tissue, 1.0, len(coords), dtype=np.float32),
         features=np.random.default_rng(1).standard_normal((len(coords), recipe.embedding_dim), dtype=np.float32),
         heads=tuple(HeadMap(task, recipe.labels, attention, scores) for task in recipe.tasks),
     )
@@ -102,6 +106,7 @@ def make_document(
             tiles=(recipe.columns + 1) * (recipe.rows + 1),
             tissue_tiles=n_tiles,
             tissue_min=0.1,
+            tissue_min_shown=0.3,
             tissue_area_mm2=round(n_tiles * 0.448**2, 3),
         ),
         qc=QcPart(
@@ -144,6 +149,7 @@ def _prediction(recipe: Recipe, task: str) -> PredictionPart:
         top_label=recipe.labels[-1],
         calibration=CalibrationPart(status="none", temperature=1.0, threshold=None, n_cases=0),
         attention_kind=recipe.attention_kind,
+        bag_size=BagSizePart(least_tiles=5, most_tiles=9),
         trained=recipe.trained,
         validated=recipe.validated,
         in_domain=recipe.in_domain,
@@ -161,10 +167,11 @@ def _top_tile(recipe: Recipe, weights: np.ndarray, size0: float) -> TopTilePart:
         index=index,
         x0=round(index % recipe.columns * size0),
         y0=round(index // recipe.columns * size0),
-        attention=float(weights[index]),
+        quantity="attention",
+        value=float(weights[index]),
         percentile=100.0,
         label=None,
-        tissue_fraction=0.234,
+        tissue_fraction=0.834,
     )
 
 

@@ -5,8 +5,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from app.results.colour_map import colours
 from app.results.geojson import Origin, geojson_chunks
-from app.results.percentile import attention_percentiles
+from app.results.percentile import percentiles
 from app.results.schema import BoundsPart
 from tests.results.make_result import Recipe, make_result
 
@@ -84,8 +85,37 @@ def test_a_tile_that_no_class_looked_at_has_no_classification() -> None:
 
 def test_tile_scores_are_measurements_per_class() -> None:
     measurements = collection(Recipe(tile_scores=True))["features"][0]["properties"]["measurements"]
+    assert list(measurements) == [
+        "tissue fraction",
+        "tile score (tumour)",
+        "tile score percentile (tumour)",
+        "tile score (normal)",
+        "tile score percentile (normal)",
+        "attention",
+        "attention percentile",
+    ]
     assert measurements["tile score (normal)"] == -1.0
     assert measurements["tile score (tumour)"] == pytest.approx(-1 + 2 / 23, rel=1e-6)
+
+
+@pytest.mark.parametrize("attention_kind", ["shared", "per_class", "none"])
+def test_tile_scores_colour_the_squares_as_the_heatmap_does(attention_kind: str) -> None:
+    result = make_result(Recipe(tile_scores=True, attention_kind=attention_kind))
+    result.heads[0].tile_scores[:, 1] = np.arange(12)[::-1]
+    features = json.loads("".join(geojson_chunks(result)))["features"]
+    wanted = colours(np.arange(12, 0, -1, dtype=np.float32) * np.float32(100 / 12)).tolist()
+    assert [feature["properties"]["color"] for feature in features] == wanted
+    assert not any("classification" in feature["properties"] for feature in features)
+
+
+def test_glass_is_grey_and_has_no_rank() -> None:
+    found = collection(Recipe(least_tissue=0.1))  # 0.1, 0.18, 0.26, 0.35, …
+    grey = [feature["properties"]["color"] == [200, 200, 200] for feature in found["features"]]
+    assert grey == [True] * 3 + [False] * 9
+    ranked = ["attention percentile" in feature["properties"]["measurements"] for feature in found["features"]]
+    assert ranked == [False] * 3 + [True] * 9
+    assert all("attention" in feature["properties"]["measurements"] for feature in found["features"])
+    assert "Grey tiles have less than 30 % tissue" in found["description"]
 
 
 def test_several_heads_prefix_their_measurements_with_their_task() -> None:
@@ -118,5 +148,5 @@ def test_rows_follow_the_results_rows_for_twenty_thousand_tiles() -> None:
     result = make_result(recipe)
     corners = [feature["geometry"]["coordinates"][0][0] for feature in features]
     assert corners == result.coords.tolist()
-    percentiles = [feature["properties"]["measurements"]["attention percentile"] for feature in features]
-    np.testing.assert_allclose(percentiles, attention_percentiles(result.heads[0].attention[0]), atol=0.006)
+    found = [feature["properties"]["measurements"]["attention percentile"] for feature in features]
+    np.testing.assert_allclose(found, percentiles(result.heads[0].attention[0]), atol=0.006)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from app.results.colour_map import colours
+from app.results.heads import TileValues
 from app.results.heatmap import MIN_PICTURE_PX, heatmap_description, render_heatmap
 from app.results.overlay import shade
-from app.results.scales import even_share, tick_labels
+from app.results.scales import figures_sentence, tick_labels
 from app.results.small_thumbnail import THUMBNAIL_MAX_PX
 from tests.results.make_result import Recipe, make_result
 
@@ -65,7 +66,7 @@ def test_twenty_thousand_tiles() -> None:
 
 def test_shares_of_attention_stand_beside_percentiles() -> None:
     attention = np.array([0.4, 0.1, 0.3, 0.2], dtype=np.float32)
-    assert tick_labels(attention) == [
+    assert tick_labels(TileValues("attention", None, attention), np.ones(4, np.bool_)) == [
         ("0", "10 %"),
         ("25", "10 %"),
         ("50", "20 %"),
@@ -74,9 +75,52 @@ def test_shares_of_attention_stand_beside_percentiles() -> None:
     ]
 
 
-def test_an_even_share_stands_under_the_scale() -> None:
-    assert even_share(np.full(35, 1 / 35, np.float32)) == "An even share would be 2.86 % (tiles: 35)."
-    assert even_share(np.ones(1, np.float32)) == "An even share would be 100 % (tiles: 1)."
+def test_scores_stand_beside_percentiles_and_glass_has_none() -> None:
+    scores, has_rank = np.array([9, -1.5, 2, 3.25], np.float32), np.array([0, 1, 1, 1], np.bool_)
+    assert tick_labels(TileValues("tile_scores", "tumour", scores), has_rank) == [
+        ("0", "-1.5"),
+        ("25", "-1.5"),
+        ("50", "2"),
+        ("75", "3.25"),
+        ("100", "3.25"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tiles", "least_tissue", "sentence"),
+    [
+        (35, 0.3, "An even share would be 2.86 % (tiles: 35)."),
+        (1, 0.3, "An even share would be 100 % (tiles: 1)."),
+        (
+            10,
+            0.29,
+            "An even share would be 10 % (tiles: 10). 1 of 10 tiles has less than 30 % tissue: no colour, no rank.",
+        ),
+        (1, 0.1, "An even share would be 100 % (tiles: 1). No tile has 30 % tissue: none has a colour or a rank."),
+    ],
+)
+def test_the_even_share_and_the_glass_stand_under_the_scale(tiles: int, least_tissue: float, sentence: str) -> None:
+    result = make_result(Recipe(columns=tiles, rows=1, least_tissue=least_tissue))
+    attention = TileValues("attention", None, result.heads[0].attention[0])
+    assert figures_sentence(attention, result) == sentence
+    assert "share" not in figures_sentence(TileValues("tile_scores", "tumour", attention.values), result)
+
+
+def test_the_heatmap_shows_the_scores_of_the_positive_class_where_there_are_any() -> None:
+    result = make_result(Recipe(tile_scores=True))
+    result.heads[0].tile_scores[:, 1] = np.arange(12)[::-1]
+    page = np.asarray(render_heatmap(result))
+    top = row_of_picture(page)
+    grey = round(0.299 * 222 + 0.587 * 160 + 0.114 * 200)
+    lowest, highest = shade(colours(np.array([100 / 12, 100], dtype=np.float32)), grey)
+    assert np.abs(page[top + 100, MARGIN + 100].astype(int) - highest).max() <= 2
+    assert np.abs(page[top + 500, MARGIN + 700].astype(int) - lowest).max() <= 2
+    assert heatmap_description(result).startswith("Tile scores for “tumour” · mil.")
+
+
+def test_how_much_tissue_the_model_knows_is_said_in_numbers() -> None:
+    result = make_result(Recipe(trained=True, in_domain=False, outside=("bag_size_out_of_range",)))
+    assert heatmap_description(result).count("This slide has more tissue (12 tiles) than any the model was") == 1
 
 
 def test_same_result_gives_the_same_picture() -> None:

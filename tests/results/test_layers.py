@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from app.errors import RequestInvalidError, TaskNotFoundError
 from app.results.area_layers import BLUR_RGB, DARK_RGB, PEN_RGB, TISSUE_RGB, qc_layer, tissue_layer
 from app.results.colour_map import LOOKUP_TABLES, stops
 from app.results.layers import layers
-from app.results.tile_scale import places, tile_values
+from app.results.tile_scale import places
 from tests.results.make_result import Recipe, make_result
 
 
@@ -22,11 +21,28 @@ def test_shared_attention_is_one_layer_and_attention_per_class_one_for_each() ->
 
 def test_tile_scores_are_layers_of_their_class_and_say_that_they_outline_nothing() -> None:
     found = layers(make_result(Recipe(tile_scores=True)), "/jobs/x", has_qc=True)
-    scores = [layer for layer in found if layer.id.startswith("tile_scores")]
-    assert [layer.label for layer in scores] == ["normal", "tumour"]
+    scores = [layer for layer in found if layer.quantity == "tile_scores"]
+    assert scores == found[:2]
+    assert [layer.label for layer in scores] == ["tumour", "normal"]
+    assert found[2].id == "attention.mil"
     assert all("no outline of a lesion" in layer.note for layer in scores)
-    assert "quantity=tile_scores&class=tumour" in scores[1].url
-    assert (scores[1].legend.raw_low, scores[1].legend.raw_high) == pytest.approx((-1 + 2 / 23, 1))
+    assert "quantity=tile_scores&class=tumour" in scores[0].url
+    assert (scores[0].legend.raw_low, scores[0].legend.raw_high) == pytest.approx((-1 + 2 / 23, 1))
+
+
+def test_a_legend_has_numbers_of_the_tiles_with_a_rank_and_the_even_share() -> None:
+    attention = layers(make_result(Recipe(least_tissue=0.1)), "/jobs/x", has_qc=True)[0]
+    assert [tick.percentile for tick in attention.legend.ticks] == [0, 25, 50, 75, 100]
+    # tile i of 12 has (i + 1) / 78; the first three are glass
+    assert [tick.value for tick in attention.legend.ticks] == pytest.approx([n / 78 for n in (4, 6, 8, 10, 12)])
+    assert (attention.legend.raw_low, attention.legend.raw_high) == pytest.approx((4 / 78, 12 / 78))
+    assert "even share would be 8.33 % (tiles: 12). 3 of 12 tiles have less than 30 % tissue" in attention.note
+
+
+def test_without_a_tile_of_tissue_there_are_no_numbers() -> None:
+    glass = layers(make_result(Recipe(columns=1, rows=1, least_tissue=0.1)), "/jobs/x", has_qc=True)[0]
+    assert (glass.legend.ticks, glass.legend.raw_low) == ([], None)
+    assert "No tile has 30 % tissue" in glass.note
 
 
 def test_several_heads_have_layers_of_their_own() -> None:
@@ -68,25 +84,6 @@ def test_places_are_percentiles_or_linear() -> None:
     np.testing.assert_allclose(places(values, "percentile"), [100 / 3, 200 / 3, 100], rtol=1e-6)
     np.testing.assert_allclose(places(values, "raw"), [0, 25, 100], atol=1e-4)
     np.testing.assert_array_equal(places(np.full(3, 0.5, np.float32), "raw"), [100, 100, 100])
-
-
-def test_a_class_chooses_attention_where_it_is_per_class_and_scores_elsewhere() -> None:
-    per_class = make_result(Recipe(attention_kind="per_class", tile_scores=True))
-    shared = make_result(Recipe(tile_scores=True))
-    assert tile_values(per_class, label="normal").quantity == "attention"
-    assert tile_values(shared, label="normal").quantity == "tile_scores"
-    assert tile_values(shared).quantity == "attention"
-    assert tile_values(make_result(Recipe(attention_kind="none"))) is None
-    np.testing.assert_array_equal(tile_values(shared, label="tumour").values, shared.heads[0].tile_scores[:, 1])
-
-
-def test_what_a_head_does_not_have_is_refused() -> None:
-    with pytest.raises(RequestInvalidError, match="shared by all classes"):
-        tile_values(make_result(), label="tumour")
-    with pytest.raises(RequestInvalidError, match="no scores"):
-        tile_values(make_result(), quantity="tile_scores")
-    with pytest.raises(TaskNotFoundError):
-        tile_values(make_result(Recipe(tile_scores=True)), label="stroma")
 
 
 def test_every_palette_grows_lighter() -> None:

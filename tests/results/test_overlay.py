@@ -7,11 +7,12 @@ from app.results.overlay import (
     draw_tissue_outline,
     grey_under,
     index_for,
-    paint_attention,
+    paint,
+    ranked_index,
     render_overlay_layer,
     shade,
 )
-from app.results.percentile import attention_percentiles
+from app.results.percentile import percentiles
 from app.results.tile_frame import tile_index
 from app.slides.strips import STRIP_ROWS
 from tests.results.make_result import Recipe, make_result
@@ -23,7 +24,7 @@ def test_layer_has_the_thumbnails_size_and_each_tiles_colour_at_its_middle() -> 
     assert layer.mode == "RGBA"
     assert layer.size == (400, 320)  # 5 × 4 cells of 80 px
     pixels = np.asarray(layer)
-    expected = colours(attention_percentiles(np.arange(1, 13, dtype=np.float32)))
+    expected = colours(percentiles(np.arange(1, 13, dtype=np.float32)))
     for row in range(12):
         i, j = row % 4, row // 4
         assert pixels[j * 80 + 40, i * 80 + 40].tolist() == [*expected[row].tolist(), OPACITY]
@@ -53,20 +54,39 @@ def test_painting_blends_colour_with_grey_and_leaves_the_rest() -> None:
     result = make_result()
     attention = np.arange(1, 13, dtype=np.float32)
     index = index_for(result, (400, 320))
-    painted = paint_attention(result.thumbnail, index, attention)
+    painted = paint(result.thumbnail, index, attention)
     grey = Image.fromarray(result.thumbnail).convert("L").getpixel((40, 40))
-    expected = shade(colours(attention_percentiles(attention)), grey)
+    expected = shade(colours(percentiles(attention)), grey)
     assert np.abs(painted[40, 40].astype(int) - expected[0]).max() <= 1
     assert np.abs(painted[200, 280].astype(int) - expected[11]).max() <= 1
     assert (painted[240:] == result.thumbnail[240:]).all()
     assert (painted[:, 320:] == result.thumbnail[:, 320:]).all()
 
 
+def test_glass_has_no_colour_and_no_rank() -> None:
+    result = make_result(Recipe(least_tissue=0.1))  # 0.1, 0.18, 0.26, 0.35, …: three tiles of glass
+    pixels = np.asarray(render_overlay_layer(result))
+    assert not pixels[:80, :240, 3].any()
+    assert (pixels[:80, 240:320, 3] == OPACITY).all()
+    lowest, highest = colours(np.array([100 / 9, 100], np.float32))
+    assert (pixels[40, 280, :3] == lowest).all()
+    assert (pixels[200, 280, :3] == highest).all()
+    index = ranked_index(result, (400, 320))
+    painted = paint(result.thumbnail, index, np.arange(9, dtype=np.float32))
+    assert (painted[:80, :240] == result.thumbnail[:80, :240]).all()
+
+
+def test_a_slide_of_glass_alone_has_no_colour_at_all() -> None:
+    result = make_result(Recipe(columns=1, rows=1, least_tissue=0.1))
+    assert not result.has_rank.any()
+    assert not np.asarray(render_overlay_layer(result)).any()
+
+
 def test_tiny_tiles_get_no_edges_and_large_ones_do() -> None:
     def distinct_in_first_tile(columns: int, thumbnail_px: int) -> int:
         result = make_result(Recipe(columns=columns, rows=1, thumbnail_px=thumbnail_px))
         index = index_for(result, (result.thumbnail.shape[1], result.thumbnail.shape[0]))
-        painted = paint_attention(result.thumbnail, index, result.heads[0].attention[0])
+        painted = paint(result.thumbnail, index, result.heads[0].attention[0])
         return len(np.unique(painted[index.spread(np.arange(columns + 1)) == 0], axis=0))
 
     assert distinct_in_first_tile(columns=9, thumbnail_px=400) == 2

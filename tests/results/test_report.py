@@ -89,10 +89,10 @@ def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_co
 
 
 def test_more_tissue_than_the_model_learnt_from_voids_no_score() -> None:
-    odd = "bag_size_out_of_range: the model learnt mil from slides of 5 to 14 tiles; this one has 35."
+    odd = "bag_size_out_of_range: This slide has more tissue (12 tiles) than any the model was trained on (5 to 9)."
     made = report(trained=True, in_domain=False, outside=("bag_size_out_of_range",), warnings=[odd])
     assert (made.foremost, made.answers[0].counts) == ("", True)
-    assert made.warnings == ("The model learnt mil from slides of 5 to 14 tiles; this one has 35.",)
+    assert made.warnings == ()  # the prediction's own statement says it, beside the numbers
 
 
 def test_a_slide_inside_the_domain_has_scores_that_count_and_nothing_foremost() -> None:
@@ -160,9 +160,19 @@ def test_the_pdf_is_dated_by_its_analysis_and_names_the_software() -> None:
 def test_the_scale_and_the_top_tiles_tell_how_much_lies_behind_the_colours() -> None:
     made = report()
     assert made.map_legend.startswith("An even share would be 8.33 % (tiles: 12). ")
-    assert made.top_tiles[0].captions == ("share 15.4 %", "tissue 23.4 %")
-    assert "share 15.4 %<br>tissue 23.4 %" in render_html(made, "/jobs/x")
+    assert made.top_tiles[0].captions == ("share 15.4 %", "tissue 83.4 %")
+    assert "share 15.4 %<br>tissue 83.4 %" in render_html(made, "/jobs/x")
     assert "even share" not in report(attention_kind="none").map_legend
+    assert made.top_title == "Tiles with most attention (not evidence of tumour), as the model saw them"
+
+
+def test_the_report_shows_the_scores_of_the_positive_class_where_there_are_any() -> None:
+    made = report(tile_scores=True)
+    assert made.map_title == "Tile scores for “tumour” · mil"
+    assert made.scale_names == ("Percentile in this slide", "Tile score")
+    assert made.ticks[-1] == ("100", "1")
+    assert made.top_title == "Highest scores for tumour, as the model saw them"
+    assert made.top_title in render_html(made, "/jobs/x")
 
 
 CROWDED = {

@@ -1,15 +1,16 @@
 import pytest
 
+from app.results.heads import shown_map
 from app.results.wording import (
-    attention_legend,
-    attention_title,
+    bag_sentence,
     domain_sentence,
+    map_legend,
+    map_title,
     origin_sentence,
     percent,
     scan_format,
     state_sentence,
-    tile_score_legend,
-    tile_score_title,
+    top_tiles_title,
 )
 from tests.results.make_result import Recipe, make_result
 
@@ -18,31 +19,44 @@ def prediction(**recipe: object):
     return make_result(Recipe(**recipe)).document.predictions[0]
 
 
+def words_of(label: str | None = None, quantity: str | None = None, **recipe: object) -> list[str]:
+    """Title and legend of a map, and the heading of its highest tiles."""
+    shown = shown_map(make_result(Recipe(**recipe)), label=label, quantity=quantity)
+    return [map_title(shown), map_legend(shown), top_tiles_title(shown)]
+
+
 def test_shared_attention_names_no_class_and_says_what_it_is_not() -> None:
-    shared = prediction(attention_kind="shared", labels=("adenoma", "carcinoma"), positive_class="carcinoma")
-    words = attention_title(shared, None) + attention_legend(shared, None)
+    words = " ".join(words_of(labels=("adenoma", "carcinoma"), positive_class="carcinoma"))
     assert "where the model looked, not where tumour is" in words
+    assert "not evidence of tumour" in words
     assert "adenoma" not in words
     assert "carcinoma" not in words
 
 
-def test_attention_per_class_names_its_class() -> None:
-    per_class = prediction(attention_kind="per_class", labels=("adenoma", "carcinoma"), positive_class="carcinoma")
-    for words in (attention_title(per_class, "carcinoma"), attention_legend(per_class, "carcinoma")):
-        assert "“carcinoma”" in words
+@pytest.mark.parametrize("tile_scores", [False, True])
+def test_a_map_of_a_class_names_it_and_is_no_outline(tile_scores: bool) -> None:
+    recipe = {"labels": ("adenoma", "carcinoma"), "positive_class": "carcinoma", "tile_scores": tile_scores}
+    title, legend, tops = words_of(attention_kind="per_class", **recipe)
+    for words in (title, legend, tops):
+        assert "carcinoma" in words
         assert "adenoma" not in words
+    assert "no outline of a lesion" in legend
+    assert tops == f"Highest {'scores' if tile_scores else 'attention'} for carcinoma"
 
 
 def test_names_are_written_as_people_write_them() -> None:
-    per_class = prediction(attention_kind="per_class", tasks=("tumour_type",), labels=("not_malignant", "malignant"))
-    assert attention_title(per_class, "not_malignant") == "Attention map for class “not malignant” · tumour type"
-    assert "“not malignant”" in attention_legend(per_class, "not_malignant")
-    assert tile_score_title("tumour_type", "not_malignant") == "Tile scores for class “not malignant” · tumour type"
-    assert "“not malignant”" in tile_score_legend("not_malignant")
+    recipe = {"tasks": ("tumour_type",), "labels": ("not_malignant", "malignant"), "positive_class": "malignant"}
+    title, legend, tops = words_of("not_malignant", attention_kind="per_class", **recipe)
+    assert title == "Attention for “not malignant” · tumour type"
+    assert "“not malignant”" in legend
+    title, legend, tops = words_of("not_malignant", tile_scores=True, **recipe)
+    assert title == "Tile scores for “not malignant” · tumour type"
+    assert "“not malignant”" in legend
+    assert tops == "Highest scores for not malignant"
 
 
-def test_raw_tile_scores_are_explained() -> None:
-    assert "raw numbers have no unit and are no probabilities" in tile_score_legend("tumour")
+def test_tile_scores_are_explained() -> None:
+    assert "no unit and are no probabilities" in words_of(tile_scores=True)[1]
 
 
 def test_percentages_have_one_decimal_and_a_blank() -> None:
@@ -53,10 +67,11 @@ def test_formats_are_written_as_their_makers_write_them() -> None:
     assert [scan_format(vendor) for vendor in ("hamamatsu", "dicom", "generic-tiff")] == ["Hamamatsu", "DICOM", "TIFF"]
 
 
-def test_a_head_without_attention_says_that_only_tissue_is_shown() -> None:
-    words = attention_legend(prediction(attention_kind="none"), None)
-    assert "no attention" in words
-    assert "tissue only" in words
+def test_a_head_without_a_map_says_that_only_tissue_is_shown() -> None:
+    title, legend, _ = words_of(attention_kind="none")
+    assert title == "Tissue · mil"
+    assert "no map" in legend
+    assert "tissue only" in legend
 
 
 @pytest.mark.parametrize(
@@ -74,8 +89,22 @@ def test_state_is_always_said_and_it_is_never_a_diagnosis(trained: bool, validat
 
 
 def test_out_of_domain_is_said_and_in_domain_says_nothing() -> None:
-    assert "Outside the model's domain" in str(domain_sentence(prediction(in_domain=False)))
-    assert domain_sentence(prediction()) is None
+    document = make_result().document
+    assert "Outside the model's domain" in str(domain_sentence(prediction(in_domain=False), document))
+    assert domain_sentence(prediction(), document) is None
+
+
+@pytest.mark.parametrize(
+    ("tiles", "sentence"),
+    [
+        (5, None),
+        (14, None),
+        (35, "This slide has more tissue (35 tiles) than any the model was trained on (5 to 14): "),
+        (1, "This slide has less tissue (1 tile) than any the model was trained on (5 to 14): "),
+    ],
+)
+def test_an_unusual_amount_of_tissue_is_said_in_numbers(tiles: int, sentence: str | None) -> None:
+    assert bag_sentence(tiles, 5, 14) == (None if sentence is None else f"{sentence}its score is less certain.")
 
 
 def test_a_resolution_that_was_given_is_not_called_the_scan_s() -> None:

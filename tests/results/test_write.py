@@ -114,16 +114,3 @@ def test_tissue_mask_alone(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_results(make_result(), tmp_path / "missing")
-
-
-@pytest.mark.parametrize(
-    ("warning", "outside"),
-    [("stain_not_he: not H&E.", ("stain_not_he",)), ("mil was trained on 5 to 14 tiles.", ("bag_size_out_of_range",))],
-)
-def test_a_result_of_an_older_version_says_why_it_is_outside(tmp_path: Path, warning: str, outside: tuple[str]) -> None:
-    write_results(make_result(Recipe(in_domain=False, warnings=[warning])), tmp_path)
-    older = json.loads((tmp_path / "result.json").read_text())
-    for prediction in older["predictions"]:
-        del prediction["outside"]
-    (tmp_path / "result.json").write_text(json.dumps(older))
-    assert {prediction.outside for prediction in read_document(tmp_path).predictions} == {outside}

@@ -19,4 +19,4 @@ def test_warnings_of_finished_slides_have_a_word_but_those_that_most_slides_have
     listed = re.search(r"export const WARNINGS = \{(.*?)\};", words, re.DOTALL)
     assert listed is not None
     known = set(re.findall(r'^  (\w+): "[^"]+",$', listed[1], re.MULTILINE))
-    assert known == set(WARNING_CODES) - {"bag_size_out_of_range", "colours_corrected"}
+    assert known == set(WARNING_CODES) - {"colours_corrected"}

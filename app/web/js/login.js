@@ -11,7 +11,7 @@ export function login(send) {
     const button = el("button", { type: "submit" }, "Log in");
     const form = el("form", {},
       el("h2", { id: "login-title" }, "Log in to xmag"),
-      el("p", { class: "soft" }, "A key of this service, as its operator gave it to you (or a token of your hospital's login)."),
+      el("p", { class: "soft" }, "Enter your API key, or a token from your hospital's login."),
       el("label", { for: "key" }, "Key"), key, wrong,
       el("div", { class: "buttons" }, button));
     const dialog = el("dialog", { "aria-labelledby": "login-title" }, form);
@@ -32,7 +32,7 @@ export function login(send) {
         resolve();
       } catch (problem) {
         const said = explain(problem.code);
-        wrong.textContent = problem.status === 401 ? "That key does not open this service." : `${said.title}. ${said.next}`;
+        wrong.textContent = problem.status === 401 ? "Unknown or revoked key." : `${said.title}. ${said.next}`;
         key.select();
       } finally {
         button.disabled = false;

@@ -11,7 +11,7 @@ export const WORDS = {
   attempts_exhausted: ["The analysis was tried several times and never finished", OPERATOR],
   bad_request: ["The request did not arrive in order", LATER],
   callback_not_allowed: ["The callback's host is not allowed", "Ask whoever runs this server to add it."],
-  cancelled: ["Cancelled", "Send the slide again if it is wanted after all."],
+  cancelled: ["Cancelled", "Run it again if the result is wanted after all."],
   deadline_exceeded: ["The analysis took longer than allowed", OPERATOR],
   decoder_crashed: ["The file broke the program that reads slides", RESCAN],
   decoder_timeout: ["Reading the file took too long", RESCAN],
@@ -33,9 +33,8 @@ export const WORDS = {
   model_file_changed: ["The model's files are damaged", OPERATOR],
   model_not_found: ["There is no such model", "Choose one that this server has."],
   model_unusable: ["The model cannot be used", OPERATOR],
-  mpp_implausible: ["The file's resolution cannot be right", "Give the true one in µm/px; the scanner's protocol tells it."],
-  mpp_missing: ["The file does not tell its resolution", "Give it in µm/px; the scanner's protocol tells it (40x is about 0.25)."],
-  no_model: ["The server has no usable model", "Tell whoever runs this server: the models folder is empty or wrong."],
+  mpp_implausible: ["The file's resolution cannot be right", "Give the true one in µm/px; see the scanner's settings."],
+  mpp_missing: ["The file does not state its resolution", "Give it in µm/px; see the scanner's settings (40x is about 0.25)."],
   no_tissue: ["No tissue was found", "Look at the slide: is it empty, very pale, or out of focus? Then scan it again."],
   not_a_slide: ["This is not a slide that can be read", "Send the scanner's own file; several files together as one .zip."],
   digest_mismatch: ["The slide changed on its way", "Send it again."],
@@ -84,6 +83,7 @@ export function explain(code) {
 
 /** What a person should see of a finished slide before opening it, by the warning's code. */
 export const WARNINGS = {
+  bag_size_out_of_range: "less certain",
   dark_area: "dark areas",
   mpp_differs: "resolution differs",
   organ_out_of_domain: "other organ",
@@ -113,10 +113,10 @@ export const STATES = {
   cancelled: "Cancelled",
 };
 
-/** FHIR's words for how soon, as people say them. */
+/** How soon: the words of the API (FHIR). */
 export const PRIORITIES = {
-  routine: "routine",
-  urgent: "urgent",
-  asap: "as soon as possible",
-  stat: "at once",
+  routine: "Routine",
+  urgent: "Urgent",
+  asap: "ASAP",
+  stat: "STAT",
 };

@@ -40,7 +40,7 @@ def browser(chromium: str) -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def hospital(chromium: str, slides_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service of its own: its last test gives it a key."""
+    """A service of its own, without keys."""
     service = Service(tmp_path_factory.mktemp("web"), slide_roots=slides_dir).start()
     yield service
     assert service.stop() == 0

@@ -30,7 +30,7 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_told_of(page, tmp_path: Path
     gone = tmp_path / "moved_away.svs"
     gone.write_bytes(b"there when it was dropped")
     drop_paths(page, [gone])
-    page.get_by_text("waits for the uploads before it").wait_for()
+    page.get_by_text("waiting to upload").wait_for()
     gone.unlink()
     page.get_by_role("button", name="Stop first.svs").click()
     row(page, gone.name).locator(".state.failed").wait_for(timeout=5 * SECONDS)

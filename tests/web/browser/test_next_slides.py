@@ -16,14 +16,14 @@ def test_what_is_filled_in_is_in_sight_and_goes_with_one_drop(page, hospital, sl
     page.get_by_label("Priority").select_option("stat")
     page.get_by_text(SUMMARY).click()
     assert not page.get_by_role("textbox", name="Case").is_visible()
-    assert page.locator("#next-said").inner_text() == "next slides: case S26-000001 · at once"
+    assert page.locator("#next-said").inner_text() == "next slides: case S26-000001 · STAT"
     drop(page, "of_the_case.svs", data)
     assert not page.locator("#next").is_visible()
     drop(page, "of_the_next_patient.svs", data)
     for name in ("of_the_case", "of_the_next_patient"):
         row(page, name).locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
     assert "case S26-000001" in row(page, "of_the_case").inner_text()
-    assert "at once" in row(page, "of_the_case").inner_text()
+    assert "STAT" in row(page, "of_the_case").inner_text()
     jobs = {job["slide_id"]: job for job in hospital.http.get("/jobs").json()["jobs"]}
     assert (jobs["of_the_case"]["case_id"], jobs["of_the_case"]["priority"]) == ("S26-000001", "stat")
     assert (jobs["of_the_next_patient"]["case_id"], jobs["of_the_next_patient"]["priority"]) == (None, "routine")

@@ -1,14 +1,12 @@
 """What a person does in the browser, on the real service with real slides."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.service import ROOT, until
+from tests.service import until
 from tests.web.browser.acts import (
     SECONDS,
     block_means,
@@ -122,12 +120,11 @@ def test_each_class_has_a_map_of_its_own(page, finished: str) -> None:
     open_slide(page, finished)
     shown, explained = picture(page), page.locator(".legend + .small").inner_text()
     names = page.locator("#map-which option").all_inner_texts()
+    queries = ("tile_scores&class=malignant", "tile_scores&class=not_malignant", "attention&scale")
     assert len(names) == 3
-    for name in names[1:]:
+    for name, query in list(zip(names, queries, strict=True))[1:]:
         page.select_option("#map-which", label=name)
-        page.wait_for_selector("[data-drawn*='quantity=tile_scores']")
-        label = "not_malignant" if "not" in name.lower() else "malignant"
-        page.wait_for_selector(f"[data-drawn*='class={label}']")
+        page.wait_for_selector(f"[data-drawn*='quantity={query}']")
         page.wait_for_timeout(200)
         now = picture(page)
         assert np.mean(np.abs(now - shown).sum(axis=2) > 30) > 0.02, name
@@ -170,23 +167,3 @@ def test_a_strict_policy_holds(page, address: str) -> None:
     page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = true'}))")
     assert page.evaluate("window.ran") is None
     page.complaints.clear()  # the violation was ours
-
-
-def test_a_key_is_asked_for_once(page, hospital, finished: str) -> None:
-    """Last: from here on the service wants a key."""
-    command = [sys.executable, "-m", "app.cli", "keys", "create", "desk", "--scope", "admin"]
-    environment = {"XMAG_DATA_DIR": str(hospital.data_dir), "PATH": ""}
-    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    key = next(word for word in made.stdout.split() if word.startswith("xmag_"))
-    page.goto("/")
-    page.get_by_label("Key").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_text("That key does not open this service.").wait_for()
-    page.get_by_label("Key").fill(key)
-    page.get_by_role("button", name="Log in").click()
-    row(page, "lung").wait_for()
-    page.reload()
-    row(page, "lung").wait_for()
-    assert page.locator("dialog[open]").count() == 0
-    assert page.evaluate("document.cookie") == ""

@@ -6,8 +6,8 @@ import { doing } from "../worklist/rows.js";
 
 export function progressPart(job) {
   const waits = job.state === "queued";
-  return el("section", {}, el("h2", {}, waits ? "Waiting for its turn" : "Being analysed"),
-    el("p", {}, waits ? "The slide can be looked at meanwhile; the result appears here by itself." : doing(job)),
+  return el("section", {}, el("h2", {}, waits ? "In queue" : "Running"),
+    el("p", {}, waits ? "You can look at the slide already. The result appears here by itself." : doing(job)),
     el("progress", { max: 1, value: job.progress?.fraction ?? 0, "aria-label": "Progress" }));
 }
 
@@ -16,6 +16,6 @@ export function failurePart(job) {
   const { title, next } = explain(code);
   return el("section", {}, el("h2", {}, title), el("p", {}, next),
     job.error ? el("p", { class: "small" }, job.error.message) : null,
-    job.links.tissue_mask ? el("p", {}, el("a", { href: job.links.tissue_mask }, "What was taken for tissue")) : null,
+    job.links.tissue_mask ? el("p", {}, el("a", { href: job.links.tissue_mask }, "Tissue mask")) : null,
     el("p", { class: "small" }, `Code ${code} · job ${job.id}`));
 }

@@ -1,4 +1,4 @@
-/** What can be taken away; only what the job says it has. */
+/** Files to download: only those that the job has. */
 
 import { el } from "../dom.js";
 
@@ -22,7 +22,7 @@ export function files(job) {
   const { links } = job;
   const given = Object.entries(NAMES).filter(([name]) => name in links);
   return el("section", { "aria-labelledby": "files-title" },
-    el("h2", { id: "files-title" }, "Take away"),
+    el("h2", { id: "files-title" }, "Download"),
     el("div", { class: "files" },
       "report" in links ? el("a", { class: "button", href: links.report, target: "_blank", rel: "opener" }, "Report") : null,
       "report" in links ? el("button", { onclick: () => print(links.report) }, "Print the report") : null,

@@ -40,7 +40,7 @@ export class LayerControls {
   build() {
     const title = el("h2", { id: "layers-title" }, "Layers");
     this.wrong = el("p", { class: "wrong", role: "alert", hidden: true });
-    this.element.replaceChildren(title, ...(this.maps.length ? this.mapControls() : [el("p", { class: "small" }, "This model gives no attention.")]),
+    this.element.replaceChildren(title, ...(this.maps.length ? this.mapControls() : [el("p", { class: "small" }, "This model gives no map.")]),
       ...this.areas.map((layer) => this.areaControls(layer)), this.wrong);
   }
 
@@ -52,9 +52,8 @@ export class LayerControls {
     this.scale = el("select", { id: "map-scale", onchange: () => this.set({ scale: this.scale.value }) },
       el("option", { value: "percentile" }, "rank within the slide"), el("option", { value: "raw" }, "raw value"));
     this.colours = el("select", { id: "map-palette", onchange: () => this.set({ palette: this.colours.value }) });
-    this.ramp = el("div", { class: "ramp" });
-    this.low = el("span");
-    this.high = el("span");
+    this.ramp = el("i");
+    this.ticks = el("div", { class: "ticks" });
     this.note = el("p", { class: "small" });
     const line = (id, text, control) => [el("label", { for: id }, text), control];
     return [
@@ -62,7 +61,7 @@ export class LayerControls {
       el("div", { class: "controls" },
         ...(this.maps.length > 1 ? [el("label", { class: "sr", for: "map-which" }, "Map"), this.which] : []),
         ...line("map-opacity", "Opacity", this.opacity), ...line("map-scale", "Values", this.scale), ...line("map-palette", "Colours", this.colours)),
-      el("div", { class: "legend" }, this.ramp, this.low, this.high), this.note];
+      el("div", { class: "legend" }, el("div", { class: "ramp" }, this.ramp), this.ticks), this.note];
   }
 
   areaControls(layer) {
@@ -161,9 +160,19 @@ export class LayerControls {
     this.colours.replaceChildren(...Object.keys(legend.palettes).map((name) => el("option", { value: name }, name)));
     this.colours.value = this.palette();
     this.ramp.style.background = `linear-gradient(to right, ${legend.palettes[this.palette()].join(", ")})`;
-    const raw = this.choice.scale === "raw";
-    this.low.textContent = raw ? figure(legend.raw_low) : "least";
-    this.high.textContent = raw ? figure(legend.raw_high) : "most of this slide's tiles";
+    this.ramp.style.opacity = this.choice.opacity / 100;
+    this.ticks.replaceChildren(...this.tickRows(legend).flatMap(([name, texts]) => [el("span", { class: "soft" }, name), ...texts.map((text) => el("b", {}, text))]));
     this.note.textContent = words(note);
+  }
+
+  /** Numbers along the scale, in rows: percentiles and what stands there, or values at even steps. */
+  tickRows({ ticks, raw_low: low, raw_high: high }) {
+    if (ticks.length === 0) return [];
+    const isAttention = this.map.quantity === "attention";
+    const isRaw = this.choice.scale === "raw";
+    const number = (value) => (isAttention ? `${Number((value * 100).toPrecision(3))} %` : figure(value));
+    const values = ticks.map(({ value }, i) => (isRaw ? low + ((high - low) * i) / (ticks.length - 1) : value));
+    const row = [isAttention ? "share" : "score", values.map(number)];
+    return isRaw ? [row] : [["percentile", ticks.map(({ percentile }) => String(percentile))], row];
   }
 }

@@ -1,4 +1,4 @@
-/** The slide page: the slide itself, what the model said of it, and where it looked. */
+/** The slide page: the slide itself, what the model said of it, and the map behind that. */
 
 import { showAccount } from "../account.js";
 import { ensureSession, getJson } from "../api.js";
@@ -62,9 +62,9 @@ function untilOver(job, changed) {
 async function showResult(job, view) {
   const [result, layers] = await Promise.all([getJson(job.links.result), getJson(job.links.layers)]);
   const controls = new LayerControls(view, layers);
-  const strip = new TileStrip(view, result, `/jobs/${id}/top_tiles`);
+  const strip = new TileStrip(view, result, `/jobs/${id}/top_tiles`, controls.maps.length > 0);
   view.setScale(result.slide.mpp_x);
-  panel.replaceChildren(...answers(result), quality(result, layers), controls.element, files(job), provenance(job, result));
+  panel.replaceChildren(...answers(result), controls.element, quality(result, layers), files(job), provenance(job, result));
   listenToKeys(view, controls, strip);
 }
 

@@ -1,17 +1,29 @@
-/** The tiles with the highest attention, as the model saw them, loaded after the slide; each flies the slide there. */
+/** The highest tiles of the map that opens first, as the model saw them, loaded after the slide; each flies the slide there. */
 
 import { byId, el } from "../dom.js";
-import { words } from "../format.js";
+import { figure, words } from "../format.js";
+
+const NUMBERS = { attention: (value) => `${(value * 100).toFixed(1)} %`, tile_scores: figure };
+const MEANINGS = { attention: "share of attention", tile_scores: "score" };
+
+/** What the tiles are: never as if attention were evidence. */
+function title({ quantity, label }) {
+  if (label === null) return "Tiles with most attention (not evidence of tumour)";
+  return `Highest ${quantity === "tile_scores" ? "scores" : "attention"} for ${words(label)}`;
+}
 
 export class TileStrip {
-  /** `address`: where the tiles' pictures lie. */
-  constructor(view, result, address) {
+  /** `address`: where the tiles' pictures lie; `hasMap`: whether the model gives any number of a tile. */
+  constructor(view, result, address, hasMap) {
     this.view = view;
     this.side = result.tiling.tile_size0_px;
     this.tiles = result.top_tiles;
     const several = new Set(this.tiles.map((tile) => tile.task)).size > 1;
     this.buttons = this.tiles.map((tile, index) => this.button(tile, index, address, several));
-    byId("tiles").replaceChildren(...(this.buttons.length ? this.buttons : [el("p", { class: "small" }, "This model gives no attention, and so no tiles.")]));
+    const none = hasMap ? `No tile has ${result.tiling.tissue_min_shown * 100} % tissue: none is ranked.` : "This model ranks no tiles.";
+    byId("strip").hidden = false;
+    byId("strip-title").textContent = several || !this.tiles.length ? "Highest tiles" : title(this.tiles[0]);
+    byId("tiles").replaceChildren(...(this.buttons.length ? this.buttons : [el("p", { class: "small" }, none)]));
   }
 
   button(tile, index, address, several) {
@@ -19,14 +31,14 @@ export class TileStrip {
     this.view.seen.then(() => {
       picture.src = `${address}/${tile.rank}.jpg?task=${encodeURIComponent(tile.task)}`;
     });
-    const what = [several ? tile.task : null, tile.label].filter(Boolean).map(words).join(", ");
-    const share = `${(tile.attention * 100).toFixed(1)} %`;
+    const what = [MEANINGS[tile.quantity], tile.label, several ? tile.task : null].filter(Boolean).map(words).join(" · ");
+    const shown = `${tile.rank} · ${NUMBERS[tile.quantity](tile.value)}`;
     return el("button", {
       "aria-pressed": "false",
-      "aria-label": `Tile ${tile.rank}${what ? ` of ${what}` : ""}, ${share} of the attention: show it on the slide`,
-      title: what || `${share} of the attention`,
+      "aria-label": `${shown}: ${what}. Show this tile on the slide`,
+      title: what,
       onclick: () => this.go(index),
-    }, picture, el("span", {}, `${tile.rank} · ${share}`));
+    }, picture, el("span", {}, shown));
   }
 
   go(index) {

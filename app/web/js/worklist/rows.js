@@ -41,7 +41,7 @@ function trouble(code, message) {
 }
 
 function jobStory(job) {
-  if (job.state === "queued") return [job.attempt > 0 ? "handed back, waits for another attempt" : "waits for its turn"];
+  if (job.state === "queued") return [job.attempt > 0 ? "in queue for another attempt" : "in queue"];
   if (job.state === "running") return [doing(job), bar(job.progress?.fraction ?? 0, `Progress of ${nameOf(job)}`)];
   if (job.state === "succeeded") {
     const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
@@ -53,7 +53,7 @@ function jobStory(job) {
 
 function uploadStory(upload, again) {
   const label = `Upload of ${upload.file.name}`;
-  if (upload.state === "waiting") return ["waits for the uploads before it", bar(0, label)];
+  if (upload.state === "waiting") return ["waiting to upload", bar(0, label)];
   if (upload.state === "submitting") return ["checking the file", bar(1, label)];
   if (upload.problem) return [...trouble(upload.problem.code, upload.problem.message), MENDED_BY_MPP.has(upload.problem.code) ? mend(upload, again) : null];
   const { size } = upload.file;

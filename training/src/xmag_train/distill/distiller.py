@@ -1,22 +1,10 @@
-"""The student with its two projection heads, which only training needs."""
+"""The student with its two projection heads."""
 
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-
-class Projector(nn.Module):
-    """Linear – BatchNorm – GELU – Linear."""
-
-    def __init__(self, inputs: int, outputs: int, hidden: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.BatchNorm1d(hidden), nn.GELU(), nn.Linear(hidden, outputs)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., inputs] → [..., outputs]; the norm's statistics are over all leading axes."""
-        return self.layers(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
+from xmag_train.distill.projector import Projector
 
 
 class Prediction(NamedTuple):

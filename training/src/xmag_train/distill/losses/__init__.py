@@ -1,0 +1,1 @@
+"""What the student is asked for: one loss a file."""
