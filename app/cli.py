@@ -216,8 +216,10 @@ def strip(
     try:
         with SlideReader() as reader:
             info = reader.open(slide, any_mpp)
-            found = strip_slide(slide, out_file, vendor=info.vendor, level_sizes=info.level_sizes)
-            if reader.open(out_file, any_mpp).level_sizes != info.level_sizes:
+            found = strip_slide(
+                slide, out_file, vendor=info.vendor, level_sizes=[(level.width, level.height) for level in info.levels]
+            )
+            if reader.open(out_file, any_mpp).levels != info.levels:
                 out_file.unlink()
                 raise SlideError("The copy would lack a level of the pyramid: this kind of slide cannot be stripped.")
     except RequestInvalidError:

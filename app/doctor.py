@@ -226,7 +226,7 @@ def _models(settings: Settings) -> str:
     problems = registry.problems()
     if problems:
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in problems.items()))
-    default = registry.default(settings.model)
+    default = registry.default(None, settings.model)
     if not _providers():
         return f"{', '.join(registry.names())}, none of them tried: onnxruntime is missing; default {default}"
     from app.installed_model import installed_model  # noqa: PLC0415

@@ -54,7 +54,7 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
     Typed errors when that cannot be; a slide without tissue leaves its tissue_mask.png there.
     """
     registry = ModelRegistry(settings.models_dir)
-    name = registry.default(request.model or settings.model)
+    name = registry.default(request.model, settings.model)
     manifest = registry.manifest(name)
     _check_tasks(request.tasks, manifest)
     with ThreadPoolExecutor(1) as beside:

@@ -89,7 +89,7 @@ def measure(path: Path, rounds: int, tiles_most: int) -> Row:
     with opened(path) as slide:
         level = choose_level(slide.info, PLAN.tile_mpp, PLAN.level_tolerance)
         coords = survey_slide(slide, PLAN).coords[:tiles_most]
-        side = round(PLAN.tile_px * PLAN.tile_mpp / slide.info.mpp / slide.info.level_downsamples[level])
+        side = round(PLAN.tile_px * PLAN.tile_mpp / slide.info.mpp / slide.info.levels[level].downsample)
         why = ""
 
         def service(plan: ReadingPlan = PLAN) -> np.ndarray:
@@ -119,7 +119,7 @@ def bare_decoding(slide: OpenedSlide, level: int, coords: np.ndarray) -> Callabl
     except NotDirectError:
         return lambda: None
     side = PLAN.tile_px * PLAN.tile_mpp / slide.info.mpp
-    downsample = slide.info.level_downsamples[level]
+    downsample = slide.info.levels[level].downsample
     under = set()
     for x0, y0 in coords.tolist():
         columns = range(int(x0 / downsample) // image.tile_width, int((x0 + side) / downsample) // image.tile_width + 1)

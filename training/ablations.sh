@@ -32,7 +32,7 @@ make_site_folds() {
 import sys
 from pathlib import Path
 
-from xmag_train.cohort.table import read_cohort
+from xmag_train.data.cohort.table import read_cohort
 from xmag_train.evaluate.sites import site_folds
 
 labels, out = map(Path, sys.argv[1:])

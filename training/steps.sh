@@ -9,7 +9,7 @@ fold_numbers() {
 import sys
 from pathlib import Path
 
-from xmag_train.cohort.table import fold_of_cases
+from xmag_train.data.cohort.table import fold_of_cases
 
 print(*sorted(set(fold_of_cases(Path(sys.argv[1])).values())))
 PYTHON

@@ -197,7 +197,7 @@ def _check(services: Services, fields: AnalyzeFields) -> None:
 
 
 def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
-    name = services.registry.default(fields.model or services.settings.model)
+    name = services.model_for(fields.model)
     known = tuple(head.task for head in services.registry.manifest(name).heads)
     tasks = tuple(dict.fromkeys(fields.tasks or known))
     unknown = [task for task in tasks if task not in known]

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from app.api.auth import Reader
 from app.api.problems import responses
-from app.api.services import ServicesDep
-from app.errors import DiskLowError, NoSuchModelError, QueueUnavailableError
+from app.api.services import NO_MODEL, ServicesDep
+from app.errors import DiskLowError, ModelError, NoModelError, NoSuchModelError, QueueUnavailableError
 from app.inference.manifest import Manifest
 from app.jobs.presence import WorkerPresence, live_workers
 
@@ -86,6 +86,12 @@ def ready(services: ServicesDep, response: Response) -> Ready:
         reasons.append(error.message)
     if queue and not workers:
         reasons.append("No worker has its model loaded and warm. It may be starting; else look at its log.")
+    try:
+        services.registry.default(None, services.settings.model)
+    except NoModelError:
+        reasons.append(NO_MODEL)
+    except ModelError as error:
+        reasons.append(error.message)
     try:
         services.incoming.check_disk(0)
     except DiskLowError as error:

@@ -4,23 +4,14 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
+from app.api.identifiers import identifier
 from app.jobs.record import JobError, Priority, State
 from app.jobs.status import JobStatus
 
 POLL_AFTER_S = 2
-Word = Annotated[
-    str,
-    # No control characters, nor those that turn the direction of writing.
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$",
-    ),
-]
-Sought = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(identifier)]
 JobId = Annotated[str, Field(examples=["01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])]
 
 
@@ -118,8 +109,8 @@ class JobQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: State | None = Field(default=None, description="only jobs in this state")
-    case_id: Sought | None = Field(default=None, description="only this accession number")
-    slide_id: Sought | None = Field(default=None, description="only this barcode")
+    case_id: Word | None = Field(default=None, description="only this accession number")
+    slide_id: Word | None = Field(default=None, description="only this barcode")
     limit: int = Field(default=50, ge=1, le=200)
     cursor: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
         default=None, description="`next_cursor` of the page before"

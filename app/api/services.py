@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, TypeVar, cast
 
+import structlog
 from fastapi import Depends, Request
 
 from app.api.cursors import Cursors
@@ -18,7 +19,7 @@ from app.api.sessions import SessionStore
 from app.api.turns import Turns
 from app.api.viewing import Viewing
 from app.audit import AuditLog
-from app.errors import DrainingError, QueueFullError, QueueUnavailableError
+from app.errors import DrainingError, NoModelError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
 from app.jobs.erase import Eraser
 from app.jobs.intake import PROBES, Intake
@@ -34,6 +35,8 @@ from app.keys import KeyStore
 from app.objects.store import ObjectStore
 from app.settings import Settings
 
+log = structlog.stdlib.get_logger("xmag.api")
+NO_MODEL = "No usable model in the server's models folder (XMAG_MODELS_DIR, XMAG_MODEL). Tell whoever runs it."
 P = ParamSpec("P")
 T = TypeVar("T")
 INTAKE_THREADS = ARCHIVE_THREADS = 64
@@ -94,6 +97,17 @@ class Services:
     async def in_drawing(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what draws pictures and reports, a few at a time: large slides' take memory."""
         return await self._drawing.run(holder, function, *args, **kwargs)
+
+    def model_for(self, named: str | None) -> str:
+        """The model of a request that names ``named``; errors as ``ModelRegistry.default``.
+
+        The message of NoModelError names no folder: that is for the log.
+        """
+        try:
+            return self.registry.default(named, self.settings.model)
+        except NoModelError as error:
+            log.error("no usable model", reason=error.message)
+            raise NoModelError(NO_MODEL) from error
 
     def check_room(self) -> None:
         """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""

@@ -23,6 +23,14 @@ class NoSuchModelError(ModelNotFoundError):
     status = 404
 
 
+class NoModelError(ModelError):
+    """The request named no model, and the server has no usable one to take."""
+
+    code = "no_model"
+    status = 503
+    retryable = True
+
+
 class TaskNotFoundError(ModelError):
     """The model has no head for that task."""
 

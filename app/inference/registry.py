@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import ManifestInvalidError, ModelError, ModelFileChangedError, ModelNotFoundError
+from app.errors import ManifestInvalidError, ModelError, ModelFileChangedError, ModelNotFoundError, NoModelError
 from app.inference.manifest import MANIFEST_NAME, Manifest, read_manifest
 
 
@@ -44,14 +44,27 @@ class ModelRegistry:
             raise ModelNotFoundError(f"There is no model {name!r}: {self._known()}.")
         return self.models_dir / name
 
-    def default(self, preferred: str | None) -> str:
-        """``preferred`` (XMAG_MODEL), or the only usable model. ModelNotFoundError tells what there is."""
-        if preferred:  # an empty XMAG_MODEL names nothing
-            self.manifest(preferred)
-            return preferred
+    def default(self, named: str | None, configured: str | None) -> str:
+        """``named`` (by the request), else ``configured`` (XMAG_MODEL), else the only usable model.
+
+        ModelNotFoundError for an unknown ``named``, or where one of several has to be named. NoModelError, which names
+        the folder, where the installation has none to take. ``manifest`` tells what else may be wrong with ``named``.
+        """
+        if named:
+            self.manifest(named)
+            return named
+        if configured:  # an empty XMAG_MODEL names nothing
+            try:
+                self.manifest(configured)
+            except ModelError as error:
+                raise NoModelError(f"XMAG_MODEL: {error.message} The models are in {self.models_dir}.") from error
+            return configured
         names = self.names()
-        if len(names) != 1:
-            raise ModelNotFoundError(f"No model was named: {self._known()}. Name one in the request or by XMAG_MODEL.")
+        if not names:
+            faults = "".join(f" {name}: {fault}" for name, fault in self.problems().items())
+            raise NoModelError(f"No usable model in {self.models_dir.absolute()}. Set XMAG_MODELS_DIR.{faults}")
+        if len(names) > 1:
+            raise ModelNotFoundError(f"Name one of {', '.join(names)}, in the request or by XMAG_MODEL.")
         return names[0]
 
     def _folders(self) -> list[str]:
@@ -61,7 +74,7 @@ class ModelRegistry:
 
     def _known(self) -> str:
         names = self.names()
-        return f"known are {', '.join(names)}" if names else "the models folder holds none that can be used"
+        return f"known are {', '.join(names)}" if names else "the models folder holds no usable one"
 
     def _fault(self, name: str) -> str | None:
         try:

@@ -36,7 +36,7 @@ class Worker:
 
     def run(self) -> None:
         """Load the default model, then work until stopped. Raises what makes the set-up unusable."""
-        stopping, default = self._shared.stopping, self._shared.registry.default(self._settings.model)
+        stopping, default = self._shared.stopping, self._shared.registry.default(None, self._settings.model)
         model = self._shared.model(default)
         presence = WorkerPresence(
             self.name, default, model.manifest.version, precision=model.precision, provider=model.provider

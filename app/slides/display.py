@@ -39,7 +39,7 @@ class Display:
         info = self._opened.info
         limit_mpp = info.mpp * min(extent.width / size[0], extent.height / size[1]) * _LEVEL_SLACK
         level = coarsest_level(info, limit_mpp)
-        is_far = extent.width * extent.height > _FAR_LEVEL_PX * info.level_downsamples[level] ** 2
+        is_far = extent.width * extent.height > _FAR_LEVEL_PX * info.levels[level].downsample ** 2
         if is_far and thumbnail_mpp(info, thumbnail_size(info.width, info.height, info.mpp)) <= limit_mpp:
             return self._in_srgb(_part(self._seen_from_afar(), extent, (info.width, info.height), size))
         return self._in_srgb(self._read(level, extent, size))
@@ -55,7 +55,7 @@ class Display:
         width, height = size
         out = np.empty((height, width, 3), np.uint8)
         scale_x, scale_y = extent.width / width, extent.height / height
-        ratio = max(1.0, min(scale_x, scale_y) / self._opened.info.level_downsamples[level])
+        ratio = max(1.0, min(scale_x, scale_y) / self._opened.info.levels[level].downsample)
         block, margin_px = max(1, int(_BLOCK_LEVEL_PX / ratio)), math.ceil(_FOOT * ratio)
         for top in range(0, height, block):
             bottom = min(top + block, height)

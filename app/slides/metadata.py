@@ -9,13 +9,10 @@ from app.errors import (
     MppImplausibleError,
     MppMissingError,
     ResolutionTooLowError,
-    SlideCorruptError,
     SlideError,
 )
-from app.slides.checks import SIDE_MAX_PX
-from app.slides.level import true_downsample
 from app.slides.ome import ome_mpp
-from app.slides.types import Bounds, MppSource, SlideInfo
+from app.slides.types import Bounds, Level, MppSource, SlideInfo
 
 MPP_MIN = 0.05
 MPP_MAX = 5.0
@@ -27,17 +24,13 @@ LEVEL0_MPP_MAX = 2.12
 _SEND_MPP = "send the slide's true resolution as mpp (µm/px; --mpp on the command line)"
 
 
-def read_info(slide: openslide.OpenSlide, requested_mpp: float | None = None) -> SlideInfo:
-    """The slide's record.
+def read_info(slide: openslide.OpenSlide, levels: tuple[Level, ...], requested_mpp: float | None = None) -> SlideInfo:
+    """The slide's record, with ``levels`` as ``app.slides.pyramid`` finds them.
 
-    Raises MppMissingError, MppImplausibleError, ResolutionTooLowError; SlideCorruptError for impossible sizes.
+    Raises MppMissingError, MppImplausibleError, ResolutionTooLowError.
     """
     properties = slide.properties
     width, height = slide.dimensions
-    if not (0 < width <= SIDE_MAX_PX and 0 < height <= SIDE_MAX_PX):
-        raise SlideCorruptError(f"The slide claims {width} × {height} px, which no scanner makes.")
-    if any(side < 1 for size in slide.level_dimensions for side in size):
-        raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
     power = _positive(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER))
     mpp_x, mpp_y, source = resolve_mpp(properties, requested_mpp)
     return SlideInfo(
@@ -49,8 +42,7 @@ def read_info(slide: openslide.OpenSlide, requested_mpp: float | None = None) ->
         mpp_y=mpp_y,
         mpp_source=source,
         objective_power=power if power is not None and power <= OBJECTIVE_POWER_MAX else None,
-        level_downsamples=tuple(true_downsample((width, height), size) for size in slide.level_dimensions),
-        level_sizes=tuple(slide.level_dimensions),
+        levels=levels,
         background=read_background(properties),
         bounds=read_bounds(properties, width, height),
         mpp_file=_file_mpp(properties),

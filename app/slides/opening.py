@@ -6,15 +6,24 @@ from pathlib import Path
 
 import openslide
 
-from app.errors import EmptyUploadError, NotASlideError, SlideCorruptError, SlideError, SlideMissingError
+from app.errors import (
+    EmptyUploadError,
+    NotASlideError,
+    SlideCorruptError,
+    SlideError,
+    SlideMissingError,
+    SlideUnsupportedError,
+)
 from app.slides.closing import Closing
 from app.slides.dicom_colour import frames_are_mislabelled
 from app.slides.entry import find_entry
 from app.slides.files import slide_files
 from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
+from app.slides.pyramid import find_levels
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
+from app.slides.tiff_levels import refuse_disorder
 from app.slides.types import SlideInfo
 from app.slides.unsupported import refuse_unsupported, why_unreadable
 
@@ -71,7 +80,12 @@ def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
         refuse_unsupported(slide, entry)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
-        return OpenedSlide(slide, read_info(slide, mpp), entry, frames_are_mislabelled(entry, photometric, syntax))
+        return OpenedSlide(
+            slide,
+            read_info(slide, find_levels(slide, entry), mpp),
+            entry,
+            frames_are_mislabelled(entry, photometric, syntax),
+        )
     except BaseException:
         slide.close()
         raise
@@ -93,6 +107,7 @@ def _unrecognised(path: Path) -> SlideError:
     if is_tiff(path):
         try:
             check_tiff_complete(path)
-        except SlideCorruptError as error:
+            refuse_disorder(path)
+        except (SlideCorruptError, SlideUnsupportedError) as error:
             return error
     return why_unreadable(path) or NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")

@@ -17,10 +17,12 @@ from app.slides.focus import SAMPLE_TILES
 from app.slides.grid import Grid
 from app.slides.shared_memory import Part, SharedMemory
 from app.slides.thumbnail_size import thumbnail_size
-from app.slides.types import COLOURS, DARK, Bounds, Colour, ReadingPlan, SlideInfo, SlideQc, Survey
+from app.slides.types import COLOURS, DARK, Bounds, Colour, Level, ReadingPlan, SlideInfo, SlideQc, Survey
 from app.warning import is_coded
 
 _LEVELS_MAX = 64
+IMAGES_MAX = 4096
+"""Directories of a TIFF, as many as are followed."""
 _WARNINGS_MAX = 20
 _FROM_READER = (SlideError, StorageUnavailableError)
 
@@ -85,10 +87,8 @@ def info_to_json(info: SlideInfo) -> Message:
 def info_from_json(message: Message) -> SlideInfo:
     """The slide's record, every value of it checked. Raises ChannelGarbledError."""
     bounds = message.get("bounds")
-    downsamples, sizes = message.get("level_downsamples"), message.get("level_sizes")
-    if not (isinstance(downsamples, list) and isinstance(sizes, list) and 1 <= len(sizes) <= _LEVELS_MAX):
-        raise ChannelGarbledError("levels")
-    if len(downsamples) != len(sizes):
+    levels = message.get("levels")
+    if not (isinstance(levels, list) and 1 <= len(levels) <= _LEVELS_MAX):
         raise ChannelGarbledError("levels")
     source = message.get("mpp_source")
     if source not in ("request", "file", "objective_power"):
@@ -103,8 +103,7 @@ def info_from_json(message: Message) -> SlideInfo:
         mpp_y=number(message.get("mpp_y"), 0.01, 10),
         mpp_source=source,
         objective_power=None if power is None else number(power, 0, 1e6),
-        level_downsamples=tuple(number(value, 0.5, 1e7) for value in downsamples),
-        level_sizes=tuple(_size(value) for value in sizes),
+        levels=tuple(_level(value) for value in levels),
         background=_colour(message.get("background")),
         bounds=None if bounds is None else _bounds(bounds),
         mpp_file=None if said is None else number(said, 0.01, 10),
@@ -194,9 +193,15 @@ def error_from_json(message: Message) -> XmagError:
     return cls(text(message, "message")) if issubclass(cls, _FROM_READER) else InternalError(text(message, "message"))
 
 
-def _size(value: object) -> tuple[int, int]:
-    width, height = sequence(value, 2)
-    return whole(width, 1, SIDE_MAX_PX), whole(height, 1, SIDE_MAX_PX)
+def _level(value: object) -> Level:
+    if not isinstance(value, dict):
+        raise ChannelGarbledError("level")
+    return Level(
+        number=whole(value.get("number"), 0, IMAGES_MAX),
+        width=whole(value.get("width"), 1, SIDE_MAX_PX),
+        height=whole(value.get("height"), 1, SIDE_MAX_PX),
+        downsample=number(value.get("downsample"), 1, 1e7),
+    )
 
 
 def _colour(value: object) -> tuple[int, int, int]:

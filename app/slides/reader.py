@@ -13,6 +13,7 @@ from app.slides.checks import bool_or_none, fraction_or_none, text, whole
 from app.slides.closing import Closing
 from app.slides.grid import grid_for
 from app.slides.protocol import (
+    IMAGES_MAX,
     colour_from_json,
     error_from_json,
     info_from_json,
@@ -87,6 +88,9 @@ class SlideReader(Closing):
             if not isinstance(info, dict):
                 raise ChannelGarbledError("info")
             self._info = info_from_json(info)
+            left_out = whole(answer.get("left_out"), 0, IMAGES_MAX)
+        if left_out:
+            log.info("%d images of the slide's file are no level of its pyramid and are not used", left_out)
         return self._info
 
     def survey(self, plan: ReadingPlan) -> Survey:

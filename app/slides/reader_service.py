@@ -97,7 +97,8 @@ class _Service:
         self._close()
         self._path = Path(request["path"])
         self._opened = open_slide(self._path, request["mpp"])
-        return {"info": info_to_json(self._opened.info)}
+        info = self._opened.info
+        return {"info": info_to_json(info), "left_out": self._opened.slide.level_count - len(info.levels)}
 
     def _survey(self, request: Message) -> Message:
         fd = self._channel.take_fd()

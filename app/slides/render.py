@@ -16,7 +16,7 @@ from PIL import Image
 from app.errors import SlideCorruptError
 from app.slides.opening import OpenedSlide
 from app.slides.resampling import Box, resize_tile
-from app.slides.types import Extent, ReadingPlan, UInt8Array
+from app.slides.types import Extent, Level, ReadingPlan, UInt8Array
 
 WHITE = (255, 255, 255)
 SLACK_PX = 1e-6
@@ -69,13 +69,12 @@ def resample(
 
 def _read(opened: OpenedSlide, level: int, extent: Extent, margin_px: int) -> tuple[Image.Image, Box]:
     """Pixels that cover ``extent``, and where in them it lies."""
-    true = opened.info.level_downsamples[level]
-    said = opened.slide.level_downsamples[level]
-    level_width, level_height = opened.info.level_sizes[level]
-    left, top = extent.x0 / true, extent.y0 / true
-    right, bottom = left + extent.width / true, top + extent.height / true
-    columns = _span(*widened(left, right, margin_px, level_width), said)
-    rows = _span(*widened(top, bottom, margin_px, level_height), said)
+    found = opened.info.levels[level]
+    said = opened.slide.level_downsamples[found.number]
+    left, top = extent.x0 / found.downsample, extent.y0 / found.downsample
+    right, bottom = left + extent.width / found.downsample, top + extent.height / found.downsample
+    columns = _span(*widened(left, right, margin_px, found.width), said)
+    rows = _span(*widened(top, bottom, margin_px, found.height), said)
     # That rounding would pass the region, which Pillow refuses.
     box = (
         left - columns.position,
@@ -83,7 +82,7 @@ def _read(opened: OpenedSlide, level: int, extent: Extent, margin_px: int) -> tu
         min(right - columns.position, columns.count),
         min(bottom - rows.position, rows.count),
     )
-    return _read_rgb(opened, level, columns, rows), box
+    return _read_rgb(opened, found, columns, rows), box
 
 
 def widened(begin: float, end: float, margin_px: int, level_px: int) -> tuple[float, float]:
@@ -101,26 +100,34 @@ def _span(begin: float, end: float, said_downsample: float) -> _Span:
     return _Span(start0, position, max(1, math.ceil(end - position - SLACK_PX)))
 
 
-def _read_rgb(opened: OpenedSlide, level: int, columns: _Span, rows: _Span) -> Image.Image:
-    """RGB of a read: transparent pixels over the slide's background, white where the level ends."""
+def _read_rgb(opened: OpenedSlide, level: Level, columns: _Span, rows: _Span) -> Image.Image:
+    """RGB of a read: transparent pixels over the slide's background, white where the level's part of the slide ends."""
     size = (columns.count, rows.count)
     try:
-        pixels = opened.slide.read_region((columns.start0, rows.start0), level, size)
+        pixels = opened.slide.read_region((columns.start0, rows.start0), level.number, size)
     except (openslide.OpenSlideError, ValueError) as error:
         raise undecodable(error) from error
     if opened.ycbcr:
         *channels, alpha = pixels.split()
         pixels = Image.merge("YCbCr", channels).convert("RGB")
         pixels.putalpha(alpha)
+    inside = _inside(level, columns, rows)
+    if (level.width, level.height) != opened.slide.level_dimensions[level.number]:
+        whole, pixels = pixels, Image.new("RGBA", size)  # what fills up the last tiles is not the slide's
+        if inside is not None:
+            pixels.paste(whole.crop(inside), inside)
     if pixels.getchannel("A").getextrema() == (255, 255):
         return pixels.convert("RGB")
     under = Image.new("RGB", size, WHITE)
-    if opened.info.background != WHITE:
-        level_width, level_height = opened.info.level_sizes[level]
-        left, top = max(0, round(-columns.position)), max(0, round(-rows.position))
-        right = min(columns.count, round(level_width - columns.position))
-        bottom = min(rows.count, round(level_height - rows.position))
-        if left < right and top < bottom:
-            under.paste(opened.info.background, (left, top, right, bottom))
+    if opened.info.background != WHITE and inside is not None:
+        under.paste(opened.info.background, inside)
     under.paste(pixels, mask=pixels.getchannel("A"))
     return under
+
+
+def _inside(level: Level, columns: _Span, rows: _Span) -> tuple[int, int, int, int] | None:
+    """The part of a read that lies on the level: left, top, right, bottom; None where nothing does."""
+    left, top = max(0, round(-columns.position)), max(0, round(-rows.position))
+    right = min(columns.count, round(level.width - columns.position))
+    bottom = min(rows.count, round(level.height - rows.position))
+    return (left, top, right, bottom) if left < right and top < bottom else None

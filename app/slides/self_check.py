@@ -21,12 +21,12 @@ _STEPS = 128
 """Of a px, in pixman's bilinear filter."""
 
 
-def check_patch(slide: openslide.OpenSlide, level: int, direct: DirectLevel, near: LevelRect) -> None:
-    """Compares the middle of the compressed tile in the middle of ``near``.
+def check_patch(slide: openslide.OpenSlide, number: int, direct: DirectLevel, near: LevelRect) -> None:
+    """Compares the middle of the compressed tile in the middle of ``near`` with OpenSlide's level ``number``.
 
     Raises NotDirectError where the pixels differ by more than ``TOLERANCE``, or OpenSlide cannot read them.
     """
-    image, said = direct.image, slide.level_downsamples[level]
+    image, said = direct.image, slide.level_downsamples[number]
     x0, width = _patch(near.x + near.width // 2, image.tile_width, image.width)
     y0, height = _patch(near.y + near.height // 2, image.tile_height, image.height)
     if min(width, height) < _PATCH_MIN_PX:
@@ -36,7 +36,7 @@ def check_patch(slide: openslide.OpenSlide, level: int, direct: DirectLevel, nea
     rect = LevelRect(math.floor(left), math.floor(top), width + 1, height + 1)
     expected = _shifted(direct.read(rect), left - rect.x, top - rect.y)
     try:
-        region = slide.read_region(start0, level, (width, height))
+        region = slide.read_region(start0, number, (width, height))
     except openslide.OpenSlideError as error:
         raise NotDirectError("OpenSlide cannot read what was read directly") from error
     pixels = np.asarray(region)

@@ -88,12 +88,12 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
     if not image.coding.startswith("jpeg-"):
         raise NotDirectError(f"{image.coding} in large blocks is no faster")
     _check(opened, level, image)
-    downsample = opened.info.level_downsamples[level]
+    downsample = opened.info.levels[level].downsample
     if min(image.width, image.height) >= _SHRUNK_FROM_PX:
         limit_mpp = thumbnail_mpp(opened.info, (out.shape[1], out.shape[0])) * (1 + ENLARGEMENT_MAX)
         image = image.shrunk(image.shrinks_by(limit_mpp / (opened.info.mpp * downsample)))
     # Not the image's own size: Philips counts in what fills up its last tiles.
-    width, height = (side // image.shrink for side in opened.info.level_sizes[level])
+    width, height = opened.info.levels[level].width // image.shrink, opened.info.levels[level].height // image.shrink
     downsample *= image.shrink
     blocks = _blocks(opened.info, (out.shape[1], out.shape[0]), downsample, _DIRECT_BLOCK_LEVEL_PX)
 
@@ -119,7 +119,7 @@ def _check(opened: OpenedSlide, level: int, image: TiledImage) -> None:
         for place in np.argsort(image.byte_counts, axis=None)[-_CHECKED_TILES:]:
             row, column = divmod(int(place), image.byte_counts.shape[1])
             near = LevelRect(column * image.tile_width, row * image.tile_height, image.tile_width, image.tile_height)
-            check_patch(opened.slide, level, direct, near)
+            check_patch(opened.slide, opened.info.levels[level].number, direct, near)
 
 
 def _repeat_last(pixels: UInt8Array, width: int, height: int) -> None:
@@ -143,7 +143,7 @@ def _placed(
 
 
 def _draw_by_openslide(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
-    downsample = opened.info.level_downsamples[level]
+    downsample = opened.info.levels[level].downsample
     blocks = _blocks(opened.info, (out.shape[1], out.shape[0]), downsample, _BLOCK_LEVEL_PX)
 
     def draw(block: _Block) -> None:

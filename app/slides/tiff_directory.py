@@ -6,7 +6,7 @@ Sources: TIFF 6.0, section 2; BigTIFF's layout as libtiff documents it.
 import os
 import struct
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,19 +17,29 @@ from app.errors import SlideCorruptError
 
 DIRECTORIES_MAX = 4096
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = {1: "u1", 3: "u2", 4: "u4", 7: "u1", 16: "u8"}
+_NUMBERS = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8", 18: "u8"}
+_SUB_DIRECTORIES = 330
 
 
 @dataclass(frozen=True)
 class Directory:
-    """What was asked for of one image file directory: uint64 [count] of each tag of unsigned numbers or bytes."""
+    """What was asked for of one image file directory: uint64 [count] of each tag of unsigned numbers or bytes.
+
+    ``is_below``: it does not stand in the main chain, but under another one's SubIFDs.
+    """
 
     tags: dict[int, NDArray[np.uint64]]
+    is_below: bool = False
 
     def number(self, tag: int) -> int | None:
         """The single number under ``tag``; None where there is none or more than one."""
         values = self.tags.get(tag)
         return int(values[0]) if values is not None and len(values) == 1 else None
+
+    def text(self, tag: int) -> str:
+        """The characters under ``tag`` (Latin-1); empty where there are none."""
+        values = self.tags.get(tag)
+        return "" if values is None else values.astype(np.uint8).tobytes().rstrip(b"\0").decode("latin-1")
 
 
 @dataclass(frozen=True)
@@ -58,9 +68,10 @@ def is_tiff(path: Path) -> bool:
         return _layout(file.read(4)) is not None
 
 
-def read_directories(path: Path, wanted: Set[int]) -> Iterator[Directory]:
+def read_directories(path: Path, wanted: Set[int], *, below: bool = False) -> Iterator[Directory]:
     """The main chain of directories of the TIFF at ``path``, with the tags ``wanted``; nothing if it is no TIFF.
 
+    ``below``: after each, those under its SubIFDs too.
     Raises SlideCorruptError when a directory or a wanted value lies beyond the end of the file, or the chain is a
     circle.
     """
@@ -72,12 +83,20 @@ def read_directories(path: Path, wanted: Set[int]) -> Iterator[Directory]:
         file.seek(8 if layout.big else 4)
         offset = _unpack(file, layout.link)[0]
         seen: set[int] = set()
+        asked = wanted | {_SUB_DIRECTORIES} if below else wanted
         while offset:
-            if offset in seen or len(seen) >= DIRECTORIES_MAX:
-                raise SlideCorruptError("The TIFF's directories run in a circle: the file is damaged.")
-            seen.add(offset)
-            directory, offset = _read_directory(file, layout, offset, size, wanted)
+            _count(offset, seen)
+            directory, offset = _read_directory(file, layout, offset, size, asked)
             yield directory
+            for sub in directory.tags.get(_SUB_DIRECTORIES, ()) if below else ():
+                _count(int(sub), seen)
+                yield replace(_read_directory(file, layout, int(sub), size, wanted)[0], is_below=True)
+
+
+def _count(offset: int, seen: set[int]) -> None:
+    if offset in seen or len(seen) >= DIRECTORIES_MAX:
+        raise SlideCorruptError("The TIFF's directories run in a circle: the file is damaged.")
+    seen.add(offset)
 
 
 def truncated() -> SlideCorruptError:

@@ -27,7 +27,7 @@ class TileReader(Closing):
     def __init__(self, opened: OpenedSlide, plan: ReadingPlan, coords: Int64Array) -> None:
         self._opened, self._plan, self._coords = opened, plan, coords
         self._level = choose_level(opened.info, plan.tile_mpp, plan.level_tolerance)
-        self._downsample = opened.info.level_downsamples[self._level]
+        self._downsample = opened.info.levels[self._level].downsample
         """Level-0 px that make one px of what is read directly."""
         self._direct: DirectLevel | None = None
         self.why_openslide = ""
@@ -58,7 +58,8 @@ class TileReader(Closing):
 
     def _tile_directly(self, direct: DirectLevel, index: int, extent: Extent) -> UInt8Array:
         rect = self._rect(extent)
-        level_size = tuple(side // direct.image.shrink for side in self._opened.info.level_sizes[self._level])
+        level = self._opened.info.levels[self._level]
+        level_size = level.width // direct.image.shrink, level.height // direct.image.shrink
         beyond = rect.x + rect.width > level_size[0] or rect.y + rect.height > level_size[1]
         if beyond and level_size != (direct.image.width, direct.image.height):
             raise NotDirectError("a tile at the edge of a level whose size is not sure")
@@ -97,5 +98,6 @@ class TileReader(Closing):
     def _check(self, direct: DirectLevel) -> None:
         """Raises NotDirectError unless a few tiles, first to last, come out as OpenSlide's."""
         count = len(self._coords)
+        number = self._opened.info.levels[self._level].number
         for row in {0, count // 2, count - 1} if count else ():
-            check_patch(self._opened.slide, self._level, direct, self._rect_of(row))
+            check_patch(self._opened.slide, number, direct, self._rect_of(row))

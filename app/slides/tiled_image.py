@@ -3,7 +3,6 @@
 Sources: TIFF 6.0, section 15; TIFF Technical Note 2 (JPEG); Aperio's compression 33005 is JPEG 2000 of RGB.
 """
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.slides.tiff_directory import Directory, read_directories
-from app.slides.types import SlideInfo
+from app.slides.tiff_levels import VENDORS, WANTED, level_directories, size_of
+from app.slides.types import Level, SlideInfo
 
-DIRECT_VENDORS = frozenset({"aperio", "generic-tiff", "philips"})
-"""OpenSlide's names for the tiled TIFFs whose levels are plain directories; OME-TIFF counts as generic."""
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _JPEG_TABLES = 322, 323, 324, 325, 347
 _WANTED = frozenset(
@@ -79,31 +77,29 @@ class TiledImage:
 
 
 def find_tiled_image(path: Path, info: SlideInfo, level: int) -> TiledImage:
-    """The tiles of OpenSlide's ``level`` of the TIFF at ``path``.
+    """The tiles of one of ``info.levels`` of the TIFF at ``path``.
 
     Raises NotDirectError where they are of a kind that is not read here, or where it is not sure which they are;
     SlideCorruptError, OSError.
     """
-    if info.vendor not in DIRECT_VENDORS:
+    if info.vendor not in VENDORS:
         raise NotDirectError(f"{info.vendor} is not read directly")
-    found, tiled = [], 0
-    for directory in read_directories(path, _WANTED):
-        if _TILE_OFFSETS in directory.tags:
-            tiled += 1
-            if _may_be((directory.number(_WIDTH), directory.number(_HEIGHT)), info, level):
-                found.append(directory)
-    if len(found) != 1:
-        raise NotDirectError(f"{len(found)} of {tiled} tiled directories may be the level")
-    return _image(found[0])
+    directories = level_directories(list(read_directories(path, _WANTED | WANTED)), info.vendor)
+    wanted = info.levels[level]
+    if wanted.number >= len(directories) or not _may_be(directories[wanted.number], wanted, info):
+        raise NotDirectError("it is not certain which directory the level is")
+    image = _image(directories[wanted.number])
+    if info.vendor == "philips":
+        return image
+    return replace(image, width=wanted.width, height=wanted.height)  # the rest only fills up the last tiles
 
 
-def _may_be(size: tuple[int | None, int | None], info: SlideInfo, level: int) -> bool:
-    """Whether a directory of that size is the level: Philips fills up the last tiles and counts them in."""
-    width, height = info.level_sizes[level]
-    if info.vendor != "philips":
-        return size == (width, height)
-    finer = info.level_sizes[level - 1] if level else (math.inf, math.inf)
-    return size[0] is not None and size[1] is not None and width <= size[0] < finer[0] and height <= size[1] < finer[1]
+def _may_be(directory: Directory, level: Level, info: SlideInfo) -> bool:
+    """Whether its size can be the level's: the same, or filled up to whole tiles."""
+    beyond = [side - part for side, part in zip(size_of(directory), (level.width, level.height), strict=True)]
+    if info.vendor == "philips" or level.downsample > 1:
+        return min(beyond) >= 0
+    return beyond == [0, 0]
 
 
 def _image(directory: Directory) -> TiledImage:

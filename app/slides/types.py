@@ -61,10 +61,25 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Level:
+    """One level of the pyramid.
+
+    ``number``: OpenSlide's, which counts also what is no level. ``width``, ``height``: the px that show the slide,
+    without those that only fill up the last tiles. ``downsample``: level-0 px that make one px of it.
+    """
+
+    number: int
+    width: int
+    height: int
+    downsample: float
+
+
+@dataclass(frozen=True)
 class SlideInfo:
     """What is known of a slide before a tile is read.
 
     ``mpp`` is the mean of ``mpp_x`` and ``mpp_y`` in µm/px at level 0. ``background`` is RGB, 0 to 255.
+    ``levels``: finest first; the first is the whole slide.
     ``mpp_file``: what the file itself says (or its objective power), whatever was used; None if nothing usable.
     """
 
@@ -76,8 +91,7 @@ class SlideInfo:
     mpp_y: float
     mpp_source: MppSource
     objective_power: float | None
-    level_downsamples: tuple[float, ...]
-    level_sizes: tuple[tuple[int, int], ...]
+    levels: tuple[Level, ...]
     background: tuple[int, int, int]
     bounds: Bounds | None
     mpp_file: float | None = None

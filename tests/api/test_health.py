@@ -1,10 +1,11 @@
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.api.test_analyze import check_problem
-from tests.service import ROOT, until
+from tests.service import ROOT, Service, until
 
 
 def test_live_and_ready_name_the_worker_and_its_model(service):
@@ -99,3 +100,22 @@ def test_no_page_of_ours_asks_another_host():
     assert pages
     for page in pages:
         assert not re.search(r"""["'(]\s*(https?:)?//""", page.read_text()), page.name
+
+
+def test_models_that_are_not_there_are_the_servers_fault_and_not_the_slides(tmp_path, tissue):
+    models = tmp_path / "models"
+    shutil.copytree(ROOT / "models" / "xmag-lite0", models / "xmag-lite0")
+    service = Service(tmp_path / "data", models_dir=models).start()
+    try:
+        models.rename(tmp_path / "elsewhere")
+        body = check_problem(service.post(tissue), 503, "no_model")
+        assert (body["origin"], body["retryable"]) == ("system", True)
+        assert "XMAG_MODELS_DIR" in body["detail"] and str(tmp_path) not in body["detail"]
+        service.wait_for_line(f"No usable model in {re.escape(str(models))}")  # for the operator, in the log
+        (reason,) = service.http.get("/v2/health/ready").json()["reasons"]
+        assert "XMAG_MODELS_DIR" in reason
+        check_problem(service.post(tissue, model="xmag-lite0"), 422, "model_not_found")
+        (tmp_path / "elsewhere").rename(models)
+        assert service.post(tissue).status_code == 202
+    finally:
+        service.stop()

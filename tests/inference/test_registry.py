@@ -1,10 +1,11 @@
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from app.errors import ManifestInvalidError, ModelFileChangedError, ModelNotFoundError
+from app.errors import ManifestInvalidError, ModelFileChangedError, ModelNotFoundError, NoModelError
 from app.inference.manifest import read_manifest
 from app.inference.registry import ModelRegistry
 from tests.inference.conftest import MODELS, rewrite
@@ -20,7 +21,8 @@ def test_the_only_model_is_the_default(copied: Path) -> None:
     registry = ModelRegistry(copied.parent)
     assert registry.names() == ["xmag-lite0"]
     assert registry.problems() == {}
-    assert registry.default(None) == registry.default("") == registry.default("xmag-lite0") == "xmag-lite0"
+    for named, configured in ((None, None), ("", ""), (None, "xmag-lite0"), ("xmag-lite0", "none")):
+        assert registry.default(named, configured) == "xmag-lite0"
     assert registry.folder("xmag-lite0") == copied
     assert registry.manifest_sha256("xmag-lite0") == read_manifest(copied)[1]
 
@@ -29,11 +31,11 @@ def test_of_two_models_one_has_to_be_named(copied: Path) -> None:
     add(copied.parent, "other")
     registry = ModelRegistry(copied.parent)
     assert registry.names() == ["other", "xmag-lite0"]
-    assert registry.default("other") == "other"
+    assert registry.default("other", "xmag-lite0") == registry.default(None, "other") == "other"
     with pytest.raises(ModelNotFoundError, match="other, xmag-lite0"):
-        registry.default(None)
+        registry.default(None, None)
     with pytest.raises(ModelNotFoundError, match="other, xmag-lite0"):
-        registry.default("third")
+        registry.default("third", "other")
 
 
 def test_broken_models_are_told_and_do_not_hide_the_good_one(copied: Path) -> None:
@@ -52,11 +54,13 @@ def test_broken_models_are_told_and_do_not_hide_the_good_one(copied: Path) -> No
     assert "key colour" in problems["wrong-key"]
     assert "'something'" in problems["renamed"]
     assert "malignancy.onnx is missing" in problems["no-head"]
-    assert registry.default(None) == "xmag-lite0"
+    assert registry.default(None, None) == "xmag-lite0"
     with pytest.raises(ManifestInvalidError):
         registry.manifest("wrong-key")
     with pytest.raises(ModelFileChangedError):
-        registry.default("no-head")
+        registry.default("no-head", None)
+    with pytest.raises(NoModelError, match=r"XMAG_MODEL: .*malignancy.onnx is missing"):
+        registry.default(None, "no-head")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ def test_a_path_is_never_a_name(name: str, copied: Path) -> None:
         with pytest.raises(ModelNotFoundError):
             lookup(name)
     with pytest.raises(ModelNotFoundError):
-        registry.default(f"{name}/")
+        registry.default(f"{name}/", None)
 
 
 def test_an_absolute_path_is_never_a_name(copied: Path) -> None:
@@ -80,8 +84,12 @@ def test_no_folder_or_an_empty_one_has_no_models(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
         registry = ModelRegistry(folder)
         assert (registry.names(), registry.problems()) == ([], {})
-        with pytest.raises(ModelNotFoundError, match="holds none"):
-            registry.default(None)
+        with pytest.raises(NoModelError, match=re.escape(str(folder))):
+            registry.default(None, None)
+        with pytest.raises(NoModelError, match="XMAG_MODEL"):
+            registry.default(None, "xmag-lite0")
+        with pytest.raises(ModelNotFoundError, match="no usable one"):
+            registry.default("xmag-lite0", None)
 
 
 def test_a_manifest_is_read_once_and_again_when_it_changes(copied: Path) -> None:

@@ -42,10 +42,10 @@ class Judge:
         self._said = opened.slide.level_downsamples[level]
         self._whole = None
         if self._said != round(self._said):
-            self._whole = opened.slide.read_region((0, 0), level, opened.info.level_sizes[level])
+            self._whole = opened.slide.read_region((0, 0), level, opened.slide.level_dimensions[level])
 
     def tile(self, x0: int, y0: int) -> np.ndarray:
-        downsample = self._opened.info.level_downsamples[self._level]
+        downsample = self._opened.info.levels[self._level].downsample
         side = PLAN.tile_px * PLAN.tile_mpp / self._opened.info.mpp / downsample
         left, top = x0 / downsample, y0 / downsample
         x, y = math.floor(left), math.floor(top)

@@ -88,4 +88,4 @@ def test_a_dicom_file_stands_for_its_folder(slides_dir: Path, reader: SlideReade
 def test_the_mpp_of_a_request_rules(slides_dir: Path, reader: SlideReader):
     info = reader.open(slides_dir / "dev_tubadenoma_crop_vips_bogus_mpp1000.tiff", 0.25)
     assert info.mpp == 0.25
-    assert np.allclose(info.level_downsamples, [1, 2, 4, 8, 16])
+    assert [level.downsample for level in info.levels] == [1, 2, 4, 8, 16]

@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 
 from app.errors import ResolutionTooLowError
-from app.slides.level import choose_level, true_downsample
-from app.slides.types import SlideInfo
+from app.slides.level import choose_level
+from app.slides.types import Level, SlideInfo
 
 INFO = SlideInfo(
     vendor="aperio",
@@ -15,28 +15,10 @@ INFO = SlideInfo(
     mpp_y=0.25,
     mpp_source="file",
     objective_power=40,
-    level_downsamples=(1.0, 4.0, 16.0),
-    level_sizes=((40000, 30000), (10000, 7500), (2500, 1875)),
+    levels=(Level(0, 40000, 30000, 1.0), Level(1, 10000, 7500, 4.0), Level(2, 2500, 1875, 16.0)),
     background=(255, 255, 255),
     bounds=None,
 )
-
-
-@pytest.mark.parametrize(
-    ("size0", "size", "downsample"),
-    [
-        ((17883, 16091), (4470, 4022), 4.0),  # rounded down, OpenSlide says 4.0007
-        ((8264, 8284), (1033, 1035), 8.0),  # one exact, one rounded down
-        ((2220, 2967), (277, 370), 8.0),
-        ((4443, 3567), (2222, 1784), 2.0),  # rounded up
-        ((1000, 800), (1000, 800), 1.0),
-        ((100000, 1150), (1562, 17), 64.0),  # a strip: by its short side it would be 67.6
-        ((3000, 80000), (23, 625), 128.0),
-        ((1000, 800), (400, 320), 2.5),  # a true fraction stays one
-    ],
-)
-def test_whole_downsamples_are_recognised(size0, size, downsample):
-    assert true_downsample(size0, size) == downsample
 
 
 @pytest.mark.parametrize(

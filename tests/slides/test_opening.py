@@ -16,6 +16,7 @@ from app.errors import (
 from app.slides.entry import find_entry
 from app.slides.opening import open_slide
 from app.slides.tiff_check import check_tiff_complete
+from app.slides.types import Level
 
 from .make_slide import write_generic_tiff, write_svs
 
@@ -27,8 +28,7 @@ def test_what_a_slide_says(tmp_path):
         info = opened.info
     assert (info.vendor, info.width, info.height) == ("aperio", 900, 700)
     assert (info.mpp, info.mpp_source, info.objective_power) == (0.263, "file", 40.0)
-    assert info.level_sizes == ((900, 700), (225, 175), (56, 43))
-    assert info.level_downsamples == (1.0, 4.0, 16.0)
+    assert info.levels == (Level(0, 900, 700, 1.0), Level(1, 225, 175, 4.0), Level(2, 56, 43, 16.0))
     assert info.bounds is None and info.background == (255, 255, 255)
 
 

@@ -21,8 +21,9 @@ from app.slides.protocol import (
     survey_to_json,
 )
 from app.slides.shared_memory import SharedMemory
-from app.slides.types import DARK, PEN, Bounds, SlideInfo, SlideQc, Survey
+from app.slides.types import DARK, PEN, Bounds, Level, SlideInfo, SlideQc, Survey
 
+LEVEL = {"number": 0, "width": 5000, "height": 4000, "downsample": 1.0}
 INFO = SlideInfo(
     vendor="aperio",
     width=5000,
@@ -32,8 +33,7 @@ INFO = SlideInfo(
     mpp_y=0.25,
     mpp_source="file",
     objective_power=None,
-    level_downsamples=(1.0, 4.0),
-    level_sizes=((5000, 4000), (1250, 1000)),
+    levels=(Level(0, 5000, 4000, 1.0), Level(2, 1250, 1000, 4.0)),
     background=(1, 2, 3),
     bounds=Bounds(1, 2, 30, 40),
 )
@@ -62,10 +62,13 @@ def test_a_slides_record_survives_the_way():
         ("mpp", None),
         ("mpp_source", "a guess"),
         ("mpp_source", ["file"]),
-        ("level_sizes", [[1, 1]]),
-        ("level_sizes", [[1, 1], [1, 1, 1]]),
-        ("level_sizes", [[1, 1]] * 1000),
-        ("level_downsamples", [1.0, {}]),
+        ("levels", []),
+        ("levels", [[1, 1]]),
+        ("levels", [LEVEL] * 1000),
+        ("levels", [{**LEVEL, "number": -1}]),
+        ("levels", [{**LEVEL, "width": 0}]),
+        ("levels", [{**LEVEL, "downsample": {}}]),
+        ("levels", [{**LEVEL, "downsample": 0.5}]),
         ("background", [0, 0, 256]),
         ("bounds", [1, 2, 3, 4]),
         ("bounds", {"x0": 0}),

@@ -136,9 +136,9 @@ def test_a_tile_that_cannot_be_decoded_ends_the_stream(tmp_path):
     data = bytearray(path.read_bytes())
     starts = [found.start() for found in re.finditer(rb"\xff\xd8\xff", data)]
     with open_slide(path) as opened:
-        across, down = (-(-side // 256) for side in opened.info.level_sizes[0])
-        second = starts[across * down + 3]  # a tile of level 1, which the tiles are read from
-    data[second : second + 600] = bytes(600)
+        across, down = (-(-side // 256) for side in (opened.info.width, opened.info.height))
+        last = starts[across * down + 29]  # of level 1, which the tiles are read from; it holds least
+    data[last : last + 600] = bytes(600)
     path.write_bytes(data)
     with SlideReader() as reader:
         reader.open(path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmag_train.cohort.table import write_rows
+from xmag_train.data.cohort.table import write_rows
 from xmag_train.mil.bags import Bag, write_bag
 
 LABELS = ["benign", "malignant"]

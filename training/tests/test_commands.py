@@ -111,12 +111,6 @@ def test_every_command_tells_what_it_wants(command: str) -> None:
     assert "--config" in told.output
 
 
-def test_a_model_with_random_heads_is_written_only_where_it_is_told_to_be() -> None:
-    told = CliRunner().invoke(app, ["export-untrained"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
-    assert told.exit_code == 2
-    assert "--out" in told.output
-
-
 def test_what_is_wrong_with_a_users_files_is_a_line_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("slide,case\na,Müller\n", encoding="cp1252")
     (tmp_path / "broken.yaml").write_text("slides: [")

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
-from xmag_train.backbones.depthwise import DepthwiseConv2d, strided_input_gradient
+from xmag_train.networks.backbones.depthwise import DepthwiseConv2d, strided_input_gradient
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

@@ -6,11 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
-from xmag_train.distill.losses.global_cosine import global_cosine
-from xmag_train.distill.losses.local_cosine import local_cosine
-from xmag_train.distill.losses.local_kl import local_kl
-from xmag_train.distill.losses.reading_consistency import reading_consistency
-from xmag_train.distill.losses.relational import relational
+from xmag_train.distill.losses import global_cosine, local_cosine, local_kl, reading_consistency, relational
 
 
 def test_global_is_against_the_mean_of_the_sixteen() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 
-from xmag_train.cohort.table import read_cohort, read_folds
+from xmag_train.data.cohort.table import read_cohort, read_folds
 from xmag_train.embed.bag import SlideBag, write_slide_bag
 from xmag_train.evaluate.arms import arm_config
 from xmag_train.evaluate.config import MilTask, WholeSlides

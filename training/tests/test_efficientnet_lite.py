@@ -8,12 +8,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed: see trainin
 from PIL import Image
 from torch.nn import functional
 
-from xmag_train.backbones.efficientnet_lite import LITE0, LITE2, EfficientNetLite, scaled_stages
-from xmag_train.imagenet import LITE0_FILE, LITE2_FILE, load_imagenet, read_weights
-from xmag_train.package import export_student
-from xmag_train.students.checkpoint import load_student, save_student
-from xmag_train.students.registry import build_student
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.export.package import export_student
+from xmag_train.networks.backbones.efficientnet_lite import LITE0, LITE2, EfficientNetLite, scaled_stages
+from xmag_train.networks.imagenet import LITE0_FILE, LITE2_FILE, load_imagenet, read_weights
+from xmag_train.networks.students.checkpoint import load_student, save_student
+from xmag_train.networks.students.registry import build_student
+from xmag_train.networks.teachers.registry import build_teacher
 
 PALACE = 698  # its class in ImageNet-1k
 

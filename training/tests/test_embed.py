@@ -14,12 +14,12 @@ from slide_painter import load_painter
 from typer.testing import CliRunner
 
 from xmag_train.cli import app
-from xmag_train.cohort.table import write_rows
+from xmag_train.data.cohort.table import write_rows
 from xmag_train.embed.config import EmbedConfig, bag_name
+from xmag_train.geometry import tiles_20x
 from xmag_train.mil import encode
 from xmag_train.mil.bags import read_bag
-from xmag_train.mil.encode import tiles_20x
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.networks.teachers.registry import build_teacher
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODEL = REPOSITORY / "models" / "xmag-lite0"

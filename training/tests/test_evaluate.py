@@ -11,17 +11,17 @@ from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 from PIL import Image
 from pydantic import ValidationError
 
-from xmag_train.cohort.table import read_cohort, read_folds, write_rows
+from xmag_train.data.cohort.table import read_cohort, read_folds, write_rows
 from xmag_train.evaluate import probe as probing
 from xmag_train.evaluate.arms import read_oof
 from xmag_train.evaluate.command import evaluate_all
 from xmag_train.evaluate.config import EvaluateConfig, TileTask
-from xmag_train.evaluate.fidelity import TILES_MAX, drawn_tiles, mapped_cosine, mean_interval, spaces
 from xmag_train.evaluate.gain import in_words, verdict_of
 from xmag_train.evaluate.probe import embed_pictures, field_of, probe
 from xmag_train.evaluate.report import speed_table
 from xmag_train.evaluate.sites import site_folds
 from xmag_train.evaluate.speed import SlideSpeed
+from xmag_train.evaluate.teacher_agreement import TILES_MAX, drawn_tiles, mapped_cosine, mean_interval, spaces
 from xmag_train.metrics.bootstrap import Interval
 from xmag_train.mil.encode import EncoderConfig
 

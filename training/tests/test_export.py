@@ -7,21 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xmag_train.geometry import TILE_PX
+
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
 import onnx
 from PIL import Image
 from torch import nn
+from untrained_model import untrained_spec
 
 from app.inference.manifest import load_manifest, verify_files
 from app.inference.model import Model, load_model
-from xmag_train.export.fidelity import open_graph
+from xmag_train.export.package import write_model
 from xmag_train.export.parity import head_parity, student_parity
-from xmag_train.fold import fold_batch_norms
-from xmag_train.imagenet import load_imagenet
-from xmag_train.package import write_model
-from xmag_train.student import TILE_PX, Student
-from xmag_train.untrained import untrained_spec
+from xmag_train.export.precision_fidelity import open_graph
+from xmag_train.networks.fuse_batch_norms import fold_batch_norms
+from xmag_train.networks.imagenet import load_imagenet
+from xmag_train.networks.students.lite0 import Student
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REGION_PX = 896  # at 0.5 µm/px: exactly one 5x tile

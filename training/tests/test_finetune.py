@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tiny_finetune import WIDTH, config_of, make_study, tiny_origin, tiny_student
 from torch import nn
 
-from xmag_train.cohort.table import read_cohort
+from xmag_train.data.cohort.table import read_cohort
 from xmag_train.data.shards import read_shards, shards_in
 from xmag_train.finetune import command
 from xmag_train.finetune.config import FinetuneConfig, HeadStartConfig, TuneConfig
@@ -23,7 +23,7 @@ from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.checkpoint import load_head
 from xmag_train.mil.heads import build_head
 from xmag_train.mil.keep import KeptFit, KeptFits
-from xmag_train.students.checkpoint import read_checkpoint
+from xmag_train.networks.students.checkpoint import read_checkpoint
 
 
 def painted_slides(slides: int = 6, regions: int = 3) -> list[TunedSlide]:

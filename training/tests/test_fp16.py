@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xmag_train.geometry import TILE_PX
+
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
 from PIL import Image
 from test_shards import region
+from untrained_model import untrained_spec
 
 from app.errors import InferenceFailedError
 from app.inference.golden import check_golden, golden_tile
 from app.inference.model import load_model
-from xmag_train.export.fidelity import Judge, cosines, reference_of, score_change
 from xmag_train.export.fp16 import make_fp16
+from xmag_train.export.package import ReducedVariant, write_model
+from xmag_train.export.precision_fidelity import Judge, cosines, reference_of, score_change
 from xmag_train.export.tiles import TileSet
-from xmag_train.package import TILE_PX, ReducedVariant, write_model
-from xmag_train.untrained import untrained_spec
 
 SPEC = untrained_spec(seed=0, commit="test")
 HEADS = {head.task: Judge(head.module, head.calibration.temperature) for head in SPEC.heads}

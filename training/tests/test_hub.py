@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.networks.teachers.registry import build_teacher
 
 COMMIT = "c" * 40
 LOADED = """
 import sys, torch
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.networks.teachers.registry import build_teacher
 teacher = build_teacher("uni", "hub", depth=1)
 torch.save(teacher.backbone.state_dict(), sys.argv[1])
 """

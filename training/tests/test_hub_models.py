@@ -5,6 +5,8 @@ import importlib.util
 
 import pytest
 
+from xmag_train.geometry import REGION_MPP, REGION_PX
+
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 for module in ("timm", "torchvision"):
     if importlib.util.find_spec(module) is None:
@@ -12,15 +14,14 @@ for module in ("timm", "torchvision"):
 
 from torch import nn
 
-from xmag_train.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from xmag_train.backbones.timm_import import import_timm
-from xmag_train.data.shards import REGION_MPP, REGION_PX
-from xmag_train.students.registry import STUDENTS, build_student, fill_student
-from xmag_train.students.vit import VIT_SMALL, VitStudent
-from xmag_train.teachers.catalogue import TEACHERS
-from xmag_train.teachers.networks import pooled
-from xmag_train.teachers.registry import build_teacher
-from xmag_train.teachers.spec import TeacherSpec
+from xmag_train.networks.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from xmag_train.networks.backbones.timm_import import import_timm
+from xmag_train.networks.students.registry import STUDENTS, build_student, fill_student
+from xmag_train.networks.students.vit import VIT_SMALL, VitStudent
+from xmag_train.networks.teachers.catalogue import TEACHERS
+from xmag_train.networks.teachers.networks import pooled
+from xmag_train.networks.teachers.registry import build_teacher
+from xmag_train.networks.teachers.spec import TeacherSpec
 
 # Millions of parameters as published: model cards, and arXiv 2408.00738 for Virchow2.
 PUBLISHED_MILLIONS = {

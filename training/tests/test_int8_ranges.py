@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("onnxruntime.quantization", reason="onnx is not installed: see training/README.md")
 
-from xmag_train.export.fidelity import cosines, median_by_slide
+from xmag_train.export.precision_fidelity import cosines, median_by_slide
 from xmag_train.export.ranges import BINS, Range, best_range
 
 

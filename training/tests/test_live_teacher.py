@@ -14,10 +14,9 @@ from xmag_train.distill.batches import Batch, BatchMaker
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import TrainingData
 from xmag_train.distill.sampler import Draw
-from xmag_train.distill.symmetry import Symmetry
 from xmag_train.distill.train import batch_targets
-from xmag_train.distill.views import AugmentConfig, draw_view
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.distill.views import AugmentConfig, Symmetry, draw_view
+from xmag_train.networks.teachers.registry import build_teacher
 
 # The view's own symmetry comes first: after a mirroring, a turn leads elsewhere than before it.
 DRAWS = [

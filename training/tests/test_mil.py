@@ -10,7 +10,7 @@ import pytest
 import torch
 from cohort_maker import LABELS, make_bags, make_cohort
 
-from xmag_train.cohort.table import read_rows
+from xmag_train.data.cohort.table import read_rows
 from xmag_train.export.card import calibration_in_words
 from xmag_train.mil import crossval
 from xmag_train.mil.bags import Bag, read_bag, write_bag
@@ -21,7 +21,7 @@ from xmag_train.mil.config import FitConfig, MilConfig
 from xmag_train.mil.fit import class_weights
 from xmag_train.mil.heads import build_head
 from xmag_train.mil.task import tell
-from xmag_train.onnx_export import export_onnx
+from xmag_train.networks.onnx_export import export_onnx
 
 FIT = FitConfig(hidden=8, learning_rate=0.02, epochs_max=8, inner_folds=2, bags_per_step=4)
 

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
-from xmag_train.mil_head import untrained_head
+from xmag_train.mil.gated_attention import untrained_head
 
 
 @pytest.mark.parametrize("tiles", [1, 7, 500])

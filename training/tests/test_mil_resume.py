@@ -8,10 +8,10 @@ import torch
 from cohort_maker import LABELS, make_bags, make_cohort
 from killed import run_until_killed
 
-from xmag_train.cohort.table import read_rows, write_rows
+from xmag_train.data.cohort.table import read_rows, write_rows
+from xmag_train.files import save_torch
 from xmag_train.mil.command import train_mil
 from xmag_train.mil.config import MilConfig
-from xmag_train.write import save_torch
 
 EPOCHS = 15
 

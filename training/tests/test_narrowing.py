@@ -6,11 +6,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed: see trainin
 
 from torch import nn
 
-from xmag_train.backbones.efficientnet_lite import InvertedResidual, hidden_channels
-from xmag_train.backbones.narrowing import narrowed
-from xmag_train.package import export_student
-from xmag_train.student import Student
-from xmag_train.students.registry import LEAN, build_student
+from xmag_train.export.package import export_student
+from xmag_train.networks.backbones.efficientnet_lite import InvertedResidual, hidden_channels
+from xmag_train.networks.backbones.narrowing import narrowed
+from xmag_train.networks.students.lite0 import Student
+from xmag_train.networks.students.registry import LEAN, build_student
 
 BLOCK = "blocks.1."
 

@@ -10,9 +10,8 @@ from PIL import Image
 from xmag_train.distill.batches import move_tokens
 from xmag_train.distill.readings import READINGS, read_at_5x
 from xmag_train.distill.stain_jitter import StainJitter, jitter_stain
-from xmag_train.distill.symmetry import SYMMETRIES, Symmetry
-from xmag_train.distill.views import PLAIN, AugmentConfig, View, draw_view, teacher_tiles
-from xmag_train.token_pool import pooling_matrix
+from xmag_train.distill.views import PLAIN, SYMMETRIES, AugmentConfig, Symmetry, View, draw_view, teacher_tiles
+from xmag_train.networks.token_pool import pooling_matrix
 
 
 def painted() -> np.ndarray:

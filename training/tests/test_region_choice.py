@@ -9,7 +9,8 @@ from slide_painter import load_painter
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.curate import REPORT_FILE, curate, read_slides
 from xmag_train.data.select import farthest_first, is_duplicate, signature
-from xmag_train.data.shards import REGION_MPP, REGION_PX, read_shards
+from xmag_train.data.shards import read_shards
+from xmag_train.geometry import REGION_MPP, REGION_PX
 
 SIDE_PX = 2 * REGION_PX
 HEADER = "path\tslide\tcase\tsite\torgan\tlabel\tstain\tscanner"

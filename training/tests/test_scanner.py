@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xmag_train.cohort.table import write_rows
+from xmag_train.data.cohort.table import write_rows
 from xmag_train.evaluate.report import scanner_table
 from xmag_train.evaluate.scanner import read_pairs, scanner_shift
 from xmag_train.mil.bags import Bag, write_bag

@@ -18,8 +18,8 @@ from xmag_train.distill.slide_readings import slide_cosines, slide_readings
 from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.reading import lowest
 from xmag_train.export.reading import slide_cosines as by_way
-from xmag_train.students.checkpoint import save_student
-from xmag_train.students.registry import build_student
+from xmag_train.networks.students.checkpoint import save_student
+from xmag_train.networks.students.registry import build_student
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
-from xmag_train.token_pool import area_weights, pooling_matrix
+from xmag_train.networks.token_pool import area_weights, pooling_matrix
 
 
 def by_counting(cells: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ export const WORDS = {
   model_unusable: ["The model cannot be used", OPERATOR],
   mpp_implausible: ["The file's resolution cannot be right", "Give the true one in µm/px; see the scanner's settings."],
   mpp_missing: ["The file does not state its resolution", "Give it in µm/px; see the scanner's settings (40x is about 0.25)."],
+  no_model: ["The server has no usable model", "Tell whoever runs this server: the models folder is empty or wrong."],
   no_tissue: ["No tissue was found", "Look at the slide: is it empty, very pale, or out of focus? Then scan it again."],
   not_a_slide: ["This is not a slide that can be read", "Send the scanner's own file; several files together as one .zip."],
   digest_mismatch: ["The slide changed on its way", "Send it again."],

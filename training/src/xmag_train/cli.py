@@ -8,10 +8,7 @@ from typing import Annotated
 import typer
 
 from app.errors import XmagError
-from xmag_train.commit import source_commit
-from xmag_train.package import write_model
 from xmag_train.progress import say
-from xmag_train.untrained import untrained_spec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -19,20 +16,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 @app.callback()
 def _commands() -> None:
     """Make models for xmag-serve."""
-
-
-@app.command()
-def export_untrained(
-    out: Annotated[Path, typer.Option(help="Folder to write, named as the model.")],
-    seed: Annotated[int, typer.Option(help="Of the head's random weights.")] = 0,
-    commit: Annotated[str | None, typer.Option(help="Recorded as source; default: this checkout's.")] = None,
-) -> None:
-    """A model with random heads, for trying the chain: its scores mean nothing."""
-    written = write_model(untrained_spec(seed, commit or source_commit()), out)
-    for file in written.manifest.files():
-        size_mb = (out / file.name).stat().st_size / 1e6
-        difference = written.parity[file.name]
-        typer.echo(f"{file.name:<20} {size_mb:6.2f} MB  sha256 {file.sha256}  differs from torch by {difference:.1e}")
 
 
 @app.command()
@@ -81,7 +64,7 @@ def atlas_labels(
     out: Annotated[Path, typer.Option(help="labels.csv to write.")] = Path("training/configs/atlas/labels.csv"),
 ) -> None:
     """labels.csv of the atlas corpus."""
-    from xmag_train.cohort.command import run_atlas_labels
+    from xmag_train.data.cohort.command import run_atlas_labels
 
     run_atlas_labels(atlas, out)
 
@@ -95,7 +78,7 @@ def folds(
     seed: Annotated[int, typer.Option(help="Of the order among equal cases.")] = 0,
 ) -> None:
     """folds.csv: which fold a case is in. Make it once, commit it, never change it."""
-    from xmag_train.cohort.command import run_folds
+    from xmag_train.data.cohort.command import run_folds
 
     run_folds(labels, stratum, count, seed, out)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xmag_train.data.claim import claim
 from xmag_train.data.select import DUPLICATE_CORRELATION, is_duplicate, signature
 from xmag_train.data.shards import Region, RegionMeta, write_shards
-from xmag_train.digest import file_sha256
+from xmag_train.files import file_sha256
 
 SHARD_NAME = "atlas"
 

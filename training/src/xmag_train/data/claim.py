@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xmag_train.config import changes
-from xmag_train.write import write_json
+from xmag_train.files import write_json
 
 CLAIM_FILE = "curate.json"
 

@@ -13,14 +13,15 @@ from PIL import Image
 from app.errors import SlideError
 from app.slides.reader import SlideReader
 from app.slides.types import ReadingPlan
-from xmag_train.cohort.table import read_rows
 from xmag_train.config import changes
 from xmag_train.data.claim import claim
+from xmag_train.data.cohort.table import read_rows
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.select import farthest_first, is_duplicate, signature
-from xmag_train.data.shards import REGION_MPP, REGION_PX, Region, RegionMeta, read_shards, write_shards
+from xmag_train.data.shards import Region, RegionMeta, read_shards, write_shards
+from xmag_train.files import write_text
+from xmag_train.geometry import REGION_MPP, REGION_PX
 from xmag_train.progress import say, track
-from xmag_train.write import write_text
 
 REPORT_FILE = "curate.jsonl"
 BATCH_TILES = 4

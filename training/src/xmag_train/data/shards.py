@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-REGION_PX = 896
-REGION_MPP = 0.5
+from xmag_train.geometry import REGION_PX
+
 REGIONS_PER_SHARD = 256
 
 

@@ -13,10 +13,8 @@ from xmag_train.distill.data import TrainingData
 from xmag_train.distill.disturbance import disturb
 from xmag_train.distill.readings import READINGS
 from xmag_train.distill.sampler import Draw
-from xmag_train.distill.symmetry import Symmetry
-from xmag_train.distill.views import draw_view, teacher_tiles
-
-TOKENS = 4
+from xmag_train.distill.views import Symmetry, draw_view, teacher_tiles
+from xmag_train.geometry import TOKENS
 
 
 class Batch(NamedTuple):

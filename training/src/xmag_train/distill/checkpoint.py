@@ -10,8 +10,8 @@ from torch import nn
 
 from xmag_train.config import changes
 from xmag_train.distill.ema import WeightAverage
-from xmag_train.students.checkpoint import read_checkpoint
-from xmag_train.write import save_torch
+from xmag_train.files import save_torch
+from xmag_train.networks.students.checkpoint import read_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TOKENS = 4
+from xmag_train.geometry import TOKENS
 
 
 def collage(

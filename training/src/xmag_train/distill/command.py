@@ -9,16 +9,16 @@ import typer
 
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.data import left_out, read_sources, region_targets
-from xmag_train.distill.fidelity import Learnt, fidelity
 from xmag_train.distill.processes import is_first_process
+from xmag_train.distill.reading_agreement import Learnt, fidelity
 from xmag_train.distill.readings import READINGS
 from xmag_train.distill.slide_readings import slide_cosines
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.train import STUDENT_FILE, train
 from xmag_train.distill.weights import weights_of
-from xmag_train.students.checkpoint import load_student
-from xmag_train.students.registry import build_student
-from xmag_train.write import write_json
+from xmag_train.files import write_json
+from xmag_train.networks.students.checkpoint import load_student
+from xmag_train.networks.students.registry import build_student
 
 CHECK_FILE = "fidelity.json"
 

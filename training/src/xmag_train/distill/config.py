@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from xmag_train.config import Config
-from xmag_train.distill.losses.relational import TEMPERATURE
+from xmag_train.distill.losses import TEMPERATURE
 from xmag_train.distill.readings import Reading
 from xmag_train.distill.views import AugmentConfig
 

@@ -7,10 +7,9 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from xmag_train.fold import fold_batch_norms
-from xmag_train.onnx_export import export_onnx
-
-TILE_PX = 224
+from xmag_train.geometry import TILE_PX
+from xmag_train.networks.fuse_batch_norms import fold_batch_norms
+from xmag_train.networks.onnx_export import export_onnx
 
 
 def teacher_on(device: torch.device, teacher: nn.Module, threads: int) -> nn.Module:

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import nn
 
-from xmag_train.cohort.table import fold_of_cases
+from xmag_train.data.cohort.table import fold_of_cases
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.cpu_teacher import teacher_on
@@ -16,8 +16,8 @@ from xmag_train.distill.normalise import Normaliser, fit_normaliser
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.tiles import cached_tiles
 from xmag_train.distill.weights import weights_of
+from xmag_train.networks.teachers.registry import Teacher, build_teacher
 from xmag_train.progress import say
-from xmag_train.teachers.registry import Teacher, build_teacher
 
 
 class Sources(NamedTuple):

@@ -12,8 +12,8 @@ from xmag_train.distill.config import DistillConfig, OptimConfig
 from xmag_train.distill.distiller import Distiller
 from xmag_train.distill.ema import WeightAverage
 from xmag_train.distill.weights import weights_of
-from xmag_train.student import embedding_dim_of
-from xmag_train.students.registry import build_student
+from xmag_train.networks.students.lite0 import embedding_dim_of
+from xmag_train.networks.students.registry import build_student
 
 
 class Learner(NamedTuple):

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from xmag_train.write import write_text
+from xmag_train.files import write_text
 
 
 class MetricsFile:

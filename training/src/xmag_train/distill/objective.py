@@ -4,11 +4,7 @@ from torch import Tensor
 
 from xmag_train.distill.config import LossConfig
 from xmag_train.distill.distiller import Prediction
-from xmag_train.distill.losses.global_cosine import global_cosine
-from xmag_train.distill.losses.local_cosine import local_cosine
-from xmag_train.distill.losses.local_kl import local_kl
-from xmag_train.distill.losses.reading_consistency import reading_consistency
-from xmag_train.distill.losses.relational import relational
+from xmag_train.distill.losses import global_cosine, local_cosine, local_kl, reading_consistency, relational
 from xmag_train.distill.processes import gather_rows
 
 LOCAL_LOSSES = {"cosine": local_cosine, "kl": local_kl}

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xmag_train.data.shards import REGION_MPP, REGION_PX
+from xmag_train.geometry import REGION_MPP, REGION_PX, TILE_PX
 
 Reading = Literal["lanczos", "area", "dct", "pyramid"]
 READINGS: tuple[Reading, ...] = get_args(Reading)
-TILE_PX = 224
 REDUCTION = REGION_PX // TILE_PX
 # The 4x level of scanners that call 0.505 to 0.525 µm/px "20x".
 PYRAMID_MPP = (2.02, 2.10)

@@ -16,11 +16,10 @@ import typer
 from numpy.typing import NDArray
 from torch import nn
 
-from xmag_train.alone import alone
 from xmag_train.data.shards import Region, regions_sha256
 from xmag_train.distill.views import AugmentConfig, draw_view, teacher_tiles
+from xmag_train.files import alone, write_json
 from xmag_train.progress import track
-from xmag_train.write import write_json
 
 TILES = 16
 FLUSH_REGIONS = 16

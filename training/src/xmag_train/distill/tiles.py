@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from xmag_train.alone import alone
 from xmag_train.data.shards import Region, regions_sha256
-from xmag_train.distill.readings import PYRAMID_MPP, READINGS, TILE_PX, read_at_5x
+from xmag_train.distill.readings import PYRAMID_MPP, READINGS, read_at_5x
+from xmag_train.files import alone
+from xmag_train.geometry import TILE_PX
 from xmag_train.progress import track
 
 

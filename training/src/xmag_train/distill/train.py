@@ -26,8 +26,8 @@ from xmag_train.distill.processes import launch
 from xmag_train.distill.sampler import BatchSampler
 from xmag_train.distill.schedule import learning_rate
 from xmag_train.distill.weights import weights_identity
+from xmag_train.networks.students.checkpoint import save_student
 from xmag_train.progress import Clock, say, track
-from xmag_train.students.checkpoint import save_student
 
 STUDENT_FILE = "student.pt"
 METRICS_FILE = "metrics.jsonl"

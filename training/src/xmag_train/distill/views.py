@@ -10,10 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from xmag_train.distill.stain_jitter import StainJitter, jitter_stain
-from xmag_train.distill.symmetry import SYMMETRIES, Symmetry
+from xmag_train.geometry import tiles_20x
 
-TOKENS = 4
-TILE_PX = 224
+
+@dataclass(frozen=True)
+class Symmetry:
+    """Mirror left-right first (``mirrored``), then ``turns`` quarter turns counter-clockwise (0 to 3)."""
+
+    mirrored: bool = False
+    turns: int = 0
+
+    def apply(self, grid: Tensor) -> Tensor:
+        """[rows, columns, ...] → the same, mirrored and turned. Exact: values are moved, never mixed.
+
+        Pixels [896, 896, 3] and tokens [4, 4, D] alike: token (i, j) stays the mean of the pixels of block (i, j).
+        """
+        moved = grid.flip(1) if self.mirrored else grid
+        return moved.rot90(self.turns, (0, 1))
+
+
+SYMMETRIES = tuple(Symmetry(mirrored, turns) for mirrored in (False, True) for turns in range(4))
 
 
 class AugmentConfig(BaseModel):
@@ -57,8 +73,7 @@ def draw_view(key: str, index: int, config: AugmentConfig) -> View:
 def teacher_tiles(region: NDArray[np.uint8], view: View) -> Tensor:
     """uint8 [896, 896, 3] → uint8 [16, 224, 224, 3], row by row of the 4×4 grid of the changed region."""
     changed = view.apply(torch.from_numpy(region.copy()))  # torch wants memory that it may write
-    blocks = changed.reshape(TOKENS, TILE_PX, TOKENS, TILE_PX, 3).transpose(1, 2)
-    return blocks.reshape(TOKENS * TOKENS, TILE_PX, TILE_PX, 3).contiguous()
+    return torch.from_numpy(tiles_20x(changed.numpy()))
 
 
 def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from xmag_train.digest import file_sha256
+from xmag_train.files import file_sha256
 
 
 def weights_of(name: str) -> Literal["imagenet", "hub", "random"] | Path:

@@ -9,8 +9,8 @@ from app.slides.reader import SlideReader
 from xmag_train.embed.bag import embed_slide, is_made, slide_state, write_slide_bag
 from xmag_train.embed.config import EmbedConfig, bag_name
 from xmag_train.embed.source import open_source
+from xmag_train.files import write_json
 from xmag_train.progress import track
-from xmag_train.write import write_json
 
 METRICS_FILE = "metrics.json"
 

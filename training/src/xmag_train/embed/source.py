@@ -19,9 +19,9 @@ from app.inference.manifest import load_manifest
 from app.inference.model import Model, load_model
 from app.reading_plan import reading_plan
 from app.slides.types import ReadingPlan
-from xmag_train.data.shards import REGION_MPP, REGION_PX
 from xmag_train.embed.config import EmbedConfig
-from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, mean_by_place, tiles_20x
+from xmag_train.geometry import REGION_MPP, REGION_PX, tiles_20x
+from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, mean_by_place
 from xmag_train.torch_device import torch_device
 
 TEACHER_FIELDS = 4

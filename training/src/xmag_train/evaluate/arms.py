@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmag_train.cohort.table import Cohort, read_rows
+from xmag_train.data.cohort.table import Cohort, read_rows
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.mil.command import train_mil
 from xmag_train.mil.config import MilConfig

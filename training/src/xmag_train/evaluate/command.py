@@ -15,8 +15,8 @@ from xmag_train.evaluate.mil_task import evaluate_mil
 from xmag_train.evaluate.probe import probe
 from xmag_train.evaluate.ready import check_task
 from xmag_train.evaluate.report import LEGEND, retention_table, speed_table
+from xmag_train.files import write_json, write_text
 from xmag_train.progress import Clock
-from xmag_train.write import write_json, write_text
 
 
 def run_evaluate(path: Path, out: Path | None) -> None:

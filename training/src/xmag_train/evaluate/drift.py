@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import torch
 
-from xmag_train.cohort.table import Cohort, fold_of_cases
+from xmag_train.data.cohort.table import Cohort, fold_of_cases
 from xmag_train.evaluate.config import MilTask, WholeSlides
 from xmag_train.mil.bags import path_of_fold, read_bag
 from xmag_train.mil.checkpoint import load_fold_head

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from xmag_train.cohort.table import Cohort, read_cohort, read_folds, read_rows
-from xmag_train.digest import file_sha256
+from xmag_train.data.cohort.table import Cohort, read_cohort, read_folds, read_rows
 from xmag_train.evaluate.arms import arm_logits, encoders_of, folder_name
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.evaluate.drift import WHOLE_SLIDE, corpus_bags, drift, whole_bags
-from xmag_train.evaluate.fidelity import TILES_MAX, spaces
 from xmag_train.evaluate.gain import head_gain
 from xmag_train.evaluate.plots import plot_differences, plot_roc
 from xmag_train.evaluate.report import drift_table, organ_basis, retention_table, scanner_table, space_table
 from xmag_train.evaluate.retention import retention
 from xmag_train.evaluate.scanner import CENTRED_PAIRS_MIN, read_pairs, scanner_shift
 from xmag_train.evaluate.sites import site_folds, site_logits
+from xmag_train.evaluate.teacher_agreement import TILES_MAX, spaces
 from xmag_train.evaluate.unseen import perhaps_seen
+from xmag_train.files import file_sha256
 from xmag_train.progress import track
 
 WHOLES = (

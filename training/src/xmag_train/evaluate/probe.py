@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from xmag_train.cohort.folds import folds_by_case
-from xmag_train.cohort.table import read_rows
-from xmag_train.data.shards import REGION_MPP, REGION_PX
-from xmag_train.digest import file_sha256
+from xmag_train.data.cohort.folds import folds_by_case
+from xmag_train.data.cohort.table import read_rows
 from xmag_train.evaluate.config import TileTask
 from xmag_train.evaluate.retention import Retention, retention
+from xmag_train.files import file_sha256, write_bytes
+from xmag_train.geometry import REGION_MPP, REGION_PX
 from xmag_train.mil.encode import EncoderConfig, load_encoder, mean_by_place
 from xmag_train.mil.fit import class_weights
 from xmag_train.progress import track
 from xmag_train.torch_device import torch_device
-from xmag_train.write import write_bytes
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RIDGE = 1e-2

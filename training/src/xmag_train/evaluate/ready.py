@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xmag_train.cohort.table import read_cohort, read_folds
+from xmag_train.data.cohort.table import read_cohort, read_folds
 from xmag_train.evaluate.config import MilTask
 from xmag_train.evaluate.drift import whole_bags
 from xmag_train.evaluate.scanner import read_pairs

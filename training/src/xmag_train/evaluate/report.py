@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from xmag_train.evaluate.drift import Drift
-from xmag_train.evaluate.fidelity import Basis, Space
 from xmag_train.evaluate.retention import Retention
 from xmag_train.evaluate.scanner import ScannerShift
 from xmag_train.evaluate.speed import SlideSpeed
+from xmag_train.evaluate.teacher_agreement import Basis, Space
 from xmag_train.metrics.bootstrap import interval_in_words
 
 NOT_MEASURED = "not measured"

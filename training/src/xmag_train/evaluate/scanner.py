@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xmag_train.cohort.table import fold_of_cases, read_rows
+from xmag_train.data.cohort.table import fold_of_cases, read_rows
 from xmag_train.evaluate.unseen import case_of_slides
 from xmag_train.mil.bags import path_of_fold, read_features
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmag_train.cohort.table import Cohort, read_folds, write_rows
+from xmag_train.data.cohort.table import Cohort, read_folds, write_rows
 from xmag_train.evaluate.arms import arm_config, folder_name, read_oof
 from xmag_train.evaluate.config import Arm, MilTask
 from xmag_train.mil.command import train_mil

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from xmag_train.cohort.table import fold_of_cases, read_rows
+from xmag_train.data.cohort.table import fold_of_cases, read_rows
 from xmag_train.evaluate.config import Arm
 
 

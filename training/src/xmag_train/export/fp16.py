@@ -6,8 +6,8 @@ Measured on a CPU, which computes each layer in fp32 and rounds what it gives to
 import onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from xmag_train.export.fidelity import Reference, fidelity_of
-from xmag_train.package import ReducedVariant
+from xmag_train.export.package import ReducedVariant
+from xmag_train.export.precision_fidelity import Reference, fidelity_of
 
 
 def make_fp16(fp32: Reference) -> ReducedVariant:

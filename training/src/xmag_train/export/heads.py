@@ -7,13 +7,18 @@ from torch import nn
 
 from app.inference.manifest import Calibration, Metric
 from xmag_train.export.config import HeadConfig
+from xmag_train.export.package import HeadSpec
 from xmag_train.mil.calibration import ClassShare
 from xmag_train.mil.checkpoint import load_fold_head, load_head
+from xmag_train.mil.gated_attention import untrained_head
 from xmag_train.mil.heads import KINDS
-from xmag_train.mil_head import untrained_head
-from xmag_train.package import HeadSpec
-from xmag_train.untrained import BAG_SIZES, INTENDED_USE
 
+INTENDED_USE = (
+    "Research and integration testing only: this head has untrained weights; its output carries no diagnostic meaning."
+)
+BAG_SIZES = (1, 20_000)
+"""Of an untrained head, to which no bag size is foreign. 20,000 tiles of 448 µm are 40 cm², more than a double-width
+slide (50 × 75 mm) holds."""
 FIGURES = ("auroc", "balanced_accuracy")
 
 

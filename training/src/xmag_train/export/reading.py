@@ -9,10 +9,10 @@ from app.slides.reader import SlideReader
 from xmag_train.distill.readings import Reading
 from xmag_train.distill.slide_readings import cosines_of_slide
 from xmag_train.export.config import SlideReadingConfig
-from xmag_train.export.fidelity import FloatArray, cosines, median_by_slide, rounded_down
+from xmag_train.export.precision_fidelity import FloatArray, cosines, median_by_slide, rounded_down
 from xmag_train.export.tiles import TileSet
+from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.progress import track
-from xmag_train.students.checkpoint import load_student
 
 # Way → slide → median cosine of its tiles to LANCZOS.
 ByWay = Mapping[str, Mapping[str, float]]

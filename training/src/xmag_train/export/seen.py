@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from xmag_train.cohort.table import fold_of_cases
+from xmag_train.data.cohort.table import fold_of_cases
 from xmag_train.data.shards import regions_sha256
 from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.tiles import Split
-from xmag_train.students.checkpoint import read_checkpoint
+from xmag_train.networks.students.checkpoint import read_checkpoint
 
 
 def refuse_one_that_saw(student: Path, split: Split, fold: int) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import typer
 from torch import nn
 
-from xmag_train.cohort.table import Cohort
+from xmag_train.data.cohort.table import Cohort
 from xmag_train.data.shards import read_shards, regions_sha256, shards_in
-from xmag_train.digest import file_sha256
+from xmag_train.files import file_sha256, write_json
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.crossval import choose_tune_epochs, judge, student_of, tune
 from xmag_train.finetune.slides import TunedSlide, load_slides, of_rows, slides_stamp
@@ -22,9 +22,8 @@ from xmag_train.mil.crossval import fold_numbers, out_of_fold, read_fold, split
 from xmag_train.mil.heads import StandardizedHead
 from xmag_train.mil.keep import Effort, KeptFits, total
 from xmag_train.mil.task import FoldResult, describe, tell, write_oof
+from xmag_train.networks.students.checkpoint import save_student
 from xmag_train.progress import track
-from xmag_train.students.checkpoint import save_student
-from xmag_train.write import write_json
 
 
 def run_finetune(path: Path, out: Path | None) -> None:

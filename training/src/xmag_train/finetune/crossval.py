@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from xmag_train.cohort.folds import inner_folds
+from xmag_train.data.cohort.folds import inner_folds
 from xmag_train.finetune.config import FinetuneConfig
 from xmag_train.finetune.fit import TunedModel, embed_slide, fit_projection, tune_epochs
 from xmag_train.finetune.slides import TunedSlide
 from xmag_train.mil.bags import path_of_fold
 from xmag_train.mil.fit import Example, bag_loss, class_weights, fit_head
 from xmag_train.mil.keep import KeptFit, KeptFits
-from xmag_train.students.checkpoint import load_student
+from xmag_train.networks.students.checkpoint import load_student
 
 
 def start_model(config: FinetuneConfig, slides: Sequence[TunedSlide], student: nn.Module, kept: KeptFit) -> TunedModel:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xmag_train.cohort.table import SlideRow
+from xmag_train.data.cohort.table import SlideRow
 from xmag_train.data.shards import Region
 from xmag_train.mil.bags import read_bag
 from xmag_train.mil.encode import tile_5x

@@ -11,10 +11,10 @@ from pydantic import model_validator
 
 from xmag_train.config import Config
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
+from xmag_train.files import write_json
 from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.encode import EncoderConfig, cached_regions, encode_regions
 from xmag_train.progress import track
-from xmag_train.write import write_json
 
 METRICS_FILE = "metrics.json"
 

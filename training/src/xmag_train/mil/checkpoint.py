@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from xmag_train.config import Config
+from xmag_train.files import save_torch
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
 from xmag_train.mil.keep import Effort
 from xmag_train.mil.task import TaskConfig
-from xmag_train.write import save_torch
 
 
 class HeadFacts(Config):

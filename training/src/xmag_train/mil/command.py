@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from xmag_train.cohort.table import Cohort
+from xmag_train.data.cohort.table import Cohort
+from xmag_train.files import write_json
 from xmag_train.mil.bags import bag_stamps, common_encoder, path_of_fold, read_bag
 from xmag_train.mil.checkpoint import facts_of, load_head, save_head
 from xmag_train.mil.config import MilConfig
@@ -16,7 +17,6 @@ from xmag_train.mil.fit import fit_head
 from xmag_train.mil.keep import Effort, KeptFits, total
 from xmag_train.mil.task import describe, tell, write_oof
 from xmag_train.progress import track
-from xmag_train.write import write_json
 
 
 def run_mil(path: Path, out: Path | None) -> None:

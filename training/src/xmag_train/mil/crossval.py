@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from xmag_train.cohort.table import Cohort, SlideRow
+from xmag_train.data.cohort.table import Cohort, SlideRow
+from xmag_train.files import write_json
 from xmag_train.mil.bags import common_encoder, path_of_fold, read_features
 from xmag_train.mil.checkpoint import facts_of, save_head
 from xmag_train.mil.config import MilConfig
 from xmag_train.mil.fit import Example, choose_epochs, fit_head, logits_of
 from xmag_train.mil.keep import KeptFits
 from xmag_train.mil.task import FoldResult
-from xmag_train.write import write_json
 
 
 def examples_of(rows: Sequence[SlideRow], folder: Path) -> list[Example]:

@@ -16,12 +16,11 @@ from xmag_train.data.shards import Region
 from xmag_train.distill.cpu_teacher import fast_on_cpu, teacher_on
 from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
 from xmag_train.distill.views import AugmentConfig
-from xmag_train.students.checkpoint import load_student
-from xmag_train.students.registry import build_student
-from xmag_train.teachers.registry import build_teacher
+from xmag_train.geometry import TILE_PX, tiles_20x
+from xmag_train.networks.students.checkpoint import load_student
+from xmag_train.networks.students.registry import build_student
+from xmag_train.networks.teachers.registry import build_teacher
 
-TILE_PX = 224
-GRID = 4
 Encode = Callable[[Tensor], Tensor]
 
 
@@ -53,12 +52,6 @@ class EncoderConfig(Config):
 def tile_5x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 [896, 896, 3] at 0.5 µm/px → uint8 [224, 224, 3] at 2.0 µm/px, LANCZOS."""
     return np.array(Image.fromarray(pixels).resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
-
-
-def tiles_20x(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 [896, 896, 3] → uint8 [16, 224, 224, 3], row by row."""
-    cut = pixels.reshape(GRID, TILE_PX, GRID, TILE_PX, 3).transpose(0, 2, 1, 3, 4)
-    return np.ascontiguousarray(cut.reshape(GRID * GRID, TILE_PX, TILE_PX, 3))
 
 
 def load_encoder(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xmag_train.cohort.folds import inner_folds
+from xmag_train.data.cohort.folds import inner_folds
 from xmag_train.mil.config import FitConfig
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
 from xmag_train.mil.keep import KeptFit, KeptFits, epoch_seed

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from xmag_train.mil_head import GatedAttentionHead, HeadOutput
+from xmag_train.mil.gated_attention import GatedAttentionHead, HeadOutput
 
 HeadName = Literal["gated_attention", "mean", "clam", "dsmil", "transmil"]
 

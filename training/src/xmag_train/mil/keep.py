@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from xmag_train.config import Config
-from xmag_train.write import save_torch
+from xmag_train.files import save_torch
 
 
 class Effort(Config):

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from xmag_train.cohort.table import Cohort, read_cohort, read_folds, write_rows
 from xmag_train.commit import source_commit
 from xmag_train.config import Config
-from xmag_train.digest import file_sha256
+from xmag_train.data.cohort.table import Cohort, read_cohort, read_folds, write_rows
+from xmag_train.files import file_sha256
 from xmag_train.metrics.bootstrap import Interval, interval_in_words
 from xmag_train.metrics.classification import softmax
 from xmag_train.metrics.slides import slide_metrics

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmil.models import CLAM_SB, DSMIL, TransMIL
 
-from xmag_train.mil_head import HeadOutput
+from xmag_train.mil.gated_attention import HeadOutput
 
 LANDMARKS = 32
 CLUSTERED_TILES = 8

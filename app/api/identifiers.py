@@ -1,0 +1,58 @@
+"""Names and numbers that people type, paste or scan: what they may hold, so that what looks the same is the same.
+
+A byte order mark before a case number, or a zero-width space in it, shows nowhere, yet makes it another case: erasing
+the one that is read off a label would not find it.
+"""
+
+import unicodedata
+
+from pydantic_core import PydanticCustomError
+
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+"""Letters and symbols that are drawn as nothing: Hangul fillers, and the Braille pattern without a dot."""
+_FORBIDDEN = {
+    "Cc": "a control character",
+    "Cf": "an invisible formatting character",
+    "Cs": "half of a surrogate pair",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+    "Zs": "a blank other than the plain space",
+}
+
+
+def identifier(value: object) -> object:
+    """``value`` without blanks and invisible characters at its ends, for pydantic; what is no text goes through.
+
+    PydanticCustomError for such a character inside.
+    """
+    if not isinstance(value, str):
+        return value
+    start, end = 0, len(value)
+    while start < end and _is_blank(value[start]):
+        start += 1
+    while start < end and _is_blank(value[end - 1]):
+        end -= 1
+    text = value[start:end]
+    for place, character in enumerate(text, start=1):
+        fault = _fault(character)
+        if fault is not None:
+            raise PydanticCustomError(
+                "character",
+                "character {place} is {fault} (U+{code}). Remove it, or type the text anew",
+                {"place": place, "fault": fault, "code": f"{ord(character):04X}"},
+            )
+    return text
+
+
+def _is_blank(character: str) -> bool:
+    return character in _UNSEEN or unicodedata.category(character) in {"Cf", "Zl", "Zp", "Zs"} or character in "\t\r\n"
+
+
+def _fault(character: str) -> str | None:
+    if character == " ":
+        return None
+    if character in _UNSEEN:
+        return "a letter that shows nothing"
+    if ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF:
+        return "not a character"
+    return _FORBIDDEN.get(unicodedata.category(character))

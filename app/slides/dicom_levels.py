@@ -1,0 +1,38 @@
+"""How much coarser the levels of a DICOM slide are by the Pixel Spacing in their headers (PS3.3 C.7.6.16.2.1)."""
+
+from pathlib import Path
+
+from app.slides.dicom_headers import read_headers
+from app.slides.files import slide_files
+from app.slides.level_shape import Size
+
+Spacing = tuple[float, float]
+_APART = 0.01
+"""By how much both axes may differ."""
+_NEARLY_WHOLE = 0.002
+"""Headers round the spacing: a factor so near to a whole number is meant to be one."""
+
+
+def level_spacings(entry: Path) -> dict[Size, Spacing]:
+    """(along a row, down a column) in mm of each level of the slide that ``entry`` is a file of, by its size in px.
+
+    Sizes of which two files say different spacings are left out. Raises the errors of ``read_headers``, OSError.
+    """
+    found: dict[Size, set[Spacing]] = {}
+    for header in read_headers(slide_files(entry)):
+        if header.is_volume and header.width and header.height and header.pixel_spacing_mm is not None:
+            down, along = header.pixel_spacing_mm
+            found.setdefault((header.width, header.height), set()).add((along, down))
+    return {size: next(iter(spacings)) for size, spacings in found.items() if len(spacings) == 1}
+
+
+def spaced_downsample(spacing0: Spacing | None, spacing: Spacing | None) -> float | None:
+    """How many px of level 0 make one of another level; None where that is not said, or not alike for both axes."""
+    if spacing0 is None or spacing is None:
+        return None
+    along, down = (part / full for full, part in zip(spacing0, spacing, strict=True))
+    if abs(along - down) > _APART * min(along, down):
+        return None
+    downsample = (along + down) / 2
+    whole = round(downsample)
+    return float(whole) if abs(downsample - whole) <= _NEARLY_WHOLE * downsample else downsample

@@ -1,0 +1,124 @@
+"""Whether an image of a file shows the same as a finer level of the slide, and at which scale: a look at a few places.
+
+A label can have the slide's shape, and a level that was filled up to whole tiles can have several scales. Both are
+told by pixels: the part of the image that holds most is compared with the finer level, shrunk to each scale in turn.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import openslide
+from PIL import Image
+
+from app.slides.level_places import PLACE_INSET_PX, PLACE_MIN_PX, Place, Places
+from app.slides.types import Float32Array
+
+_WINDOW_PX = 60
+_FINER_PX = 1024
+"""A window's side on the finer level is at most about this."""
+_WINDOWS_MAX = 3
+_FLAT = 6.0
+"""Grey levels of standard deviation: less than that is glass, and its noise tells nothing."""
+_FLAT_APART = 16.0
+_ALIKE = 0.8
+"""Correlation. Levels of real slides reach 0.95 and more, labels and other scales mostly less than 0.4."""
+_UNLIKE = 0.5
+"""Less than that settles it at once."""
+_AHEAD = 0.03
+"""By how much the best scale has to be ahead of the next."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the images that OpenSlide calls levels, by its ``number``."""
+
+    slide: openslide.OpenSlide
+    number: int
+
+    def read(self, place: Place) -> Float32Array:
+        """float32 [height, width, 3] RGB, white where there is nothing. Raises openslide.OpenSlideError."""
+        said = self.slide.level_downsamples[self.number]
+        location = round(place.x * said), round(place.y * said)
+        region = self.slide.read_region(location, self.number, (place.width, place.height))
+        white = Image.new("RGB", region.size, "white")
+        white.paste(region, mask=region.getchannel("A"))
+        return np.asarray(white, np.float32)
+
+
+def find_scale(picture: Picture, finer: Picture, scales: Sequence[float], places: Places) -> float | None:
+    """Which of ``scales`` (px of ``finer`` for one of ``picture``) shows the same; None if none does or several may.
+
+    Where all is flat and of the finer level's colour, it is the first. Raises openslide.OpenSlideError.
+    """
+    windows = 0
+    for place in places.in_order:
+        window, pixels = _fullest_window(picture, place, max(scales))
+        looks = [_shrunk(finer, window, scale) for scale in scales]
+        if _spread(pixels) < _FLAT:
+            if not any(_flat_alike(pixels, look) for look in looks):
+                return None
+            if places.fullest_first:
+                return scales[0] if windows == 0 else None
+            continue
+        likeness = sorted(((_correlation(pixels, look), -at) for at, look in enumerate(looks)), reverse=True)
+        best, at = likeness[0]
+        if best >= _ALIKE and (len(likeness) == 1 or best - likeness[1][0] >= _AHEAD):
+            return scales[-at]
+        windows += 1
+        if best < _UNLIKE or windows == _WINDOWS_MAX:
+            return None
+    return scales[0] if places.all and windows == 0 else None
+
+
+def _fullest_window(picture: Picture, place: Place, scale: float) -> tuple[Place, Float32Array]:
+    """The square part of a place whose colours differ most, and its pixels."""
+    pixels = picture.read(place)
+    side = min(_WINDOW_PX, max(PLACE_MIN_PX, int(_FINER_PX / scale)), place.width, place.height)
+    starts = [(y, x) for y in _starts(place.height, side) for x in _starts(place.width, side)]
+    rough = pixels[::2, ::2]
+    y, x = max(
+        starts, key=lambda at: _spread(rough[at[0] // 2 : (at[0] + side) // 2, at[1] // 2 : (at[1] + side) // 2])
+    )
+    return Place(place.x + x, place.y + y, side, side), pixels[y : y + side, x : x + side]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where the windows of a place begin, so that four of them lie in a tile of 256 px, each over one finer tile."""
+    return [*range(0, length - side, side + 2 * PLACE_INSET_PX), length - side]
+
+
+def _spread(pixels: Float32Array) -> float:
+    """Standard deviation of the channel that varies most."""
+    return float(pixels.std(axis=(0, 1)).max())
+
+
+def _shrunk(finer: Picture, window: Place, scale: float) -> Float32Array:
+    """float32 [h, w, 3]: what the finer level shows in the window's place, ``scale`` px averaged to one."""
+    left, top, width, height = (side * scale for side in (window.x, window.y, window.width, window.height))
+    x, y = math.floor(left), math.floor(top)
+    region = Place(x, y, math.ceil(left - x + width), math.ceil(top - y + height))
+    box = (left - x, top - y, min(left - x + width, region.width), min(top - y + height, region.height))
+    pixels = Image.fromarray(finer.read(region).astype(np.uint8))
+    return np.asarray(pixels.resize((window.width, window.height), Image.Resampling.BOX, box=box), np.float32)
+
+
+def _flat_alike(pixels: Float32Array, look: Float32Array) -> bool:
+    apart = np.abs(pixels.mean(axis=(0, 1)) - look.mean(axis=(0, 1))).max()
+    return _spread(look) < 2 * _FLAT and float(apart) < _FLAT_APART
+
+
+def _correlation(pixels: Float32Array, look: Float32Array) -> float:
+    """-1 to 1, over all channels at once and of means over 2 × 2 px: a level may lie half a px beside another."""
+    mine, theirs = _halved(pixels), _halved(look)
+    mine, theirs = mine - mine.mean(axis=(0, 1)), theirs - theirs.mean(axis=(0, 1))
+    size = float(np.sqrt((mine**2).sum() * (theirs**2).sum()))
+    return float((mine * theirs).sum()) / size if size else 0.0
+
+
+def _halved(pixels: Float32Array) -> Float32Array:
+    height, width = (side // 2 * 2 for side in pixels.shape[:2])
+    blocks = pixels[:height, :width].reshape(height // 2, 2, width // 2, 2, 3)
+    halved: Float32Array = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return halved

@@ -1,0 +1,60 @@
+"""By how much a level may be coarser than level 0, as its size tells.
+
+Writers round each side to a whole pixel, up or down, or fill the level up to whole tiles. So a side of ``part`` px
+stands for any full side between (part - 1) and (part + 1) times the factor, or, filled up, from (part - tile) times on.
+Both sides must allow the same factor; an image of another shape, like most labels, allows none.
+"""
+
+import math
+
+CANDIDATES_MAX = 12
+"""So many factors of a level that was filled up are tried at most."""
+
+Size = tuple[int, int]
+"""(width, height) in px."""
+
+
+def rounded_downsample(size0: Size, size: Size) -> float | None:
+    """How many level-0 px make one px of a level of ``size``, if sides are rounded to a pixel; None if they disagree.
+
+    Scanners shrink by whole numbers and drop the rest of the last row and column (17883 px at 1/4 are 4470), so
+    that the quotient of the sizes, 4.0007, would be off by most of a pixel at the far edge. A whole number that
+    explains both sides to less than a pixel is taken for the truth; else the mean quotient. The longer side is asked
+    first: of a strip's few px across, what was dropped is a large part.
+    """
+    quotients = (size0[0] / size[0], size0[1] / size[1])
+    longer, mean = quotients[int(size0[1] > size0[0])], sum(quotients) / 2
+    for factor in (round(longer), round(mean), mean, longer):
+        if factor >= 1 and all(abs(full / factor - part) < 1 for full, part in zip(size0, size, strict=True)):
+            return float(factor)
+    return None
+
+
+def filled_downsamples(size0: Size, size: Size, tile: Size, most: float) -> tuple[float, ...]:
+    """Whole factors up to ``most`` that explain a level filled up to whole tiles of ``tile`` px.
+
+    Where too many do, powers of two. Nothing where ``size`` is no whole number of tiles on both sides.
+    """
+    if min(tile) < 1 or any(part % side for part, side in zip(size, tile, strict=True)):
+        return ()
+    lowest = max(full / part for full, part in zip(size0, size, strict=True))
+    limits = [full / (part - side) for full, part, side in zip(size0, size, tile, strict=True) if part > side]
+    first, end = max(2, math.ceil(lowest)), min([*limits, most])
+    whole = range(first, math.ceil(end) + (end == most))
+    if len(whole) > CANDIDATES_MAX:
+        return tuple(float(2**power) for power in range(1, 64) if 2**power in whole)[:CANDIDATES_MAX]
+    return tuple(map(float, whole))
+
+
+def is_filled(size0: Size, size: Size, tile: Size, downsample: float) -> bool:
+    """Whether a level of ``size`` may be level 0 shrunk by ``downsample`` and filled up to whole tiles."""
+    if min(tile) < 1 or any(part % side for part, side in zip(size, tile, strict=True)):
+        return False
+    needed = [full / downsample for full in size0]
+    return all(part - side < need < part + 1 for part, side, need in zip(size, tile, needed, strict=True))
+
+
+def content_size(size0: Size, size: Size, downsample: float) -> Size:
+    """The part of a level that shows the slide, from its top left: all of it, or less where it was filled up."""
+    width, height = (min(part, math.ceil(full / downsample)) for full, part in zip(size0, size, strict=True))
+    return width, height

@@ -1,0 +1,170 @@
+"""Which of the images that OpenSlide calls levels are levels of the slide, and by how much each is coarser.
+
+OpenSlide believes a file's flags: a label or macro that is marked as a smaller copy is a level to it. Here a level has
+the slide's shape and shows the slide's pixels, or is none: it is never shown, read or counted. Level 0 is always one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import openslide
+from numpy.typing import NDArray
+
+from app.errors import SlideCorruptError
+from app.slides.checks import SIDE_MAX_PX
+from app.slides.dicom_levels import level_spacings, spaced_downsample
+from app.slides.level_pixels import Picture, find_scale
+from app.slides.level_places import places_in
+from app.slides.level_shape import Size, content_size, filled_downsamples, is_filled, rounded_downsample
+from app.slides.tiff_directory import Directory, read_directories
+from app.slides.tiff_levels import (
+    VENDORS,
+    WANTED,
+    is_another_kind,
+    level_directories,
+    refuse_larger,
+    size_of,
+    tile_bytes,
+    tile_size,
+)
+from app.slides.types import Level
+
+_SPACING_TOLERANCE = 0.01
+"""By how much what a header says of the spacing may differ from what its sizes say: some divide one by the other."""
+_COARSER_BY = 1.001
+"""Levels lie further apart than this; one of the same size again is no further level."""
+
+_COARSER_BY_MOST = 16
+"""Levels that were filled up are looked for up to this factor; more would be a lot to compare."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One of OpenSlide's levels, to be judged; ``finer``: the coarsest of the finer ones that are levels."""
+
+    slide: openslide.OpenSlide
+    number: int
+    whole: Level
+    finer: Level
+
+    @property
+    def size0(self) -> Size:
+        return self.whole.width, self.whole.height
+
+    @property
+    def size(self) -> Size:
+        width, height = self.slide.level_dimensions[self.number]
+        return width, height
+
+    def level(self, downsample: float) -> Level:
+        return Level(self.number, *content_size(self.size0, self.size, downsample), downsample)
+
+    def by_pixels(
+        self, downsamples: Sequence[float], tile: Size, stored: Size, counts: NDArray[np.uint64] | None = None
+    ) -> Level | None:
+        """The level, with that of ``downsamples`` at which it shows the slide; the rest as ``places_in`` takes it."""
+        fitting = [downsample for downsample in downsamples if downsample >= self.finer.downsample * _COARSER_BY]
+        if not fitting:
+            return None
+        scales = [downsample / self.finer.downsample for downsample in fitting]
+        content = content_size(self.size0, self.size, max(fitting))
+        places = places_in(content, tile, stored, counts)
+        if content != self.size:  # what lies beyond is not looked at, and may hold more
+            places = replace(places, fullest_first=False, all=False)
+        scale = find_scale(Picture(self.slide, self.number), Picture(self.slide, self.finer.number), scales, places)
+        return None if scale is None else self.level(fitting[scales.index(scale)])
+
+
+_Judge = Callable[[_Candidate], Level | None]
+
+
+def find_levels(slide: openslide.OpenSlide, entry: Path) -> tuple[Level, ...]:
+    """The levels of the open slide, finest first. ``entry``: the file it was opened by.
+
+    Raises SlideUnsupportedError where the file contains a larger image than level 0; SlideCorruptError, also for
+    impossible sizes; OSError.
+    """
+    width, height = slide.dimensions
+    if not (0 < width <= SIDE_MAX_PX and 0 < height <= SIDE_MAX_PX):
+        raise SlideCorruptError(f"The slide claims {width} × {height} px, which no scanner makes.")
+    if any(side < 1 for size in slide.level_dimensions for side in size):
+        raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
+    vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
+    try:
+        if vendor in VENDORS:
+            return _found(slide, _of_tiff(slide, entry))
+        return _found(slide, _of_dicom(slide, entry) if vendor == "dicom" else _by_shape)
+    except openslide.OpenSlideError as error:
+        raise SlideCorruptError(
+            "A level of the slide cannot be decoded: it is damaged or was not copied whole. Export or copy it again."
+        ) from error
+
+
+def _found(slide: openslide.OpenSlide, judge: _Judge) -> tuple[Level, ...]:
+    levels = [Level(0, *slide.dimensions, 1.0)]
+    for number in sorted(range(1, slide.level_count), key=lambda number: -slide.level_dimensions[number][0]):
+        found = judge(_Candidate(slide, number, levels[0], levels[-1]))
+        if found is not None and found.downsample >= levels[-1].downsample * _COARSER_BY:
+            levels.append(found)
+    return tuple(levels)
+
+
+def _by_shape(candidate: _Candidate) -> Level | None:
+    """For formats that name their levels."""
+    downsample = rounded_downsample(candidate.size0, candidate.size)
+    return None if downsample is None else candidate.level(downsample)
+
+
+def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
+    directories = _directories(slide, entry)
+
+    def judge(candidate: _Candidate) -> Level | None:
+        if not directories or is_another_kind(directories[candidate.number]):
+            return None
+        directory = directories[candidate.number]
+        tile, counts = tile_size(directory), tile_bytes(directory)
+        rounded = rounded_downsample(candidate.size0, candidate.size)
+        filled = filled_downsamples(
+            candidate.size0, candidate.size, tile, candidate.finer.downsample * _COARSER_BY_MOST
+        )
+        downsamples = [*([] if rounded is None else [rounded]), *(other for other in filled if other != rounded)]
+        return candidate.by_pixels(downsamples, tile, size_of(directory), counts)
+
+    return judge
+
+
+def _of_dicom(slide: openslide.OpenSlide, entry: Path) -> _Judge:
+    """A DICOM instance says its pixels' spacing, which its size has to bear out; where it does not, pixels decide."""
+    spacings = level_spacings(entry)
+
+    def judge(candidate: _Candidate) -> Level | None:
+        rounded = rounded_downsample(candidate.size0, candidate.size)
+        name = f"openslide.level[{candidate.number}].tile-"
+        tile = int(slide.properties.get(name + "width", 0)), int(slide.properties.get(name + "height", 0))
+        said = spaced_downsample(spacings.get(candidate.size0), spacings.get(candidate.size))
+        if said is not None and rounded is not None and abs(said / rounded - 1) <= _SPACING_TOLERANCE:
+            return candidate.level(rounded)
+        downsamples = [] if rounded is None else [rounded]
+        if said is not None and is_filled(candidate.size0, candidate.size, tile, said):
+            downsamples = [said]
+        return candidate.by_pixels(downsamples, tile, candidate.size)
+
+    return judge
+
+
+def _directories(slide: openslide.OpenSlide, entry: Path) -> list[Directory]:
+    """The directory of each of OpenSlide's levels; none where it is not certain which they are."""
+    vendor = slide.properties[openslide.PROPERTY_NAME_VENDOR]
+    all_of_them = list(read_directories(entry, WANTED, below=True))
+    found = level_directories(all_of_them, vendor)
+    refuse_larger(all_of_them, found)
+    if len(found) != slide.level_count:
+        return []
+    for directory, size in zip(found, slide.level_dimensions, strict=True):
+        beyond = [side - part for side, part in zip(size_of(directory), size, strict=True)]
+        # Philips fills up the last tiles and counts them in; OpenSlide knows the true size from elsewhere.
+        if min(beyond) < 0 or (max(beyond) > 0 and vendor != "philips"):
+            return []
+    return found

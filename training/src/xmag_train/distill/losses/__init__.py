@@ -1,1 +1,0 @@
-"""What the student is asked for: one loss a file."""
