@@ -11,6 +11,7 @@ WarningCode = Literal[
     "mpp_differs",
     "organ_out_of_domain",
     "out_of_focus",
+    "part_left_out",
     "pen_ink",
     "stain_not_he",
     "stain_out_of_domain",

@@ -8,7 +8,7 @@ from app.warning import OUT_OF_DOMAIN, code_of, sentence_of
 
 WARNINGS_MAX: Final = 8
 """What one page can hold in letters that can be read; the result has all."""
-_FOREMOST: Final = OUT_OF_DOMAIN | {"out_of_focus"}
+_FOREMOST: Final = OUT_OF_DOMAIN | {"out_of_focus", "part_left_out"}
 """Codes of what bears on every number of the page."""
 SAID_OF_PREDICTIONS: Final = frozenset({"bag_size_out_of_range"})
 """Codes of what a prediction's statement says, beside its numbers."""
@@ -20,7 +20,7 @@ def warning_codes(document: ResultDocument) -> tuple[str, ...]:
 
 
 def foremost(document: ResultDocument) -> str:
-    """Whether the model applies to this slide, and why not; blur too. Empty where nothing is amiss."""
+    """Whether the model applies to this slide, and why not; blur and left-out parts too. Empty where all is well."""
     outside = [prediction for prediction in document.predictions if not wording.counts(prediction)]
     sentences = [wording.domain_sentence(prediction, document) for prediction in outside[:1]]
     if 0 < len(outside) < len(document.predictions):

@@ -47,6 +47,7 @@ _TAGS = tuple(
         "FrameOfReferenceUID",
         "SamplesPerPixel",
         "PhotometricInterpretation",
+        "DimensionOrganizationType",
         "NumberOfFrames",
         "Rows",
         "Columns",
@@ -86,6 +87,7 @@ class DicomHeader:
     """One DICOM file. Sizes in px; a value that is absent or makes no sense is None.
 
     ``width`` and ``height``: of the total pixel matrix. ``tile_width`` and ``tile_height``: of one frame.
+    ``organization``: TILED_FULL, where all frames are there, row by row, or TILED_SPARSE.
     ``pixel_spacing_mm``: between the centres of pixels, (down a column, along a row), of the shared functional groups.
     ``focal_planes``, ``optical_paths``: 1 where the header does not say.
     ``has_preamble``: OpenSlide reads no file without it.
@@ -107,6 +109,7 @@ class DicomHeader:
     tile_width: int | None = None
     tile_height: int | None = None
     frames: int | None = None
+    organization: str | None = None
     focal_planes: int = 1
     optical_paths: int = 1
     pixel_spacing_mm: tuple[float, float] | None = None
@@ -189,6 +192,7 @@ def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
         tile_width=_count(ds, "Columns"),
         tile_height=_count(ds, "Rows"),
         frames=_count(ds, "NumberOfFrames"),
+        organization=_text(ds, "DimensionOrganizationType"),
         focal_planes=_count(ds, "TotalPixelMatrixFocalPlanes") or 1,
         optical_paths=_count(ds, "NumberOfOpticalPaths") or 1,
         pixel_spacing_mm=_pixel_spacing(ds),

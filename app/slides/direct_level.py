@@ -32,11 +32,16 @@ class LevelRect:
 class DirectLevel(Closing):
     """The level's compressed tiles at hand. ``rects``: what will be read, in that order; closes with its block.
 
+    ``fill_missing``: tiles that are missing from the file are white, as they are to OpenSlide.
+
     Raises OSError when the file cannot be opened or read.
     """
 
-    def __init__(self, path: Path, image: TiledImage, rects: Sequence[LevelRect] = ()) -> None:
+    def __init__(
+        self, path: Path, image: TiledImage, rects: Sequence[LevelRect] = (), *, fill_missing: bool = False
+    ) -> None:
         self.image = image
+        self._fill_missing = fill_missing
         self.tiles_decoded = 0
         self._decoded: dict[tuple[int, int], UInt8Array] = {}
         self._last_use = np.full(image.offsets.shape, -1, np.int32)
@@ -83,6 +88,8 @@ class DirectLevel(Closing):
 
     def _tile(self, row: int, column: int) -> UInt8Array:
         tile = self._decoded.get((row, column))
+        if tile is None and self._fill_missing and self.image.byte_counts[row, column] == 0:
+            return np.full((self.image.tile_height, self.image.tile_width, 3), _WHITE, np.uint8)
         if tile is None:
             tile = decode_tile(self._compressed(row, column), self.image)
             self.tiles_decoded += 1

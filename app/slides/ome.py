@@ -1,9 +1,9 @@
-"""The pixel size that an OME-TIFF states in its XML, where OpenSlide does not look.
+"""What an OME-TIFF states in its XML, where OpenSlide does not look: its images, and their pixel size.
 
 Source: the OME data model, schema 2016-06 (Pixels: PhysicalSizeX and PhysicalSizeY, by default in µm).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 DESCRIPTION = "tiff.ImageDescription"
@@ -21,36 +21,19 @@ def ome_mpp(properties: Mapping[str, str]) -> tuple[str, str] | None:
 
     A size in a unit that is none of length comes out as the words that the file has: no number, which is refused.
     """
-    text = properties.get(DESCRIPTION, "").strip()
-    if "OME" not in text[:_HEAD_CHARACTERS] or "<!DOCTYPE" in text:
-        return None
-    pixels = _pixels(text, tuple(properties.get(name, "") for name in _SIZE))
+    pixels = ome_image(properties, ome_images(properties)) or {}
     x, y = (_um(pixels, f"PhysicalSize{axis}") for axis in "XY")
     return None if x is None and y is None else (x or "", y or "")
 
 
-class _Images:
-    """Hears an XML parser and keeps the attributes of each Pixels element, and nothing else."""
+def ome_images(properties: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """The attributes of each image's Pixels element, and the image's ``Name``; none where there is no OME XML.
 
-    def __init__(self) -> None:
-        self.found: list[dict[str, str]] = []
-        self.is_ome = False
-        self._is_root = True
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """An element begins."""
-        name = tag.rpartition("}")[2]
-        if self._is_root:
-            self.is_ome, self._is_root = name == "OME", False
-        if name == "Pixels" and self.is_ome:
-            self.found.append(attributes)
-
-
-def _pixels(text: str, size: tuple[str, ...]) -> Mapping[str, str]:
-    """The attributes of the image of ``size``, else of the first that states none; a copy may have been resized.
-
-    What stands before broken XML counts; no attributes where no image is meant.
+    What stands before broken XML counts.
     """
+    text = properties.get(DESCRIPTION, "").strip()
+    if "OME" not in text[:_HEAD_CHARACTERS] or "<!DOCTYPE" in text:
+        return []
     images = _Images()
     parser = ElementTree.XMLParser(target=images)  # noqa: S314 - no DOCTYPE, nothing kept, in a process that is shut in
     try:
@@ -58,11 +41,47 @@ def _pixels(text: str, size: tuple[str, ...]) -> Mapping[str, str]:
         parser.close()
     except ElementTree.ParseError:
         pass
+    return [*images.found]
+
+
+def ome_image(properties: Mapping[str, str], images: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
+    """Of ``images`` the one that OpenSlide shows: that of the slide's size, else the first that states none.
+
+    None where no image is meant: a copy may have been resized.
+    """
+    size = tuple(properties.get(name, "") for name in _SIZE)
     for wanted in (size, (None, None)):
-        for pixels in images.found:
+        for pixels in images:
             if (pixels.get("SizeX"), pixels.get("SizeY")) == wanted:
                 return pixels
-    return {}
+    return None
+
+
+def ome_pixel_um(pixels: Mapping[str, str]) -> float | None:
+    """The size of a pixel along x in µm; None where it is not stated, or is no length."""
+    try:
+        return float(_um(pixels, "PhysicalSizeX") or "")
+    except ValueError:
+        return None
+
+
+class _Images:
+    """Hears an XML parser and keeps the attributes of each Pixels element, its image's name, and nothing else."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, str]] = []
+        self.is_ome = False
+        self._is_root, self._name = True, ""
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+        name = tag.rpartition("}")[2]
+        if self._is_root:
+            self.is_ome, self._is_root = name == "OME", False
+        if name == "Image":
+            self._name = attributes.get("Name", "")
+        if name == "Pixels" and self.is_ome:
+            self.found.append({**attributes, "Name": self._name})
 
 
 def _um(pixels: Mapping[str, str], name: str) -> str | None:

@@ -1,7 +1,8 @@
 """Opens a slide with OpenSlide, or says in plain words why not. Only reader processes come here."""
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import openslide
@@ -15,11 +16,14 @@ from app.errors import (
     SlideUnsupportedError,
 )
 from app.slides.closing import Closing
-from app.slides.dicom_colour import frames_are_mislabelled
+from app.slides.codestream import Colours
+from app.slides.corrected_slide import CorrectedSlide
 from app.slides.entry import find_entry
 from app.slides.files import slide_files
 from app.slides.folder_walk import is_regular
 from app.slides.metadata import read_info
+from app.slides.mislabelled import find_mislabelled
+from app.slides.parts import parts_left_out
 from app.slides.pyramid import find_levels
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
@@ -29,7 +33,6 @@ from app.slides.unsupported import refuse_unsupported, why_unreadable
 
 CACHE_BYTES = 128 * 2**20
 """Decoded tiles that OpenSlide keeps: neighbouring 5x tiles share theirs along two rows of a wide slide."""
-_COLOUR_PROPERTIES = ("PhotometricInterpretation", "TransferSyntaxUID")
 _BY_CONTENT = (openslide.OpenSlideError, struct.error, ValueError, KeyError, IndexError, OverflowError)
 """What reading a damaged or hostile file may end in."""
 _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TIFF, NDPI, MRXS or DICOM."
@@ -39,14 +42,16 @@ _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TI
 class OpenedSlide(Closing):
     """An open slide and what is known of it; closes with its ``with`` block.
 
-    ``ycbcr``: what OpenSlide hands out as RGB is YCbCr, by a fault of the file, and has to be converted.
     ``entry``: the file that was opened, or the one of several that stands for the slide.
+    ``colours``: what the channels of levels are whose header is wrong, by OpenSlide's number; ``slide`` corrects them.
+    ``warnings``: for the result.
     """
 
     slide: openslide.OpenSlide
     info: SlideInfo
     entry: Path
-    ycbcr: bool = False
+    colours: Mapping[int, Colours] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -78,14 +83,15 @@ def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
     slide = _open(entry)
     try:
         refuse_unsupported(slide, entry)
+        warnings, mislabelled = parts_left_out(slide, entry), find_mislabelled(slide, entry)
+        if mislabelled.levels:
+            corrected = CorrectedSlide(entry, mislabelled.levels)
+            slide.close()
+            slide = corrected
+            warnings += (mislabelled.warning,)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
-        photometric, syntax = (slide.properties.get(f"dicom.{name}") for name in _COLOUR_PROPERTIES)
-        return OpenedSlide(
-            slide,
-            read_info(slide, find_levels(slide, entry), mpp),
-            entry,
-            frames_are_mislabelled(entry, photometric, syntax),
-        )
+        info = read_info(slide, find_levels(slide, entry), mpp)
+        return OpenedSlide(slide, info, entry, mislabelled.levels, warnings)
     except BaseException:
         slide.close()
         raise

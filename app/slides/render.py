@@ -107,10 +107,6 @@ def _read_rgb(opened: OpenedSlide, level: Level, columns: _Span, rows: _Span) ->
         pixels = opened.slide.read_region((columns.start0, rows.start0), level.number, size)
     except (openslide.OpenSlideError, ValueError) as error:
         raise undecodable(error) from error
-    if opened.ycbcr:
-        *channels, alpha = pixels.split()
-        pixels = Image.merge("YCbCr", channels).convert("RGB")
-        pixels.putalpha(alpha)
     inside = _inside(level, columns, rows)
     if (level.width, level.height) != opened.slide.level_dimensions[level.number]:
         whole, pixels = pixels, Image.new("RGBA", size)  # what fills up the last tiles is not the slide's

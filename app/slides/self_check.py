@@ -34,7 +34,7 @@ def check_patch(slide: openslide.OpenSlide, number: int, direct: DirectLevel, ne
     start0 = math.ceil(x0 * said), math.ceil(y0 * said)
     left, top = start0[0] / said, start0[1] / said
     rect = LevelRect(math.floor(left), math.floor(top), width + 1, height + 1)
-    expected = _shifted(direct.read(rect), left - rect.x, top - rect.y)
+    expected = shifted(direct.read(rect), left - rect.x, top - rect.y)
     try:
         region = slide.read_region(start0, number, (width, height))
     except openslide.OpenSlideError as error:
@@ -56,7 +56,7 @@ def _patch(middle: int, tile_px: int, image_px: int) -> tuple[int, int]:
     return begin + (end - begin - length) // 2, length
 
 
-def _shifted(pixels: UInt8Array, right: float, down: float) -> Float32Array:
+def shifted(pixels: UInt8Array, right: float, down: float) -> Float32Array:
     """float32 [h − 1, w − 1, 3]: ``pixels`` seen from a fraction of a px further, by bilinear interpolation."""
     x, y = math.floor(right * _STEPS) / _STEPS, math.floor(down * _STEPS) / _STEPS
     rows: Float32Array = pixels[:-1] * np.float32(1 - y) + pixels[1:] * np.float32(y)

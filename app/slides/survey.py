@@ -8,13 +8,6 @@ from app.slides.opening import OpenedSlide
 from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
 from app.slides.tissue import find_tissue
 from app.slides.types import DARK, PEN, BoolArray, ReadingPlan, SlideQc, Survey, UInt8Array
-from app.warning import coded
-
-_MISLABELLED = coded(
-    "colours_corrected",
-    "the DICOM file calls its JPEG frames RGB although they are YCbCr: the colours were corrected. "
-    "Have the converter that wrote it corrected.",
-)
 
 
 def survey_slide(opened: OpenedSlide, plan: ReadingPlan, thumbnail: UInt8Array | None = None) -> Survey:
@@ -46,7 +39,7 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan, thumbnail: UInt8Array |
             out_of_focus_fraction=None,
             stain_he=None,
         ),
-        warnings=((_MISLABELLED,) if opened.ycbcr else ()) + chosen.warnings,
+        warnings=opened.warnings + chosen.warnings,
     )
 
 

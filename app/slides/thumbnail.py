@@ -84,7 +84,7 @@ def _blocks(info: SlideInfo, size: tuple[int, int], downsample: float, block_px:
 
 def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
     """Raises NotDirectError where OpenSlide has to be asked."""
-    image = find_tiled_image(opened.entry, opened.info, level)
+    image = find_tiled_image(opened.entry, opened.info, level, opened.colours)
     if not image.coding.startswith("jpeg-"):
         raise NotDirectError(f"{image.coding} in large blocks is no faster")
     _check(opened, level, image)

@@ -17,7 +17,7 @@ from app.errors import SlideCorruptError
 
 DIRECTORIES_MAX = 4096
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8", 18: "u8"}
+_NUMBERS = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 9: "i4", 13: "u4", 16: "u8", 18: "u8"}
 _SUB_DIRECTORIES = 330
 
 

@@ -77,7 +77,7 @@ class TileReader(Closing):
         return LevelRect(x, y, math.ceil(left - x + side - SLACK_PX), math.ceil(top - y + side - SLACK_PX))
 
     def _open_directly(self) -> DirectLevel:
-        image = find_tiled_image(self._opened.entry, self._opened.info, self._level)
+        image = find_tiled_image(self._opened.entry, self._opened.info, self._level, self._opened.colours)
         with DirectLevel(self._opened.entry, image) as whole:
             self._check(whole)
         if self._plan.decoder_scaling == "dct":

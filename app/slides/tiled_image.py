@@ -1,8 +1,10 @@
 """Where the compressed tiles of one pyramid level lie in a TIFF, if they can be read without OpenSlide.
 
-Sources: TIFF 6.0, section 15; TIFF Technical Note 2 (JPEG); Aperio's compression 33005 is JPEG 2000 of RGB.
+Sources: TIFF 6.0, section 15; TIFF Technical Note 2 (JPEG); Aperio's compressions: 33003 is JPEG 2000 of
+YCbCr, 33005 of RGB.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,22 +12,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.slides.codestream import Colours
 from app.slides.tiff_directory import Directory, read_directories
-from app.slides.tiff_levels import VENDORS, WANTED, level_directories, size_of
+from app.slides.tiff_levels import VENDORS, level_directories, size_of
+from app.slides.tiff_levels import WANTED as LEVEL_TAGS
 from app.slides.types import Level, SlideInfo
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _JPEG_TABLES = 322, 323, 324, 325, 347
-_WANTED = frozenset(
+WANTED = LEVEL_TAGS | frozenset(
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR}
     | {_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES, _JPEG_TABLES}
 )
-_JPEG, _APERIO_JPEG_2000_RGB = 7, 33005
-_PHOTOMETRIC_RGB, _PHOTOMETRIC_YCBCR = 2, 6
-_TILE_PX_MAX = 2048
+_JPEG = 7
+_PHOTOMETRICS: dict[int | None, Colours] = {2: "rgb", 6: "ycbcr"}
+_APERIO_JPEG_2000: dict[int | None, Colours] = {33003: "ycbcr", 33005: "rgb"}
+TILE_PX_MAX = 2048
 """A side. Larger tiles would be decoded whole for every small part."""
 
 Coding = Literal["jpeg-rgb", "jpeg-ycbcr", "jpeg2000-rgb"]
+_JPEG_CODINGS: dict[Colours, Coding] = {"rgb": "jpeg-rgb", "ycbcr": "jpeg-ycbcr"}
 
 
 class NotDirectError(Exception):
@@ -76,19 +82,19 @@ class TiledImage:
         return max(fitting, default=1)
 
 
-def find_tiled_image(path: Path, info: SlideInfo, level: int) -> TiledImage:
-    """The tiles of one of ``info.levels`` of the TIFF at ``path``.
+def find_tiled_image(path: Path, info: SlideInfo, level: int, colours: Mapping[int, Colours]) -> TiledImage:
+    """The tiles of one of ``info.levels`` of the TIFF at ``path``. ``colours``: as in ``find_mislabelled``.
 
     Raises NotDirectError where they are of a kind that is not read here, or where it is not sure which they are;
     SlideCorruptError, OSError.
     """
     if info.vendor not in VENDORS:
         raise NotDirectError(f"{info.vendor} is not read directly")
-    directories = level_directories(list(read_directories(path, _WANTED | WANTED)), info.vendor)
+    directories = level_directories(list(read_directories(path, WANTED)), info.vendor)
     wanted = info.levels[level]
     if wanted.number >= len(directories) or not _may_be(directories[wanted.number], wanted, info):
         raise NotDirectError("it is not certain which directory the level is")
-    image = _image(directories[wanted.number])
+    image = image_of(directories[wanted.number], colours.get(wanted.number))
     if info.vendor == "philips":
         return image
     return replace(image, width=wanted.width, height=wanted.height)  # the rest only fills up the last tiles
@@ -102,7 +108,11 @@ def _may_be(directory: Directory, level: Level, info: SlideInfo) -> bool:
     return beyond == [0, 0]
 
 
-def _image(directory: Directory) -> TiledImage:
+def image_of(directory: Directory, colours: Colours | None = None) -> TiledImage:
+    """The tiles of a directory with the tags ``WANTED``; ``colours``: what they are where its header is wrong.
+
+    Raises NotDirectError where they are of a kind that is not read here.
+    """
     bits = directory.tags.get(_BITS)
     if bits is None or bits.tolist() != [8, 8, 8] or directory.number(_SAMPLES) != 3:
         raise NotDirectError("pixels are not RGB of 8 bits")
@@ -110,7 +120,7 @@ def _image(directory: Directory) -> TiledImage:
         raise NotDirectError("channels lie in planes")
     numbers = [directory.number(tag) for tag in (_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT)]
     width, height, tile_width, tile_height = (number or 0 for number in numbers)
-    if not (width and height and 0 < tile_width <= _TILE_PX_MAX and 0 < tile_height <= _TILE_PX_MAX):
+    if not (width and height and 0 < tile_width <= TILE_PX_MAX and 0 < tile_height <= TILE_PX_MAX):
         raise NotDirectError(f"tiles of {tile_width} × {tile_height} px")
     shape = -(-height // tile_height), -(-width // tile_width)
     offsets, byte_counts = directory.tags[_TILE_OFFSETS], directory.tags.get(_TILE_BYTES)
@@ -124,17 +134,15 @@ def _image(directory: Directory) -> TiledImage:
         tile_height=tile_height,
         offsets=offsets.astype(np.int64).reshape(shape),
         byte_counts=byte_counts.astype(np.int64).reshape(shape),
-        coding=_coding(directory),
+        coding=_coding(directory, colours),
         jpeg_tables=b"" if tables is None else tables.astype(np.uint8).tobytes(),
     )
 
 
-def _coding(directory: Directory) -> Coding:
+def _coding(directory: Directory, colours: Colours | None) -> Coding:
     compression, photometric = directory.number(_COMPRESSION), directory.number(_PHOTOMETRIC)
-    if compression == _JPEG and photometric == _PHOTOMETRIC_RGB:
-        return "jpeg-rgb"
-    if compression == _JPEG and photometric == _PHOTOMETRIC_YCBCR:
-        return "jpeg-ycbcr"
-    if compression == _APERIO_JPEG_2000_RGB:
+    if compression == _JPEG and photometric in _PHOTOMETRICS:
+        return _JPEG_CODINGS[colours or _PHOTOMETRICS[photometric]]
+    if compression in _APERIO_JPEG_2000 and (colours or _APERIO_JPEG_2000[compression]) == "rgb":
         return "jpeg2000-rgb"
     raise NotDirectError(f"compression {compression} with photometric interpretation {photometric}")

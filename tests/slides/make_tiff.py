@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Value = int | float | bytes | tuple[int, ...]
-_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
+_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _SLONG = 2, 3, 4, 5, 7, 9
+_CODES = {_SHORT: "H", _LONG: "I", _SLONG: "i"}
 _LONGS = frozenset({254, 256, 257, 273, 279, 324, 325, 330})
+_SIGNED = frozenset({65424})
+"""NDPI's focal plane."""
 MPP = 0.5
 
 
@@ -90,8 +93,8 @@ def _entry(out, order: str, tag: int, value: Value) -> bytes:
         kind, count, data = _RATIONAL, 1, struct.pack(order + "II", round(value * 100), 100)
     else:
         values = value if isinstance(value, tuple) else (value,)
-        kind, count = (_LONG if tag in _LONGS else _SHORT), len(values)
-        data = struct.pack(f"{order}{count}{'I' if kind == _LONG else 'H'}", *values)
+        kind, count = (_LONG if tag in _LONGS else _SLONG if tag in _SIGNED else _SHORT), len(values)
+        data = struct.pack(f"{order}{count}{_CODES[kind]}", *values)
     if len(data) > 4:
         at = out.tell()
         out.write(data + b"\0" * (len(data) % 2))

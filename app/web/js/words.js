@@ -89,6 +89,7 @@ export const WARNINGS = {
   mpp_differs: "resolution differs",
   organ_out_of_domain: "other organ",
   out_of_focus: "out of focus",
+  part_left_out: "part left out",
   pen_ink: "ink",
   stain_not_he: "not H&E",
   stain_out_of_domain: "other stain",

@@ -1,0 +1,76 @@
+"""What a compressed tile says of its three channels, whatever the header of its container calls them.
+
+Sources: ITU-T T.871 (a JFIF file is YCbCr), ITU-T T.872 (Adobe's APP14 names the transform), libjpeg's reading of the
+component ids 'R', 'G', 'B'; ITU-T T.800, annex A (SIZ: sampling of the components, COD: multiple component transform).
+"""
+
+from typing import Literal
+
+Colours = Literal["rgb", "ycbcr"]
+HEAD_BYTES = 65536
+"""The first bytes of a tile, which hold its main header."""
+_APP0, _APP14, _SOS = 0xE0, 0xEE, 0xDA
+_SOF = frozenset({0xC0, 0xC1, 0xC2})
+_SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
+_JP2_SIGNATURE = b"\0\0\0\x0cjP  "
+
+
+def jpeg_colours(head: bytes) -> Colours | None:
+    """Of a JPEG of three components, given by its first bytes; None where it does not say."""
+    is_jfif, adobe, at = False, None, 2
+    while at + 4 <= len(head) and head[at] == 0xFF:
+        marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
+        body = head[at + 4 : at + 2 + length]
+        if marker == _APP0 and body.startswith(b"JFIF\0"):
+            is_jfif = True
+        if marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:
+            adobe = body[11]
+        if marker in _SOF and len(body) >= 15:
+            return _of_frame(body, is_jfif, adobe) if body[5] == 3 else None
+        if marker == _SOS:
+            return None
+        at += 2 + length
+    return None
+
+
+def _of_frame(body: bytes, is_jfif: bool, adobe: int | None) -> Colours | None:
+    """``body``: of the frame header. Where JFIF and Adobe contradict each other nothing is said."""
+    if adobe in {0, 1}:
+        colours: Colours = "ycbcr" if adobe else "rgb"
+        return None if is_jfif and colours == "rgb" else colours
+    if is_jfif:
+        return "ycbcr"
+    components = [body[at : at + 3] for at in (6, 9, 12)]
+    if bytes(part[0] for part in components) == b"RGB":
+        return "rgb"
+    return "ycbcr" if len({part[1] for part in components}) > 1 else None
+
+
+def jpeg2000_colours(head: bytes) -> Colours | None:
+    """Of a decoded JPEG 2000 codestream of three components, given by its first bytes; None where it does not say.
+
+    A decoder undoes the codestream's own transform, so that what comes out then is RGB.
+    """
+    at, subsampled = 2, False
+    if int.from_bytes(head[:2], "big") != _SOC:
+        return None
+    while at + 4 <= len(head):
+        marker, length = (int.from_bytes(head[at + part : at + part + 2], "big") for part in (0, 2))
+        body = head[at + 4 : at + 2 + length]
+        if marker == _SIZ and len(body) >= 45:
+            if int.from_bytes(body[34:36], "big") != 3:
+                return None
+            subsampled = len({body[place : place + 2] for place in (37, 40, 43)}) > 1
+        if marker == _COD and len(body) >= 5:
+            if body[4] == 1:
+                return "rgb"
+            return "ycbcr" if subsampled else None
+        if marker == _SOT:
+            return None
+        at += 2 + length
+    return None
+
+
+def is_jp2_file(head: bytes) -> bool:
+    """Whether it is a JP2 file with its boxes, where a bare codestream belongs."""
+    return head.startswith(_JP2_SIGNATURE)

@@ -1,0 +1,86 @@
+"""A slide whose header describes its colours wrongly, read as its tiles are."""
+
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openslide
+from PIL import Image
+
+from app.errors import SlideUnsupportedError
+from app.slides.codestream import Colours
+from app.slides.dicom_headers import read_headers
+from app.slides.dicom_image import dicom_image
+from app.slides.direct_level import DirectLevel, LevelRect
+from app.slides.files import slide_files
+from app.slides.self_check import shifted
+from app.slides.tiff_directory import read_directories
+from app.slides.tiff_levels import VENDORS, level_directories
+from app.slides.tiled_image import WANTED, NotDirectError, image_of
+
+
+class CorrectedSlide(openslide.OpenSlide):
+    """OpenSlide with true colours: what it shows of YCbCr that is called RGB is converted. RGB that is called YCbCr it
+    would spoil, so such levels' tiles are decoded here.
+
+    ``levels``: what the channels of each mislabelled level are, by OpenSlide's number.
+    Raises SlideUnsupportedError where such tiles are of a kind that is not decoded here; SlideCorruptError, OSError.
+    """
+
+    def __init__(self, path: Path, levels: Mapping[int, Colours]) -> None:
+        super().__init__(path)
+        self._colours = levels
+        self._one_reads = threading.Lock()
+        self._direct: dict[int, DirectLevel] = {}
+        for number in (number for number, colours in levels.items() if colours == "rgb"):
+            self._direct[number] = self._open_directly(path, number)
+
+    def _open_directly(self, entry: Path, number: int) -> DirectLevel:
+        vendor, size = self.properties[openslide.PROPERTY_NAME_VENDOR], self.level_dimensions[number]
+        try:
+            if vendor == "dicom":
+                path, image = dicom_image(read_headers(slide_files(entry)), size)
+                return DirectLevel(path, image)
+            if vendor not in VENDORS:
+                raise NotDirectError(f"{vendor} is not read directly")
+            image = image_of(level_directories(list(read_directories(entry, WANTED)), vendor)[number], "rgb")
+        except NotDirectError as error:
+            raise SlideUnsupportedError(
+                "The header describes the slide's colours as YCbCr, but its tiles contain RGB, and tiles of this kind "
+                "cannot be corrected. Convert the slide with a header that matches its tiles."
+            ) from error
+        # Philips counts in what fills up the last tiles.
+        return DirectLevel(entry, replace(image, width=size[0], height=size[1]), fill_missing=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        for direct in self._direct.values():
+            direct.close()
+        super().close()
+
+    def read_region(self, location: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
+        """RGBA pixels as ``OpenSlide.read_region`` gives them. Raises openslide.OpenSlideError."""
+        colours = self._colours.get(level)
+        if colours is None:
+            return super().read_region(location, level, size)
+        if colours == "ycbcr":
+            return _from_ycbcr(super().read_region(location, level, size))
+        left, top = (place / self.level_downsamples[level] for place in location)
+        rect = LevelRect(math.floor(left), math.floor(top), size[0] + 1, size[1] + 1)
+        try:
+            with self._one_reads:
+                pixels = self._direct[level].read(rect)
+        except NotDirectError as error:
+            raise openslide.OpenSlideError(str(error)) from error
+        rgb = np.rint(shifted(pixels, left - rect.x, top - rect.y)).astype(np.uint8)
+        return Image.fromarray(rgb).convert("RGBA")
+
+
+def _from_ycbcr(pixels: Image.Image) -> Image.Image:
+    *channels, alpha = pixels.split()
+    converted = Image.merge("YCbCr", channels).convert("RGB")
+    converted.putalpha(alpha)
+    return converted
