@@ -18,6 +18,7 @@ from app.api.looks import Looks
 from app.api.oidc import TokenVerifier
 from app.api.openapi import complete_openapi, operation_id
 from app.api.problems import ANY_OTHER, install_problem_handlers
+from app.api.redirects import RelativeRedirects
 from app.api.request_checks import RequestChecks, check_query
 from app.api.request_id import RequestId
 from app.api.security import Guard
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="xmag-serve",
         version=version("xmag-serve"),
         description=DESCRIPTION,
+        servers=[{"url": settings.public_url}] if settings.public_url else None,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -118,7 +120,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestChecks)
     app.add_middleware(Bodiless, own_head="/uploads")
     registry = metrics.install_metrics(app)
-    app.add_middleware(Guard, keys=keys)
+    app.add_middleware(Guard, keys=keys, public_url=settings.public_url)
+    app.add_middleware(RelativeRedirects)
     app.add_middleware(RequestId)
     install_problem_handlers(app)
     for part in (session, analyze, tus, events, jobs, files, deepzoom, layers, reports, health, metrics, pages):

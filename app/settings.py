@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="XMAG_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: str = Field(default="127.0.0.1", description="address the API listens on")
+    public_url: str = Field(
+        default="",
+        description="address by which people and systems reach the service, with a proxy's prefix; for links",
+    )
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on")
     data_dir: Path = Field(default=Path("data"), description="jobs, uploads and results")
     models_dir: Path = Field(default_factory=_installed_models, description="folder of exported models")
@@ -162,6 +166,18 @@ class Settings(BaseSettings):
         if parts.username is not None or parts.query:
             raise ValueError("must be an address alone: keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        bare = value.rstrip("/")
+        parts = urlsplit(bare)
+        is_whole = re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*", bare) and parts.hostname
+        if bare and (not is_whole or {".", ".."} & set(parts.path.split("/"))):
+            raise ValueError("must be like https://host or https://host/prefix")
+        if parts.port == 0:  # one that is no number is a ValueError by itself
+            raise ValueError("port 0 is none")
+        return bare
 
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod

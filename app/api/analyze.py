@@ -74,10 +74,11 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     except ClientDisconnect:
         log.info("client hung up during the upload")
         return Response(status_code=400)
-    response.headers["Location"] = f"/jobs/{job_id}"
+    address = services.settings.public_url
+    response.headers["Location"] = f"{address}/jobs/{job_id}"
     response.headers["Retry-After"] = str(POLL_AFTER_S)
     status = await run_in_threadpool(job_status, services.store, services.queue, job_id)
-    return job_view(status, is_readable=caller.reads(status.request.holder))
+    return job_view(status, address, is_readable=caller.reads(status.request.holder))
 
 
 async def _by_upload(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:

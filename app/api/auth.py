@@ -87,20 +87,20 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def check_own_page(request: Request) -> None:
+def check_own_page(request: Request, services: Services) -> None:
     """ForbiddenError when a browser says that a page of another site sent the request.
 
     Browsers say so in Sec-Fetch-Site where the connection is protected, else in Origin; programs say nothing.
     """
-    if not is_own_page(request.headers, request.scope["scheme"]):
+    if not is_own_page(request.headers, request.scope["scheme"], services.settings.public_url):
         raise ForbiddenError("Another site's page sent this request. Open the service's own page.")
 
 
-def check_csrf(request: Request, session: Session) -> None:
+def check_csrf(request: Request, services: Services, session: Session) -> None:
     """ForbiddenError unless what changes something carries the session's token, which no other site can read."""
     if request.method in SAFE_METHODS:
         return
-    check_own_page(request)
+    check_own_page(request, services)
     sent = request.headers.get(CSRF_HEADER, "")
     if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
         raise ForbiddenError(f"With a session, send the csrf of GET /session as {CSRF_HEADER}.")
@@ -119,7 +119,7 @@ def find_caller(request: Request, services: Services) -> Caller:
     session = services.sessions.find(request.cookies[COOKIE])
     if session is None:
         raise SessionEndedError("The session has ended. Log in again.")
-    check_csrf(request, session)
+    check_csrf(request, services, session)
     return caller_of(session.identity, address)
 
 

@@ -37,7 +37,9 @@ async def events(request: Request, services: ServicesDep, caller: Reader) -> Asy
                 if change.status is None:
                     yield ServerSentEvent(event="erased", data={"id": change.job_id})
                 else:
-                    yield ServerSentEvent(event="job", data=job_view(change.status, is_readable=True))
+                    yield ServerSentEvent(
+                        event="job", data=job_view(change.status, services.settings.public_url, is_readable=True)
+                    )
             if time.monotonic() - asked > ASK_AGAIN_S:
                 asked = time.monotonic()
                 if not await run_in_threadpool(still_welcome, request, services, lambda who: who.has("read")):

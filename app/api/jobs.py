@@ -48,7 +48,7 @@ def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, 
         last = job_id
         status = _status_if_accepted(services, job_id, unreadable)
         if status is not None and caller.reads(status.request.holder) and _matches(status, query):
-            found.append(job_view(status, is_readable=True))
+            found.append(job_view(status, services.settings.public_url, is_readable=True))
     cursor = None if last is None or last == ids[-1] else services.cursors.seal(caller.listed, last)
     return JobList(jobs=found, next_cursor=cursor, unreadable=unreadable if caller.is_admin else [])
 
@@ -82,12 +82,12 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
         **responses(401, 403, 404, 410),
     },
 )
-async def get_job(job: FollowedJob, caller: Poller, response: Response) -> JobView:
+async def get_job(job: FollowedJob, services: ServicesDep, caller: Poller, response: Response) -> JobView:
     """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again.
 
     The scope `submit` alone opens jobs that were made with the same key or by the same token holder.
     """
-    view = job_view(job, is_readable=caller.reads(job.request.holder))
+    view = job_view(job, services.settings.public_url, is_readable=caller.reads(job.request.holder))
     if view.finished_at is None:
         response.headers["Retry-After"] = str(POLL_AFTER_S)
     return view
@@ -107,7 +107,7 @@ async def events(
     """An event named `job` with the job as JSON at once and at every change, until the job is over."""
     job_id, holder, last = job.request.id, job.request.holder, None
     is_readable = caller.reads(holder)
-    view = job_view(job, is_readable=is_readable)
+    view = job_view(job, services.settings.public_url, is_readable=is_readable)
     asked = time.monotonic()
     while True:
         if view != last:
@@ -122,7 +122,7 @@ async def events(
                 return
         try:
             status = await run_in_threadpool(job_status, services.store, services.queue, job_id)
-            view = job_view(status, is_readable=is_readable)
+            view = job_view(status, services.settings.public_url, is_readable=is_readable)
         except (JobErasedError, JobNotFoundError):
             yield ServerSentEvent(event="erased", data={"id": job_id})
             return
@@ -138,7 +138,7 @@ def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
     if status.finished_at is None:
         _cancel(services, status, caller)
     status = job_status(services.store, services.queue, job_id)
-    return job_view(status, is_readable=caller.reads(status.request.holder))
+    return job_view(status, services.settings.public_url, is_readable=caller.reads(status.request.holder))
 
 
 @router.delete(
@@ -167,20 +167,20 @@ def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView |
         return Response(status_code=204)
     if status.finished_at is None:
         _cancel(services, status, caller)
-        return _told(caller, job_status(services.store, services.queue, job_id))
+        return _told(services, caller, job_status(services.store, services.queue, job_id))
     services.eraser.erase(job_id, caller.actor, "on request")
     services.viewer.forget(job_id)
     log.info("job erased", job=job_id)
-    told = _told(caller, status)
+    told = _told(services, caller, status)
     return told.model_copy(update={"links": {}}) if isinstance(told, JobView) else told
 
 
-def _told(caller: Caller, status: JobStatus) -> JobView | Response:
+def _told(services: Services, caller: Caller, status: JobStatus) -> JobView | Response:
     """The job, where the caller may see it: erasing alone does not open it."""
     holder = status.request.holder
     if not caller.follows(holder):
         return Response(status_code=204)
-    return job_view(status, is_readable=caller.reads(holder))
+    return job_view(status, services.settings.public_url, is_readable=caller.reads(holder))
 
 
 def _is_erasable(services: Services, caller: Caller, job_id: str) -> bool:

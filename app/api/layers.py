@@ -89,7 +89,9 @@ async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, res
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
     has_qc = (folder / QC_MASK_PNG).exists()
-    return await draw(lambda: layers(stored_tiles(folder), f"/jobs/{job.request.id}", has_qc=has_qc))
+    return await draw(
+        lambda: layers(stored_tiles(folder), f"{services.settings.public_url}/jobs/{job.request.id}", has_qc=has_qc)
+    )
 
 
 @router.get(

@@ -23,10 +23,16 @@ def origin_of(text: str) -> Origin | None:
     return parts.scheme, parts.hostname, _PORTS[parts.scheme] if port is None else port
 
 
-def is_own_origin(headers: Headers, scheme: str) -> bool:
-    """Whether the request names no origin, or the one that it was sent to: scheme, host and port alike."""
-    named = headers.get("origin")
-    return named is None or origin_of(named) == origin_of(f"{scheme}://{headers.get('host', '')}") is not None
+def is_own_origin(headers: Headers, scheme: str, public_url: str) -> bool:
+    """Whether the request names no origin, or the service's: the one that it was sent to, or the public one.
+
+    Scheme, host and port count alike. ``public_url``: may be empty, may have a path.
+    """
+    if "origin" not in headers:
+        return True
+    public = urlsplit(public_url)
+    own = {origin_of(f"{scheme}://{headers.get('host', '')}"), origin_of(f"{public.scheme}://{public.netloc}")}
+    return origin_of(headers["origin"]) in own - {None}
 
 
 def is_own_site(headers: Headers) -> bool:
@@ -37,6 +43,6 @@ def is_own_site(headers: Headers) -> bool:
     return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 
-def is_own_page(headers: Headers, scheme: str) -> bool:
+def is_own_page(headers: Headers, scheme: str, public_url: str) -> bool:
     """Whether no other page sent it. What the browser says of the site counts: a proxy may have changed Host."""
-    return is_own_site(headers) if "sec-fetch-site" in headers else is_own_origin(headers, scheme)
+    return is_own_site(headers) if "sec-fetch-site" in headers else is_own_origin(headers, scheme, public_url)

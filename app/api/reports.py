@@ -60,7 +60,7 @@ async def get_report_html(
     folder, subject = _result(services, job, with_case=with_case)
     report = await draw(stored_report, folder, subject)
     headers = {**_named(_report_name(subject), "html", "inline"), "Content-Security-Policy": POLICY}
-    return HTMLResponse(render_html(report, f"/jobs/{job.request.id}"), headers=headers)
+    return HTMLResponse(render_html(report, _links_base(services, job)), headers=headers)
 
 
 @router.get("/report_map.jpg", response_class=Response, summary="The report's picture", responses=content("image/jpeg"))
@@ -102,6 +102,12 @@ def _result(services: Services, job: JobStatus, *, with_case: bool = False) -> t
     request = job.request
     stated = Stated(request.case_id, request.organ, request.stain) if with_case else None
     return folder, Subject(request.id, request.slide_id, job.finished_at, stated)
+
+
+def _links_base(services: Services, job: JobStatus) -> str:
+    """What stands before the page's links: with the service's address they hold in a copy of the page too."""
+    address = services.settings.public_url
+    return f"{address}/jobs/{job.request.id}/" if address else ""
 
 
 def _report_name(subject: Subject) -> str:

@@ -144,7 +144,10 @@ class JobView(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    links: dict[str, str] = Field(description="name → path on this server; results appear when they exist")
+    links: dict[str, str] = Field(
+        description="name → address, or path on this server where XMAG_PUBLIC_URL is not set; results appear when they "
+        "exist, and those that the caller may open"
+    )
 
 
 class JobList(BaseModel):
@@ -159,9 +162,12 @@ class JobList(BaseModel):
     )
 
 
-def job_view(status: JobStatus, *, is_readable: bool) -> JobView:
-    """The answer for one job. ``is_readable``: whether links to slide and results open for the caller."""
-    request, base, progress = status.request, f"/jobs/{status.request.id}", status.progress
+def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:
+    """The answer for one job. ``address``: the service's, before links, or empty for paths.
+
+    ``is_readable``: whether links to slide and results open for the caller.
+    """
+    request, base, progress = status.request, f"{address}/jobs/{status.request.id}", status.progress
     links = {"self": base, "events": f"{base}/events"}
     if is_readable:
         links |= _links_for_readers(status, base)

@@ -33,9 +33,9 @@ HEADERS = (
 class Guard:
     """ASGI middleware: security headers on all answers; without keys, 403 for a foreign Host or Origin."""
 
-    def __init__(self, app: ASGIApp, keys: KeyStore) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyStore, public_url: str = "") -> None:
         self.app = app
-        self.keys = keys
+        self.keys, self.public_url = keys, public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -50,7 +50,7 @@ class Guard:
                 message["headers"] = [*given, *(header for header in HEADERS if header[0] not in own)]
             await send(message)
 
-        if not self.keys.in_use() and _is_foreign(scope):
+        if not self.keys.in_use() and _is_foreign(scope, self.public_url):
             refusal = ForbiddenError(
                 "Without API keys this server answers programs on this machine only (the address, Host or Origin is "
                 "foreign). Make a key: xmag keys create NAME."
@@ -60,7 +60,7 @@ class Guard:
         await self.app(scope, receive, with_headers)
 
 
-def _is_foreign(scope: Scope) -> bool:
+def _is_foreign(scope: Scope, public_url: str) -> bool:
     """Whether any of them is: the address cannot be forged by another machine, the headers not by a page.
 
     A proxy on this machine may speak for others: an address that it tells counts, whether or not it is trusted.
@@ -71,7 +71,9 @@ def _is_foreign(scope: Scope) -> bool:
     told = ",".join(headers.getlist("x-forwarded-for"))
     if told and not all(_is_loopback_address(part.strip()) for part in told.split(",")):
         return True
-    if not _is_known(f"//{headers.get('host', '')}") or not is_own_origin(headers, scope.get("scheme", "http")):
+    if not _is_known(f"//{headers.get('host', '')}"):
+        return True
+    if not is_own_origin(headers, scope.get("scheme", "http"), public_url):
         return True
     return scope["method"] not in SAFE_METHODS and not is_own_site(headers)
 

@@ -1,6 +1,7 @@
 """A session for a browser: a key or token is sent once, and exchanged for a cookie that scripts cannot read."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -10,7 +11,7 @@ from app.api.credentials import identify, refusal
 from app.api.identity import Identity
 from app.api.json_body import read_json, validated
 from app.api.problems import responses
-from app.api.services import ServicesDep
+from app.api.services import Services, ServicesDep
 from app.api.sessions import COOKIE
 from app.audit import Actor, Event
 from app.errors import RequestInvalidError, UnauthenticatedError
@@ -45,7 +46,7 @@ LOCAL = SessionView(authenticated=True, required=False, name="local", scopes=lis
 
 
 async def _credential(request: Request, services: ServicesDep) -> Credential:
-    check_own_page(request)
+    check_own_page(request, services)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise RequestInvalidError("Send the key as application/json.")  # what no foreign form can
     return validated(Credential, await read_json(request, services.settings), is_strict=True)
@@ -77,15 +78,8 @@ def log_in(
     services.audit.append(Event("session.open", Actor(identity.actor, address), tenant=identity.tenant))
     services.sessions.end(request.cookies.get(COOKIE))
     cookie, lasts_s = services.sessions.open(identity)
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=lasts_s,
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
-    )
+    path, is_secure = _where(request, services)
+    response.set_cookie(COOKIE, cookie, max_age=lasts_s, path=path, secure=is_secure, httponly=True, samesite="strict")
 
 
 @router.get("", summary="Who is logged in", operation_id="get_session", responses=responses(503))
@@ -109,12 +103,21 @@ def log_out(request: Request, response: Response, services: ServicesDep) -> None
     cookie = request.cookies.get(COOKIE)
     session = services.sessions.find(cookie)
     if session is not None:
-        check_csrf(request, session)
+        check_csrf(request, services, session)
         actor = Actor(session.identity.actor, address_of(request))
         services.audit.append(Event("session.close", actor, tenant=session.identity.tenant))
         services.sessions.end(cookie)
-    response.delete_cookie(COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+    path, is_secure = _where(request, services)
+    response.delete_cookie(COOKIE, path=path, secure=is_secure, httponly=True, samesite="strict")
     response.headers["Clear-Site-Data"] = '"cache"'
+
+
+def _where(request: Request, services: Services) -> tuple[str, bool]:
+    """The cookie's path, and whether it goes by TLS alone: as the public address says, where it was asked by that."""
+    public, is_tls = urlsplit(services.settings.public_url), request.url.scheme == "https"
+    if not public.netloc or request.headers.get("host", "").lower() != public.netloc.lower():
+        return "/", is_tls
+    return public.path or "/", is_tls or public.scheme == "https"
 
 
 def _view(identity: Identity, csrf: str) -> SessionView:

@@ -117,7 +117,7 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
     if request.headers.get("content-type") == BODY_TYPE:
         await _append(request, services, caller, upload, 0)
     headers = {
-        "Location": f"/uploads/{upload.record.id}",
+        "Location": f"{services.settings.public_url}/uploads/{upload.record.id}",
         **await services.in_intake(caller.holder, _state, services, upload),
     }
     return Response(status_code=201, headers=headers)

@@ -169,9 +169,10 @@ class Callbacks:
         request, outcome = self._store.request(job_id), self._store.outcome(job_id)
         if outcome is None:
             raise JobErasedError("The job was erased before its callback.")
-        links = {"self": f"/jobs/{job_id}"}
+        base = f"{self._settings.public_url}/jobs/{job_id}"
+        links = {"self": base}
         if outcome.state == "succeeded":
-            links["result"] = f"/jobs/{job_id}/result"
+            links["result"] = f"{base}/result"
         return Notice(
             id=job_id,
             state=outcome.state,

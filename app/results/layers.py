@@ -56,7 +56,7 @@ class Layer(BaseModel):
     quantity: Quantity | None = Field(default=None, description="what its colours rank; null for tissue and quality")
     task: str | None
     label: str | None = Field(description="the class it shows, as `class` in `url`; null where it shows none")
-    url: str = Field(description="path on this server; `scale=percentile|raw` and `palette` may be added or changed")
+    url: str = Field(description="as the job's links; `scale=percentile|raw` and `palette` may be added or changed")
     legend: Legend
     note: str = Field(description="what the colours mean and what they do not: to be shown with the layer")
 

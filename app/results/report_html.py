@@ -6,12 +6,13 @@ from html import escape
 from app.results import wording
 from app.results.report import Answer, Report, Row
 
-STYLESHEET = "/static/style/report.css"
-ICON = "/static/style/icon.svg"
+STYLESHEET = "../../static/style/report.css"
+ICON = "../../static/style/icon.svg"
+"""Pictures and stylesheet are named from where the page lies, ``jobs/ID/``, whatever a proxy puts before that."""
 
 
 def render_html(report: Report, base: str) -> str:
-    """The page. ``base``: the job's path, under which its pictures are."""
+    """The page. ``base``: what stands before its links to other reports; empty: they lie beside it."""
     parts = [
         _element("h1", report.title),
         _rows("identity", [*report.identity, *report.stated]),
@@ -21,14 +22,14 @@ def render_html(report: Report, base: str) -> str:
             if text
         ),
         '<div class="columns"><section>',
-        _map(report, base),
+        _map(report),
         "</section><section>",
         *(_answer(answer) for answer in report.answers),
         "<h2>Quality</h2>",
         _rows("facts", report.quality),
         "</section></div>",
         _warnings(report),
-        _top_tiles(report, base),
+        _top_tiles(report),
         "<h2>Technical details</h2>",
         '<div class="provenance">',
         _rows("facts", report.slide),
@@ -48,7 +49,7 @@ def _links(report: Report, base: str) -> str:
     """For the screen alone: the same with or without the case, and as PDF."""
     case = "?case=true"
     other, text, pdf = ("", "Without the case", case) if report.stated else (case, "With case, organ and stain", "")
-    return f'<nav><a href="{base}/report.html{other}">{text}</a> <a href="{base}/report.pdf{pdf}">As PDF</a></nav>'
+    return f'<nav><a href="{base}report.html{other}">{text}</a> <a href="{base}report.pdf{pdf}">As PDF</a></nav>'
 
 
 def _element(name: str, text: str) -> str:
@@ -64,7 +65,7 @@ def _banner(kind: str, text: str) -> str:
     return f'<p class="banner {kind}">{escape(text)}</p>'
 
 
-def _map(report: Report, base: str) -> str:
+def _map(report: Report) -> str:
     ticks = "".join(
         f"<tr>{_element('th', name)}{''.join(_element('td', tick[row]) for tick in report.ticks)}</tr>"
         for row, name in enumerate(report.scale_names)
@@ -72,7 +73,7 @@ def _map(report: Report, base: str) -> str:
     scale = f'<div class="scale" aria-hidden="true"></div><table class="ticks">{ticks}</table>' if report.ticks else ""
     return (
         f"{_element('h2', report.map_title)}"
-        f'<img class="map" src="{base}/report_map.jpg" alt="{escape(report.map_title)}">{scale}'
+        f'<img class="map" src="report_map.jpg" alt="{escape(report.map_title)}">{scale}'
         f'<p class="note">{escape(report.map_legend)} {escape(report.extent)}</p>'
     )
 
@@ -95,11 +96,11 @@ def _warnings(report: Report) -> str:
     return f'<h2>Warnings</h2><ul class="warnings">{items}</ul>'
 
 
-def _top_tiles(report: Report, base: str) -> str:
+def _top_tiles(report: Report) -> str:
     if not report.top_tiles:
         return ""
     figures = "".join(
-        f'<figure><img src="{base}/top_tiles/{tile.rank}.jpg" width="224" height="224" alt="tile {tile.rank}">'
+        f'<figure><img src="top_tiles/{tile.rank}.jpg" width="224" height="224" alt="tile {tile.rank}">'
         f"<figcaption><b>{tile.rank}</b> {'<br>'.join(map(escape, tile.captions))}</figcaption></figure>"
         for tile in report.top_tiles
     )

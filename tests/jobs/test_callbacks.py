@@ -70,6 +70,18 @@ def test_a_notice_comes_once_the_job_is_over_and_is_signed(tmp_path, store, hosp
     assert json.loads((store.root / request.id / "callback.json").read_text())["delivered"] is True
 
 
+@pytest.mark.parametrize("address", ["", "https://slides.hospital.example/xmag"])
+def test_links_begin_with_the_public_address(tmp_path, store, hospital, address):
+    host, told, _ = hospital
+    settings = Settings(data_dir=tmp_path, callback_hosts=(host,), callback_secret=SECRET, public_url=address)
+    found, request = Callbacks(settings, store), committed(store, callback_url=f"http://{host}/")
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome())
+    assert found.deliver_due() == 1
+    links = json.loads(told[0][2])["links"]
+    assert links == {"self": f"{address}/jobs/{request.id}", "result": f"{address}/jobs/{request.id}/result"}
+
+
 @pytest.mark.parametrize("status", [500, 404, 302])
 def test_a_refusal_is_tried_again_later_and_never_touches_the_job(tmp_path, store, hospital, monkeypatch, status):
     host, told, statuses = hospital

@@ -82,7 +82,7 @@ def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_co
     )
     assert made.warnings == ("Ink covers it.",)
     assert not made.answers[0].counts
-    page = render_html(made, "/jobs/x")
+    page = render_html(made, "")
     assert page.index('class="banner foremost"') < page.index('class="banner not_validated"') < page.index("<h2>")
     assert page.count('<div class="value void">') == 2
     assert "Does not count for this slide." in page
@@ -98,7 +98,7 @@ def test_more_tissue_than_the_model_learnt_from_voids_no_score() -> None:
 def test_a_slide_inside_the_domain_has_scores_that_count_and_nothing_foremost() -> None:
     made = report(trained=True)
     assert (made.foremost, made.answers[0].counts) == ("", True)
-    page = render_html(made, "/jobs/x")
+    page = render_html(made, "")
     assert "foremost" not in page
     assert "void" not in page
 
@@ -144,7 +144,7 @@ def test_technical_details_are_in_words() -> None:
     assert rows["Scan"] == "Aperio, 4259 × 3407 px, 12.3 MB"
     assert rows["Computed"] == "in fp32 on the processor"
     assert rows["Classifier's sha256, tumour type"] == "c" * 64
-    page = render_html(made, "/jobs/x")
+    page = render_html(made, "")
     assert page.index("as the model saw them") < page.index("Technical details") < page.index(rows["Scan"])
     for unsaid in ("Student", "Manifest", "Head", "ExecutionProvider", "aperio"):
         assert unsaid not in page, unsaid
@@ -161,7 +161,7 @@ def test_the_scale_and_the_top_tiles_tell_how_much_lies_behind_the_colours() -> 
     made = report()
     assert made.map_legend.startswith("An even share would be 8.33 % (tiles: 12). ")
     assert made.top_tiles[0].captions == ("share 15.4 %", "tissue 83.4 %")
-    assert "share 15.4 %<br>tissue 83.4 %" in render_html(made, "/jobs/x")
+    assert "share 15.4 %<br>tissue 83.4 %" in render_html(made, "")
     assert "even share" not in report(attention_kind="none").map_legend
     assert made.top_title == "Tiles with most attention (not evidence of tumour), as the model saw them"
 
@@ -172,7 +172,7 @@ def test_the_report_shows_the_scores_of_the_positive_class_where_there_are_any()
     assert made.scale_names == ("Percentile in this slide", "Tile score")
     assert made.ticks[-1] == ("100", "1")
     assert made.top_title == "Highest scores for tumour, as the model saw them"
-    assert made.top_title in render_html(made, "/jobs/x")
+    assert made.top_title in render_html(made, "")
 
 
 CROWDED = {
@@ -235,7 +235,7 @@ def test_every_top_tile_has_a_frame_for_white_beyond_the_scan_is_part_of_it() ->
 
 def test_html_escapes_what_it_is_told() -> None:
     hostile = Subject(SUBJECT.job_id, '"><script>alert(1)</script>', SUBJECT.finished_at)
-    page = render_html(build_report(make_result(Recipe(warnings=["<b>bold</b> & more."])), hostile), "/jobs/x")
+    page = render_html(build_report(make_result(Recipe(warnings=["<b>bold</b> & more."])), hostile), "")
     assert "<script>" not in page
     assert "<b>bold</b>" not in page
     assert "&lt;b&gt;bold" in page

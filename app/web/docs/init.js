@@ -3,7 +3,7 @@
 
 window.addEventListener("load", () => {
   window.SwaggerUIBundle({
-    url: "/openapi.json",
+    url: "openapi.json",
     dom_id: "#api",
     deepLinking: true,
     validatorUrl: null,

@@ -24,13 +24,19 @@ export function problemOf(status, text) {
   return new Problem(status, code, `The answer was ${status}.`, status >= 500);
 }
 
+/** Where this page was opened: a proxy may have put a prefix before it. Scripts lie in static/js/ below. */
+const ROOT = new URL("../../", import.meta.url).href;
+
+/** The address of a path of the service, or of a link that it gave, below the name that this page was opened by. */
+export const here = (link) => ROOT + link.replace(/^.*(?=\/(jobs|uploads)\/)/, "").slice(1);
+
 async function ask(path, { method = "GET", json = null, signal = null, idempotencyKey = null } = {}) {
   const headers = {};
   if (idempotencyKey !== null) headers["Idempotency-Key"] = idempotencyKey;
   if (json !== null) headers["Content-Type"] = "application/json";
   if (method !== "GET" && session.csrf) headers["X-CSRF-Token"] = session.csrf;
   try {
-    return await fetch(path, { method, headers, signal, body: json === null ? null : JSON.stringify(json), cache: "no-store" });
+    return await fetch(here(path), { method, headers, signal, body: json === null ? null : JSON.stringify(json), cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "unreachable", "The server does not answer.", true);

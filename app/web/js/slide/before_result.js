@@ -1,5 +1,6 @@
 /** What the panel says while there is no result: how far the job is, or why there will be none. */
 
+import { here } from "../api.js";
 import { el } from "../dom.js";
 import { explain } from "../words.js";
 import { doing } from "../worklist/rows.js";
@@ -16,6 +17,6 @@ export function failurePart(job) {
   const { title, next } = explain(code);
   return el("section", {}, el("h2", {}, title), el("p", {}, next),
     job.error ? el("p", { class: "small" }, job.error.message) : null,
-    job.links.tissue_mask ? el("p", {}, el("a", { href: job.links.tissue_mask }, "Tissue mask")) : null,
+    job.links.tissue_mask ? el("p", {}, el("a", { href: here(job.links.tissue_mask) }, "Tissue mask")) : null,
     el("p", { class: "small" }, `Code ${code} · job ${job.id}`));
 }

@@ -1,5 +1,6 @@
 /** Files to download: only those that the job has. */
 
+import { here } from "../api.js";
 import { el } from "../dom.js";
 
 const NAMES = {
@@ -24,7 +25,7 @@ export function files(job) {
   return el("section", { "aria-labelledby": "files-title" },
     el("h2", { id: "files-title" }, "Download"),
     el("div", { class: "files" },
-      "report" in links ? el("a", { class: "button", href: links.report, target: "_blank", rel: "opener" }, "Report") : null,
-      "report" in links ? el("button", { onclick: () => print(links.report) }, "Print the report") : null,
-      ...given.map(([name, text]) => el("a", { class: "button", href: links[name], download: "" }, text))));
+      "report" in links ? el("a", { class: "button", href: here(links.report), target: "_blank", rel: "opener" }, "Report") : null,
+      "report" in links ? el("button", { onclick: () => print(here(links.report)) }, "Print the report") : null,
+      ...given.map(([name, text]) => el("a", { class: "button", href: here(links[name]), download: "" }, text))));
 }

@@ -1,5 +1,6 @@
 /** Which layers lie over the slide and how: one coloured map at a time, tissue and quality beside it. */
 
+import { here } from "../api.js";
 import { el } from "../dom.js";
 import { figure, words } from "../format.js";
 import { kept, keep } from "./choices.js";
@@ -120,7 +121,7 @@ export class LayerControls {
   async update() {
     if (this.map) this.showChoice();
     for (const box of this.element.querySelectorAll("[data-layer]")) box.checked = this.choice.areas.has(box.dataset.layer);
-    const wanted = this.areas.filter((layer) => this.choice.areas.has(layer.id)).map((layer) => ({ url: layer.url, opacity: 1 }));
+    const wanted = this.areas.filter((layer) => this.choice.areas.has(layer.id)).map((layer) => ({ url: here(layer.url), opacity: 1 }));
     if (this.map && this.choice.shown) wanted.unshift({ url: this.mapUrl(), opacity: this.choice.opacity / 100 });
     const turn = (this.turn = (this.turn ?? 0) + 1);
     try {
@@ -145,7 +146,7 @@ export class LayerControls {
   }
 
   mapUrl() {
-    const url = new URL(this.map.url, location.href);
+    const url = new URL(here(this.map.url));
     url.searchParams.set("scale", this.choice.scale);
     url.searchParams.set("palette", this.palette());
     return url.pathname + url.search;

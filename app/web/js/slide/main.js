@@ -1,7 +1,7 @@
 /** The slide page: the slide itself, what the model said of it, and the map behind that. */
 
 import { showAccount } from "../account.js";
-import { ensureSession, getJson } from "../api.js";
+import { ensureSession, getJson, here } from "../api.js";
 import { byId, el } from "../dom.js";
 import { nameOf } from "../format.js";
 import { explain, STATES } from "../words.js";
@@ -14,7 +14,7 @@ import { provenance } from "./provenance.js";
 import { TileStrip } from "./strip.js";
 import { SlideView } from "./view.js";
 
-const id = location.pathname.split("/")[2];
+const id = location.pathname.split("/").at(-2);
 const panel = byId("panel");
 
 function say(code, message) {
@@ -35,7 +35,7 @@ function showHead(job) {
 function untilOver(job, changed) {
   if (job.finished_at !== null) return Promise.resolve(job);
   return new Promise((resolve, reject) => {
-    const source = new EventSource(job.links.events);
+    const source = new EventSource(here(job.links.events));
     source.addEventListener("job", (event) => {
       const now = JSON.parse(event.data);
       changed(now);
@@ -62,7 +62,7 @@ function untilOver(job, changed) {
 async function showResult(job, view) {
   const [result, layers] = await Promise.all([getJson(job.links.result), getJson(job.links.layers)]);
   const controls = new LayerControls(view, layers);
-  const strip = new TileStrip(view, result, `/jobs/${id}/top_tiles`, controls.maps.length > 0);
+  const strip = new TileStrip(view, result, here(`/jobs/${id}/top_tiles`), controls.maps.length > 0);
   view.setScale(result.slide.mpp_x);
   panel.replaceChildren(...answers(result), controls.element, quality(result, layers), files(job), provenance(job, result));
   listenToKeys(view, controls, strip);
@@ -74,8 +74,8 @@ async function main() {
   let job = await getJson(`/jobs/${id}`);
   showHead(job);
   const view = new SlideView(byId("viewer"), say);
-  if ("thumbnail" in job.links) view.underlay.show(job.links.thumbnail);
-  view.open(`/jobs/${id}/slide.dzi`);
+  if ("thumbnail" in job.links) view.underlay.show(here(job.links.thumbnail));
+  view.open(here(`/jobs/${id}/slide.dzi`));
   if (job.finished_at === null) {
     listenToKeys(view, null, null);
     panel.replaceChildren(progressPart(job));

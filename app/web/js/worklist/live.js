@@ -1,6 +1,6 @@
 /** The list, kept up to date by server-sent events; what was missed meanwhile is fetched when they come again. */
 
-import { ensureSession, getJson } from "../api.js";
+import { ensureSession, getJson, here } from "../api.js";
 import { byId } from "../dom.js";
 
 const PAGE = 100;
@@ -52,7 +52,7 @@ async function catchUp(store, onLoaded, said) {
 
 /** Follow all jobs until the page is closed. Where a proxy lets no event stream through, the list is asked for anew. */
 export function follow(store, onLoaded) {
-  const source = new EventSource("/events");
+  const source = new EventSource(here("/events"));
   source.addEventListener("open", () => catchUp(store, onLoaded, "live"));
   source.addEventListener("job", (event) => store.put(JSON.parse(event.data)));
   source.addEventListener("erased", (event) => store.drop(JSON.parse(event.data).id));

@@ -1,6 +1,6 @@
 /** Rows of the worklist. A row is made once and then changed in place, so that focus and reading position stay. */
 
-import { may } from "../api.js";
+import { here, may } from "../api.js";
 import { complain, el } from "../dom.js";
 import { ago, bytes, duration, moment, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
 import { explain, PRIORITIES, STAGES, STATES, WARNINGS } from "../words.js";
@@ -96,7 +96,7 @@ function set(element, index, mark, contents) {
 
 export function jobRow(element, job, on) {
   const found = element ?? row(job.id);
-  const name = nameOf(job), view = job.links.view ?? `/jobs/${job.id}/view`;
+  const name = nameOf(job), view = here(`/jobs/${job.id}/view`);
   set(found, 0, name + job.case_id, () => [
     el("a", { href: view, title: name }, name),
     el("span", { class: "soft" }, job.case_id ? `case ${job.case_id}` : "no case")]);

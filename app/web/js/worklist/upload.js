@@ -1,7 +1,7 @@
 /** A file's way to the server: tus 1.0, taken up again after a broken connection, then POST /analyze. */
 
 /* global tus */
-import { ensureSession, Problem, problemOf, request, session } from "../api.js";
+import { ensureSession, here, Problem, problemOf, request, session } from "../api.js";
 
 const CHUNK_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000];
@@ -9,6 +9,13 @@ const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000];
 const WAITED_FOR = new Set(["unreachable", "draining"]);
 const AT_ONCE = 2;
 const SPEED_OVER_MS = 4000;
+
+/** Sends to uploads below the name that this page was opened by, whatever name the service gives them. */
+class HereStack extends tus.DefaultHttpStack {
+  createRequest(method, url) {
+    return super.createRequest(method, here(url));
+  }
+}
 
 /** `fields`: what POST /analyze takes beside the source. `changed()` is called at every step. */
 export class Upload {
@@ -71,7 +78,8 @@ export class Upload {
     this.to("uploading");
     await this.checkReadable();
     const upload = new tus.Upload(this.file, {
-      endpoint: "/uploads/",
+      endpoint: here("/uploads/"),
+      httpStack: new HereStack(),
       metadata: { filename: this.file.name },
       chunkSize: CHUNK_BYTES,
       retryDelays: RETRY_MS,
