@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -208,7 +209,13 @@ def strip(
     slide: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="SVS or tiled TIFF")],
     out_file: Annotated[Path, typer.Option("--out", dir_okay=False, help="the copy; must not exist yet")],
 ) -> None:
-    """Copy a slide without label, macro and thumbnail, and without names and dates. Exit code 0: done, 1: cannot."""
+    """Copy a slide without label, macro and thumbnail, and without names, dates and comments.
+
+    Look at the copy before you hand it on: its pixels stay as they are. Whatever was written on the glass and scanned
+    with the tissue is in the copy. Pixels beyond the image's edge, which fill up the last tiles, stay too.
+
+    Exit code 0: done, 1: cannot.
+    """
     from app.slides.reader import SlideReader
     from app.slides.strip import strip_slide
 
@@ -216,10 +223,9 @@ def strip(
     try:
         with SlideReader() as reader:
             info = reader.open(slide, any_mpp)
-            found = strip_slide(
-                slide, out_file, vendor=info.vendor, level_sizes=[(level.width, level.height) for level in info.levels]
-            )
-            if reader.open(out_file, any_mpp).levels != info.levels:
+            found = strip_slide(slide, out_file, info)
+            copied = reader.open(out_file, any_mpp).levels
+            if [replace(level, number=0) for level in copied] != [replace(level, number=0) for level in info.levels]:
                 out_file.unlink()
                 raise SlideError("The copy would lack a level of the pyramid: this kind of slide cannot be stripped.")
     except RequestInvalidError:
@@ -228,7 +234,8 @@ def strip(
         _fail(error, EXIT_FAILED)
     except OSError as error:
         raise SetupError(f"Reading the slide or writing {out_file} failed: {error.strerror}.") from error
-    out.print(f"{out_file}: {found.kept} images of the pyramid kept, {found.removed} others removed", highlight=False)
+    images = "1 image" if found.kept == 1 else f"{found.kept} images"
+    out.print(f"{out_file}: {images} kept, {found.removed} removed", highlight=False)
 
 
 @cli.command()

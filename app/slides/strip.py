@@ -1,33 +1,44 @@
 """A copy of an SVS or tiled TIFF that holds the pyramid and nothing else: no label, macro, thumbnail, names or dates.
 
-Only bytes that a kept directory points to are copied, each to where it stood, and of a directory only known tags; the
-rest of the copy is zeros. What is not known to be harmless is therefore gone, wherever a scanner hid it.
+Only what a level's directory points to is copied, each to where it stood, and of a directory only known tags of
+numbers; the rest of the copy is zeros. Tiles lose their comments, colour profiles their texts. What is not known to be
+harmless is therefore gone, wherever a scanner hid it; a kind of tile that is not understood is refused.
 Sources: TIFF 6.0; BigTIFF's layout as libtiff documents it; the Aperio format as OpenSlide documents it.
 """
 
 import os
+import re
 import secrets
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from app.errors import RequestInvalidError, SlideCorruptError, SlideError
-from app.slides.tiff_directory import DIRECTORIES_MAX, TYPE_BYTES
+import numpy as np
 
-COPY_BYTES = 1 << 22
-LEVEL_RATIO_MAX = 0.1
-"""Levels are rounded, labels and macros have another shape: how far a level's may differ from the slide's."""
-_NUMBERS = {3: "H", 4: "I", 16: "Q"}
-_SUBFILE, _WIDTH, _HEIGHT, _DESCRIPTION, _TILE_OFFSETS, _TILE_COUNTS = 254, 256, 257, 270, 324, 325
-_SMALLER_COPY = 1
-# Size, form and colour of the pixels (with JPEG tables and ICC profile); nothing that a person wrote.
-_HARMLESS_TAGS = frozenset(
-    {254, 256, 257, 258, 259, 262, 266, 274, 277, 282, 283, 284, 296, 317, 318, 319, 320, 322, 323, 324, 325}
-    | {338, 339, 347, 529, 530, 531, 532, 32997, 34675}
+from app.errors import RequestInvalidError, SlideCorruptError, SlideError
+from app.slides.profile_texts import without_texts
+from app.slides.tiff_directory import Directory, Entry, read_directories
+from app.slides.tiff_levels import WANTED, level_directories, size_of, tile_size
+from app.slides.tile_comments import clean_jpeg, without_comments
+from app.slides.types import Level, SlideInfo
+
+_BITS, _COMPRESSION, _DESCRIPTION, _SAMPLES, _PLANAR = 258, 259, 270, 277, 284
+_TILE_OFFSETS, _TILE_BYTES, _JPEG_TABLES, _PROFILE = 324, 325, 347, 34675
+_READ = WANTED | {_BITS, _SAMPLES, _PLANAR, _TILE_OFFSETS, _JPEG_TABLES, _PROFILE}
+_NUMBER_TAGS = frozenset(
+    {254, 256, 257, 258, 259, 262, 266, 274, 277, 282, 283, 284, 296, 317, 318, 319, 322, 323}
+    | {338, 339, 529, 530, 531, 532, 32997}
 )
-_HARMLESS_WORDS = frozenset({"appmag", "mpp", "originalappmag", "originalmpp", "icc profile", "left", "top"})
+"""Size, form and colour of the pixels."""
+_NUMBER_KINDS = frozenset({3, 4, 5, 16})
+_NUMBERS_MAX = 16
+"""In one of these tags; more would be room for text."""
+_APERIO_HEAD = re.compile(r"Aperio Image Library v?[\d.]*(\s*[\r\n]+[\dx\[\](), >-]*)?")
+_HARMLESS_PAIR = re.compile(r"(AppMag|MPP|OriginalAppMag|OriginalMPP|Left|Top) *= *-?[\d.]+", re.IGNORECASE)
+_SEPARATE_PLANES = 2
+_ASCII = 2
 
 
 @dataclass(frozen=True)
@@ -38,75 +49,26 @@ class Stripped:
     removed: int
 
 
-@dataclass(frozen=True)
-class _Form:
-    """Byte order, and the widths of classic TIFF or BigTIFF."""
+def strip_slide(source: Path, target: Path, info: SlideInfo) -> Stripped:
+    """Write the copy, which must not exist yet, whole or not at all. ``info``: the record of the slide at ``source``.
 
-    order: str
-    big: bool
-
-    @property
-    def number(self) -> struct.Struct:
-        """An offset."""
-        return struct.Struct(self.order + ("Q" if self.big else "I"))
-
-    @property
-    def count(self) -> struct.Struct:
-        """How many entries a directory has."""
-        return struct.Struct(self.order + ("Q" if self.big else "H"))
-
-    @property
-    def entry(self) -> struct.Struct:
-        """Tag, type, count, and the value or where it stands."""
-        return struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """``inline``: the value, or its offset where it is longer than the field."""
-
-    tag: int
-    kind: int
-    count: int
-    inline: bytes
-
-    @property
-    def length(self) -> int:
-        return TYPE_BYTES.get(self.kind, 1) * self.count
-
-    def place(self, form: _Form) -> tuple[int, int] | None:
-        """(offset, length) of a value that stands elsewhere."""
-        return None if self.length <= len(self.inline) else (int(form.number.unpack(self.inline)[0]), self.length)
-
-
-@dataclass(frozen=True)
-class _Directory:
-    offset: int
-    entries: tuple[_Entry, ...]
-
-
-def strip_slide(source: Path, target: Path, *, vendor: str, level_sizes: Sequence[tuple[int, int]]) -> Stripped:
-    """Write the copy, which must not exist yet, whole or not at all.
-
-    ``vendor`` and ``level_sizes`` (width, height): as OpenSlide tells them. An image that is no level of its pyramid is
-    left out, however much it looks like one.
-
-    SlideError for formats that keep labels elsewhere, SlideCorruptError, RequestInvalidError, OSError.
+    What is no level of its pyramid is left out, however much it looks like one.
+    SlideError for formats that keep labels elsewhere, SlideUnsupportedError for tiles that cannot be searched for
+    comments, SlideCorruptError, RequestInvalidError, OSError.
     """
-    if vendor not in {"aperio", "generic-tiff"}:
-        raise SlideError(f"Only SVS and plain tiled TIFF can be stripped; this is {vendor}. Use its vendor's tool.")
+    if info.vendor not in {"aperio", "generic-tiff"}:
+        raise SlideError(
+            f"Only SVS and plain tiled TIFF can be stripped; this is {info.vendor}. Use its vendor's tool."
+        )
+    directories = list(read_directories(source, _READ, below=True))
+    kept = _levels(directories, info)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         with source.open("rb") as file, aside.open("xb") as out:
-            form, first = _form(file)
-            directories = list(_directories(file, form, first))
-            kept = _levels(file, form, directories, level_sizes)
-            if not kept or kept[0] is not directories[0]:
-                raise SlideError("The file's first image is not a tiled one, as an SVS's or tiled TIFF's is.")
             out.truncate(os.fstat(file.fileno()).st_size)
-            _copy(file, out, [(0, 16 if form.big else 8)])
+            out.write(_read(file, 0, kept[0].layout.head_bytes))
             for directory, following in zip(kept, [*kept[1:], None], strict=True):
-                _write(file, out, form, directory, 0 if following is None else following.offset)
+                _write(file, out, directory, 0 if following is None else following.offset)
             os.fsync(out.fileno())
         os.link(aside, target)
     except FileExistsError as error:
@@ -116,117 +78,102 @@ def strip_slide(source: Path, target: Path, *, vendor: str, level_sizes: Sequenc
     return Stripped(len(kept), len(directories) - len(kept))
 
 
-def _form(file: BinaryIO) -> tuple[_Form, int]:
-    head = _read(file, 0, 16)
-    for mark, order in ((b"II", "<"), (b"MM", ">")):
-        if head.startswith(mark + struct.pack(order + "H", 42)):
-            return _Form(order, big=False), struct.unpack_from(order + "I", head, 4)[0]
-        if head.startswith(mark + struct.pack(order + "HHH", 43, 8, 0)):
-            return _Form(order, big=True), struct.unpack_from(order + "Q", head, 8)[0]
-    raise SlideError("The file is no TIFF, and only SVS and tiled TIFF can be stripped.")
+def _levels(directories: Sequence[Directory], info: SlideInfo) -> list[Directory]:
+    """Those of the slide's levels, in the file's order."""
+    counted = level_directories(list(directories), info.vendor)
+    if any(level.number >= len(counted) or not _may_be(counted[level.number], level) for level in info.levels):
+        raise SlideError("It is not certain which of the file's images are the slide's levels: it cannot be stripped.")
+    offsets = {counted[level.number].offset for level in info.levels}
+    return [directory for directory in directories if directory.offset in offsets and not directory.is_below]
 
 
-def _directories(file: BinaryIO, form: _Form, offset: int) -> Iterator[_Directory]:
-    seen: set[int] = set()
-    while offset:
-        if offset in seen or len(seen) >= DIRECTORIES_MAX:
-            raise SlideCorruptError("The TIFF's directories run in a circle: the file is damaged.")
-        seen.add(offset)
-        (count,) = form.count.unpack(_read(file, offset, form.count.size))
-        at = offset + form.count.size
-        packed = _read(file, at, count * form.entry.size)
-        yield _Directory(offset, tuple(_Entry(*fields) for fields in form.entry.iter_unpack(packed)))
-        (offset,) = form.number.unpack(_read(file, at + len(packed), form.number.size))
+def _may_be(directory: Directory, level: Level) -> bool:
+    width, height = size_of(directory)
+    return width >= level.width and height >= level.height
 
 
-def _levels(
-    file: BinaryIO, form: _Form, directories: Sequence[_Directory], sizes: Sequence[tuple[int, int]]
-) -> list[_Directory]:
-    """Of each size the first that is tiled and shaped as the slide is: labels, macros and thumbnails are neither."""
-    wanted, levels, whole = list(sizes), [], _size(file, form, directories[0])
-    for directory in directories:
-        size = _size(file, form, directory)
-        if size not in wanted or not _is_pyramids(file, form, directory):
-            continue
-        if whole is not None and size is not None and _differs(size, whole) <= LEVEL_RATIO_MAX:
-            wanted.remove(size)
-            levels.append(directory)
-    return levels
-
-
-def _is_pyramids(file: BinaryIO, form: _Form, directory: _Directory) -> bool:
-    is_tiled = {_TILE_OFFSETS, _TILE_COUNTS} <= {entry.tag for entry in directory.entries}
-    return is_tiled and all(number in {0, _SMALLER_COPY} for number in _numbers(file, form, directory, _SUBFILE))
-
-
-def _size(file: BinaryIO, form: _Form, directory: _Directory) -> tuple[int, int] | None:
-    """(width, height), where it has one."""
-    width, height = (_numbers(file, form, directory, tag) for tag in (_WIDTH, _HEIGHT))
-    return (width[0], height[0]) if len(width) == len(height) == 1 and width[0] and height[0] else None
-
-
-def _differs(size: tuple[int, int], whole: tuple[int, int]) -> float:
-    """How much one's width to height differs from the other's."""
-    return abs(size[0] / size[1] * whole[1] / whole[0] - 1)
-
-
-def _write(file: BinaryIO, out: BinaryIO, form: _Form, directory: _Directory, following: int) -> None:
+def _write(file: BinaryIO, out: BinaryIO, directory: Directory, following: int) -> None:
     """The directory's known tags, their values and its tiles; ``following``: offset of the next kept one."""
-    entries = [entry for entry in directory.entries if entry.tag in _HARMLESS_TAGS]
-    text = _description(file, form, directory)
-    entries += [] if text is None else [_put_text(out, form, text[0], text[1])]
-    entries.sort(key=lambda entry: entry.tag)
-    packed = b"".join(form.entry.pack(entry.tag, entry.kind, entry.count, entry.inline) for entry in entries)
+    entries = []
+    for entry in directory.entries:
+        value = _value(file, directory, entry)
+        if value is not None:
+            entries.append(_put(out, directory, entry, value))
+    layout = directory.layout
+    packed = b"".join(struct.pack(layout.entry, one.tag, one.kind, one.count, one.inline) for one in entries)
     out.seek(directory.offset)
-    out.write(form.count.pack(len(entries)) + packed + form.number.pack(following))
-    places = (entry.place(form) for entry in entries if entry.tag != _DESCRIPTION)
-    _copy(file, out, [place for place in places if place is not None])
-    offsets, lengths = (_numbers(file, form, directory, tag) for tag in (_TILE_OFFSETS, _TILE_COUNTS))
-    if len(offsets) != len(lengths):
-        raise SlideCorruptError("The slide's list of tiles makes no sense: the file is damaged.")
-    _copy(file, out, sorted(zip(offsets, lengths, strict=True)))
+    out.write(struct.pack(layout.count, len(entries)) + packed + struct.pack(layout.link, following))
+    _write_tiles(file, out, directory)
 
 
-def _description(file: BinaryIO, form: _Form, directory: _Directory) -> tuple[_Entry, bytes] | None:
-    """Aperio's own: the format's name, sizes and resolution stay. Any other description goes."""
-    entry = next((found for found in directory.entries if found.tag == _DESCRIPTION), None)
-    if entry is None:
-        return None
-    text = _value(file, form, entry).rstrip(b"\0").decode("latin-1")
-    if not text.startswith("Aperio"):
-        return None
-    head, *pairs = text.split("|")
-    kept = [pair for pair in pairs if pair.partition("=")[0].strip().lower() in _HARMLESS_WORDS]
-    return entry, "|".join([head.split(";")[0], *kept]).encode("latin-1") + b"\0"
+def _value(file: BinaryIO, directory: Directory, entry: Entry) -> bytes | None:
+    """What the copy has under the entry's tag, no longer than before; None for nothing."""
+    if entry.tag == _DESCRIPTION:
+        return _description(directory.text(_DESCRIPTION))
+    if entry.tag == _JPEG_TABLES:
+        return clean_jpeg(_raw(file, directory, entry))
+    if entry.tag == _PROFILE:
+        return without_texts(_raw(file, directory, entry)) or None
+    is_number = entry.kind in _NUMBER_KINDS
+    if is_number and (entry.tag in {_TILE_OFFSETS, _TILE_BYTES} or _is_short_number(entry)):
+        return _raw(file, directory, entry)
+    return None
 
 
-def _put_text(out: BinaryIO, form: _Form, entry: _Entry, text: bytes) -> _Entry:
-    """The shorter text in the old one's place."""
-    place = entry.place(form)
-    if place is None or len(text) <= len(entry.inline):
-        return _Entry(entry.tag, 2, len(text), text.ljust(len(entry.inline), b"\0"))
-    out.seek(place[0])
-    out.write(text[: place[1]])
-    return _Entry(entry.tag, 2, min(len(text), place[1]), entry.inline)
+def _is_short_number(entry: Entry) -> bool:
+    return entry.tag in _NUMBER_TAGS and entry.count <= _NUMBERS_MAX
 
 
-def _numbers(file: BinaryIO, form: _Form, directory: _Directory, tag: int) -> list[int]:
-    entry = next((found for found in directory.entries if found.tag == tag), None)
-    if entry is None or entry.kind not in _NUMBERS:
-        return []
-    return [number for (number,) in struct.iter_unpack(form.order + _NUMBERS[entry.kind], _value(file, form, entry))]
-
-
-def _value(file: BinaryIO, form: _Form, entry: _Entry) -> bytes:
-    place = entry.place(form)
+def _raw(file: BinaryIO, directory: Directory, entry: Entry) -> bytes:
+    place = entry.place(directory.layout)
     return entry.inline[: entry.length] if place is None else _read(file, *place)
 
 
-def _copy(file: BinaryIO, out: BinaryIO, places: list[tuple[int, int]]) -> None:
-    for offset, length in places:
+def _put(out: BinaryIO, directory: Directory, entry: Entry, value: bytes) -> Entry:
+    """The entry with its value, which is written to the old one's place where it does not fit into the entry."""
+    place = entry.place(directory.layout)
+    kind = _ASCII if entry.tag == _DESCRIPTION else entry.kind
+    count = len(value) if len(value) != entry.length else entry.count
+    if len(value) <= len(entry.inline):
+        return Entry(entry.tag, kind, count, value.ljust(len(entry.inline), b"\0"))
+    if place is None or len(value) > entry.length:
+        raise SlideCorruptError("A text of the slide's header makes no sense: the file is damaged.")
+    out.seek(place[0])
+    out.write(value)
+    return replace(entry, kind=kind, count=count)
+
+
+def _description(text: str) -> bytes | None:
+    """Aperio's own: the format's name, sizes and resolution stay. Any other description goes."""
+    if not text.startswith("Aperio"):
+        return None
+    head, *pairs = text.split("|")
+    named = _APERIO_HEAD.match(head)
+    kept = [pair for pair in pairs if _HARMLESS_PAIR.fullmatch(pair.strip())]
+    return "|".join(["Aperio" if named is None else named[0], *kept]).encode("latin-1") + b"\0"
+
+
+def _write_tiles(file: BinaryIO, out: BinaryIO, directory: Directory) -> None:
+    offsets, counts = directory.tags.get(_TILE_OFFSETS), directory.tags.get(_TILE_BYTES)
+    if offsets is None or counts is None or len(offsets) != len(counts):
+        raise SlideCorruptError("The slide's list of tiles makes no sense: the file is damaged.")
+    pixel_bytes, compression = _tile_bytes(directory), directory.number(_COMPRESSION)
+    for offset, count in sorted(_pairs(offsets, counts)):
+        tile = without_comments(_read(file, offset, count), compression, pixel_bytes)
         out.seek(offset)
-        for at in range(offset, offset + length, COPY_BYTES):
-            out.write(_read(file, at, min(COPY_BYTES, offset + length - at)))
+        out.write(tile)
+
+
+def _pairs(offsets: Iterable[np.uint64], counts: Iterable[np.uint64]) -> set[tuple[int, int]]:
+    return {(int(offset), int(count)) for offset, count in zip(offsets, counts, strict=True) if count}
+
+
+def _tile_bytes(directory: Directory) -> int:
+    """Of one decoded tile."""
+    width, height = tile_size(directory)
+    bits = directory.tags.get(_BITS)
+    samples = 1 if directory.number(_PLANAR) == _SEPARATE_PLANES else directory.number(_SAMPLES) or 1
+    return width * height * samples * (8 if bits is None or not len(bits) else int(bits[0])) // 8
 
 
 def _read(file: BinaryIO, offset: int, length: int) -> bytes:

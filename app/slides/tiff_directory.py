@@ -22,12 +22,63 @@ _SUB_DIRECTORIES = 330
 
 
 @dataclass(frozen=True)
-class Directory:
-    """What was asked for of one image file directory: uint64 [count] of each tag of unsigned numbers or bytes.
+class Layout:
+    """Byte order and the widths of classic TIFF or BigTIFF."""
 
-    ``is_below``: it does not stand in the main chain, but under another one's SubIFDs.
+    order: str
+    big: bool
+
+    @property
+    def head_bytes(self) -> int:
+        """What stands before everything else: mark, version, and where the first directory is."""
+        return 16 if self.big else 8
+
+    @property
+    def link(self) -> str:
+        """An offset."""
+        return self.order + ("Q" if self.big else "I")
+
+    @property
+    def count(self) -> str:
+        """How many entries a directory has."""
+        return self.order + ("Q" if self.big else "H")
+
+    @property
+    def entry(self) -> str:
+        """Tag, type, count, and the value or where it stands."""
+        return self.order + ("HHQ8s" if self.big else "HHI4s")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a directory as it stands in the file. ``inline``: the value, or its offset where it is longer."""
+
+    tag: int
+    kind: int
+    count: int
+    inline: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes of the value."""
+        return TYPE_BYTES.get(self.kind, 1) * self.count
+
+    def place(self, layout: Layout) -> tuple[int, int] | None:
+        """(offset, length) of a value that stands elsewhere."""
+        return None if self.length <= len(self.inline) else (struct.unpack(layout.link, self.inline)[0], self.length)
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One image file directory.
+
+    ``offset``: where it stands. ``tags``: what was asked for, uint64 [count] of each tag of unsigned numbers or bytes.
+    ``entries``: all, in the file's order. ``is_below``: it stands under another one's SubIFDs, not in the main chain.
     """
 
+    offset: int
+    layout: Layout
+    entries: tuple[Entry, ...]
     tags: dict[int, NDArray[np.uint64]]
     is_below: bool = False
 
@@ -40,26 +91,6 @@ class Directory:
         """The characters under ``tag`` (Latin-1); empty where there are none."""
         values = self.tags.get(tag)
         return "" if values is None else values.astype(np.uint8).tobytes().rstrip(b"\0").decode("latin-1")
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Byte order and the widths of classic TIFF or BigTIFF."""
-
-    order: str
-    big: bool
-
-    @property
-    def link(self) -> str:
-        return self.order + ("Q" if self.big else "I")
-
-    @property
-    def count(self) -> str:
-        return self.order + ("Q" if self.big else "H")
-
-    @property
-    def entry(self) -> str:
-        return self.order + ("HHQ8s" if self.big else "HHI4s")
 
 
 def is_tiff(path: Path) -> bool:
@@ -106,37 +137,36 @@ def truncated() -> SlideCorruptError:
     )
 
 
-def _layout(head: bytes) -> _Layout | None:
+def _layout(head: bytes) -> Layout | None:
     for mark, order in ((b"II", "<"), (b"MM", ">")):
         for version, big in ((42, False), (43, True)):
             if head == mark + struct.pack(order + "H", version):
-                return _Layout(order, big)
+                return Layout(order, big)
     return None
 
 
-def _read_directory(file: BinaryIO, layout: _Layout, offset: int, size: int, wanted: Set[int]) -> tuple[Directory, int]:
+def _read_directory(file: BinaryIO, layout: Layout, offset: int, size: int, wanted: Set[int]) -> tuple[Directory, int]:
     """The directory at ``offset`` and where the next one stands, 0 for none."""
     if offset > size:
         raise truncated()
     file.seek(offset)
-    (entries,) = _unpack(file, layout.count)
-    packed = _read(file, entries * struct.calcsize(layout.entry))
+    (count,) = _unpack(file, layout.count)
+    packed = _read(file, count * struct.calcsize(layout.entry))
     (following,) = _unpack(file, layout.link)
+    entries = tuple(Entry(*fields) for fields in struct.iter_unpack(layout.entry, packed))
     tags: dict[int, NDArray[np.uint64]] = {}
-    for tag, kind, count, inline in struct.iter_unpack(layout.entry, packed):
-        if tag not in wanted:
+    for entry in entries:
+        if entry.tag not in wanted:
             continue
-        length = TYPE_BYTES.get(kind, 1) * count
-        data = inline
-        if length > len(inline):
-            (at,) = struct.unpack(layout.link, inline)
-            if at + length > size:
+        data, place = entry.inline, entry.place(layout)
+        if place is not None:
+            if sum(place) > size:
                 raise truncated()
-            file.seek(at)
-            data = _read(file, length)
-        if kind in _NUMBERS:
-            tags[tag] = np.frombuffer(data[:length], layout.order + _NUMBERS[kind]).astype(np.uint64)
-    return Directory(tags), int(following)
+            file.seek(place[0])
+            data = _read(file, entry.length)
+        if entry.kind in _NUMBERS:
+            tags[entry.tag] = np.frombuffer(data[: entry.length], layout.order + _NUMBERS[entry.kind]).astype(np.uint64)
+    return Directory(offset, layout, entries, tags), int(following)
 
 
 def _unpack(file: BinaryIO, layout: str) -> tuple[int, ...]:
