@@ -26,6 +26,7 @@ from app.api.services import Services
 from app.api.sessions import SessionStore
 from app.audit import AuditLog
 from app.inference.registry import ModelRegistry
+from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.callbacks import CallbackThread
 from app.jobs.copies import Copies
 from app.jobs.embedded import queue_address
@@ -52,12 +53,13 @@ Each prediction says in `statement` what it is worth.
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application. Raises SetupError when it would be open to a network without keys."""
+    """The application. Raises SetupError where the settings cannot work: open to a network without keys, say."""
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
     keys = KeyStore(settings.data_dir, also_tokens=settings.oidc_issuer is not None)
     keys.check_exposure(settings.host)
+    CallbackCredentials(settings).describe()  # SetupError for a file that cannot be used
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

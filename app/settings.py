@@ -118,6 +118,14 @@ class Settings(BaseSettings):
     )
     callback_secret: str | None = Field(default=None, min_length=16, description="signs callbacks; needed for any")
     callback_timeout_s: float = Field(default=10, gt=0, description="time for a callback's answer")
+    callback_token_file: Path | None = Field(default=None, description="file with a bearer token that callbacks carry")
+    callback_cert_file: Path | None = Field(
+        default=None, description="PEM of the client certificate that callbacks show, with its chain"
+    )
+    callback_key_file: Path | None = Field(default=None, description="PEM of its key (default: in the same file)")
+    callback_ca_file: Path | None = Field(
+        default=None, description="PEM of an authority that is believed of callbacks' hosts, beside the system's"
+    )
     reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
     reader_cpu_s: int = Field(default=1800, ge=10, description="processor time that decoding one slide may take")
     heartbeat_dir: Path | None = Field(
@@ -208,6 +216,11 @@ class Settings(BaseSettings):
     def _callbacks_are_signed(self) -> "Settings":
         if self.callback_hosts and self.callback_secret is None:
             raise ValueError("XMAG_CALLBACK_HOSTS needs XMAG_CALLBACK_SECRET (16 characters or more)")
+        files = (self.callback_token_file, self.callback_cert_file, self.callback_key_file, self.callback_ca_file)
+        if not self.callback_hosts and any(files):
+            raise ValueError("XMAG_CALLBACK_TOKEN_FILE, _CERT_FILE, _KEY_FILE and _CA_FILE need XMAG_CALLBACK_HOSTS")
+        if self.callback_key_file is not None and self.callback_cert_file is None:
+            raise ValueError("XMAG_CALLBACK_KEY_FILE needs XMAG_CALLBACK_CERT_FILE")
         return self
 
     @field_validator("data_dir", "models_dir")

@@ -19,7 +19,7 @@ else
 fi
 
 # The specification's schema. It knows no YAML tags, so compose's own is taken out.
-for file in compose.yaml docker/share-redis.yaml docker/worker-host.yaml docker/object-store.yaml docker/own-ca.yaml docker/alertmanager.yaml; do
+for file in compose.yaml docker/share-redis.yaml docker/worker-host.yaml docker/object-store.yaml docker/own-ca.yaml docker/callbacks.yaml docker/alertmanager.yaml; do
   sed 's/: !override /: /' "$file" > "$scratch/$(basename "$file")"
 done
 quietly "$bin/check-jsonschema" --builtin-schema vendor.compose-spec "$scratch"/*.yaml
@@ -27,7 +27,7 @@ quietly "$bin/check-jsonschema" --builtin-schema vendor.compose-spec "$scratch"/
 if docker compose version > /dev/null 2>&1; then
   config() { quietly env XMAG_REDIS_PASSWORD=p XMAG_REDIS_URL=rediss://r XMAG_REDIS_TLS=/t XMAG_ALERTMANAGERS=/a.yml XMAG_CA=/ca.pem docker compose --env-file .env.example "$@" config -q; }
   for profile in gpu cpu monitoring; do config --profile $profile; done
-  for extra in share-redis worker-host object-store own-ca alertmanager; do config -f compose.yaml -f docker/$extra.yaml; done
+  for extra in share-redis worker-host object-store own-ca callbacks alertmanager; do config -f compose.yaml -f docker/$extra.yaml; done
 else
   skip "what compose makes of its files" "there is no docker compose here"
 fi

@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.supervisor import EXIT_SETUP
 from tests.service import ROOT
 
-OVERLAYS = ("share-redis", "worker-host", "object-store", "own-ca", "alertmanager")
+OVERLAYS = ("share-redis", "worker-host", "object-store", "own-ca", "callbacks", "alertmanager")
 COMPOSE = [ROOT / "compose.yaml", *(ROOT / "docker" / f"{name}.yaml" for name in OVERLAYS)]
 EXAMPLE = (ROOT / ".env.example").read_text()
 FIXED = {

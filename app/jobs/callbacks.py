@@ -20,7 +20,8 @@ import structlog
 from pydantic import ValidationError
 
 from app.durable import write_once, write_over
-from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError
+from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError, SetupError
+from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.post import PostError, post_json
 from app.jobs.record import FinalState, JobError, Record, now
 from app.jobs.store import JobStore
@@ -74,6 +75,7 @@ class Callbacks:
 
     def __init__(self, settings: Settings, store: JobStore) -> None:
         self._settings, self._store = settings, store
+        self._credentials = CallbackCredentials(settings)
         self._folder = settings.data_dir / "callbacks"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._rests_until: dict[str, float] = {}
@@ -81,12 +83,14 @@ class Callbacks:
         """Tries since the start, by what became of them."""
 
     def check(self, url: str) -> None:
-        """CallbackNotAllowedError unless the address is http(s) and its host on the list."""
+        """CallbackNotAllowedError unless the address is http(s), its host on the list, and credentials may go there."""
         if self._settings.callback_host(url) is None:
             raise CallbackNotAllowedError(
                 "callback_url: http:// or https://, without a name or password, and a host (with its port, where the "
                 "list has one) that this server may call (XMAG_CALLBACK_HOSTS)."
             )
+        if not self._credentials.allows(url):
+            raise CallbackNotAllowedError("callback_url must begin with https://: callbacks carry credentials.")
 
     def promise(self, job_id: str, url: str) -> None:
         """Write the marker."""
@@ -128,6 +132,9 @@ class Callbacks:
         except RecordUnreadableError:  # a newer worker's, perhaps: it is still owed
             log.error("callback waits: its job's record is unreadable", job=path.name)
             self._rests_until[path.name] = time.monotonic() + UNREADABLE_S
+        except SetupError as error:  # a file that is being replaced, perhaps: no try is counted
+            log.error("callback waits", job=path.name, reason=error.message)
+            self._rests_until[path.name] = time.monotonic() + TROUBLE_S
         except (JobErasedError, ValidationError) as error:
             if not isinstance(error, JobErasedError):
                 log.error("callback dropped: its marker is unreadable", job=path.name)
@@ -140,7 +147,8 @@ class Callbacks:
         try:
             self.check(marker.url)
             headers = Signature(self._settings.callback_secret or "").headers(body, int(time.time()))
-            post_json(marker.url, body, headers, timeout_s=self._settings.callback_timeout_s)
+            headers |= self._credentials.headers()
+            post_json(marker.url, body, headers, self._settings.callback_timeout_s, self._credentials.tls())
         except (PostError, CallbackNotAllowedError) as error:
             tries = marker.tries + 1
             log.warning("callback failed", job=job_id, tries=tries, reason=str(error))

@@ -15,7 +15,7 @@ class PostError(Exception):
     """It did not arrive: why, without the address."""
 
 
-def post_json(url: str, body: bytes, headers: dict[str, str], timeout_s: float) -> None:
+def post_json(url: str, body: bytes, headers: dict[str, str], timeout_s: float, tls: ssl.SSLContext) -> None:
     """POST and return on 2xx; PostError otherwise. A redirect is an error: it may lead anywhere."""
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
@@ -28,7 +28,7 @@ def post_json(url: str, body: bytes, headers: dict[str, str], timeout_s: float) 
         # The address is resolved here and used as it is: a second look-up could say something else.
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4]
         plain = socket.create_connection((str(address[0]), port), timeout=timeout_s)
-        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if is_tls else plain
+        connection.sock = tls.wrap_socket(plain, server_hostname=host) if is_tls else plain
         connection.request(
             "POST", target, body, {"Content-Type": "application/json", "User-Agent": "xmag-serve", **headers}
         )

@@ -40,16 +40,16 @@ def protected(tmp_path):
 def test_an_authority_of_the_hospitals_own_is_believed_where_it_is_named(protected, monkeypatch):
     address, certificate = protected
     with pytest.raises(PostError, match=r"SSLCertVerificationError.*self-signed certificate"):
-        post_json(address, b"{}", {}, 5)
+        post_json(address, b"{}", {}, 5, ssl.create_default_context())
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    post_json(address, b"{}", {}, 5)
+    post_json(address, b"{}", {}, 5, ssl.create_default_context())
 
 
 def test_who_does_not_answer_is_told_apart(protected):
     address = protected[0].replace("https", "http")
     with pytest.raises(PostError, match="no answer"):
-        post_json(address, b"{}", {}, 5)
+        post_json(address, b"{}", {}, 5, ssl.create_default_context())
     with pytest.raises(PostError, match="refused"):
-        post_json("http://localhost:1/", b"{}", {}, 5)
+        post_json("http://localhost:1/", b"{}", {}, 5, ssl.create_default_context())
     with pytest.raises(PostError, match=r"gaierror"):
-        post_json("http://nobody.invalid/", b"{}", {}, 5)
+        post_json("http://nobody.invalid/", b"{}", {}, 5, ssl.create_default_context())
