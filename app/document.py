@@ -1,6 +1,7 @@
 """Builds the result document of one analysis from what slides and inference found."""
 
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -41,18 +42,19 @@ def build_document(
     survey: Survey,
     outputs: dict[str, HeadOutput],
     tops: list[TopTilePart],
+    differences: Iterable[str],
     job: JobPart | None,
     request: RequestPart,
     sha256: str,
     size_bytes: int,
     timings_s: dict[str, float],
 ) -> ResultDocument:
-    """The document. ``survey.qc`` is complete."""
+    """The document. ``survey.qc`` is complete. ``differences``: warnings of ``app.identity``."""
     outside = domain_warnings(
         model.manifest.domain, stain=request.stain, organ=request.organ, stain_he=survey.qc.stain_he
     )
     qc = _qc_part(survey.qc)
-    warnings = [*_mpp_warnings(info), *survey.warnings, *qc.warnings, *outside]
+    warnings = [*differences, *_mpp_warnings(info), *survey.warnings, *qc.warnings, *outside]
     predictions: list[PredictionPart] = []
     for task, output in outputs.items():
         head = model.heads[task].head
@@ -64,6 +66,7 @@ def build_document(
         job=job,
         analysed_at=datetime.now(UTC),
         request=request,
+        dicom=info.identity,
         slide=_slide_part(info, sha256, size_bytes),
         tiling=_tiling_part(model, survey),
         qc=qc,
@@ -99,6 +102,7 @@ def _slide_part(info: SlideInfo, sha256: str, size_bytes: int) -> SlidePart:
         mpp_source=info.mpp_source,
         mpp_file=info.mpp_file,
         objective_power=info.objective_power,
+        header_barcode=info.barcode,
         bounds=None
         if bounds is None
         else BoundsPart(x0=bounds.x0, y0=bounds.y0, width=bounds.width, height=bounds.height),

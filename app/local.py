@@ -19,7 +19,7 @@ from app.pipeline import EmptySlideError, Means, Progress, SlideRequest, analyze
 from app.results.schema import ResultDocument
 from app.results.write import write_results, write_tissue_mask
 from app.settings import Settings
-from app.slides.archive import ArchiveLimits, extract_slide_zip, is_zip
+from app.slides.archive import ArchiveLimits, blaming_zip, extract_slide_zip, is_zip
 from app.slides.reader import SlideReader
 
 RESULT_FILES = (
@@ -94,7 +94,10 @@ def _slide(path: Path, settings: Settings) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="xmag-") as folder:
         limits = ArchiveLimits(total_bytes=settings.upload_max_bytes)
-        yield extract_slide_zip(path, Path(folder) / "slide", limits)
+        slide = Path(folder) / "slide"
+        extract_slide_zip(path, slide, limits)
+        with blaming_zip(slide):
+            yield slide
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from app.document import build_document
-from app.errors import NoTissueError, TaskNotFoundError
+from app.errors import NoTissueError, SourceChangedError, TaskNotFoundError
+from app.identity import IdentityPolicy, Names, identity_warnings
 from app.inference.device import Claim, Device, Embeddings
 from app.inference.manifest import Manifest
 from app.inference.model import Model
@@ -22,7 +23,7 @@ from app.reading_plan import reading_plan
 from app.results.schema import JobPart, RequestPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
 from app.results.small_thumbnail import shrunk
-from app.slides.hashing import hash_slide
+from app.slides.hashing import hash_files
 from app.slides.reader import SlideReader
 from app.slides.types import BoolArray, Float32Array, SlideQc, Survey, UInt8Array
 
@@ -39,8 +40,9 @@ TURN_WAIT_S = 0.1
 class SlideRequest:
     """What to analyse.
 
-    ``sha256`` and ``size_bytes``: known from an upload, else found while the slide is read. ``urgency`` among the
-    slides that share a device: 0 is the most urgent. ``job``: for the result, where there is one.
+    ``sha256`` and ``size_bytes``: known from an upload, else found while the slide is read. ``files``: what the slide
+    has to consist of, where that is known. ``urgency`` among the slides that share a device: 0 is the most urgent.
+    ``job``: for the result, where there is one.
     """
 
     path: Path
@@ -50,9 +52,11 @@ class SlideRequest:
     tasks: tuple[str, ...] = ()
     case_id: str | None = None
     slide_id: str | None = None
+    identity_policy: IdentityPolicy = "refuse"
     context: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
+    files: tuple[Path, ...] | None = None
     urgency: int = 0
     job: JobPart | None = None
 
@@ -104,10 +108,13 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
     watch = Stopwatch()
     start = time.perf_counter()
     with _beside() as (beside, is_over):
-        digest = beside.submit(_identify, request, is_over)
         progress("open", 0, 1)
         with watch.stage("open"):
             info = reader.open(request.path, request.mpp)
+        _check_files(request, reader.files)
+        differences = identity_warnings(request.case_id, request.slide_id, info, request.identity_policy)
+        names = Names.of(request.case_id, request.slide_id, info.identity)
+        digest = beside.submit(_identify, request, reader.files, is_over)
         progress("survey", 0, 1)
         with watch.stage("survey"):
             survey = reader.survey(reading_plan(means.manifest))
@@ -142,9 +149,10 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         outputs=outputs,
         tops=tops,
         job=request.job,
+        differences=differences,
         request=RequestPart(
-            case_id=request.case_id,
-            slide_id=request.slide_id,
+            case_id=names.case_id,
+            slide_id=names.slide_id,
             context=request.context,
             stain=request.stain,
             organ=request.organ,
@@ -196,11 +204,17 @@ def _beside() -> Iterator[tuple[ThreadPoolExecutor, Callable[[], bool]]]:
         beside.shutdown(wait=False, cancel_futures=True)
 
 
-def _identify(request: SlideRequest, is_over: Callable[[], bool]) -> tuple[str, int]:
+def _check_files(request: SlideRequest, files: tuple[Path, ...]) -> None:
+    """A level may have come, or gone, since the request."""
+    if request.files is not None and {*request.files} != {*files}:
+        raise SourceChangedError("The slide does not consist of the same files as at the request. Send it again.")
+
+
+def _identify(request: SlideRequest, files: tuple[Path, ...], is_over: Callable[[], bool]) -> tuple[str, int]:
     """Sha256 and size of the slide."""
     if request.sha256 is not None and request.size_bytes is not None:
         return request.sha256, request.size_bytes
-    return hash_slide(request.path, is_over)
+    return hash_files(files, is_over)
 
 
 @dataclass(frozen=True)

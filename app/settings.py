@@ -113,6 +113,10 @@ class Settings(BaseSettings):
         default=None, gt=0, description="jobs are erased, with upload and results, that long after their end"
     )
     disk_free_min_bytes: int = Field(default=1 * GIB, ge=0, description="POST answers 503 below this much free space")
+    identity_conflict: Literal["refuse", "warn"] = Field(
+        default="refuse",
+        description="a slide whose DICOM header names another case or slide than the request: refuse, or warn",
+    )
     callback_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="hosts (or host:port) that callback_url may name, separated by commas"
     )

@@ -8,6 +8,7 @@ WarningCode = Literal[
     "bag_size_out_of_range",
     "colours_corrected",
     "dark_area",
+    "identity_differs",
     "mpp_differs",
     "organ_out_of_domain",
     "out_of_focus",

@@ -31,6 +31,7 @@ from app.errors import (
     UploadNotFoundError,
     UploadTypeError,
 )
+from app.identity import identity_warnings
 from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
 from app.jobs.intake import fingerprint_of
@@ -40,6 +41,8 @@ from app.jobs.status import job_status
 from app.jobs.unpack import ReceivedFile
 from app.jobs.upload_folder import UploadFolder
 from app.jobs.uploads import Upload
+from app.slides.identity import DicomIdentity
+from app.slides.types import SlideInfo
 
 router = APIRouter(tags=["analyze"])
 log = structlog.stdlib.get_logger("xmag.api")
@@ -92,8 +95,9 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
             fields = validated(AnalyzeFields, texts, is_strict=False)
             _check(services, fields)
             _check_digest(file, fields)
-            source = await services.received(caller.holder, file, fields.mpp)
-            job = _job(request, folder.job_id, fields, source, services, caller)
+            source, info = await services.received(caller.holder, file, fields.mpp)
+            _check_identity(services, fields, info)
+            job = _job(request, folder.job_id, fields, source, services, caller, info.identity)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
         finally:
             with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
@@ -109,11 +113,14 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
     if fields.sha256 is not None:
         raise RequestInvalidError("sha256 is for slides that are sent. Of others, see slide.sha256 in the result.")
     services.incoming.check_disk(0)
+    dicom = None
     if isinstance(fields.source, ObjectReference):
         source: Source = await _object(services, fields.source.object)
     else:
-        source = await services.by_path(caller.holder, fields.source.path, fields.mpp)
-    job = _job(request, new_job_id(), fields, source, services, caller)
+        source, info = await services.by_path(caller.holder, fields.source.path, fields.mpp)
+        _check_identity(services, fields, info)
+        dicom = info.identity
+    job = _job(request, new_job_id(), fields, source, services, caller, dicom)
     (services.store.root / job.id).mkdir(mode=0o700)
     accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
     if accepted.id != job.id:
@@ -152,8 +159,9 @@ async def _by_reference(
             except DigestMismatchError:  # what is kept would never be another
                 await services.in_intake(caller.holder, uploads.erase, upload)
                 raise
-            source = await services.received(caller.holder, file, fields.mpp)
-            job = _job(request, folder.job_id, fields, source, services, caller)
+            source, info = await services.received(caller.holder, file, fields.mpp)
+            _check_identity(services, fields, info)
+            job = _job(request, folder.job_id, fields, source, services, caller, info.identity)
             accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
             await services.in_intake(caller.holder, uploads.note_taken, upload, accepted.id)
         finally:
@@ -197,6 +205,11 @@ def _check(services: Services, fields: AnalyzeFields) -> None:
         services.intake.callbacks.check(fields.callback_url)
 
 
+def _check_identity(services: Services, fields: AnalyzeFields, info: SlideInfo) -> None:
+    """IdentityConflictError where the slide's header contradicts the request; the result has what is only warned of."""
+    identity_warnings(fields.case_id, fields.slide_id, info, services.settings.identity_conflict)
+
+
 def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
     name = services.model_for(fields.model)
     known = tuple(head.task for head in services.registry.manifest(name).heads)
@@ -208,7 +221,13 @@ def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tu
 
 
 def _job(  # noqa: PLR0917 (all that a job is made of)
-    request: Request, job_id: str, fields: AnalyzeFields, source: Source, services: Services, caller: Caller
+    request: Request,
+    job_id: str,
+    fields: AnalyzeFields,
+    source: Source,
+    services: Services,
+    caller: Caller,
+    dicom: DicomIdentity | None,
 ) -> JobRequest:
     model, tasks = _model_and_tasks(services, fields)
     said = fields.model_dump(
@@ -224,6 +243,7 @@ def _job(  # noqa: PLR0917 (all that a job is made of)
         tenant=caller.tenant,
         owner=caller.owner,
         request_id=request.state.request_id,
+        dicom=dicom,
         **said,
     )
 

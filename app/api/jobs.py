@@ -66,11 +66,10 @@ def _status_if_accepted(services: Services, job_id: str, unreadable: list[str]) 
 
 
 def _matches(status: JobStatus, query: JobQuery) -> bool:
-    request = status.request
     return (
         query.state in {None, status.state}
-        and query.case_id in {None, request.case_id}
-        and query.slide_id in {None, request.slide_id}
+        and query.case_id in {None, status.names.case_id}
+        and query.slide_id in {None, status.names.slide_id}
     )
 
 

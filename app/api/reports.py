@@ -30,7 +30,10 @@ from app.results.tiles_csv import csv_chunks
 from app.results.write import encode_jpeg
 
 CaseQuery = Annotated[
-    bool, Query(alias="case", description="with case_id, organ and stain, as the request gave them; default: without")
+    bool,
+    Query(
+        alias="case", description="with case, slide, organ and stain; default: only the slide_id that the request gave"
+    ),
 ]
 router = APIRouter(
     prefix="/jobs/{job_id}",
@@ -99,9 +102,11 @@ def _result(services: Services, job: JobStatus, *, with_case: bool = False) -> t
     folder = result_folder(services, job)
     if job.finished_at is None:
         raise AssertionError("a job that succeeded has an end")
-    request = job.request
-    stated = Stated(request.case_id, request.organ, request.stain) if with_case else None
-    return folder, Subject(request.id, request.slide_id, job.finished_at, stated)
+    request, names = job.request, job.names
+    if not with_case:
+        return folder, Subject(request.id, request.slide_id, job.finished_at)
+    stated = Stated(names.case_id, request.organ, request.stain)
+    return folder, Subject(request.id, names.slide_id, job.finished_at, stated)
 
 
 def _links_base(services: Services, job: JobStatus) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from app.api.identifiers import identifier
 from app.jobs.record import JobError, Priority, State
 from app.jobs.status import JobStatus
+from app.slides.identity import DicomIdentity
 
 POLL_AFTER_S = 2
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(identifier)]
@@ -66,8 +67,12 @@ class AnalyzeFields(BaseModel):
     )
     stain: Word | None = Field(default=None, examples=["H&E"])
     organ: Word | None = Field(default=None, examples=["lung"])
-    case_id: Word | None = Field(default=None, description="accession number", examples=["S26-001234"])
-    slide_id: Word | None = Field(default=None, description="container barcode", examples=["S26-001234-A1"])
+    case_id: Word | None = Field(
+        default=None, description="accession number; default: a DICOM slide's own", examples=["S26-001234"]
+    )
+    slide_id: Word | None = Field(
+        default=None, description="container barcode; default: a DICOM slide's own", examples=["S26-001234-A1"]
+    )
     callback_url: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
         default=None,
         description="told by POST when the job is over (docs/api.md); its host must be among XMAG_CALLBACK_HOSTS",
@@ -134,8 +139,12 @@ class JobView(BaseModel):
     priority: Priority
     model: str
     tasks: list[str]
-    case_id: str | None
-    slide_id: str | None
+    case_id: str | None = Field(description="as sent, else the DICOM header's accession number")
+    slide_id: str | None = Field(description="as sent, else the DICOM header's container identifier")
+    dicom: DicomIdentity | None = Field(
+        description="whose slide it is, as its DICOM header says; null for other formats, and for an object until its "
+        "job has succeeded"
+    )
     context: str | None
     progress: ProgressView | None
     attempt: int = Field(description="attempts so far, 0 while it waits for the first")
@@ -177,8 +186,7 @@ def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:
         priority=request.priority,
         model=request.model,
         tasks=list(request.tasks),
-        case_id=request.case_id,
-        slide_id=request.slide_id,
+        **vars(status.names),
         context=request.context,
         progress=None if progress is None else ProgressView(**vars(progress)),
         attempt=status.attempt,

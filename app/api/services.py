@@ -34,6 +34,7 @@ from app.jobs.viewer import Viewer
 from app.keys import KeyStore
 from app.objects.store import ObjectStore
 from app.settings import Settings
+from app.slides.types import SlideInfo
 
 log = structlog.stdlib.get_logger("xmag.api")
 NO_MODEL = "No usable model in the server's models folder (XMAG_MODELS_DIR, XMAG_MODEL). Tell whoever runs it."
@@ -83,13 +84,13 @@ class Services:
         """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
         return await self._intake_threads.run(holder, function, *args, **kwargs)
 
-    async def received(self, holder: Holder, file: ReceivedFile, mpp: float | None) -> UploadSource:
+    async def received(self, holder: Holder, file: ReceivedFile, mpp: float | None) -> tuple[UploadSource, SlideInfo]:
         """Unpack a file that was received, and probe it. The archive's and the slide's typed errors."""
-        slide = await self.in_intake(holder, self.intake.unpack, file)
-        await self._probes.run(holder, self.intake.probe, slide.path, mpp)
-        return await self.in_intake(holder, self.intake.uploaded, slide, file.path.parent)
+        path = await self.in_intake(holder, self.intake.unpack, file)
+        probe = await self._probes.run(holder, self.intake.probe_received, path, mpp)
+        return await self.in_intake(holder, self.intake.uploaded, file, path, probe), probe.info
 
-    async def by_path(self, holder: Holder, path: str, mpp: float | None) -> PathSource:
+    async def by_path(self, holder: Holder, path: str, mpp: float | None) -> tuple[PathSource, SlideInfo]:
         """Find and probe a slide that lies elsewhere, in threads of its own: a share that hangs stops no uploads."""
         real = await self._archive_threads.run(holder, resolve_source, path, self.settings)
         return await self._archive_probes.run(holder, self.intake.by_path, real, mpp)

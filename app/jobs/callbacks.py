@@ -23,7 +23,7 @@ from app.durable import write_once, write_over
 from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError, SetupError
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.post import PostError, post_json
-from app.jobs.record import FinalState, JobError, Record, now
+from app.jobs.record import FinalState, JobError, Record, names_of, now
 from app.jobs.store import JobStore
 from app.settings import Settings
 
@@ -178,14 +178,14 @@ class Callbacks:
         if outcome is None:
             raise JobErasedError("The job was erased before its callback.")
         base = f"{self._settings.public_url}/jobs/{job_id}"
-        links = {"self": base}
+        links, names = {"self": base}, names_of(request, outcome)
         if outcome.state == "succeeded":
             links["result"] = f"{base}/result"
         return Notice(
             id=job_id,
             state=outcome.state,
-            case_id=request.case_id,
-            slide_id=request.slide_id,
+            case_id=names.case_id,
+            slide_id=names.slide_id,
             context=request.context,
             error=outcome.error,
             finished_at=outcome.finished_at,

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -20,13 +21,23 @@ from app.from_settings import archive_limits
 from app.jobs.record import JobRequest, ObjectSource
 from app.jobs.source import resolve_object
 from app.jobs.store import SLIDE, Attempt
-from app.jobs.unpack import ReceivedFile, unpacked
+from app.jobs.unpack import unpacked
 from app.objects.store import TURN_S, ObjectState, ObjectStore
 from app.settings import Settings
+from app.slides.archive import blaming_zip
 from app.slides.suffix import slide_suffix
 
 EXPECTS, LOCK = "expects", ".lock"
 STAGE = "fetch"
+
+
+@dataclass(frozen=True)
+class FetchedSlide:
+    """What to open a slide by. ``sha256`` and ``size_bytes``: None after a zip, whose slide only a reader knows."""
+
+    path: Path
+    sha256: str | None = None
+    size_bytes: int | None = None
 
 
 class Copies:
@@ -39,7 +50,7 @@ class Copies:
     @contextmanager
     def fetched(
         self, source: ObjectSource, request: JobRequest, attempt: Attempt, progress: Callable[[str, int, int], None]
-    ) -> Iterator[ReceivedFile]:
+    ) -> Iterator[FetchedSlide]:
         """The slide, hashed on its way and unpacked, as long as the block lasts.
 
         Waits for space for as long as for a store that does not answer, then raises DiskLowError. Also
@@ -57,11 +68,13 @@ class Copies:
             with path.open("xb") as file:
                 arrival = _Arrival(file, state.size_bytes, progress)
                 self._objects.fetch(address, state, arrival.take, arrival.turn)
-            whole = ReceivedFile(path, arrival.done, arrival.sha256.hexdigest())
-            slide = unpacked(whole, archive_limits(self._settings), arrival.should_stop)
-            if slide is not whole:  # the zip is gone, and nothing more comes
-                (folder.parent / EXPECTS).write_text("0")
-            yield slide
+            slide = unpacked(path, archive_limits(self._settings), arrival.should_stop)
+            if slide == path:
+                yield FetchedSlide(path, arrival.sha256.hexdigest(), arrival.done)
+                return
+            (folder.parent / EXPECTS).write_text("0")  # the zip is gone, and nothing more comes
+            with blaming_zip(slide):
+                yield FetchedSlide(slide)
 
     def clear(self) -> int:
         """Remove what ended processes left; how many copies that were."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -18,12 +19,23 @@ from app.jobs.source import source_state
 from app.jobs.store import JobStore
 from app.jobs.unpack import ReceivedFile, unpacked
 from app.settings import Settings
+from app.slides.archive import blaming_zip
+from app.slides.files import folder_of, slide_files
+from app.slides.hashing import hash_files
 from app.slides.pool import ReaderPool
 from app.slides.types import SlideInfo
 
 PROBES = 8
 """Of uploads at a time, and as many of slides by path. A key alone gets a quarter of them (shares.py)."""
 log = structlog.stdlib.get_logger("xmag.intake")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a reader process found in a new slide: ``files`` is all that it consists of."""
+
+    info: SlideInfo
+    files: tuple[Path, ...]
 
 
 class Intake:
@@ -40,33 +52,42 @@ class Intake:
         """End the probing processes."""
         self._readers.close()
 
-    def unpack(self, file: ReceivedFile) -> ReceivedFile:
-        """The slide in a file that was received, unpacked if it is a zip. The archive's typed errors."""
-        return unpacked(file, archive_limits(self._settings))
+    def unpack(self, file: ReceivedFile) -> Path:
+        """What to open the slide in a received file by: a zip is unpacked. The archive's typed errors."""
+        return unpacked(file.path, archive_limits(self._settings))
 
     @staticmethod
-    def uploaded(slide: ReceivedFile, folder: Path) -> UploadSource:
-        """Make a slide in its ``folder`` durable, once it was probed."""
+    def uploaded(file: ReceivedFile, path: Path, probe: Probe) -> UploadSource:
+        """Make a slide durable, once it was probed. ``path``: what it is opened by."""
+        folder = file.path.parent
+        sha256, size_bytes = (file.sha256, file.size_bytes) if path == file.path else hash_files(probe.files)
         sync(folder)
-        return UploadSource(entry=str(slide.path.relative_to(folder)), size_bytes=slide.size_bytes, sha256=slide.sha256)
+        return UploadSource(entry=str(path.relative_to(folder)), size_bytes=size_bytes, sha256=sha256)
 
-    def by_path(self, path: Path, mpp: float | None) -> PathSource:
+    def by_path(self, path: Path, mpp: float | None) -> tuple[PathSource, SlideInfo]:
         """Probe a slide of the hospital's own, and note what it looked like. The slide's typed errors."""
         try:
-            before = source_state(path)
-            self.probe(path, mpp)
-            if source_state(path) != before:
+            before = {file: source_state([file]) for file in slide_files(path)}
+            probe = self.probe(path, mpp)
+            if any(source_state([file]) != before.get(file) for file in probe.files):
                 raise SourceChangedError(
                     "The slide is still being written. Send the request again when it is complete."
                 )
+            size_bytes, mtime_ns = source_state(probe.files)
         except PermissionError as error:
             raise PathNotAllowedError("The server may not read that file: check its permissions.") from error
-        return PathSource(path=str(path), size_bytes=before[0], mtime_ns=before[1])
+        names = tuple(file.relative_to(folder_of(path)).as_posix() for file in probe.files)
+        return PathSource(path=str(path), size_bytes=size_bytes, mtime_ns=mtime_ns, files=names), probe.info
 
-    def probe(self, path: Path, mpp: float | None) -> SlideInfo:
+    def probe(self, path: Path, mpp: float | None) -> Probe:
         """Open the slide in a reader process."""
         with self._readers.lease() as reader:
-            return reader.open(path, mpp)
+            return Probe(reader.open(path, mpp), reader.files)
+
+    def probe_received(self, path: Path, mpp: float | None) -> Probe:
+        """The same for a slide that may come out of a zip."""
+        with blaming_zip(path):
+            return self.probe(path, mpp)
 
     def accept(self, request: JobRequest, actor: Actor, idempotency: str | None, fingerprint: str) -> JobRequest:
         """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""

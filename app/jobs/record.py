@@ -6,6 +6,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import Origin, XmagError
+from app.identity import Names
+from app.slides.identity import DicomIdentity
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -35,7 +37,7 @@ class Record(BaseModel):
 
 
 class UploadSource(Record):
-    """A slide that was uploaded. ``entry``: its path inside the job's ``slide`` folder."""
+    """A slide that was uploaded. ``entry``: inside the job's ``slide`` folder, the file or folder to open it by."""
 
     type: Literal["upload"] = "upload"
     entry: str
@@ -44,12 +46,16 @@ class UploadSource(Record):
 
 
 class PathSource(Record):
-    """A slide of the hospital's own, read in place; ``sha256`` is the worker's to find."""
+    """A slide of the hospital's own, read in place; ``sha256`` is the worker's to find.
+
+    ``files``: all that it consists of, relative to the folder at ``path`` or around it.
+    """
 
     type: Literal["path"] = "path"
     path: str
     size_bytes: int
     mtime_ns: int
+    files: tuple[str, ...]
 
 
 class ObjectSource(Record):
@@ -85,6 +91,9 @@ class JobRequest(Record):
     organ: str | None = None
     case_id: str | None = None
     slide_id: str | None = None
+    dicom: DicomIdentity | None = Field(
+        default=None, description="whose slide it is, as its DICOM header says; of an object, see the outcome"
+    )
     callback_url: str | None = None
     context: str | None = None
     tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
@@ -122,6 +131,12 @@ class Outcome(Record):
     started_at: datetime | None = None
     finished_at: datetime
     warnings: tuple[str, ...] = Field(default=(), description="the codes of the result's warnings")
+    dicom: DicomIdentity | None = Field(default=None, description="as in the result; null without one")
+
+
+def names_of(request: JobRequest, outcome: Outcome | None) -> Names:
+    """Case and slide of a job. The header of an object is known once the job has succeeded."""
+    return Names.of(request.case_id, request.slide_id, request.dicom or (None if outcome is None else outcome.dicom))
 
 
 class Tombstone(Record):

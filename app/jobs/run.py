@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from app.identity import IdentityPolicy
 from app.jobs.record import PRIORITIES, JobRequest, ObjectSource, UploadSource
 from app.jobs.shared import Shared
-from app.jobs.source import check_unchanged
+from app.jobs.source import check_unchanged, source_files
 from app.jobs.store import Attempt
 from app.pipeline import EmptySlideError, Means, Progress, SlideRequest, analyze
 from app.results.schema import JobPart
@@ -31,19 +34,18 @@ def run_attempt(request: JobRequest, shared: Shared, attempt: Attempt, means: Me
 @contextmanager
 def _slide(request: JobRequest, shared: Shared, attempt: Attempt, progress: Progress) -> Iterator[SlideRequest]:
     """What to analyse, as long as the block lasts. Hash and size are known of what passed through our hands."""
-    source = request.source
+    source, wanted = request.source, partial(_wanted, request, attempt, shared.settings.identity_conflict)
     if isinstance(source, ObjectSource):
         with shared.copies.fetched(source, request, attempt, progress) as file:
-            yield _wanted(request, attempt, file.path, file.sha256, file.size_bytes)
+            yield wanted(file.path, sha256=file.sha256, size_bytes=file.size_bytes)
     elif isinstance(source, UploadSource):
-        yield _wanted(request, attempt, shared.store.slide_path(request), source.sha256, source.size_bytes)
+        path = shared.store.slide_path(request)
+        yield wanted(path, sha256=source.sha256, size_bytes=source.size_bytes)
     else:
-        yield _wanted(request, attempt, shared.store.slide_path(request))
+        yield wanted(shared.store.slide_path(request), files=source_files(source))
 
 
-def _wanted(
-    request: JobRequest, attempt: Attempt, path: Path, sha256: str | None = None, size_bytes: int | None = None
-) -> SlideRequest:
+def _wanted(request: JobRequest, attempt: Attempt, policy: IdentityPolicy, path: Path, **known: Any) -> SlideRequest:
     return SlideRequest(
         path=path,
         mpp=request.mpp,
@@ -52,9 +54,9 @@ def _wanted(
         tasks=request.tasks if request.named_tasks is None else request.named_tasks,
         case_id=request.case_id,
         slide_id=request.slide_id,
+        identity_policy=policy,
         context=request.context,
-        sha256=sha256,
-        size_bytes=size_bytes,
         urgency=PRIORITIES.index(request.priority),
         job=JobPart(id=request.id, attempt=attempt.number, created_at=request.created_at),
+        **known,
     )

@@ -239,6 +239,7 @@ class Slot:
             started_at=attempt.started_at,
             finished_at=now(),
             warnings=() if document is None else warning_codes(document),
+            dicom=None if document is None else document.dicom,
         )
         if self._store.finish(job_id, outcome):
             log.info("job over", state=outcome.state, code=error.code if error else None, attempt=attempt.number)

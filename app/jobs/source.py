@@ -4,6 +4,7 @@ Those given by path are read in place; objects are fetched (copies.py).
 """
 
 import errno
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.errors import (
@@ -17,7 +18,7 @@ from app.errors import (
 from app.jobs.record import JobRequest, PathSource
 from app.objects.address import ObjectAddress
 from app.settings import Settings
-from app.slides.files import slide_files
+from app.slides.files import folder_of
 
 
 def resolve_source(path: str, settings: Settings) -> Path:
@@ -70,13 +71,19 @@ def resolve_object(text: str, settings: Settings) -> ObjectAddress:
     return address
 
 
-def source_state(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of the last change in ns: the sum and the latest of all files of the slide.
+def source_state(files: Iterable[Path]) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns: the sum and the latest of all files of a slide.
 
-    Raises FileNotFoundError, and SlideTooManyFilesError for a folder that is more than a slide.
+    Raises FileNotFoundError.
     """
-    states = [file.stat() for file in slide_files(path)]
+    states = [file.stat() for file in files]
     return sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
+
+
+def source_files(source: PathSource) -> tuple[Path, ...]:
+    """The slide's files, as the request found them."""
+    folder = folder_of(Path(source.path))
+    return tuple(folder / name for name in source.files)
 
 
 def check_unchanged(request: JobRequest) -> None:
@@ -85,7 +92,7 @@ def check_unchanged(request: JobRequest) -> None:
     if not isinstance(source, PathSource):
         return
     try:
-        size_bytes, mtime_ns = source_state(Path(source.path))
+        size_bytes, mtime_ns = source_state(source_files(source))
     except FileNotFoundError as error:
         raise SlideMissingError("The slide is no longer where the request said. Send the request again.") from error
     if (size_bytes, mtime_ns) != (source.size_bytes, source.mtime_ns):

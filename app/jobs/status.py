@@ -1,11 +1,12 @@
 """A job as it stands now: request and outcome from disk, progress in between from Redis."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.errors import QueueUnavailableError
+from app.identity import Names
 from app.jobs.queue import JobQueue
-from app.jobs.record import JobError, JobRequest, ObjectSource, State
+from app.jobs.record import JobError, JobRequest, ObjectSource, State, names_of
 from app.jobs.store import JobStore
 
 # Share of a job's time that lies before each stage, and the stage's own: tiles are nearly all of it.
@@ -38,6 +39,7 @@ class JobStatus:
     finished_at: datetime | None
     folder: str | None
     warnings: tuple[str, ...] = ()
+    names: Names = field(kw_only=True)
 
 
 def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
@@ -55,6 +57,7 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
             outcome.finished_at,
             outcome.folder,
             outcome.warnings,
+            names=names_of(request, outcome),
         )
     attempts = store.attempts(job_id)
     try:
@@ -63,7 +66,17 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
         progress = _progress(found, isinstance(request.source, ObjectSource))
     except QueueUnavailableError:
         state, progress = ("running" if attempts.counted else "queued"), None
-    return JobStatus(request, state, progress, attempts.counted, None, attempts.last_started_at, None, None)
+    return JobStatus(
+        request,
+        state,
+        progress,
+        attempts.counted,
+        None,
+        attempts.last_started_at,
+        None,
+        None,
+        names=names_of(request, None),
+    )
 
 
 def _progress(found: dict[str, str], is_fetched: bool) -> JobProgress | None:

@@ -8,7 +8,7 @@ from app.warning import OUT_OF_DOMAIN, code_of, sentence_of
 
 WARNINGS_MAX: Final = 8
 """What one page can hold in letters that can be read; the result has all."""
-_FOREMOST: Final = OUT_OF_DOMAIN | {"out_of_focus", "part_left_out"}
+_FOREMOST: Final = OUT_OF_DOMAIN | {"identity_differs", "out_of_focus", "part_left_out"}
 """Codes of what bears on every number of the page."""
 SAID_OF_PREDICTIONS: Final = frozenset({"bag_size_out_of_range"})
 """Codes of what a prediction's statement says, beside its numbers."""

@@ -25,7 +25,7 @@ ANSWERS_MAX, LABELS_MAX = 3, 5
 
 @dataclass(frozen=True)
 class Stated:
-    """What the request said of the case, as it was sent."""
+    """What is known of the case: from the request, the case's number also from the slide's header."""
 
     case_id: str | None
     organ: str | None
@@ -36,7 +36,7 @@ class Stated:
 class Subject:
     """Which job it is about. ``slide_id``: the container's barcode, where the request gave it.
 
-    ``stated``: None unless the case is asked for.
+    ``stated``: None unless the case is asked for; then ``slide_id`` may come from the slide's header too.
     """
 
     job_id: str

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.slides.identity import DicomIdentity
+
 SCHEMA_VERSION: Literal[1] = 1
 STAGES: Final = {
     "open": "opening the slide and reading what it says of itself",
@@ -52,6 +54,9 @@ class SlidePart(Part):
     objective_power: float | None
     bounds: BoundsPart | None
     size_bytes: int
+    header_barcode: str | None = Field(
+        default=None, description="the label's barcode as the file says it (SVS, SCN, Philips TIFF, CZI); null without"
+    )
     sha256: str = Field(description="of the file; of a multi-file slide, of its sorted list of sha256 and names")
 
 
@@ -121,8 +126,8 @@ class PredictionPart(Part):
 class RequestPart(Part):
     """What the request said of the slide, echoed."""
 
-    case_id: str | None = None
-    slide_id: str | None = None
+    case_id: str | None = Field(default=None, description="where the request gave none: DICOM's accession number")
+    slide_id: str | None = Field(default=None, description="where the request gave none: DICOM's container identifier")
     context: str | None = None
     stain: str | None = None
     organ: str | None = None
@@ -189,6 +194,9 @@ class ResultDocument(Part):
         default=None, description="when this document was made, UTC; null in results of older versions"
     )
     request: RequestPart = RequestPart()
+    dicom: DicomIdentity | None = Field(
+        default=None, description="whose slide it is, as its DICOM header says; null for other formats"
+    )
     slide: SlidePart
     tiling: TilingPart
     qc: QcPart

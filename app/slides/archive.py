@@ -1,22 +1,23 @@
-"""Unpacks a zipped slide of many files. Nothing the zip says is believed: names, sizes and ratios are checked first,
-and the bytes that really come out are counted."""
+"""Unpacks a zipped slide. Nothing that the zip says is trusted: names, sizes and ratios are checked first, and the
+bytes that really come out are counted."""
 
 import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from app.durable import DISK_FULL
 from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
-from app.slides.entry import find_entry, is_clutter
+from app.slides.entry import INDEX_SUFFIXES, may_be_a_slide
 from app.slides.sync_tree import sync_tree
 from app.slides.zip_directory import directory_extent
+from app.slides.zip_names import target_names
 
 _BLOCK_BYTES = 2**20
-_DEPTH_MAX, _NAME_BYTES_MAX = 16, 1024
 _ENCRYPTED = 0x1
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _RATIO_FREE_BYTES = 2**20
@@ -27,10 +28,11 @@ _RATIO_FREE_BYTES = 2**20
 class ArchiveLimits:
     """The most that a zip may hold and unpack to; ratios are unpacked / packed bytes.
 
-    ``free_bytes``: what stays free on the disk, whoever else writes there meanwhile.
+    ``entries``: the largest slides of many files have a few hundred. ``free_bytes``: what stays free on the disk,
+    whatever else is written there at the same time.
     """
 
-    entries: int = 10_000
+    entries: int = 2_000
     total_bytes: int = 64 * 2**30
     file_ratio: float = 200.0
     total_ratio: float = 100.0
@@ -48,39 +50,55 @@ def extract_slide_zip(
     folder: Path,
     limits: ArchiveLimits = ArchiveLimits(),
     should_stop: Callable[[], bool] | None = None,
-) -> Path:
-    """Unpacks into ``folder`` (made here; must be new or empty) and returns the file to open the slide by.
+) -> None:
+    """Unpacks what may be a slide into ``folder`` (made here; must be new or empty). No file is opened.
 
-    What it returns is on disk for good: the zip may be deleted. ``should_stop`` is asked before every MiB, and
-    CancelledError raised when it says so. Raises ArchiveUnsafeError (links, absolute or
-    climbing names, duplicates, encryption, too many or too large), ArchiveInvalidError (no readable zip, no slide in
-    it) and DiskLowError (no room to unpack it); on any failure ``folder`` is removed.
+    What lies there then is on disk for good: the zip may be deleted. ``should_stop`` is asked before every MiB, and
+    CancelledError raised when it says so. Raises ArchiveUnsafeError (links, absolute or climbing names, duplicates,
+    encryption, too many or too large), ArchiveInvalidError (no readable zip, no file that may be a slide) and
+    DiskLowError (no room to unpack it); on any failure ``folder`` is removed.
     """
     try:
         _check_directory_size(zip_path, limits)
         with zipfile.ZipFile(zip_path) as archive:
-            entries = _checked(archive.infolist(), limits)
+            members = _checked(archive.infolist(), limits)
             existing = next(parent for parent in folder.absolute().parents if parent.exists())
-            _check_room(folder if folder.exists() else existing, limits, sum(entry.file_size for entry in entries))
+            size_bytes = sum(member.entry.file_size for member in members)
+            _check_room(folder if folder.exists() else existing, limits, size_bytes)
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise FileExistsError(f"{folder} is not empty")
             try:
-                _extract(archive, entries, folder, limits, should_stop)
-                entry = find_entry(folder)
+                _extract(archive, members, folder, limits, should_stop)
                 sync_tree(folder, existing)
             except BaseException:
                 shutil.rmtree(folder)
                 raise
-            return entry
-    except NotASlideError as error:
-        raise ArchiveInvalidError(f"The zip holds no usable slide. {error.message}") from error
     except OSError as error:
         if error.errno in DISK_FULL:
             raise _no_room() from error
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
         raise ArchiveInvalidError(f"The zip cannot be read: pack the slide again. ({error})") from error
+
+
+@contextmanager
+def blaming_zip(path: Path) -> Iterator[None]:
+    """In this block a slide at ``path`` that is none, or several, is the fault of the zip that was unpacked there."""
+    try:
+        yield
+    except NotASlideError as error:
+        if not path.is_dir():
+            raise
+        raise ArchiveInvalidError(f"The zip holds no usable slide. {error.message}") from error
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file in the zip and where it is written."""
+
+    entry: zipfile.ZipInfo
+    target: PurePosixPath
 
 
 def _check_room(place: Path, limits: ArchiveLimits, size_bytes: int) -> None:
@@ -97,46 +115,52 @@ def _check_directory_size(zip_path: Path, limits: ArchiveLimits) -> None:
     """Python reads a zip's whole directory into memory, so its size is bounded before."""
     entries, size = directory_extent(zip_path)
     if entries > limits.entries or size > limits.entries * 1024:
-        raise ArchiveUnsafeError(f"The zip lists {entries} entries; at most {limits.entries} are accepted.")
+        raise _too_many(entries, limits)
 
 
-def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[zipfile.ZipInfo]:
-    """The entries to unpack, all of them having passed every check."""
+def _too_many(entries: int, limits: ArchiveLimits) -> ArchiveUnsafeError:
+    return ArchiveUnsafeError(
+        f"The zip lists {entries} entries; at most {limits.entries} are accepted. Pack the slide's files alone."
+    )
+
+
+def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[_Member]:
+    """What is to be unpacked, the whole zip having passed every check."""
     if len(entries) > limits.entries:
-        raise ArchiveUnsafeError(f"The zip lists {len(entries)} entries; at most {limits.entries} are accepted.")
-    files = [entry for entry in entries if not entry.is_dir()]
+        raise _too_many(len(entries), limits)
+    targets = target_names(entries)
     for entry in entries:
-        _check_name(entry)
         _check_kind(entry)
-    _check_collisions(files)
+    files = [entry for entry in entries if not _is_folder(entry)]
     unpacked, packed = sum(entry.file_size for entry in files), sum(entry.compress_size for entry in files)
     if unpacked > limits.total_bytes:
         raise ArchiveUnsafeError(f"The zip unpacks to {unpacked} bytes; at most {limits.total_bytes} are accepted.")
     for entry in files:
         if entry.file_size > max(_RATIO_FREE_BYTES, limits.file_ratio * entry.compress_size):
-            raise ArchiveUnsafeError("A file in the zip is compressed beyond what images are.")
+            raise ArchiveUnsafeError("A file in the zip is compressed more than images ever are.")
     if unpacked > max(_RATIO_FREE_BYTES, limits.total_ratio * packed):
-        raise ArchiveUnsafeError("The zip is compressed beyond what images are.")
-    return [entry for entry in files if not is_clutter(PurePosixPath(entry.filename).parts)]
+        raise ArchiveUnsafeError("The zip is compressed more than images ever are.")
+    pairs = zip(entries, targets, strict=True)
+    members = [_Member(entry, target) for entry, target in pairs if target is not None and not _is_folder(entry)]
+    _check_collisions([member.target for member in members])
+    return _of_a_slide(members)
 
 
-def _check_name(entry: zipfile.ZipInfo) -> None:
-    name = entry.orig_filename
-    path = PurePosixPath(name)
-    if (
-        not path.parts
-        or path.is_absolute()
-        or ".." in path.parts
-        or any(char in name for char in "\\:")
-        or not name.isprintable()
-        or any(len(part.encode("utf-8", "replace")) > 255 for part in path.parts)
-        or len(path.parts) > _DEPTH_MAX
-        or len(name.encode("utf-8", "replace")) > _NAME_BYTES_MAX
-    ):
-        raise ArchiveUnsafeError(
-            "A name in the zip is absolute, climbs out of its folder, is too long or too deep, "
-            "or has forbidden characters."
+def _of_a_slide(files: list[_Member]) -> list[_Member]:
+    """What may be a slide, or all where an index may name others. ArchiveInvalidError where nothing may be a slide."""
+    if any(member.target.suffix.lower() in INDEX_SUFFIXES for member in files):
+        return files
+    found = [member for member in files if may_be_a_slide(member.target)]
+    if not found:
+        raise ArchiveInvalidError(
+            "The zip holds no slide: pack an SVS, a pyramidal TIFF, or the files of one MRXS or DICOM slide."
         )
+    return found
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    """Also as Windows PowerShell 5 writes them."""
+    return entry.is_dir() or (entry.orig_filename.endswith("\\") and entry.file_size == 0)
 
 
 def _check_kind(entry: zipfile.ZipInfo) -> None:
@@ -149,9 +173,9 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
         raise ArchiveUnsafeError("The zip is compressed by a method that is not accepted: use store or deflate.")
 
 
-def _check_collisions(files: Sequence[zipfile.ZipInfo]) -> None:
+def _check_collisions(targets: Sequence[PurePosixPath]) -> None:
     """No two files of one name (case aside), no file where another one needs a folder."""
-    names = [PurePosixPath(entry.filename.casefold()) for entry in files]
+    names = [PurePosixPath(str(target).casefold()) for target in targets]
     taken = set(names)
     if len(taken) < len(names) or any(parent in taken for name in names for parent in name.parents):
         raise ArchiveUnsafeError("Two files in the zip have the same name.")
@@ -159,23 +183,23 @@ def _check_collisions(files: Sequence[zipfile.ZipInfo]) -> None:
 
 def _extract(
     archive: zipfile.ZipFile,
-    entries: Sequence[zipfile.ZipInfo],
+    members: Sequence[_Member],
     folder: Path,
     limits: ArchiveLimits,
     should_stop: Callable[[], bool] | None,
 ) -> None:
-    for entry in entries:
-        target = folder / entry.filename
+    for member in members:
+        target, size_bytes = folder / member.target, member.entry.file_size
         target.parent.mkdir(parents=True, exist_ok=True)
         written = 0
-        with archive.open(entry) as source, target.open("xb") as out:
+        with archive.open(member.entry) as source, target.open("xb") as out:
             while block := source.read(_BLOCK_BYTES):
                 if should_stop is not None and should_stop():
                     raise CancelledError("The work was stopped while the slide was unpacked.")
                 written += len(block)
-                if written > entry.file_size:
+                if written > size_bytes:
                     raise ArchiveUnsafeError("A file in the zip is larger than the zip says.")
                 _check_room(folder, limits, len(block))
                 out.write(block)
-        if written != entry.file_size:
+        if written != size_bytes:
             raise ArchiveInvalidError("The zip is cut off: send it again.")

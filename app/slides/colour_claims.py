@@ -18,8 +18,9 @@ import openslide
 from app.errors import SlideUnsupportedError
 from app.slides.codestream import HEAD_BYTES, Colours, is_jp2_file, jpeg2000_colours, jpeg_colours
 from app.slides.dicom_frames import first_frame_head
-from app.slides.dicom_headers import DicomHeader, read_headers
-from app.slides.files import slide_files
+from app.slides.dicom_headers import DicomHeader
+from app.slides.dicom_study import DicomSlide
+from app.slides.finding import FoundSlide
 from app.slides.tiff_directory import Directory, read_directories
 from app.slides.tiff_kind import PIXEL_TAGS, is_plain_jpeg
 from app.slides.tiff_levels import VENDORS, WANTED, level_directories
@@ -52,20 +53,20 @@ class Claim:
     codestream: Colours | None
 
 
-def read_claims(slide: openslide.OpenSlide, entry: Path) -> dict[int, Claim]:
+def read_claims(slide: openslide.OpenSlide, found: FoundSlide) -> dict[int, Claim]:
     """The claim of each of OpenSlide's levels, by its number; levels of which nothing is to be said are left out.
 
     Raises SlideUnsupportedError where one level's tiles contradict each other; SlideCorruptError, OSError.
     """
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
-    if vendor == "dicom":
-        found = _dicom_claims(slide, entry)
+    if found.dicom is not None:
+        made = _dicom_claims(slide, found.dicom)
     elif vendor in _TILED_TIFFS:
-        found = _tiff_claims(slide, entry, vendor)
+        made = _tiff_claims(slide, found.entry, vendor)
     else:
         return {}
     claims: dict[int, Claim] = {}
-    for number, claim in found:
+    for number, claim in made:
         if claims.setdefault(number, claim) != claim:
             raise _contradiction()
     return claims
@@ -109,11 +110,11 @@ def _tile_heads(fd: int, directory: Directory) -> Iterator[bytes]:
         yield os.pread(fd, min(int(counts[place]), HEAD_BYTES), int(offsets[place]))
 
 
-def _dicom_claims(slide: openslide.OpenSlide, entry: Path) -> Iterator[tuple[int, Claim]]:
+def _dicom_claims(slide: openslide.OpenSlide, dicom: DicomSlide) -> Iterator[tuple[int, Claim]]:
     numbers = {size: number for number, size in enumerate(slide.level_dimensions)}
-    for header in read_headers(slide_files(entry)):
+    for header in dicom.levels:
         number = numbers.get((header.width or 0, header.height or 0))
-        if header.is_volume and number is not None and header.transfer_syntax_uid in _DICOM_CODECS:
+        if number is not None and header.transfer_syntax_uid in _DICOM_CODECS:
             yield number, _dicom_claim(header)
 
 

@@ -4,7 +4,6 @@ import math
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import openslide
@@ -12,10 +11,9 @@ from PIL import Image
 
 from app.errors import SlideUnsupportedError
 from app.slides.codestream import Colours
-from app.slides.dicom_headers import read_headers
 from app.slides.dicom_image import dicom_image
 from app.slides.direct_level import DirectLevel, LevelRect
-from app.slides.files import slide_files
+from app.slides.finding import FoundSlide
 from app.slides.self_check import shifted
 from app.slides.tiff_directory import read_directories
 from app.slides.tiff_levels import VENDORS, level_directories
@@ -30,30 +28,30 @@ class CorrectedSlide(openslide.OpenSlide):
     Raises SlideUnsupportedError where such tiles are of a kind that is not decoded here; SlideCorruptError, OSError.
     """
 
-    def __init__(self, path: Path, levels: Mapping[int, Colours]) -> None:
-        super().__init__(path)
+    def __init__(self, found: FoundSlide, levels: Mapping[int, Colours]) -> None:
+        super().__init__(found.entry)
         self._colours = levels
         self._one_reads = threading.Lock()
         self._direct: dict[int, DirectLevel] = {}
         for number in (number for number, colours in levels.items() if colours == "rgb"):
-            self._direct[number] = self._open_directly(path, number)
+            self._direct[number] = self._open_directly(found, number)
 
-    def _open_directly(self, entry: Path, number: int) -> DirectLevel:
+    def _open_directly(self, found: FoundSlide, number: int) -> DirectLevel:
         vendor, size = self.properties[openslide.PROPERTY_NAME_VENDOR], self.level_dimensions[number]
         try:
-            if vendor == "dicom":
-                path, image = dicom_image(read_headers(slide_files(entry)), size)
+            if found.dicom is not None:
+                path, image = dicom_image(found.dicom.levels, size)
                 return DirectLevel(path, image)
             if vendor not in VENDORS:
                 raise NotDirectError(f"{vendor} is not read directly")
-            image = image_of(level_directories(list(read_directories(entry, WANTED)), vendor)[number], "rgb")
+            image = image_of(level_directories(list(read_directories(found.entry, WANTED)), vendor)[number], "rgb")
         except NotDirectError as error:
             raise SlideUnsupportedError(
                 "The header describes the slide's colours as YCbCr, but its tiles contain RGB, and tiles of this kind "
                 "cannot be corrected. Convert the slide with a header that matches its tiles."
             ) from error
         # Philips counts in what fills up the last tiles.
-        return DirectLevel(entry, replace(image, width=size[0], height=size[1]), fill_missing=True)
+        return DirectLevel(found.entry, replace(image, width=size[0], height=size[1]), fill_missing=True)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -167,6 +167,8 @@ def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
     bounded = cast(BinaryIO, _Bounded(file))
     meta = read_dataset(bounded, False, True, stop_when=lambda tag, _vr, _length: tag > _META_END)
     sop_class, syntax = (str(meta.get(name, "")) for name in ("MediaStorageSOPClassUID", "TransferSyntaxUID"))
+    if not sop_class:
+        raise ValueError("no SOP class")
     if sop_class != VLWholeSlideMicroscopyImageStorage or syntax == DeflatedExplicitVRLittleEndian:
         return DicomHeader(path, sop_class, syntax, has_preamble)
     ds = read_dataset(

@@ -1,9 +1,8 @@
 """How much coarser the levels of a DICOM slide are by the Pixel Spacing in their headers (PS3.3 C.7.6.16.2.1)."""
 
-from pathlib import Path
+from collections.abc import Iterable
 
-from app.slides.dicom_headers import read_headers
-from app.slides.files import slide_files
+from app.slides.dicom_headers import DicomHeader
 from app.slides.level_shape import Size
 
 Spacing = tuple[float, float]
@@ -13,14 +12,14 @@ _NEARLY_WHOLE = 0.002
 """Headers round the spacing: a factor so near to a whole number is meant to be one."""
 
 
-def level_spacings(entry: Path) -> dict[Size, Spacing]:
-    """(along a row, down a column) in mm of each level of the slide that ``entry`` is a file of, by its size in px.
+def level_spacings(levels: Iterable[DicomHeader]) -> dict[Size, Spacing]:
+    """(along a row, down a column) in mm of each of a slide's ``levels``, by its size in px.
 
-    Sizes of which two files say different spacings are left out. Raises the errors of ``read_headers``, OSError.
+    Sizes of which two files say different spacings are left out.
     """
     found: dict[Size, set[Spacing]] = {}
-    for header in read_headers(slide_files(entry)):
-        if header.is_volume and header.width and header.height and header.pixel_spacing_mm is not None:
+    for header in levels:
+        if header.width and header.height and header.pixel_spacing_mm is not None:
             down, along = header.pixel_spacing_mm
             found.setdefault((header.width, header.height), set()).add((along, down))
     return {size: next(iter(spacings)) for size, spacings in found.items() if len(spacings) == 1}

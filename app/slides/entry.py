@@ -1,11 +1,10 @@
-"""Which file of a folder a slide is opened by, told by names and first bytes alone: no decoder is involved."""
+"""Which files may be a slide's, told by their names and first bytes alone: no decoder is involved."""
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 
 from app.errors import NotASlideError
-from app.slides.folder_walk import files_below
 
 INDEX_SUFFIXES = frozenset({".mrxs", ".vms", ".vmu"})
 """Formats of many files: this one leads to the others."""
@@ -14,31 +13,13 @@ _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ""})
 _NUMBER = re.compile(r"\.[0-9]+")
 """What looks like an ending where a file is named by its UID, as archives name them."""
 _DICOM_PREAMBLE_BYTES = 128
-_DICOM_HEAD_BYTES = 65536
-_SERIES_UID = re.compile(rb"\x20\x00\x0e\x00UI(..)([0-9.]{1,64})", re.DOTALL)
-"""Series Instance UID (0020,000E) in explicit little endian, which DICOM WSI are written in (PS3.5)."""
+_NAMED_MAX = 5
+"""Slides that a message names."""
 
 
-def find_entry(folder: Path) -> Path:
-    """The file to open for the one slide in ``folder``, subfolders included.
-
-    Of a DICOM series it is the largest file, which is level 0 and no label. Raises NotASlideError when there is
-    no slide or more than one, and the errors of ``files_below``.
-    """
-    files = [path for path in files_below(folder) if not path.is_symlink()]
-    files = [path for path in files if not is_clutter(path.relative_to(folder).parts)]
-    for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES):
-        found = [path for path in files if path.suffix.lower() in suffixes]
-        if len(found) > 1:
-            raise _several(len(found))
-        if found:
-            return found[0]
-    series = {path: series_uid(path) for path in files if has_dicom_name(path) and is_dicom(path)}
-    if len(set(series.values())) > 1:
-        raise _several(len(set(series.values())))
-    if not series:
-        raise NotASlideError("There is no slide here: send an SVS, a pyramidal TIFF, or the files of one DICOM series.")
-    return max(series, key=lambda path: path.stat().st_size)
+def may_be_a_slide(path: PurePath) -> bool:
+    """Whether a file of this name can be a slide, or one of its files that leads to the others."""
+    return path.suffix.lower() in INDEX_SUFFIXES | SINGLE_SUFFIXES or has_dicom_name(path)
 
 
 def is_clutter(parts: Iterable[str]) -> bool:
@@ -46,7 +27,7 @@ def is_clutter(parts: Iterable[str]) -> bool:
     return any(part.startswith(".") or part in {"__MACOSX", "Thumbs.db", "desktop.ini"} for part in parts)
 
 
-def has_dicom_name(path: Path) -> bool:
+def has_dicom_name(path: PurePath) -> bool:
     """Whether the file may be DICOM by its name: its ending, none, or the last number of a UID."""
     suffix = path.suffix.lower()
     return suffix in _DICOM_SUFFIXES or _NUMBER.fullmatch(suffix) is not None
@@ -58,12 +39,8 @@ def is_dicom(path: Path) -> bool:
         return file.read(_DICOM_PREAMBLE_BYTES + 4)[_DICOM_PREAMBLE_BYTES:] == b"DICM"
 
 
-def series_uid(path: Path) -> bytes:
-    """The Series Instance UID of a DICOM file; empty where its first 64 KiB do not tell it."""
-    with path.open("rb") as file:
-        found = _SERIES_UID.search(file.read(_DICOM_HEAD_BYTES))
-    return found.group(2) if found else b""
-
-
-def _several(count: int) -> NotASlideError:
-    return NotASlideError(f"There are {count} slides here: send one slide at a time.")
+def several_slides(count: int, names: Sequence[str | None] = ()) -> NotASlideError:
+    """The error for several slides where one was expected. ``names``: what tells them apart, where there is any."""
+    known = [f'"{name}"' for name in names if name]
+    told = f" Series: {', '.join(known[:_NAMED_MAX])}{', …' if len(known) > _NAMED_MAX else ''}." if known else ""
+    return NotASlideError(f"There are {count} slides here: send one slide at a time.{told}")

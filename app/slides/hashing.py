@@ -3,12 +3,12 @@
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from app.errors import CancelledError
-from app.slides.files import common_folder, slide_files
+from app.slides.files import slide_files
 from app.slides.folder_walk import special_file
 from app.slides.storage import is_absence, storage_error
 
@@ -16,28 +16,39 @@ _BLOCK_BYTES = 2**20
 
 
 def hash_slide(path: Path, should_stop: Callable[[], bool] | None = None) -> tuple[str, int]:
-    """(sha256, size in bytes) of the slide at ``path``, every file of ``slide_files`` included.
+    """``hash_files`` of the ``slide_files`` at ``path``. Also their SlideErrors."""
+    try:
+        files = slide_files(path)
+    except OSError as error:
+        raise _typed(error) from error
+    return hash_files(files, should_stop)
 
-    Of a slide that is one file: the file's sha256. Of several, and of a folder: the sha256 of the sorted lines
-    ``<sha256>  <name relative to the common folder>\\n``, as ``find . -type f -printf '%P\\0' | xargs -0 sha256sum |
-    LC_ALL=C sort`` prints them, and the sum of their sizes. ``should_stop`` is asked before every MiB.
-    Raises CancelledError when it says so, FileNotFoundError and NotADirectoryError where nothing is,
-    StorageUnavailableError for other I/O errors, and the SlideErrors of ``slide_files``.
+
+def hash_files(files: Sequence[Path], should_stop: Callable[[], bool] | None = None) -> tuple[str, int]:
+    """(sha256, size in bytes) of a slide that consists of ``files``.
+
+    Of one file: the file's sha256. Of several: the sha256 of the sorted lines ``<sha256>  <name>\\n``, names relative
+    to the deepest folder that holds them all, as ``find . -type f -printf '%P\\0' | xargs -0 sha256sum |
+    LC_ALL=C sort`` prints them there; and the sum of their sizes. ``should_stop`` is asked before every MiB.
+    Raises CancelledError when it says so, FileNotFoundError and NotADirectoryError where nothing is, and
+    StorageUnavailableError for other I/O errors.
     """
     try:
-        files, folder = slide_files(path), common_folder(path)
-        if files == (path,):
-            return _hash_file(path, should_stop)
+        if len(files) == 1:
+            return _hash_file(files[0], should_stop)
+        folder = os.path.commonpath([file.parent for file in files])
         lines, total = [], 0
         for file in files:
             digest, size = _hash_file(file, should_stop)
             lines.append(f"{digest}  {file.relative_to(folder).as_posix()}\n".encode("utf-8", "surrogateescape"))
             total += size
     except OSError as error:
-        if is_absence(error):
-            raise
-        raise storage_error(error) from error
+        raise _typed(error) from error
     return hashlib.sha256(b"".join(sorted(lines))).hexdigest(), total
+
+
+def _typed(error: OSError) -> Exception:
+    return error if is_absence(error) else storage_error(error)
 
 
 def _hash_file(path: Path, should_stop: Callable[[], bool] | None) -> tuple[str, int]:

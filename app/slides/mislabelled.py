@@ -5,7 +5,6 @@ Converters are known to write this, and OpenSlide believes the header: pink tiss
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import openslide
@@ -13,6 +12,7 @@ import openslide
 from app.slides.channels import judge_channels
 from app.slides.codestream import Colours
 from app.slides.colour_claims import NAMES, Claim, read_claims
+from app.slides.finding import FoundSlide
 from app.slides.types import UInt8Array
 from app.warning import coded
 
@@ -30,12 +30,12 @@ class Mislabelled:
     warning: str
 
 
-def find_mislabelled(slide: openslide.OpenSlide, entry: Path) -> Mislabelled:
-    """Empty where header and tiles of all levels agree. ``slide``: open at ``entry``, as OpenSlide reads it.
+def find_mislabelled(slide: openslide.OpenSlide, found: FoundSlide) -> Mislabelled:
+    """Empty where header and tiles of all levels agree. ``slide``: the open ``found``, as OpenSlide reads it.
 
     Raises SlideUnsupportedError where tiles contradict each other; SlideCorruptError, OpenSlideError, OSError.
     """
-    claims = read_claims(slide, entry)
+    claims = read_claims(slide, found)
     judged = {claim: _judged(slide, claims, claim) for claim in {*claims.values()}}
     wrong = {number: judged[claim] for number, claim in claims.items() if judged[claim] != claim.shown}
     if not wrong:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import openslide
@@ -15,12 +15,11 @@ from app.errors import (
     SlideMissingError,
     SlideUnsupportedError,
 )
+from app.slides.barcode import header_barcode
 from app.slides.closing import Closing
 from app.slides.codestream import Colours
 from app.slides.corrected_slide import CorrectedSlide
-from app.slides.entry import find_entry
-from app.slides.files import slide_files
-from app.slides.folder_walk import is_regular
+from app.slides.finding import FoundSlide, find_slide
 from app.slides.metadata import read_info
 from app.slides.mislabelled import find_mislabelled
 from app.slides.parts import parts_left_out
@@ -42,16 +41,21 @@ _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TI
 class OpenedSlide(Closing):
     """An open slide and what is known of it; closes with its ``with`` block.
 
-    ``entry``: the file that was opened, or the one of several that stands for the slide.
+    ``found``: its files, and the headers of a DICOM slide.
     ``colours``: what the channels of levels are whose header is wrong, by OpenSlide's number; ``slide`` corrects them.
     ``warnings``: for the result.
     """
 
     slide: openslide.OpenSlide
     info: SlideInfo
-    entry: Path
+    found: FoundSlide
     colours: Mapping[int, Colours] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def entry(self) -> Path:
+        """The file that was opened, or the one of several that stands for the slide."""
+        return self.found.entry
 
     def close(self) -> None:
         """Let go of the file."""
@@ -61,14 +65,14 @@ class OpenedSlide(Closing):
 def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
     """The slide at ``path``: a file, or a folder that holds one slide. ``mpp`` overrides what the file says (µm/px).
 
-    Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it; no file), SlideCorruptError (known,
-    but truncated or broken), SlideUnsupportedError, SlideTooManyFilesError, the errors of ``read_info`` when its
-    resolution cannot be used, and OSError.
+    Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it; no slide in the folder, or several),
+    SlideCorruptError (known, but truncated or broken), SlideUnsupportedError, SlideTooManyFilesError, the errors of
+    ``read_info`` when its resolution cannot be used, and OSError.
     """
     if not path.exists():
         raise SlideMissingError("There is no file at the slide's path.")
     try:
-        return _open_entry(path if is_regular(path) else find_entry(path), mpp)
+        return _open_found(find_slide(path), mpp)
     except _BY_CONTENT as error:
         raise SlideCorruptError(
             "The slide says of itself what makes no sense: it is damaged. Export or copy it again. "
@@ -76,44 +80,48 @@ def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
         ) from error
 
 
-def _open_entry(entry: Path, mpp: float | None) -> OpenedSlide:
+def _open_found(found: FoundSlide, mpp: float | None) -> OpenedSlide:
+    entry = found.entry
     if entry.stat().st_size == 0:
         raise EmptyUploadError("The file is empty: its size is 0 bytes. Send it again.")
-    slide_files(entry)  # refuses what a decoder that opens all of them would stumble over
-    slide = _open(entry)
+    slide = _open(found)
     try:
-        refuse_unsupported(slide, entry)
-        warnings, mislabelled = parts_left_out(slide, entry), find_mislabelled(slide, entry)
+        refuse_unsupported(slide, found)
+        warnings, mislabelled = parts_left_out(slide, entry), find_mislabelled(slide, found)
         if mislabelled.levels:
-            corrected = CorrectedSlide(entry, mislabelled.levels)
+            corrected = CorrectedSlide(found, mislabelled.levels)
             slide.close()
             slide = corrected
             warnings += (mislabelled.warning,)
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
-        info = read_info(slide, find_levels(slide, entry), mpp)
-        return OpenedSlide(slide, info, entry, mislabelled.levels, warnings)
+        info = replace(
+            read_info(slide, find_levels(slide, found), mpp),
+            identity=None if found.dicom is None else found.dicom.identity,
+            barcode=header_barcode(slide.properties),
+        )
+        return OpenedSlide(slide, info, found, mislabelled.levels, warnings)
     except BaseException:
         slide.close()
         raise
 
 
-def _open(path: Path) -> openslide.OpenSlide:
+def _open(found: FoundSlide) -> openslide.OpenSlide:
     try:
-        return openslide.OpenSlide(path)
+        return openslide.OpenSlide(found.entry)
     except openslide.OpenSlideUnsupportedFormatError:
-        raise _unrecognised(path) from None
+        raise _unrecognised(found) from None
     except openslide.OpenSlideError as error:
-        raise why_unreadable(path) or SlideCorruptError(
+        raise why_unreadable(found) or SlideCorruptError(
             f"The slide cannot be opened: it is damaged or was not sent whole. (OpenSlide: {error})"
         ) from error
 
 
-def _unrecognised(path: Path) -> SlideError:
+def _unrecognised(found: FoundSlide) -> SlideError:
     """The error for a file that OpenSlide does not know; a cut-off TIFF is one that it would have known."""
-    if is_tiff(path):
+    if is_tiff(found.entry):
         try:
-            check_tiff_complete(path)
-            refuse_disorder(path)
+            check_tiff_complete(found.entry)
+            refuse_disorder(found.entry)
         except (SlideCorruptError, SlideUnsupportedError) as error:
             return error
-    return why_unreadable(path) or NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")
+    return why_unreadable(found) or NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")

@@ -6,15 +6,27 @@ same ``op``, or ``error {code, message}``. Pixels and tile indices travel in sha
 """
 
 import dataclasses
+import json
+from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
-from app.errors import InternalError, SlideError, StorageUnavailableError, XmagError, error_for_code
+from app.errors import (
+    InternalError,
+    SlideError,
+    SlideTooManyFilesError,
+    StorageUnavailableError,
+    XmagError,
+    error_for_code,
+)
 from app.slides.channel import ChannelGarbledError, Message
 from app.slides.checks import SIDE_MAX_PX, bool_or_none, clean, fraction_or_none, number, sequence, text, whole
+from app.slides.files import folder_of
 from app.slides.focus import SAMPLE_TILES
 from app.slides.grid import Grid
+from app.slides.identity import identifier_or_none, identity_from_json
 from app.slides.shared_memory import Part, SharedMemory
 from app.slides.thumbnail_size import thumbnail_size
 from app.slides.types import COLOURS, DARK, Bounds, Colour, Level, ReadingPlan, SlideInfo, SlideQc, Survey
@@ -24,6 +36,8 @@ _LEVELS_MAX = 64
 IMAGES_MAX = 4096
 """Directories of a TIFF, as many as are followed."""
 _WARNINGS_MAX = 20
+_NAMES_MAX_BYTES = 900_000
+"""Of the files' names in an answer, which may have 1 MiB in all."""
 _FROM_READER = (SlideError, StorageUnavailableError)
 
 
@@ -107,7 +121,30 @@ def info_from_json(message: Message) -> SlideInfo:
         background=_colour(message.get("background")),
         bounds=None if bounds is None else _bounds(bounds),
         mpp_file=None if said is None else number(said, 0.01, 10),
+        identity=identity_from_json(message.get("identity")),
+        barcode=identifier_or_none(message.get("barcode")),
     )
+
+
+def files_to_json(files: Iterable[Path], path: Path) -> list[str]:
+    """The names of the files of the slide at ``path``, in its folder. SlideTooManyFilesError."""
+    names = [file.relative_to(folder_of(path)).as_posix() for file in files]
+    if len(json.dumps(names)) > _NAMES_MAX_BYTES:
+        raise SlideTooManyFilesError("The slide has too many files, or their names are too long.")
+    return names
+
+
+def files_from_json(value: object, path: Path) -> tuple[Path, ...]:
+    """The files of the slide at ``path``, all of them in its folder, links followed. Raises ChannelGarbledError."""
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
+        raise ChannelGarbledError("files")
+    folder = folder_of(path)
+    files, root = tuple(folder / name for name in value), folder.resolve()
+    if any("\0" in name for name in value) or any(
+        file != path and not file.resolve().is_relative_to(root) for file in files
+    ):
+        raise ChannelGarbledError("files")
+    return files
 
 
 def survey_to_json(survey: Survey) -> Message:

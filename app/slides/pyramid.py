@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from app.errors import SlideCorruptError
 from app.slides.checks import SIDE_MAX_PX
 from app.slides.dicom_levels import level_spacings, spaced_downsample
+from app.slides.dicom_study import DicomSlide
+from app.slides.finding import FoundSlide
 from app.slides.level_pixels import Picture, find_scale
 from app.slides.level_places import places_in
 from app.slides.level_shape import Size, content_size, filled_downsamples, is_filled, rounded_downsample
@@ -80,8 +82,8 @@ class _Candidate:
 _Judge = Callable[[_Candidate], Level | None]
 
 
-def find_levels(slide: openslide.OpenSlide, entry: Path) -> tuple[Level, ...]:
-    """The levels of the open slide, finest first. ``entry``: the file it was opened by.
+def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, ...]:
+    """The levels of ``found``, open as ``slide``, finest first.
 
     Raises SlideUnsupportedError where the file contains a larger image than level 0; SlideCorruptError, also for
     impossible sizes; OSError.
@@ -94,8 +96,8 @@ def find_levels(slide: openslide.OpenSlide, entry: Path) -> tuple[Level, ...]:
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
     try:
         if vendor in VENDORS:
-            return _found(slide, _of_tiff(slide, entry))
-        return _found(slide, _of_dicom(slide, entry) if vendor == "dicom" else _by_shape)
+            return _found(slide, _of_tiff(slide, found.entry))
+        return _found(slide, _by_shape if found.dicom is None else _of_dicom(slide, found.dicom))
     except openslide.OpenSlideError as error:
         raise SlideCorruptError(
             "A level of the slide cannot be decoded: it is damaged or was not copied whole. Export or copy it again."
@@ -135,9 +137,9 @@ def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
     return judge
 
 
-def _of_dicom(slide: openslide.OpenSlide, entry: Path) -> _Judge:
+def _of_dicom(slide: openslide.OpenSlide, dicom: DicomSlide) -> _Judge:
     """A DICOM instance says its pixels' spacing, which its size has to bear out; where it does not, pixels decide."""
-    spacings = level_spacings(entry)
+    spacings = level_spacings(dicom.levels)
 
     def judge(candidate: _Candidate) -> Level | None:
         rounded = rounded_downsample(candidate.size0, candidate.size)

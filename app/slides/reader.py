@@ -16,6 +16,7 @@ from app.slides.protocol import (
     IMAGES_MAX,
     colour_from_json,
     error_from_json,
+    files_from_json,
     info_from_json,
     plan_to_json,
     region_part,
@@ -63,6 +64,7 @@ class SlideReader(Closing):
         self._info: SlideInfo | None = None
         self._plan = ReadingPlan()
         self._survey: Survey | None = None
+        self.files: tuple[Path, ...] = ()
         self.colour: Colour | None = None
         self._pending = 0
         self._closing = threading.Lock()
@@ -79,7 +81,10 @@ class SlideReader(Closing):
         return not self._closed and self._process.running
 
     def open(self, path: Path, mpp: float | None = None) -> SlideInfo:
-        """Open the slide at ``path`` (file or folder) in place of the one before; ``mpp`` overrides the file's."""
+        """Open the slide at ``path`` (file or folder) in place of the one before; ``mpp`` overrides the file's.
+
+        Then ``files`` is all that the slide consists of.
+        """
         self._info = self._survey = None
         self._seen.append(path.absolute())
         answer = self._ask({"op": "open", "path": str(path.absolute()), "mpp": mpp}, self._limits.open_timeout_s)
@@ -89,6 +94,7 @@ class SlideReader(Closing):
                 raise ChannelGarbledError("info")
             self._info = info_from_json(info)
             left_out = whole(answer.get("left_out"), 0, IMAGES_MAX)
+            self.files = files_from_json(answer.get("files"), path.absolute())
         if left_out:
             log.info("%d images of the slide's file are no level of its pyramid and are not used", left_out)
         return self._info

@@ -15,7 +15,15 @@ from app.slides.files import slide_files
 from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.opening import OpenedSlide, open_slide
-from app.slides.protocol import error_to_json, info_to_json, region_part, ring_part, survey_layout, survey_to_json
+from app.slides.protocol import (
+    error_to_json,
+    files_to_json,
+    info_to_json,
+    region_part,
+    ring_part,
+    survey_layout,
+    survey_to_json,
+)
 from app.slides.render import undecodable
 from app.slides.scrub import scrub_paths
 from app.slides.shared_memory import SharedMemory
@@ -96,9 +104,12 @@ class _Service:
     def _open(self, request: Message) -> Message:
         self._close()
         self._path = Path(request["path"])
-        self._opened = open_slide(self._path, request["mpp"])
-        info = self._opened.info
-        return {"info": info_to_json(info), "left_out": self._opened.slide.level_count - len(info.levels)}
+        self._opened = opened = open_slide(self._path, request["mpp"])
+        return {
+            "info": info_to_json(opened.info),
+            "files": files_to_json(opened.found.files, self._path),
+            "left_out": opened.slide.level_count - len(opened.info.levels),
+        }
 
     def _survey(self, request: Message) -> Message:
         fd = self._channel.take_fd()

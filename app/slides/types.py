@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.slides.identity import DicomIdentity
+
 MppSource = Literal["request", "file", "objective_power"]
 ResampleFilter = Literal["lanczos", "box"]
 DecoderScaling = Literal["none", "dct"]
@@ -81,6 +83,7 @@ class SlideInfo:
     ``mpp`` is the mean of ``mpp_x`` and ``mpp_y`` in µm/px at level 0. ``background`` is RGB, 0 to 255.
     ``levels``: finest first; the first is the whole slide.
     ``mpp_file``: what the file itself says (or its objective power), whatever was used; None if nothing usable.
+    ``identity``: whose slide it is, of a DICOM slide. ``barcode``: the label's, where the vendor has a field for it.
     """
 
     vendor: str
@@ -95,6 +98,8 @@ class SlideInfo:
     background: tuple[int, int, int]
     bounds: Bounds | None
     mpp_file: float | None = None
+    identity: DicomIdentity | None = None
+    barcode: str | None = None
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def write_tiff(path: Path, pages: Sequence[Page], order: str = "<") -> Path:
 
 def _entry(out, order: str, tag: int, value: Value) -> bytes:
     if isinstance(value, bytes):
-        kind, count, data = (_ASCII if tag == 270 else _UNDEFINED), len(value), value
+        kind, count, data = (_ASCII if tag in {270, 305} else _UNDEFINED), len(value), value
     elif isinstance(value, float):
         kind, count, data = _RATIONAL, 1, struct.pack(order + "II", round(value * 100), 100)
     else:

@@ -39,27 +39,93 @@ def test_a_slide_of_many_files_is_unpacked_and_its_entry_found(tmp_path):
     }
     path = make_zip(tmp_path / "s.zip", files, zipfile.ZIP_DEFLATED)
     assert is_zip(path)
-    assert extract_slide_zip(path, tmp_path / "out") == tmp_path / "out" / "case" / "s.mrxs"
+    extract_slide_zip(path, tmp_path / "out")
     names = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert names == {"case/s.mrxs", "case/s/Data0000.dat"}
     assert (tmp_path / "out/case/s/Data0000.dat").read_bytes() == b"d" * 10
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "reason"),
     [
-        "/etc/s.svs",
-        "../s.svs",
-        "a/../../s.svs",
-        "..\\s.svs",
-        "C:/s.svs",
-        "a/\x07s.svs",
-        "x" * 300 + ".svs",
-        "a/\nb.svs",
+        ("/etc/s.svs", "absolute"),
+        ("\\\\server\\s.svs", "absolute"),
+        ("C:/s.svs", "absolute"),
+        ("C:\\s.svs", "absolute"),
+        ("../s.svs", "leads out"),
+        ("a/../../s.svs", "leads out"),
+        ("..\\s.svs", "leads out"),
+        ("a\\..\\..\\s.svs", "leads out"),
+        ("/".join(["d"] * 16) + "/a.svs", "16 deep"),
     ],
 )
-def test_unsafe_names(tmp_path, name):
-    check_refused(tmp_path, make_zip(tmp_path / "s.zip", {"ok.svs": b"1", name: b"2"}), ArchiveUnsafeError)
+def test_unsafe_names(tmp_path, name, reason):
+    zip_path = make_zip(tmp_path / "s.zip", {"ok.svs": b"1", name: b"2"})
+    assert reason in check_refused(tmp_path, zip_path, ArchiveUnsafeError)
+
+
+def written(zip_path: Path, out: Path) -> dict[str, bytes]:
+    extract_slide_zip(zip_path, out)
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "症例　1.svs",  # U+3000, as Japanese keyboards write a blank
+        "lame\u00a01.svs",
+        "la\u00adme.svs",
+        "\U0001fae9.svs",
+        "a/\x07s.svs",
+        "a/\nb.svs",
+        "12:30.svs",
+        "case/" + "x" * 300 + ".svs",
+        "d" * 200 + "/" + "e" * 200 + "/s.svs",
+        "\u202e.svs",
+    ],
+)
+def test_a_name_refuses_no_slide(tmp_path, name):
+    assert [*written(make_zip(tmp_path / "s.zip", {name: b"slide"}), tmp_path / "out").values()] == [b"slide"]
+
+
+def test_a_shift_jis_name_in_a_zip_without_folders(tmp_path):
+    path, raw = tmp_path / "s.zip", "表.svs".encode("cp932")
+    assert b"\\" in raw
+    path.write_bytes(make_zip(path, {"xx.svs": b"slide"}).read_bytes().replace(b"xx.svs", raw))
+    assert [*written(path, tmp_path / "out").values()] == [b"slide"]
+
+
+@pytest.mark.parametrize(
+    ("code_page", "word"), [("cp932", "表ソ能"), ("gbk", "切片"), ("cp866", "Срез"), ("latin-1", "größe ÿ")]
+)
+def test_names_of_other_code_pages_keep_index_and_folder_together(tmp_path, code_page, word):
+    """Zips without the UTF-8 flag hold any bytes; in Shift-JIS a letter's second byte may be that of a backslash."""
+    names = [name.encode(code_page) for name in (f"{word}/{word}.mrxs", f"{word}/{word}/Data0000.dat")]
+    stand_ins = ["a" * len(names[0]), "b" * len(names[1])]
+    path = make_zip(tmp_path / "s.zip", dict.fromkeys(stand_ins, b"x"))
+    data = path.read_bytes()
+    for stand_in, name in zip(stand_ins, names, strict=True):
+        data = data.replace(stand_in.encode(), name)
+    path.write_bytes(data)
+    found = [*written(path, tmp_path / "out")]
+    index = next(name for name in found if name.endswith(".mrxs"))
+    assert sorted(found) == sorted([index, f"{index.removesuffix('.mrxs')}/Data0000.dat"])
+
+
+def test_a_zip_of_windows_powershell_5(tmp_path):
+    path = make_zip(tmp_path / "s.zip", {"case\\": b"", "case\\s.mrxs": b"1", "case\\s\\Data0000.dat": b"2"})
+    assert written(path, tmp_path / "out") == {"case/s.mrxs": b"1", "case/s/Data0000.dat": b"2"}
+
+
+def test_only_what_may_be_a_slide_is_unpacked(tmp_path):
+    files = {"s.svs": b"1", "report.pdf": b"2", "label.jpg": b"3", "notes.txt": b"4"}
+    assert written(make_zip(tmp_path / "s.zip", files), tmp_path / "out") == {"s.svs": b"1"}
+
+
+def test_a_zip_without_a_slide_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "s.zip", {f"{number}.dat": b"x" for number in range(100)})
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    assert "holds no slide" in check_refused(tmp_path, path, ArchiveInvalidError)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
@@ -88,9 +154,9 @@ def test_too_many_entries_are_refused_before_they_are_listed(tmp_path):
 
 def test_bombs(tmp_path):
     bomb = make_zip(tmp_path / "b.zip", {"s.svs": bytes(30_000_000)}, zipfile.ZIP_DEFLATED)
-    assert "compressed beyond" in check_refused(tmp_path, bomb, ArchiveUnsafeError)
+    assert "compressed more" in check_refused(tmp_path, bomb, ArchiveUnsafeError)
     many = {f"{number}.dat": bytes(1_000_000) for number in range(30)}
-    assert "compressed beyond" in check_refused(
+    assert "compressed more" in check_refused(
         tmp_path, make_zip(tmp_path / "m.zip", many, zipfile.ZIP_DEFLATED), ArchiveUnsafeError
     )
     large = make_zip(tmp_path / "l.zip", {"s.svs": bytes(5000)})
@@ -132,9 +198,6 @@ def test_damaged_contents_and_zips_without_a_slide(tmp_path):
     (tmp_path / "d.zip").write_bytes(data)
     check_refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
     assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "t.zip", {"a.txt": b"x"}), ArchiveInvalidError)
-    assert "2 slides" in check_refused(
-        tmp_path, make_zip(tmp_path / "2.zip", {"a.svs": b"x", "b.svs": b"y"}), ArchiveInvalidError
-    )
     assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "0.zip", {}), ArchiveInvalidError)
 
 
@@ -206,9 +269,3 @@ def test_a_damaged_deflate_stream(tmp_path):
     data[40:60] = b"\xff" * 20
     path.write_bytes(data)
     check_refused(tmp_path, path, ArchiveInvalidError)
-
-
-@pytest.mark.parametrize("name", ["/".join(["d"] * 1200) + "/a.svs", "/".join(["d" * 200] * 6) + "/a.svs"])
-def test_names_too_deep_or_too_long(tmp_path, name):
-    zip_path = make_zip(tmp_path / "deep.zip", {name: b"x"})
-    assert "too deep" in check_refused(tmp_path, zip_path, ArchiveUnsafeError)

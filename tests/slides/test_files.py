@@ -4,8 +4,8 @@ import pytest
 
 from app.errors import NotASlideError, SlideTooManyFilesError
 from app.slides import folder_walk
-from app.slides.entry import find_entry
 from app.slides.files import slide_files
+from app.slides.finding import find_slide
 
 
 def names(tmp_path, slide):
@@ -18,9 +18,8 @@ def touch(tmp_path, *files):
         (tmp_path / name).write_bytes(b"x")
 
 
-def dicom(path, series):
-    uid = b"\x20\x00\x0e\x00UI" + len(series).to_bytes(2, "little") + series if series else b""
-    path.write_bytes(bytes(128) + b"DICM" + uid + bytes(10))
+def dicom(path):
+    path.write_bytes(bytes(128) + b"DICM" + bytes(10))
 
 
 def test_a_plain_file_is_itself(tmp_path):
@@ -45,24 +44,11 @@ def test_vms_brings_the_files_that_it_names_and_that_lie_beside_it(tmp_path, suf
     assert names(tmp_path, f"case/s.{suffix}") == ["case/a.jpg", "case/a.opt", "case/b c.jpg", f"case/s.{suffix}"]
 
 
-def test_dicom_brings_its_series(tmp_path):
-    for name, series in (("a.dcm", b"1.2.3"), ("b.dcm", b"1.2.3"), ("IM0", b"1.2.3"), ("other.dcm", b"1.2.4")):
-        dicom(tmp_path / name, series)
-    touch(tmp_path, "notes", "text.dcm")
-    assert names(tmp_path, "a.dcm") == ["IM0", "a.dcm", "b.dcm"]
-    dicom(tmp_path / "untold.dcm", b"")
-    assert names(tmp_path, "a.dcm") == ["IM0", "a.dcm", "b.dcm", "untold.dcm"]
-    assert names(tmp_path, "untold.dcm") == ["IM0", "a.dcm", "b.dcm", "other.dcm", "untold.dcm"]
-
-
-def test_a_series_named_by_its_uids_is_one_too(tmp_path):
-    for number in range(3):
-        dicom(tmp_path / f"VLW.1.2.840.{number}", b"1.2.3")
-    touch(tmp_path, "notes.1")
-    with (tmp_path / "VLW.1.2.840.1").open("ab") as largest:
-        largest.write(bytes(100))
-    assert names(tmp_path, "VLW.1.2.840.0") == [f"VLW.1.2.840.{number}" for number in range(3)]
-    assert find_entry(tmp_path).name == "VLW.1.2.840.1"
+def test_dicom_brings_what_may_be_its_series(tmp_path):
+    for name in ("a.dcm", "b.dcm", "IM0", "VLW.1.2.840.3"):
+        dicom(tmp_path / name)
+    touch(tmp_path, "notes", "text.dcm", "notes.1")
+    assert names(tmp_path, "a.dcm") == ["IM0", "VLW.1.2.840.3", "a.dcm", "b.dcm"]
 
 
 def test_links_stay_inside_of_the_folder(tmp_path):
@@ -80,7 +66,7 @@ def test_a_walk_ends_early(tmp_path, monkeypatch):
     monkeypatch.setattr(folder_walk, "ENTRIES_MAX", 20)
     assert len(slide_files(tmp_path / "s.mrxs")) == 21
     monkeypatch.setattr(folder_walk, "ENTRIES_MAX", 19)
-    for look in (slide_files, find_entry):
+    for look in (slide_files, find_slide):
         with pytest.raises(SlideTooManyFilesError, match="folder of its own"):
             look(tmp_path / "s")
 

@@ -13,7 +13,6 @@ from app.errors import (
     SlideCorruptError,
     SlideMissingError,
 )
-from app.slides.entry import find_entry
 from app.slides.opening import open_slide
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.types import Level
@@ -51,30 +50,6 @@ def test_a_folder_is_opened_by_its_slide(tmp_path):
     write_svs(tmp_path / "deep" / "s.svs", PIXELS, 0.25)
     with open_slide(tmp_path) as opened:
         assert opened.info.width == 900
-
-
-def test_a_folder_with_two_slides_or_none_is_refused(tmp_path):
-    with pytest.raises(NotASlideError, match="no slide"):
-        find_entry(tmp_path)
-    (tmp_path / "._a.svs").write_bytes(b"clutter")
-    (tmp_path / "a.mrxs").write_bytes(b"x")
-    assert find_entry(tmp_path).name == "a.mrxs"
-    (tmp_path / "b.mrxs").write_bytes(b"x")
-    with pytest.raises(NotASlideError, match="2 slides"):
-        find_entry(tmp_path)
-
-
-def test_dicom_is_entered_by_its_largest_file_and_one_series_only(tmp_path):
-    def dicom(name: str, series: bytes, size: int) -> None:
-        uid = b"\x20\x00\x0e\x00UI" + len(series).to_bytes(2, "little") + series
-        (tmp_path / name).write_bytes(bytes(128) + b"DICM" + uid + bytes(size))
-
-    dicom("label.dcm", b"1.2.3", 100)
-    dicom("IM0", b"1.2.3", 5000)
-    assert find_entry(tmp_path).name == "IM0"
-    dicom("other.dcm", b"1.2.4", 10)
-    with pytest.raises(NotASlideError, match="2 slides"):
-        find_entry(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text", "png", "jpeg", "plain tiff", "noise"])

@@ -11,8 +11,11 @@ import pytest
 from app.errors import InternalError, SlideCorruptError, StorageUnavailableError
 from app.slides.channel import LINE_MAX_BYTES, Channel, ChannelClosedError, ChannelGarbledError, ChannelTimeoutError
 from app.slides.grid import make_grid
+from app.slides.identity import DicomIdentity, Specimen
 from app.slides.protocol import (
     error_from_json,
+    files_from_json,
+    files_to_json,
     info_from_json,
     info_to_json,
     sharpness_from_json,
@@ -39,13 +42,16 @@ INFO = SlideInfo(
 )
 
 
+DICOM = DicomIdentity("1.1", "1.2", None, "S26-1", "LIS&1.2&ISO", "S26-1-A1", None, (Specimen("S26-1-A", "1.3"),))
+
+
 def over_the_wire(message):
     return json.loads(json.dumps(message))
 
 
 def test_a_slides_record_survives_the_way():
     assert info_from_json(over_the_wire(info_to_json(INFO))) == INFO
-    plain = dataclasses.replace(INFO, bounds=None, objective_power=40.0)
+    plain = dataclasses.replace(INFO, bounds=None, objective_power=40.0, identity=DICOM, barcode="S26-1-A1")
     assert info_from_json(over_the_wire(info_to_json(plain))) == plain
 
 
@@ -72,11 +78,46 @@ def test_a_slides_record_survives_the_way():
         ("background", [0, 0, 256]),
         ("bounds", [1, 2, 3, 4]),
         ("bounds", {"x0": 0}),
+        ("barcode", "x" * 65),
+        ("barcode", 7),
+        ("identity", "S26-1"),
+        ("identity", {}),
+        *(
+            ("identity", {**dataclasses.asdict(DICOM), **wrong})
+            for wrong in (
+                {"accession": "S" * 65},
+                {"accession": " S26"},
+                {"container": "S26\x1b[0m"},
+                {"container": "\u202eS26"},
+                {"accession_issuer": "x" * 201},
+                {"study_uid": 1},
+                {"specimens": [{}] * 51},
+                {"specimens": ["S26"]},
+                {"specimens": [{"id": ""}]},
+            )
+        ),
     ],
 )
 def test_a_record_that_makes_no_sense_is_refused(key, value):
     with pytest.raises(ChannelGarbledError):
         info_from_json({**over_the_wire(info_to_json(INFO)), key: value})
+
+
+def test_a_slides_files_lie_in_its_folder(tmp_path):
+    (tmp_path / "slide").mkdir()
+    for name in ("slide/a.dcm", "slide/b.dcm", "secret"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "slide/link").symlink_to(tmp_path / "secret")
+    folder = tmp_path / "slide"
+    for path in (folder, folder / "a.dcm"):
+        files = [folder / "a.dcm", folder / "b.dcm"]
+        assert files_from_json(over_the_wire(files_to_json(files, path)), path) == (*files,)
+    for wrong in ([], None, "a.dcm", [1], [""], ["../secret"], ["/etc/passwd"], ["link"], ["a\0"]):
+        with pytest.raises(ChannelGarbledError):
+            files_from_json(wrong, folder)
+    outward = tmp_path / "slide/linked.svs"
+    outward.symlink_to(tmp_path / "secret")
+    assert files_from_json(["linked.svs"], outward) == (outward,)
 
 
 def test_only_errors_of_a_slide_or_its_storage_come_from_the_reader_process():

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from app.errors import SlideCorruptError
+from app.slides.finding import FoundSlide
 from app.slides.grid import grid_for
 from app.slides.level import choose_level
 from app.slides.opening import OpenedSlide, open_slide
@@ -131,8 +132,8 @@ def test_transparent_pixels_take_the_background_and_the_outside_is_white(tmp_pat
     path = write_svs(tmp_path / "s.svs", np.zeros((300, 300, 3), np.uint8), 2.0, compression="raw")
     with open_slide(path) as opened:
         info = dataclasses.replace(opened.info, background=(200, 210, 220))
-        tile = render_tile(OpenedSlide(HalfTransparent(), info, path), PLAN, 0, 0, 0)
-        beyond = render_tile(OpenedSlide(HalfTransparent(), info, path), PLAN, 0, 224, 224)
+        tile = render_tile(OpenedSlide(HalfTransparent(), info, FoundSlide(path, (path,))), PLAN, 0, 0, 0)
+        beyond = render_tile(OpenedSlide(HalfTransparent(), info, FoundSlide(path, (path,))), PLAN, 0, 224, 224)
     assert np.abs(tile[10, 10].astype(int) - (150, 130, 110)).max() <= 1
     assert tile[10, 150].tolist() == [200, 210, 220]
     assert beyond[150, 150].tolist() == [255, 255, 255] and beyond[10, 70].tolist() != [255, 255, 255]

@@ -86,6 +86,7 @@ export function explain(code) {
 export const WARNINGS = {
   bag_size_out_of_range: "less certain",
   dark_area: "dark areas",
+  identity_differs: "another case or slide",
   mpp_differs: "resolution differs",
   organ_out_of_domain: "other organ",
   out_of_focus: "out of focus",

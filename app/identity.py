@@ -1,0 +1,54 @@
+"""Whether a slide is the one that the request names, as far as the slide's own header tells."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.errors import IdentityConflictError
+from app.slides.identity import DicomIdentity
+from app.slides.types import SlideInfo
+from app.warning import coded
+
+IdentityPolicy = Literal["refuse", "warn"]
+"""What happens to a slide whose DICOM header names another case or slide than the request."""
+_CHECK = "Check that it is the right slide."
+
+
+@dataclass(frozen=True)
+class Names:
+    """Case and slide: as the request names them, else as the slide's DICOM header, ``dicom``, does."""
+
+    case_id: str | None
+    slide_id: str | None
+    dicom: DicomIdentity | None
+
+    @classmethod
+    def of(cls, case_id: str | None, slide_id: str | None, dicom: DicomIdentity | None) -> "Names":
+        """``case_id`` and ``slide_id``: the request's."""
+        if dicom is None:
+            return cls(case_id, slide_id, None)
+        return cls(case_id or dicom.accession, slide_id or dicom.container, dicom)
+
+
+def identity_warnings(
+    case_id: str | None, slide_id: str | None, info: SlideInfo, policy: IdentityPolicy
+) -> tuple[str, ...]:
+    """Warnings for what the header of the slide ``info`` says otherwise than the request; no values are told.
+
+    ``case_id`` is compared with DICOM's accession number, ``slide_id`` with its container, both exactly. Another
+    vendor's barcode only ever makes a warning. IdentityConflictError for a DICOM header, if ``policy`` is "refuse".
+    """
+    found = []
+    if info.identity is not None:
+        if _differ(case_id, info.identity.accession):
+            found.append("The slide's DICOM header has another accession number than the request's case_id.")
+        if _differ(slide_id, info.identity.container):
+            found.append("The slide's DICOM header has another container identifier than the request's slide_id.")
+    if found and policy == "refuse":
+        raise IdentityConflictError(f"{' '.join(found)} {_CHECK}")
+    if _differ(slide_id, info.barcode):
+        found.append("The barcode in the slide's header is not the request's slide_id.")
+    return tuple(coded("identity_differs", f"{sentence} {_CHECK}") for sentence in found)
+
+
+def _differ(requested: str | None, read: str | None) -> bool:
+    return requested is not None and read is not None and requested.strip() != read

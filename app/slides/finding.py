@@ -1,0 +1,73 @@
+"""Which files of a folder are the slide. Only reader processes come here: headers of DICOM files are parsed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
+from app.slides.dicom_headers import DicomHeader, read_header, read_headers
+from app.slides.dicom_study import DicomSlide, slide_in
+from app.slides.entry import INDEX_SUFFIXES, SINGLE_SUFFIXES, has_dicom_name, is_clutter, several_slides
+from app.slides.files import slide_files
+from app.slides.folder_walk import files_below, is_regular
+
+
+@dataclass(frozen=True)
+class FoundSlide:
+    """A slide. ``entry``: the file to open it by; ``files``: all that it consists of; ``dicom``: its DICOM headers."""
+
+    entry: Path
+    files: tuple[Path, ...]
+    dicom: DicomSlide | None = None
+
+
+def find_slide(path: Path) -> FoundSlide:
+    """The one slide that ``path`` is, as a file, or holds, as a folder with subfolders.
+
+    A DICOM file stands for its series in its folder. Raises NotASlideError when there is no slide or more than one,
+    SlideUnsupportedError, SlideCorruptError, the errors of ``slide_files``, and OSError.
+    """
+    if not is_regular(path):
+        return _in_folder(path)
+    header = read_header(path) if has_dicom_name(path) else None
+    if header is None:
+        return FoundSlide(path, slide_files(path))
+    if not header.is_slide_image:
+        raise SlideUnsupportedError(
+            f"This DICOM file is no slide ({header.kind}). Name a file of a VL Whole Slide Microscopy series."
+        )
+    beside = [other for other in files_below(path.parent, deep=False) if other != path and has_dicom_name(other)]
+    return _found([header, *(other for other in _readable(beside) if other.series_uid == header.series_uid)])
+
+
+def _in_folder(folder: Path) -> FoundSlide:
+    files = [path for path in files_below(folder) if not path.is_symlink()]
+    files = [path for path in files if not is_clutter(path.relative_to(folder).parts)]
+    for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES):
+        found = [path for path in files if path.suffix.lower() in suffixes]
+        if len(found) > 1:
+            raise several_slides(len(found))
+        if found:
+            return FoundSlide(found[0], slide_files(found[0]))
+    headers = read_headers(path for path in files if has_dicom_name(path))
+    if not headers:
+        raise NotASlideError("There is no slide here: send an SVS, a pyramidal TIFF, or the files of one DICOM series.")
+    return _found(headers)
+
+
+def _found(headers: list[DicomHeader]) -> FoundSlide:
+    slide = slide_in(headers)
+    return FoundSlide(slide.entry, slide.files, slide)
+
+
+def _readable(files: Iterable[Path]) -> list[DicomHeader]:
+    """The headers of a slide's neighbours: one that cannot be read is another slide's trouble."""
+    found = []
+    for path in files:
+        try:
+            header = read_header(path)
+        except SlideCorruptError:
+            continue
+        if header is not None:
+            found.append(header)
+    return found
