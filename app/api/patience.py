@@ -1,12 +1,14 @@
-"""The HTTP/1.1 protocol of the service: uvicorn's, with a time limit for headers and without changes of protocol.
+"""The HTTP/1.1 protocol of the service: uvicorn's, with limits for headers and without changes of protocol.
 
-uvicorn waits for a header as long as the client likes, so that connections which dribble could use the process's
-file descriptors up (slow loris). Bodies have limits of their own: see upload.py.
+uvicorn waits for a header as long as the client likes and takes any length, so that connections which dribble could use
+the process's file descriptors up (slow loris), and long ones its memory. It also appends trailers to the headers of a
+request that may be running already: a client behind a proxy could so name another address than its own. Bodies have
+limits of their own: see upload.py.
 
 Clients that would rather speak HTTP/2 (Java's HttpClient, ``curl --http2``) send ``Upgrade: h2c``. RFC 9110, 7.8 lets a
 server ignore it, and the request with its body counts as if nothing had been asked. httptools takes the body for the
-new protocol, and uvicorn loses it (Kludex/uvicorn#2722, MagicStack/httptools#124). Once both pass such a body on, only
-the time limit is needed here.
+new protocol, and uvicorn loses it (Kludex/uvicorn#2722, MagicStack/httptools#124). Once both pass such a body on, the
+half of this module that deals with it goes.
 """
 
 import asyncio
@@ -16,7 +18,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.problems import MEDIA_TYPE, problem_response
-from app.errors import NotHttpError, UploadStalledError, XmagError
+from app.errors import HeadTooLargeError, NotHttpError, UploadStalledError, XmagError
+
+HEAD_MAX_BYTES = 64 * 1024
 
 
 def impatient(header_max_s: float) -> type[asyncio.Protocol]:
@@ -28,6 +32,9 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
     class Impatient(HttpToolsProtocol):
         _timer: asyncio.TimerHandle | None = None
         _head = b""
+        _is_in_head = False
+        _got_on = False
+        _idle_bytes = 0
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn names the narrower class
@@ -39,10 +46,15 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
 
         def data_received(self, data: bytes) -> None:
             self._unset_keepalive_if_required()
+            self._got_on = False
             try:
                 self._read(data)
             except httptools.HttpParserError:
                 self._refuse(NotHttpError("The request is not valid HTTP/1.1. Nothing of it was used."))
+                return
+            self._idle_bytes = 0 if self._got_on else self._idle_bytes + len(data)
+            if self._idle_bytes > HEAD_MAX_BYTES:  # of a header, a trailer or the like
+                self._refuse(HeadTooLargeError(f"The request's header is longer than {HEAD_MAX_BYTES} bytes."))
                 return
             is_between = self.cycle is not None and self.cycle.response_complete
             if is_between and self.timeout_keep_alive_task is None:  # empty lines, say, are no request
@@ -50,9 +62,19 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
+            self._is_in_head = self._got_on = True
             self._await_header()
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._is_in_head:  # trailers are no headers (RFC 9110, 6.5.1), and nothing here needs them
+                super().on_header(name, value)
+
+        def on_body(self, body: bytes) -> None:
+            self._got_on = True
+            super().on_body(body)
+
         def on_headers_complete(self) -> None:
+            self._is_in_head = False
             self._header_is_here()
             if self.parser.should_upgrade():
                 self._head = self._head_without_upgrade()

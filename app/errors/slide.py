@@ -195,6 +195,12 @@ class TooLargeError(XmagError):
     origin = "user"
 
 
+class HeadTooLargeError(TooLargeError):
+    """The request's header is longer than any that is needed."""
+
+    status = 431
+
+
 class DigestMismatchError(XmagError):
     """What arrived is not what was sent, by the SHA-256 in the request."""
 

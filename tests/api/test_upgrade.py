@@ -165,6 +165,46 @@ def test_what_is_no_http_is_told_so_and_ends_the_connection(address, request_byt
     assert json.loads(body)["code"] == "bad_request"
 
 
+def test_trailers_are_no_headers(address):
+    """They would come after the checks, and past a proxy that says whom a request is from."""
+    trailers = b"Authorization: Bearer x\r\nX-Forwarded-For: 192.0.2.1\r\nIdempotency-Key: y\r\n\r\n"
+    for wish in (b"", H2C):
+        request = head(b"Transfer-Encoding: chunked\r\n", wish) + b"1\r\nx\r\n0\r\n" + trailers
+        (answer,) = exchange(address, request)
+        check(answer, b"x")
+        assert not {"authorization", "x-forwarded-for", "idempotency-key"} & set(answer[1]["names"])
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100,
+        head(b"Transfer-Encoding: chunked\r\n", b"") + b"0\r\nX: ",
+        head(b"Transfer-Encoding: chunked\r\n", b"") + b"1;name=",
+    ],
+)
+def test_a_header_without_an_end_is_cut_off(address, start):
+    with socket.create_connection(address, timeout=10) as connection:
+        try:
+            connection.sendall(start)
+            for _ in range(1000):
+                connection.sendall(b"y" * 4096)
+            answer = connection.recv(4096)
+        except ConnectionError:  # it hung up while more was sent; what it said is lost then
+            return
+    assert answer.startswith(b"HTTP/1.1 431 ") and b'"code":"too_large"' in answer
+
+
+def test_headers_may_be_long_and_bodies_far_longer(address):
+    long = b"Cookie: " + b"y" * 32_000 + b"\r\n"
+    body = BODY * 10
+    framing = b"Content-Length: %d\r\n" % len(body)
+    for answer in exchange(address, head(framing, long) + body, head(framing, long) + body, answers=2):
+        check(answer, body)
+
+
 def test_a_websocket_is_answered_like_any_unknown_address(service):
     headers = {
         "Connection": "Upgrade",
