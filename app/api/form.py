@@ -5,7 +5,7 @@ from collections.abc import Collection
 from email.policy import HTTP
 from typing import Protocol, cast
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from app.errors import RequestInvalidError, UploadBrokenError, UploadTypeError
 
@@ -113,6 +113,8 @@ def _parser(content_type: str) -> PushMultipartParser:
     boundary = HTTP.header_factory("content-type", content_type).params.get("boundary")
     if not boundary:
         raise UploadBrokenError("Content-Type has no boundary. Let the HTTP library write this header.")
+    if boundary != parse_options_header(content_type)[1].get("boundary", boundary):  # the first, and the last
+        raise UploadBrokenError("Content-Type has two boundaries. Let the HTTP library write this header.")
     try:
         return PushMultipartParser(boundary.encode("latin-1", "replace"))
     except MultipartError as error:

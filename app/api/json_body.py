@@ -30,8 +30,10 @@ def parse_json(body: bytes) -> object:
         return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_each_once, parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise RequestInvalidError("The body is not UTF-8, as JSON has to be.") from error
-    except (ValueError, RecursionError) as error:  # brackets in brackets, thousands deep, end the parser too
+    except json.JSONDecodeError as error:
         raise RequestInvalidError(f"The body is not JSON that can be read: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise RequestInvalidError("The JSON has a number of thousands of digits, or too many brackets.") from error
 
 
 def validated(schema: type[Schema], values: object, *, is_strict: bool) -> Schema:
@@ -53,7 +55,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
+    raise RequestInvalidError(f"The body is not JSON that can be read: {text} is no number.")
 
 
 def _shown(name: str | int) -> str:

@@ -52,7 +52,8 @@ def impatient(header_max_s: float) -> type[asyncio.Protocol]:
             except httptools.HttpParserError:
                 self._refuse(NotHttpError("The request is not valid HTTP/1.1. Nothing of it was used."))
                 return
-            self._idle_bytes = 0 if self._got_on else self._idle_bytes + len(data)
+            is_in_request = self._is_in_head or (self.cycle is not None and self.cycle.more_body)
+            self._idle_bytes = self._idle_bytes + len(data) if is_in_request and not self._got_on else 0
             if self._idle_bytes > HEAD_MAX_BYTES:  # of a header, a trailer or the like
                 self._refuse(HeadTooLargeError(f"The request's header is longer than {HEAD_MAX_BYTES} bytes."))
                 return

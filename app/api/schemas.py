@@ -91,6 +91,13 @@ class AnalyzeFields(BaseModel):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("mpp", mode="before")
+    @classmethod
+    def _plain_number(cls, value: object) -> object:
+        if isinstance(value, str) and "_" in value:  # which Python takes for a thousands separator
+            raise ValueError("not a number")
+        return value
+
     @field_validator("context")
     @classmethod
     def _one_kilobyte(cls, value: str | None) -> str | None:

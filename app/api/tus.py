@@ -104,6 +104,7 @@ def abilities(services: ServicesDep) -> Response:
 async def begin(request: Request, services: ServicesDep, caller: Sender) -> Response:
     """`Upload-Length` in bytes; `Upload-Metadata: filename <base64>` tells the ending. The answer's `Location` is the
     upload: send it with PATCH, ask with HEAD how far it is, and name it in POST /analyze once it is complete."""
+    _check_extensions(request)
     length, limit = _whole_number(request, "upload-length"), services.settings.upload_max_bytes
     if length > limit:
         raise too_large(limit)
@@ -114,7 +115,7 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
     suffix = slide_suffix(_metadata(request).get("filename", ""))
     with services.incoming.upload(caller.holder, length):
         upload = await services.in_intake(caller.holder, services.uploads.create, caller.holder, length, suffix)
-    if request.headers.get("content-type") == BODY_TYPE:
+    if _has_piece(request):
         await _append(request, services, caller, upload, 0)
     headers = {
         "Location": f"{services.settings.public_url}/uploads/{upload.record.id}",
@@ -152,7 +153,8 @@ async def look(upload_id: str, services: ServicesDep, caller: Sender) -> Respons
 async def send(upload_id: str, request: Request, services: ServicesDep, caller: Sender) -> Response:
     """The bytes from `Upload-Offset` on, as `application/offset+octet-stream`. What arrives is kept, also when the
     line breaks; the offset that is answered is on disk for good."""
-    if request.headers.get("content-type") != BODY_TYPE:
+    _check_extensions(request)
+    if not _is_piece(request):
         raise UploadTypeError(f"Send the bytes with Content-Type: {BODY_TYPE}.")
     offset = _whole_number(request, "upload-offset")
     upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
@@ -228,6 +230,26 @@ def _erase(services: Services, upload: Upload) -> None:
         services.uploads.erase(upload)
 
 
+def _check_extensions(request: Request) -> None:
+    """What asks for an extension that the server does not name would be passed over, a checksum too."""
+    for header in ("Upload-Concat", "Upload-Checksum", "Upload-Defer-Length"):
+        if header in request.headers:
+            raise RequestInvalidError(f"{header} is not supported. Tus-Extension: {EXTENSIONS}.")
+
+
+def _is_piece(request: Request) -> bool:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower() == BODY_TYPE
+
+
+def _has_piece(request: Request) -> bool:
+    """Whether the upload begins with its first bytes. UploadTypeError for bytes of another type."""
+    if _is_piece(request):
+        return True
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        raise UploadTypeError(f"Send the first bytes with Content-Type: {BODY_TYPE}, or none.")
+    return False
+
+
 def _whole_number(request: Request, header: str) -> int:
     text = request.headers.get(header, "")
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
@@ -241,7 +263,10 @@ def _metadata(request: Request) -> dict[str, str]:
     for part in request.headers.get("upload-metadata", "").split(","):
         name, _, value = part.strip().partition(" ")
         try:
-            found[name] = base64.b64decode(value.strip(), validate=True).decode("utf-8", "replace")
+            text = base64.b64decode(value.strip(), validate=True).decode("utf-8", "replace")
         except (binascii.Error, ValueError) as error:
             raise RequestInvalidError("The header Upload-Metadata is not names with values in base64.") from error
+        if name in found:
+            raise RequestInvalidError(f"The header Upload-Metadata names {name[:80]!r} twice.")
+        found[name] = text
     return found

@@ -14,6 +14,7 @@ public class Upload {
         boolean isLengthKnown = arguments[2].equals("length");
         String boundary = "slide-by-java";
         String start = "--" + boundary + "\r\nContent-Disposition: form-data; name=\"case_id\"\r\n\r\n" + arguments[3]
+            + "\r\n--" + boundary + "\r\nContent-Disposition: form-data; name=\"sha256\"\r\n\r\n" + arguments[4]
             + "\r\n--" + boundary + "\r\nContent-Disposition: form-data; name=\"slide\"; filename=\"slide.svs\"\r\n\r\n";
         BodyPublisher whole = BodyPublishers.concat(
             BodyPublishers.ofString(start),

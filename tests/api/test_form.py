@@ -191,6 +191,11 @@ def test_a_boundary_has_to_be_there(said):
         read(WHOLE, said)
 
 
+def test_there_are_no_two_boundaries():
+    with pytest.raises(UploadBrokenError, match="two boundaries"):
+        read(WHOLE, "multipart/form-data; boundary=bbb; boundary=ccc")
+
+
 def test_a_hundred_thousand_parts_cost_no_more_than_two(monkeypatch):
     heads = []
 
