@@ -11,7 +11,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.background import BackgroundTask
-from starlette.types import Receive, Scope, Send
 
 from app.api import ahead
 from app.api.answers import content
@@ -59,11 +58,6 @@ def docs() -> FileResponse:
 
 class _Files(StaticFiles):
     """Asked for anew each time."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A file, whole: a Range is ignored, as RFC 9110 (14.2) lets a server do."""
-        whole = [header for header in scope["headers"] if header[0] != b"range"]
-        await super().__call__({**scope, "headers": whole}, receive, send)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """A file, or that it is the same."""

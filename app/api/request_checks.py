@@ -3,6 +3,7 @@
 A part of a request that is passed over in silence can turn a stat job into a routine one, or one case into another.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
@@ -23,7 +24,6 @@ ONCE = frozenset(
         "host",
         "idempotency-key",
         "origin",
-        "range",
         "tus-resumable",
         "upload-length",
         "upload-metadata",
@@ -37,7 +37,10 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class RequestChecks:
-    """ASGI middleware: refuses doubled headers and encoded bodies. Query parameters: see ``check_query``."""
+    """ASGI middleware: refuses doubled headers and encoded bodies. Query parameters: see ``check_query``.
+
+    A Range header that is not one plain range is taken off: RFC 9110 (14.2) lets a server ignore it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -45,6 +48,9 @@ class RequestChecks:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] == "http":
+            scope["headers"] = [
+                (name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)
+            ]
             try:
                 _check_headers(scope["method"], Headers(scope=scope))
             except XmagError as error:
@@ -68,6 +74,15 @@ def _check_encoding(header: str, values: list[str], *, plain: str) -> None:
     if used:
         shown = ", ".join(sorted(used))[:80]
         raise ContentEncodingError(f"{header}: {shown} is not supported. Send the body as it is, uncompressed.")
+
+
+def _is_range(value: bytes) -> bool:
+    found = re.fullmatch(rb"bytes=(\d{0,18})-(\d{0,18})", value)
+    if found is None or not (found[1] or found[2]):
+        return False
+    if not found[1]:
+        return int(found[2]) > 0
+    return not found[2] or int(found[1]) <= int(found[2])
 
 
 async def check_query(request: Request) -> None:

@@ -14,7 +14,7 @@ def test_damaged_slides_and_requests_are_refused_by_name(guarded, tmp_path):
     job_id = service.post(slide, key).json()["id"]
     until(lambda: service.http.get(f"/jobs/{job_id}", headers=key).json()["finished_at"] is not None, 60)
     attack_with_slides(service, key, [slide], range(SLIDES), tmp_path, report)
-    attack_with_requests(service, key, 0, REQUESTS, job_id, report)
+    attack_with_requests(service, key, 0, REQUESTS, job_id, slide.read_bytes(), report)
     assert report.findings == []
     answers = {got for sent, got in report.counts if sent not in {"request with a key", "request without"}}
     assert {"202", "succeeded", "slide_corrupt"} <= answers  # some are refused at once, some survive: all is reached

@@ -40,7 +40,7 @@ def main() -> int:
                 attack_with_slides(service, key, slides, seeds, scratch, report)
                 done, took_s = seeds.stop - given.seed, time.monotonic() - began
                 print(f"{done} slides, {took_s:.0f} s, {len(report.findings)} findings", flush=True)
-            attack_with_requests(service, key, given.seed, given.requests, job_id, report)
+            attack_with_requests(service, key, given.seed, given.requests, job_id, slides[0].read_bytes(), report)
         finally:
             service.stop()
     for (sent, got), count in sorted(report.counts.items()):

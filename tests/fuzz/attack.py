@@ -58,11 +58,11 @@ def attack_with_slides(
 
 
 def attack_with_requests(
-    service: Service, key: dict[str, str], seed: int, count: int, job_id: str, report: Report
+    service: Service, key: dict[str, str], seed: int, count: int, job_id: str, slide: bytes, report: Report
 ) -> None:
     """Every request twice: with the key, and without, when nothing but what is open to all may answer."""
     document = service.http.get("/openapi.json").json()
-    for drawn in draw(document, seed, count, job_id):
+    for drawn in draw(document, seed, count, job_id, slide):
         for who, headers in (("with a key", {**drawn.headers, **key}), ("without", drawn.headers)):
             try:
                 # A connection each: the server may answer and hang up before it has read a body that it refuses.
@@ -87,6 +87,8 @@ def attack_with_requests(
             report.counts[f"request {who}", str(answer.status_code)] += 1
             is_known = who == "with a key" or drawn.method == "OPTIONS"  # what may be asked is no secret
             problem = _what_is_wrong(answer, text, is_known=is_known, path=drawn.path)
+            if drawn.is_ambiguous and answer.is_success:
+                problem = f"{answer.status_code} to what is said twice, or not read"
             if problem is not None:
                 report.findings.append(f"{who}: {drawn}: {problem}")
 
