@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.slides.dark_field import refuse_dark_field
+from app.slides.bright_field import refuse_no_bright_field
 from app.slides.grid import grid_for, select_tiles, tissue_fractions
 from app.slides.opening import OpenedSlide
 from app.slides.thumbnail import render_thumbnail, thumbnail_mpp
@@ -14,11 +14,11 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan, thumbnail: UInt8Array |
     """Where the tissue is and which tiles hold it; no coords when there is none (the caller decides what then).
 
     All wait for it: stain and focus are judged later. ``thumbnail``: where to draw it, if not in memory of its own.
-    Raises SlideCorruptError where the thumbnail cannot be read, SlideUnsupportedError for one with a dark background.
+    Raises SlideCorruptError where the thumbnail cannot be read, SlideUnsupportedError for one that is no bright field.
     """
     info = opened.info
     thumbnail = render_thumbnail(opened, thumbnail)
-    refuse_dark_field(thumbnail)
+    refuse_no_bright_field(thumbnail)
     mpp = thumbnail_mpp(info, (thumbnail.shape[1], thumbnail.shape[0]))
     masks = find_tissue(thumbnail, mpp)
     grid = grid_for(info, plan)

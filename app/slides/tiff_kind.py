@@ -5,6 +5,7 @@ compression numbers as libtiff lists them, and the source of OpenSlide 4.0.1 and
 of interleaved 8-bit RGB or YCbCr itself, and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ _NAMES = {
     52546: "JPEG XL",
 }
 _GREY, _RGB, _YCBCR = frozenset({0, 1}), 2, 6
+_SAMPLES_MIN = {_RGB: 3, 3: 1, 5: 4, _YCBCR: 3, 8: 3}
+"""Of palette (3), CMYK (5) and CIELab (8) too."""
 _MIRRORED = frozenset({2, 3, 4, 6, 7, 8})
 """Orientations for which libtiff mirrors each tile in its place; 1 and 5 begin at the top left."""
 _BIG_ENDIAN = b"MM\0*"
@@ -98,6 +101,11 @@ def _refuse_pixels(directory: Directory) -> None:
     if photometric in _GREY:
         kind = f"{samples} separate channels" if samples > 1 else "one channel per page (greyscale or fluorescence)"
         raise SlideUnsupportedError(f"The TIFF contains {kind}, not RGB bright-field pixels. {_CONVERT}")
+    least = _SAMPLES_MIN.get(photometric or 0, math.inf)
+    if samples < least or (least == 1 and samples > 1):
+        raise SlideUnsupportedError(
+            f"The TIFF has {samples} samples per pixel with PhotometricInterpretation {photometric}. {_CONVERT}"
+        )
     if not _bits(directory) <= {8, 16} and samples >= 3:
         bits = max(_bits(directory))
         raise SlideUnsupportedError(f"The TIFF has {bits} bits per sample; 8 and 16 are supported. {_CONVERT}")

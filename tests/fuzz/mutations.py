@@ -1,4 +1,4 @@
-"""Slides that are nearly right: a real one, damaged in one of eight ways. The same seed gives the same bytes."""
+"""Slides that are nearly right: a real one, damaged in one of nine ways. The same seed gives the same bytes."""
 
 import random
 import struct
@@ -76,6 +76,34 @@ def circle(data: bytearray, rng: random.Random) -> None:
         struct.pack_into("<I", data, ranges[at][1] - 4, ranges[rng.randint(0, at)][0])
 
 
+_MISLEADING = {
+    254: (0, 1, 8, 9),
+    259: (1, 5, 7, 8, 33003, 33005, 34712, 50001),
+    262: (0, 1, 2, 3, 5, 6),
+    277: (1, 3, 4),
+    284: (1, 2),
+}
+"""Flags, compression, colours, samples and planes: values that are well formed, and mostly wrong."""
+_DESCRIPTION, _ORIENTATION = 270, 274
+
+
+def mislead(data: bytearray, rng: random.Random) -> None:
+    """Headers that are well formed and wrong, another orientation, or levels in another order."""
+    ranges = directories(data)
+    for start, end in ranges:
+        for entry in range(start + 2, end - 4, 12):
+            tag = struct.unpack_from("<H", data, entry)[0]
+            if tag in _MISLEADING and rng.random() < 0.2:
+                struct.pack_into("<HII", data, entry + 2, 3, 1, rng.choice(_MISLEADING[tag]))
+            if tag == _DESCRIPTION and rng.random() < 0.2:
+                struct.pack_into("<HHII", data, entry, _ORIENTATION, 3, 1, rng.randint(0, 9))
+    if len(ranges) > 1 and rng.random() < 0.3:
+        order = rng.sample(ranges, len(ranges))
+        struct.pack_into("<I", data, 4, order[0][0])
+        for (_, end), following in zip(order, [*(start for start, _ in order[1:]), 0], strict=True):
+            struct.pack_into("<I", data, end - 4, following)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     flip_bits,
     flip_directory_bits,
@@ -85,6 +113,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     swap_offsets,
     huge,
     circle,
+    mislead,
 )
 
 

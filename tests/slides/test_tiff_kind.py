@@ -96,6 +96,8 @@ KINDS = {
     "two channels": (page(PIXELS[..., :2], {262: 1}), "2 separate channels"),
     "five channels": (page(np.dstack([PIXELS, PIXELS[..., :2]]), {262: 1}), "5 separate channels"),
     "32 bits": (page(PIXELS.astype(np.uint32)), "32 bits"),
+    "RGB with a palette's number": (page(PIXELS, {262: 3}), "PhotometricInterpretation 3"),
+    "a mask": (page(PIXELS, {262: 4}), "PhotometricInterpretation 4"),
     "RGB and a sample without a meaning": (page(np.dstack([PIXELS, PIXELS[..., 0] * 0]), {338: 0}), "does not state"),
     "the same without a word of it": (page(np.dstack([PIXELS, PIXELS[..., 0]])), "does not state"),
 }

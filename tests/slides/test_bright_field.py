@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.errors import SlideUnsupportedError
 from app.slides.opening import open_slide
@@ -35,3 +36,13 @@ def test_a_bright_slide_in_a_black_frame_is_read(tmp_path):
     framed = np.zeros((3000, 4000, 3), np.uint8)
     framed[700:2200, 1000:2800] = SLIDE
     assert len(surveyed(tmp_path, framed).coords) >= len(surveyed(tmp_path, SLIDE).coords) - 2 > 5
+
+
+@pytest.mark.parametrize("slide", [SLIDE, he_like(1500, 1800, 2.0, [(0, 0, 1, 0.9)])])
+def test_colours_that_are_seen_to_be_wrong_are_refused(tmp_path, slide):
+    channels = [Image.fromarray(np.ascontiguousarray(slide[..., number])) for number in range(3)]
+    as_ycbcr = np.asarray(Image.fromarray(slide).convert("YCbCr"))
+    taken_for_ycbcr = np.asarray(Image.merge("YCbCr", channels).convert("RGB"))
+    for pixels, said, true in ((as_ycbcr, "RGB", "YCbCr"), (taken_for_ycbcr, "YCbCr", "RGB")):
+        with pytest.raises(SlideUnsupportedError, match=f"describes them as {said}, but its pixels look like {true}"):
+            surveyed(tmp_path, pixels)
