@@ -35,7 +35,8 @@ def test_the_first_start_makes_two_keys_and_the_second_none(run, tmp_path):
     assert run().returncode == 0
     assert (tmp_path / "keys" / "first").read_text().startswith("xmag_")
     made = (tmp_path / "data" / "keys.json").read_text()
-    assert [key["name"] for key in json.loads(made)] == ["first", "monitoring"]
+    scopes = {key["name"]: (key["tenant"], key["scopes"]) for key in json.loads(made)}
+    assert scopes == {"first": ("default", ["submit", "read"]), "monitoring": ("monitoring", ["read"])}
     again = run()
     assert (again.returncode, again.stderr) == (0, "")
     assert (tmp_path / "data" / "keys.json").read_text() == made
