@@ -48,9 +48,9 @@ class RequestChecks:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] == "http":
-            scope["headers"] = [
-                (name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)
-            ]
+            ranges = [value for name, value in scope["headers"] if name == b"range"]
+            if len(ranges) > 1 or not all(map(_is_range, ranges)):
+                scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
             try:
                 _check_headers(scope["method"], Headers(scope=scope))
             except XmagError as error:

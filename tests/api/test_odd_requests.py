@@ -101,6 +101,7 @@ def test_odd_documents(service, document):
         ("GET / HTTP/1.1", ("Range: nonsense",), b"", 200),
         ("GET /docs HTTP/1.1", ("Range: bytes=0-1,3-4",), b"", 200),
         ("GET /static/js/api.js HTTP/1.1", ("Range: bytes=0-9",), b"", 206),
+        ("GET /static/js/api.js HTTP/1.1", ("Range: bytes=0-9", "Range: bytes=5-9"), b"", 200),
         ("POST /analyze HTTP/1.1", (JSON, "Content-Length: 2", "Content-Length: 2"), b"{}", 400),
         ("POST /analyze HTTP/1.1", (JSON, "Content-Length: 2, 2"), b"{}", 400),
         ("POST /analyze HTTP/1.1", (JSON, "Content-Length: +2"), b"{}", 400),
