@@ -1,4 +1,4 @@
-"""`make fuzz`: thousands of damaged slides and requests against the real service; ends non-zero on any finding."""
+"""`make fuzz`: thousands of damaged and odd slides and of requests against the real service; non-zero on a finding."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from app.keys import KeyStore
-from tests.fuzz.attack import Report, attack_with_requests, attack_with_slides
+from tests.fuzz.attack import Report, attack_with_disguises, attack_with_requests, attack_with_slides
 from tests.service import ROOT, Service
 from tests.tissue import tissue_slide
 
@@ -19,6 +19,7 @@ def main() -> int:
     """Run and print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--slides", type=int, default=2000)
+    options.add_argument("--disguises", type=int, default=140)
     options.add_argument("--requests", type=int, default=5000)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--folder", type=Path, default=ROOT.parent / "shared" / "data" / "slides")
@@ -40,6 +41,9 @@ def main() -> int:
                 attack_with_slides(service, key, slides, seeds, scratch, report)
                 done, took_s = seeds.stop - given.seed, time.monotonic() - began
                 print(f"{done} slides, {took_s:.0f} s, {len(report.findings)} findings", flush=True)
+            odd = range(given.seed, given.seed + given.disguises)
+            attack_with_disguises(service, key, odd, scratch, report)
+            print(f"{given.disguises} odd slides and their twins, {len(report.findings)} findings", flush=True)
             attack_with_requests(service, key, given.seed, given.requests, job_id, slides[0].read_bytes(), report)
         finally:
             service.stop()

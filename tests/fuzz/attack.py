@@ -1,5 +1,7 @@
 """Sends damaged slides and drawn requests to a running service, and says what should not have happened."""
 
+import csv
+import io
 import random
 import re
 import time
@@ -11,11 +13,15 @@ from typing import Any
 
 import httpx
 
+from tests.fuzz.disguises import disguised, shows_label
 from tests.fuzz.mutations import mutated
 from tests.fuzz.requests import draw
 from tests.service import Service
 
 OPEN = ("/v2/health/", "/docs", "/openapi.json", "/static", "/session")
+REFUSALS = frozenset({"slide_unsupported", "slide_corrupt"})
+SCORE_MAX = 0.02
+"""A mask from another level may move by a pixel; the tiles' own pixels are the same."""
 PAGE = re.compile(r"/jobs/[^/]+/view")
 
 
@@ -55,6 +61,61 @@ def attack_with_slides(
         report.findings.append("a process died")
     if service.job_folders() - before - set(accepted):
         report.findings.append("refused uploads left something behind")
+
+
+def attack_with_disguises(
+    service: Service, key: dict[str, str], seeds: Sequence[int], scratch: Path, report: Report
+) -> None:
+    """Upload an odd slide a seed and its honest twin: it is refused, or has the twin's result; no label is shown."""
+    for seed in seeds:
+        slide = disguised(scratch, seed)
+        twin = _outcome(service, key, slide.twin)
+        found = _outcome(service, key, slide.path)
+        report.counts[f"disguise {slide.kind}", found.code or "as its twin"] += 1
+        if twin.code:
+            report.findings.append(f"disguise {seed}: the twin is refused: {twin.code}")
+        elif found.code and found.code not in REFUSALS:
+            report.findings.append(f"disguise {seed} ({slide.kind}): {found.code}")
+        elif not found.code and (found.tiles != twin.tiles or abs(found.score - twin.score) > SCORE_MAX):
+            report.findings.append(
+                f"disguise {seed} ({slide.kind}): {len(found.tiles & twin.tiles)} of {len(twin.tiles)} tiles and "
+                f"{len(found.tiles - twin.tiles)} others, score {found.score:.3f} for {twin.score:.3f}"
+            )
+        if slide.has_label and any(map(shows_label, found.pictures)):
+            report.findings.append(f"disguise {seed} ({slide.kind}): the label is shown")
+        for path in (slide.path, slide.twin):
+            path.unlink()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a slide. ``code``: the error's, "" where it succeeded; ``tiles``: (x0, y0) of its tissue tiles."""
+
+    code: str
+    tiles: frozenset[tuple[str, str]] = frozenset()
+    score: float = 0.0
+    pictures: tuple[bytes, ...] = ()
+
+
+def _outcome(service: Service, key: dict[str, str], slide: Path) -> Outcome:
+    answer = service.post(slide, key)
+    if answer.status_code != 202:
+        return Outcome(str(answer.json()["code"]))
+    job = _wait(service, key, answer.json()["id"])
+    pictures = _pictures(service, key, job["id"])
+    if job["state"] != "succeeded":
+        return Outcome(str((job["error"] or {}).get("code", job["state"])), pictures=pictures)
+    result = service.http.get(f"/jobs/{job['id']}/result", headers=key).json()
+    table = service.http.get(f"/jobs/{job['id']}/tiles.csv", headers=key).text
+    tiles = frozenset((row["x0_px"], row["y0_px"]) for row in csv.DictReader(io.StringIO(table)))
+    return Outcome("", tiles, result["predictions"][0]["probabilities"]["malignant"], pictures)
+
+
+def _pictures(service: Service, key: dict[str, str], job_id: str) -> tuple[bytes, ...]:
+    """Whatever of the slide is to be seen: thumbnail, heatmap, and the viewer's tile of each level."""
+    names = ["thumbnail.jpg", "heatmap.png", *(f"slide_files/{level}/0_0.jpg" for level in range(6, 12))]
+    answers = [service.http.get(f"/jobs/{job_id}/{name}", headers=key) for name in names]
+    return tuple(answer.content for answer in answers if answer.status_code == 200)
 
 
 def attack_with_requests(
