@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import re
 import shutil
+import socket
+import ssl
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,6 +23,7 @@ from app.from_settings import reader_limits
 from app.inference.gpu import probe_gpus
 from app.inference.providers import CPU_BUILD, CUDA
 from app.inference.registry import ModelRegistry
+from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.embedded import queue_address
 from app.jobs.queue import connect
 from app.objects.address import ObjectAddress
@@ -51,6 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("objects", _objects),
         ("reader", _reader),
         ("openid", _openid),
+        ("callbacks", _callbacks),
         ("queue", _queue),
         ("runtime", _runtime),
         ("gpu", _gpu),
@@ -159,6 +164,41 @@ def _openid(settings: Settings) -> str:
         return "no OpenID provider: keys of `xmag keys` only"
     keys = count_keys(Provider(settings.oidc_issuer, settings.oidc_jwks_url))
     return f"{settings.oidc_issuer} gives {keys} signing keys"
+
+
+def _callbacks(settings: Settings) -> str:
+    """Connects to each host, by TLS where it speaks it, and sends nothing: a notice without a job would mean one."""
+    if not settings.callback_hosts:
+        return "no host may be called back"
+    credentials = CallbackCredentials(settings)
+    carried, tls = credentials.describe(), credentials.tls()
+    found = [_reached(entry, tls, settings.callback_timeout_s) for entry in settings.callback_hosts]
+    return f"{'; '.join(found)}; notices are {carried}"
+
+
+def _reached(entry: str, tls: ssl.SSLContext, timeout_s: float) -> str:
+    """How a host of XMAG_CALLBACK_HOSTS answers. SetupError where it does not. Without a port, https and http count."""
+    host, _, port = entry.rpartition(":") if re.search(r":\d+$", entry) else (entry, "", "")
+    host, failures = host.strip("[]"), []
+    for number in [int(port)] if port else [443, 80]:
+        try:
+            with socket.create_connection((host, number), timeout=timeout_s) as plain:
+                if number == 80:
+                    return f"{entry} answers on port 80, without TLS"
+                with tls.wrap_socket(plain, server_hostname=host):
+                    return f"{entry} answers by TLS"
+        except ssl.SSLCertVerificationError as error:
+            raise SetupError(
+                f"{entry}: its certificate is not trusted ({error.verify_message}). Name its authority in "
+                "XMAG_CALLBACK_CA_FILE."
+            ) from error
+        except ssl.SSLError:
+            return f"{entry} answers, without TLS"
+        except OSError as error:
+            failures.append(f"port {number}: {error.strerror or error}")
+    raise SetupError(
+        f"{entry} (XMAG_CALLBACK_HOSTS) cannot be reached: {', '.join(failures)}. If it listens elsewhere, list it as host:port."
+    )
 
 
 def _queue(settings: Settings) -> str:

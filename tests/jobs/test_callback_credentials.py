@@ -214,3 +214,27 @@ def test_the_service_does_not_start_with_one(tmp_path):
 def test_settings_that_mean_nothing_alone_are_refused(given):
     with pytest.raises(ValueError, match="need"):
         Settings(**given)
+
+
+def test_doctor_reaches_each_receiver_and_sends_nothing(tmp_path, hospital, files):
+    host, told = hospital
+    given = {f"XMAG_{name.upper()}": str(path) for name, path in files.items()}
+    given |= {"XMAG_CALLBACK_HOSTS": host, "XMAG_CALLBACK_SECRET": SECRET}
+    line = doctor(tmp_path, **given)
+    assert line.startswith(f"ok   callbacks  {host} answers by TLS; notices are signed, a bearer token, a client")
+    assert told == []
+    assert "certificate is not trusted" in doctor(tmp_path, **{**given, "XMAG_CALLBACK_CA_FILE": ""})
+    (tmp_path / "token").unlink()
+    assert "XMAG_CALLBACK_TOKEN_FILE" in doctor(tmp_path, **given)
+    nobody = doctor(tmp_path, XMAG_CALLBACK_HOSTS="127.0.0.1:1", XMAG_CALLBACK_SECRET=SECRET)
+    assert nobody.startswith("FAIL callbacks") and "cannot be reached" in nobody
+
+
+def doctor(data_dir, **given) -> str:
+    """Its line on callbacks."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("XMAG_")}
+    environment |= {"XMAG_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT), **given}
+    command = [sys.executable, "-m", "app.cli", "doctor"]
+    found = subprocess.run(command, cwd=data_dir, env=environment, capture_output=True, text=True, check=False)
+    (line,) = [line for line in found.stdout.splitlines() if line[5:].startswith("callbacks")]
+    return line
