@@ -197,7 +197,8 @@ def _reached(entry: str, tls: ssl.SSLContext, timeout_s: float) -> str:
         except OSError as error:
             failures.append(f"port {number}: {error.strerror or error}")
     raise SetupError(
-        f"{entry} (XMAG_CALLBACK_HOSTS) cannot be reached: {', '.join(failures)}. If it listens elsewhere, list it as host:port."
+        f"{entry} (XMAG_CALLBACK_HOSTS) cannot be reached: {', '.join(failures)}. "
+        "If it listens elsewhere, list it as host:port."
     )
 
 
