@@ -16,12 +16,8 @@ STATE = """() => {
     shown: document.getElementById("map-shown").checked, opacity: Number(value("map-opacity")),
     scale: value("map-scale"), palette: value("map-palette"), map: value("map-which"),
     tissue: checked("tissue"), quality: checked("qc"),
-<<<<<<< HEAD
     tile: [...document.querySelectorAll("#tiles button")].findIndex(
       (one) => one.getAttribute("aria-pressed") === "true"),
-=======
-    tile: [...document.querySelectorAll("#tiles button")].findIndex((one) => one.ariaPressed === "true"),
->>>>>>> 03bac8a (wip)
   };
 }"""
 ZOOM_STEP, PAN_PX, PAGE = 1.6, 80, 0.75
