@@ -7,12 +7,19 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from app.durable import DISK_FULL
 from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
-from app.slides.entry import INDEX_SUFFIXES, may_be_a_slide
+from app.slides.entry import (
+    DICOM_HEAD_BYTES,
+    INDEX_SUFFIXES,
+    SINGLE_SUFFIXES,
+    begins_as_dicom,
+    has_dicom_name,
+    several_slides,
+)
 from app.slides.sync_tree import sync_tree
 from app.slides.zip_directory import directory_extent
 from app.slides.zip_names import target_names
@@ -32,7 +39,7 @@ class ArchiveLimits:
     whatever else is written there at the same time.
     """
 
-    entries: int = 2_000
+    entries: int = 1_000
     total_bytes: int = 64 * 2**30
     file_ratio: float = 200.0
     total_ratio: float = 100.0
@@ -90,15 +97,20 @@ def blaming_zip(path: Path) -> Iterator[None]:
     except NotASlideError as error:
         if not path.is_dir():
             raise
-        raise ArchiveInvalidError(f"The zip holds no usable slide. {error.message}") from error
+        raise _no_usable_slide(error) from error
+
+
+def _no_usable_slide(error: NotASlideError) -> ArchiveInvalidError:
+    return ArchiveInvalidError(f"The zip holds no usable slide. {error.message}")
 
 
 @dataclass(frozen=True)
 class _Member:
-    """A file in the zip and where it is written."""
+    """A file in the zip and where it is written. ``is_dicom``: only if it begins as DICOM files do."""
 
     entry: zipfile.ZipInfo
     target: PurePosixPath
+    is_dicom: bool = False
 
 
 def _check_room(place: Path, limits: ArchiveLimits, size_bytes: int) -> None:
@@ -147,15 +159,22 @@ def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[
 
 
 def _of_a_slide(files: list[_Member]) -> list[_Member]:
-    """What may be a slide, or all where an index may name others. ArchiveInvalidError where nothing may be a slide."""
-    if any(member.target.suffix.lower() in INDEX_SUFFIXES for member in files):
-        return files
-    found = [member for member in files if may_be_a_slide(member.target)]
+    """What may be the slide: all files beside an index, the one file of a slide of one, or what is DICOM by its name.
+
+    ArchiveInvalidError where there is nothing of the kind, or by their names several slides.
+    """
+    for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES):
+        found = [member for member in files if member.target.suffix.lower() in suffixes]
+        if len(found) > 1:
+            raise _no_usable_slide(several_slides(len(found)))
+        if found:
+            return files if suffixes is INDEX_SUFFIXES else found
+    found = [member for member in files if has_dicom_name(member.target)]
     if not found:
         raise ArchiveInvalidError(
             "The zip holds no slide: pack an SVS, a pyramidal TIFF, or the files of one MRXS or DICOM slide."
         )
-    return found
+    return [replace(member, is_dicom=True) for member in found]
 
 
 def _is_folder(entry: zipfile.ZipInfo) -> bool:
@@ -189,9 +208,10 @@ def _extract(
     should_stop: Callable[[], bool] | None,
 ) -> None:
     for member in members:
-        target, size_bytes = folder / member.target, member.entry.file_size
+        target, size_bytes, written = folder / member.target, member.entry.file_size, 0
+        if member.is_dicom and not _begins_as_dicom(archive, member.entry):
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        written = 0
         with archive.open(member.entry) as source, target.open("xb") as out:
             while block := source.read(_BLOCK_BYTES):
                 if should_stop is not None and should_stop():
@@ -203,3 +223,8 @@ def _extract(
                 out.write(block)
         if written != size_bytes:
             raise ArchiveInvalidError("The zip is cut off: send it again.")
+
+
+def _begins_as_dicom(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    with archive.open(entry) as source:
+        return begins_as_dicom(source.read(DICOM_HEAD_BYTES))

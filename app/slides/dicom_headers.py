@@ -23,13 +23,12 @@ from pydicom.uid import (
 )
 
 from app.errors import SlideCorruptError
+from app.slides.entry import DICOM_HEAD_BYTES, begins_as_dicom, has_preamble
 from app.slides.identity import ISSUER_MAX_CHARS, SPECIMENS_MAX, DicomIdentity, Specimen, is_identifier
 
 HEADER_MAX_BYTES = 32 * 2**20
 """Of a header before its frames' list; colour profiles and private elements included, real ones have below 20 MB."""
-_PREAMBLE_BYTES = 128
-_MAGIC = b"DICM"
-_META_START, _META_END = struct.pack("<HH2s", 0x0002, 0, b"UL"), 0x0002FFFF
+_META_END = 0x0002FFFF
 """File meta information (PS3.10, 7.1): group 2, always in explicit little endian."""
 _LAST_TAG = 0x52009229
 """Shared Functional Groups. What comes next is a record for each of up to a million frames."""
@@ -158,11 +157,10 @@ def read_header(path: Path) -> DicomHeader | None:
 
 
 def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
-    head = file.read(_PREAMBLE_BYTES + len(_MAGIC))
-    has_preamble = head[_PREAMBLE_BYTES:] == _MAGIC
-    if not has_preamble:
-        if not head.startswith(_META_START):
-            return None
+    head = file.read(DICOM_HEAD_BYTES)
+    if not begins_as_dicom(head):
+        return None
+    if not has_preamble(head):
         file.seek(0)
     bounded = cast(BinaryIO, _Bounded(file))
     meta = read_dataset(bounded, False, True, stop_when=lambda tag, _vr, _length: tag > _META_END)
@@ -170,7 +168,7 @@ def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
     if not sop_class:
         raise ValueError("no SOP class")
     if sop_class != VLWholeSlideMicroscopyImageStorage or syntax == DeflatedExplicitVRLittleEndian:
-        return DicomHeader(path, sop_class, syntax, has_preamble)
+        return DicomHeader(path, sop_class, syntax, has_preamble(head))
     ds = read_dataset(
         bounded,
         syntax == ImplicitVRLittleEndian,
@@ -182,7 +180,7 @@ def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
         path=path,
         sop_class_uid=sop_class,
         transfer_syntax_uid=syntax,
-        has_preamble=has_preamble,
+        has_preamble=has_preamble(head),
         series_description=_shown(ds.get("SeriesDescription")),
         image_type=tuple(str(part).strip() for part in _values(ds.get("ImageType"))),
         photometric=_text(ds, "PhotometricInterpretation"),

@@ -12,14 +12,12 @@ SINGLE_SUFFIXES = frozenset({".svs", ".tif", ".tiff", ".ndpi", ".scn", ".bif", "
 _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ""})
 _NUMBER = re.compile(r"\.[0-9]+")
 """What looks like an ending where a file is named by its UID, as archives name them."""
-_DICOM_PREAMBLE_BYTES = 128
+DICOM_HEAD_BYTES = 132
+_DICOM_PREFIX = b"DICM"
+_DICOM_META_START = b"\x02\0\0\0UL"
+"""File meta information (PS3.10, 7.1): group 2, in explicit little endian."""
 _NAMED_MAX = 5
 """Slides that a message names."""
-
-
-def may_be_a_slide(path: PurePath) -> bool:
-    """Whether a file of this name can be a slide, or one of its files that leads to the others."""
-    return path.suffix.lower() in INDEX_SUFFIXES | SINGLE_SUFFIXES or has_dicom_name(path)
 
 
 def is_clutter(parts: Iterable[str]) -> bool:
@@ -34,9 +32,19 @@ def has_dicom_name(path: PurePath) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether the file has DICOM's preamble."""
+    """Whether the file begins as DICOM files do."""
     with path.open("rb") as file:
-        return file.read(_DICOM_PREAMBLE_BYTES + 4)[_DICOM_PREAMBLE_BYTES:] == b"DICM"
+        return begins_as_dicom(file.read(DICOM_HEAD_BYTES))
+
+
+def begins_as_dicom(head: bytes) -> bool:
+    """Whether a file with this ``head``, its first 132 bytes, is DICOM; some writers leave out the preamble."""
+    return has_preamble(head) or head.startswith(_DICOM_META_START)
+
+
+def has_preamble(head: bytes) -> bool:
+    """Whether ``head`` has the preamble and prefix of PS3.10."""
+    return head[DICOM_HEAD_BYTES - len(_DICOM_PREFIX) : DICOM_HEAD_BYTES] == _DICOM_PREFIX
 
 
 def several_slides(count: int, names: Sequence[str | None] = ()) -> NotASlideError:

@@ -122,6 +122,20 @@ def test_only_what_may_be_a_slide_is_unpacked(tmp_path):
     assert written(make_zip(tmp_path / "s.zip", files), tmp_path / "out") == {"s.svs": b"1"}
 
 
+def test_of_dicom_names_only_dicom_files_are_unpacked(tmp_path):
+    dicom, bare = bytes(128) + b"DICM" + b"more", b"\x02\0\0\0UL\4\0" + b"more"
+    files = {"a.dcm": dicom, "IM1": dicom, "1.2.3": bare, "README": b"no", "empty": b"", "x.dcm": b"DICM"}
+    found = written(make_zip(tmp_path / "s.zip", files), tmp_path / "out")
+    assert found == {"a.dcm": dicom, "IM1": dicom, "1.2.3": bare}
+
+
+@pytest.mark.parametrize("suffix", ["svs", "mrxs"])
+def test_several_slides_by_their_names_are_refused_before_they_are_unpacked(tmp_path, monkeypatch, suffix):
+    path = make_zip(tmp_path / "s.zip", {f"{name}.{suffix}": b"x" for name in "abc"})
+    monkeypatch.setattr(zipfile.ZipFile, "open", None)
+    assert "3 slides" in check_refused(tmp_path, path, ArchiveInvalidError)
+
+
 def test_a_zip_without_a_slide_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = make_zip(tmp_path / "s.zip", {f"{number}.dat": b"x" for number in range(100)})
     monkeypatch.setattr(zipfile.ZipFile, "open", None)

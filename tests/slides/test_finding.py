@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from pydicom.uid import generate_uid
@@ -35,6 +38,11 @@ def other_series(study=STUDY, **changes):
 
 def names(found, folder):
     return [file.relative_to(folder).as_posix() for file in found.files]
+
+
+def test_headers_are_parsed_by_reader_processes_alone():
+    code = "import sys, app.main, app.jobs.worker, app.local; sys.exit('pydicom' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_folder_with_two_slides_or_none_is_refused(tmp_path):
