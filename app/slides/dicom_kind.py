@@ -51,6 +51,13 @@ def unreadable_dicom(headers: Sequence[DicomHeader]) -> SlideUnsupportedError | 
     return None
 
 
+def refuse_unopened_dicom(headers: Sequence[DicomHeader]) -> None:
+    """Raises SlideUnsupportedError for frames that are organised as no tiles: OpenSlide 4.0.1 crashes on them."""
+    for header in headers:
+        if header.organization not in {None, "TILED_FULL", "TILED_SPARSE"}:
+            raise _unsupported(f"images organised as {header.organization}")
+
+
 def refuse_unsupported_dicom(headers: Sequence[DicomHeader]) -> None:
     """Raises SlideUnsupportedError where OpenSlide opens the series but would show one of several images of it."""
     if (paths := max((header.optical_paths for header in headers if header.is_volume), default=1)) > 1:

@@ -28,7 +28,7 @@ from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
 from app.slides.tiff_levels import refuse_disorder
 from app.slides.types import SlideInfo
-from app.slides.unsupported import refuse_unsupported, why_unreadable
+from app.slides.unsupported import refuse_unopened, refuse_unsupported, why_unreadable
 
 CACHE_BYTES = 128 * 2**20
 """Decoded tiles that OpenSlide keeps: neighbouring 5x tiles share theirs along two rows of a wide slide."""
@@ -84,6 +84,7 @@ def _open_found(found: FoundSlide, mpp: float | None) -> OpenedSlide:
     entry = found.entry
     if entry.stat().st_size == 0:
         raise EmptyUploadError("The file is empty: its size is 0 bytes. Send it again.")
+    refuse_unopened(found)
     slide = _open(found)
     try:
         refuse_unsupported(slide, found)
@@ -111,7 +112,7 @@ def _open(found: FoundSlide) -> openslide.OpenSlide:
     except openslide.OpenSlideUnsupportedFormatError:
         raise _unrecognised(found) from None
     except openslide.OpenSlideError as error:
-        raise why_unreadable(found) or SlideCorruptError(
+        raise why_unreadable(found, str(error)) or SlideCorruptError(
             f"The slide cannot be opened: it is damaged or was not sent whole. (OpenSlide: {error})"
         ) from error
 

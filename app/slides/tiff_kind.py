@@ -38,6 +38,8 @@ _SAMPLES_MIN = {_RGB: 3, 3: 1, 5: 4, _YCBCR: 3, 8: 3}
 """Of palette (3), CMYK (5) and CIELab (8) too."""
 _MIRRORED = frozenset({2, 3, 4, 6, 7, 8})
 """Orientations for which libtiff mirrors each tile in its place; 1 and 5 begin at the top left."""
+_IN_STRIPS = "hamamatsu"
+"""NDPI has strips, all other formats tiles."""
 _BIG_ENDIAN = b"MM\0*"
 _CONVERT = "Convert the slide to a pyramidal TIFF of 8-bit RGB with JPEG tiles."
 
@@ -65,7 +67,7 @@ def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | N
 
     ``vendor``: OpenSlide's name for the format; None where it knows none.
     """
-    directories = list(_tiled(path))
+    directories = list(read_directories(path, PIXEL_TAGS) if vendor == _IN_STRIPS else _tiled(path))
     readable = _READABLE | _APERIO_JPEG_2000 if vendor == "aperio" else _READABLE
     for directory in directories:
         compression = directory.number(_COMPRESSION)

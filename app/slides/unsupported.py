@@ -1,9 +1,11 @@
 """Slides of a kind that OpenSlide cannot open, or would show wrongly: told apart from damaged ones."""
 
+import re
+
 import openslide
 
 from app.errors import SlideUnsupportedError
-from app.slides.dicom_kind import refuse_unsupported_dicom, unreadable_dicom
+from app.slides.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom
 from app.slides.finding import FoundSlide
 from app.slides.tiff_check import check_tiff_complete
 from app.slides.tiff_directory import is_tiff
@@ -13,11 +15,35 @@ _ODD_TIFFS = frozenset({"hamamatsu"})
 """NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
 
 
-def why_unreadable(found: FoundSlide) -> SlideUnsupportedError | None:
-    """Why OpenSlide cannot open the slide, where its kind is the reason.
+_CONVERT = "Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles"
+_BY_ITS_WORDS = (
+    (
+        re.compile(r"(.{1,20}) compression is not supported"),
+        f"CZI compression {{}} is not supported. {_CONVERT}, or as a CZI without compression or with Zstandard.",
+    ),
+    (re.compile(r"Pixel type (\w{1,20}) is not supported"), f"CZI pixel type {{}} is not supported. {_CONVERT}."),
+    (
+        re.compile(r"Slides with dissimilar main images are not supported"),
+        "The SCN file contains several scenes that were scanned differently. Export each of them as a file of its own.",
+    ),
+)
+"""What OpenSlide says of formats for which nothing is read here, and what is said instead."""
+
+
+def refuse_unopened(found: FoundSlide) -> None:
+    """Raises SlideUnsupportedError for what must not be opened."""
+    if found.dicom is not None:
+        refuse_unopened_dicom(found.dicom.images)
+
+
+def why_unreadable(found: FoundSlide, said: str = "") -> SlideUnsupportedError | None:
+    """Why OpenSlide cannot open the slide, where its kind is the reason. ``said``: OpenSlide's own words.
 
     Raises SlideCorruptError where the file is damaged; OSError.
     """
+    for pattern, sentence in _BY_ITS_WORDS:
+        if (match := pattern.match(said)) is not None:
+            return SlideUnsupportedError(sentence.format(*match.groups()))
     if is_tiff(found.entry):
         return unreadable_tiff(found.entry, openslide.OpenSlide.detect_format(found.entry))
     return None if found.dicom is None else unreadable_dicom(found.dicom.images)

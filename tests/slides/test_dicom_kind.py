@@ -51,6 +51,7 @@ KINDS = {
     "monochrome": (monochrome, "monochrome"),
     "16 bits": (values(BitsAllocated=16, BitsStored=16, HighBit=15), "16 bits"),
     "YBR_FULL": (values(PhotometricInterpretation="YBR_FULL"), "YBR_FULL with JPEG Baseline"),
+    "organisation": (values(DimensionOrganizationType="3D"), "organised as 3D"),
     "optical paths": (values(NumberOfOpticalPaths=3), "3 optical paths"),
 }
 
