@@ -4,6 +4,7 @@ import { byId, complain, el } from "../dom.js";
 import { mppOf, mppWrong } from "../format.js";
 import { PRIORITIES } from "../words.js";
 
+const ZIP_DIRECTORY_BYTES = 2 ** 18;
 const form = byId("fields");
 const { case_id: caseId, priority, mpp, stain, organ } = form.elements;
 const texts = [caseId, mpp, stain, organ];
@@ -43,9 +44,9 @@ export function watchFields() {
 
 /**
  * What POST /analyze is told of each of `files`: the filled-in fields, which are empty afterwards, and the file's name
- * without its ending. Null where one of them is wrong, which is said there.
+ * without its extension, except for DICOM. Null where one of them is wrong, which is said there.
  */
-export function takeFields(files) {
+export async function takeFields(files) {
   const wrong = mppWrong(mpp.value);
   if (wrong) {
     complain(mpp, wrong);
@@ -56,9 +57,23 @@ export function takeFields(files) {
   for (const field of [caseId, priority, stain, organ]) {
     if (field.value.trim()) known[field.name] = field.value.trim();
   }
-  const named = form.elements.named.checked;
+  const wantsNames = form.elements.named.checked;
   clear();
-  return files.map((file) => (named ? { ...known, slide_id: slideId(file) } : known));
+  return Promise.all(files.map(async (file) => {
+    const named = wantsNames && !(await isDicom(file));
+    return named ? { ...known, slide_id: slideId(file) } : known;
+  }));
+}
+
+/**
+ * Whether the slide's header names it: a file name must not contradict that. A zip is taken for DICOM unless its
+ * directory, at the end of the file, lists the index of another format.
+ */
+async function isDicom(file) {
+  if (/\.(dcm|dicom)$/i.test(file.name)) return true;
+  if (!/\.zip$/i.test(file.name)) return false;
+  const end = await file.slice(-ZIP_DIRECTORY_BYTES).text().catch(() => ""); // the upload says why it cannot be read
+  return !/\.(mrxs|vms|vmu)/i.test(end);
 }
 
 const slideId = (file) => file.name.replace(/\.[A-Za-z0-9]{1,5}$/, "").slice(0, 200) || file.name;

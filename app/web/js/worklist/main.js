@@ -105,8 +105,8 @@ function place(body, wanted) {
   });
 }
 
-function send(files) {
-  const fields = takeFields(files);
+async function send(files) {
+  const fields = await takeFields(files);
   if (fields === null) return; // said at the field
   files.forEach((file, index) => {
     const upload = new Upload(file, fields[index], draw);
