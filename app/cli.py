@@ -222,9 +222,9 @@ def strip(
     any_mpp = 0.5  # a slide that does not say its resolution can be stripped too
     try:
         with SlideReader() as reader:
-            info = reader.open(slide, any_mpp)
+            info = reader.open(slide.resolve(), any_mpp)
             found = strip_slide(slide, out_file, info)
-            copied = reader.open(out_file, any_mpp).levels
+            copied = reader.open(out_file.resolve(), any_mpp).levels
             if [replace(level, number=0) for level in copied] != [replace(level, number=0) for level in info.levels]:
                 out_file.unlink()
                 raise SlideError("The copy would lack a level of the pyramid: this kind of slide cannot be stripped.")

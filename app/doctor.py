@@ -145,18 +145,23 @@ def _objects(settings: Settings) -> str:
 def _reader(settings: Settings) -> str:
     with SlideReader(reader_limits(settings)) as reader:
         try:
-            reader.open(Path(__file__))
+            reader.open(Path(__file__).resolve())
         except XmagError as error:
             if error.code != "not_a_slide":
                 raise
-        files, network = reader.confined()
-    open_to = ["files and other processes"] * (not files) + ["the network"] * (not network)
-    confined = (
-        f"NOT cut off from {' and '.join(open_to)}: this platform cannot, or its container forbids it"
-        if open_to
-        else "cut off from files, other processes and the network"
+        confined = reader.confined()
+    kernel_allows = [
+        *["read files other than its slide (needs Landlock, Linux 5.13 or newer)"] * (not confined.reading),
+        *["write and run files and look into other processes (needs Landlock)"] * (not confined.files),
+        *["use the network, start processes and change files' permissions (needs seccomp)"] * (not confined.calls),
+        *["use root's capabilities"] * (not confined.capabilities),
+    ]
+    if kernel_allows:
+        return f"decoding works. NOT confined: this kernel or container lets a decoder {'; '.join(kernel_allows)}"
+    return (
+        "decoding works. Confined: a decoder reads its own slide and libraries only, changes and runs no file, "
+        "has no network and no capabilities, and cannot act on other processes"
     )
-    return f"the decoding process starts and answers; {confined}"
 
 
 def _openid(settings: Settings) -> str:

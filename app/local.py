@@ -61,7 +61,7 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
         loading = beside.submit(installed_model, settings, registry.folder(name))
         with (
             SlideReader(reader_limits(settings)) as reader,
-            _slide(request.slide, settings) as slide,
+            _slide(request.slide.resolve(), settings) as slide,
             closing(Device()) as device,
             _output(request.out) as folder,
         ):
@@ -94,7 +94,7 @@ def _slide(path: Path, settings: Settings) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="xmag-") as folder:
         limits = ArchiveLimits(total_bytes=settings.upload_max_bytes)
-        slide = Path(folder) / "slide"
+        slide = Path(folder).resolve() / "slide"
         extract_slide_zip(path, slide, limits)
         with blaming_zip(slide):
             yield slide

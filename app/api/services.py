@@ -87,7 +87,7 @@ class Services:
     async def received(self, holder: Holder, file: ReceivedFile, mpp: float | None) -> tuple[UploadSource, SlideInfo]:
         """Unpack a file that was received, and probe it. The archive's and the slide's typed errors."""
         path = await self.in_intake(holder, self.intake.unpack, file)
-        probe = await self._probes.run(holder, self.intake.probe_received, path, mpp)
+        probe = await self._probes.run(holder, self.intake.probe_received, path.resolve(), mpp)
         return await self.in_intake(holder, self.intake.uploaded, file, path, probe), probe.info
 
     async def by_path(self, holder: Holder, path: str, mpp: float | None) -> tuple[PathSource, SlideInfo]:

@@ -37,7 +37,7 @@ def _slide(request: JobRequest, shared: Shared, attempt: Attempt, progress: Prog
     source, wanted = request.source, partial(_wanted, request, attempt, shared.settings.identity_conflict)
     if isinstance(source, ObjectSource):
         with shared.copies.fetched(source, request, attempt, progress) as file:
-            yield wanted(file.path, sha256=file.sha256, size_bytes=file.size_bytes)
+            yield wanted(file.path.resolve(), sha256=file.sha256, size_bytes=file.size_bytes)
     elif isinstance(source, UploadSource):
         path = shared.store.slide_path(request)
         yield wanted(path, sha256=source.sha256, size_bytes=source.size_bytes)

@@ -19,6 +19,7 @@ from app.jobs.record import JobRequest, PathSource
 from app.objects.address import ObjectAddress
 from app.settings import Settings
 from app.slides.files import folder_of
+from app.slides.real_file import check_real
 
 
 def resolve_source(path: str, settings: Settings) -> Path:
@@ -92,6 +93,7 @@ def check_unchanged(request: JobRequest) -> None:
     if not isinstance(source, PathSource):
         return
     try:
+        check_real(Path(source.path))
         size_bytes, mtime_ns = source_state(source_files(source))
     except FileNotFoundError as error:
         raise SlideMissingError("The slide is no longer where the request said. Send the request again.") from error

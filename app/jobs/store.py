@@ -119,10 +119,10 @@ class JobStore:
             return False
 
     def slide_path(self, request: JobRequest) -> Path:
-        """Where the slide lies. SlideGoneError for an object: no copy of it is kept."""
+        """Where the slide lies, by a path without links. SlideGoneError for an object: no copy of it is kept."""
         source = request.source
         if isinstance(source, UploadSource):
-            return self.folder(request.id) / SLIDE / source.entry
+            return (self.folder(request.id) / SLIDE / source.entry).resolve()
         if isinstance(source, PathSource):
             return Path(source.path)
         raise SlideGoneError("The slide lies in an object store, and no copy of it is kept here; the results are.")

@@ -1,42 +1,31 @@
-"""Takes the network away from the calling process: a decoder that a hostile slide took over must not tell anybody.
+"""A seccomp filter (Linux on x86-64 and ARM) for a process whose decoder a hostile slide may take over.
 
-A seccomp filter (Linux on x86-64 and ARM) refuses to make sockets, and the ways around that: io_uring, other processes'
-memory and descriptors. What is open already (the line to the parent) stays. It cannot be taken off again, and threads
-and children inherit it. Sources: seccomp(2), prctl(2), linux/filter.h and linux/audit.h.
+The process makes no socket and no process, acts on no other process, and changes no mode, owner, time or attribute of a
+file. What is open already (the line to the parent) stays. The filter cannot be taken off again, and threads inherit it.
+Sources: seccomp(2), prctl(2), clone(2), linux/filter.h and linux/audit.h.
 """
 
 import ctypes
 import errno
+import os
 import platform
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+
+from app.slides.system_calls import BY_ARGUMENT, REFUSED
 
 _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT = 0, 4
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EACCES
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT, _ARGUMENT_BYTES = 0, 4, 16, 8
+"""Of struct seccomp_data. Both architectures are little-endian: an argument's lower half comes first."""
+_ALLOW, _REFUSE, _MISSING = 0x7FFF0000, 0x00050000 | errno.EACCES, 0x00050000 | errno.ENOSYS
 _X32 = 0x40000000
 """x86-64 kernels take system calls of the x32 kind too: the same ones under other numbers."""
-
-
-@dataclass(frozen=True)
-class _Machine:
-    """How the kernel names an architecture, and the numbers of the calls that are refused on it."""
-
-    audit: int
-    refused: dict[str, int]
-
-
-_MACHINES = {
-    "x86_64": _Machine(
-        0xC000003E,
-        {"socket": 41, "ptrace": 101, "readv": 310, "writev": 311, "io_uring_setup": 425, "pidfd_getfd": 438},
-    ),
-    "aarch64": _Machine(
-        0xC00000B7,
-        {"socket": 198, "ptrace": 117, "readv": 270, "writev": 271, "io_uring_setup": 425, "pidfd_getfd": 438},
-    ),
-}
+_AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_CLONE_THREAD = 0x10000
+_F_SETOWN, _F_SETOWN_EX = 8, 15
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
+"""Each names a process that the kernel sends a signal to."""
 
 
 class _Instruction(ctypes.Structure):
@@ -51,10 +40,10 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_Instruction)))
 
 
-def give_up_network() -> bool:
-    """From now on no socket can be made (EACCES). False where the platform has no such filter. Before any thread."""
-    machine = _MACHINES.get(platform.machine())
-    if sys.platform != "linux" or machine is None:
+def give_up_calls() -> bool:
+    """From now on these calls fail (EACCES). False where the platform has no such filter. Before any thread."""
+    machine = platform.machine()
+    if sys.platform != "linux" or machine not in _AUDIT:
         return False
     instructions = _instructions(machine)
     program = _Program(len(instructions), (_Instruction * len(instructions))(*instructions))
@@ -65,16 +54,43 @@ def give_up_network() -> bool:
     return bool(prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
-def _instructions(machine: _Machine) -> list[_Instruction]:
+def _instructions(machine: str) -> list[_Instruction]:
     """The filter; a jump's numbers say how many instructions to leave out."""
-    calls = list(machine.refused.values())
-    checks = [_Instruction(_EQUAL, len(calls) - at, 0, number) for at, number in enumerate(calls)]
+    column = list(_AUDIT).index(machine)
+    number = {name: numbers[column] for name, numbers in BY_ARGUMENT.items()}
+    refused = [numbers[column] for numbers in REFUSED.values()]
     return [
         _Instruction(_LOAD, 0, 0, _ARCHITECTURE_AT),
-        _Instruction(_EQUAL, 0, len(calls) + 3, machine.audit),
-        _Instruction(_LOAD, 0, 0, _NUMBER_AT),
-        _Instruction(_AT_LEAST, len(calls) + 1, 0, _X32),
-        *checks,
-        _Instruction(_RETURN, 0, 0, _ALLOW),
+        _Instruction(_EQUAL, 1, 0, _AUDIT[machine]),
         _Instruction(_RETURN, 0, 0, _REFUSE),
+        _Instruction(_LOAD, 0, 0, _NUMBER_AT),
+        _Instruction(_AT_LEAST, 0, 1, _X32),
+        _Instruction(_RETURN, 0, 0, _REFUSE),
+        *(instruction for call in refused if call is not None for instruction in _answer(call, _REFUSE)),
+        *_answer(number["clone3"], _MISSING),  # its flags lie in memory: C libraries then take clone
+        *_only_with(number["clone"], 0, _ANY_BIT, _CLONE_THREAD),
+        *_only_with(number["kill"], 0, _EQUAL, os.getpid()),  # as abort() does
+        *_only_with(number["tgkill"], 0, _EQUAL, os.getpid()),
+        *_only_with(number["prlimit64"], 0, _EQUAL, 0),
+        *_never_with(number["fcntl"], 1, (_F_SETOWN, _F_SETOWN_EX)),
+        *_never_with(number["ioctl"], 1, (_FIOSETOWN, _SIOCSPGRP)),
+        _Instruction(_RETURN, 0, 0, _ALLOW),
     ]
+
+
+def _answer(call: int, answer: int) -> list[_Instruction]:
+    return [_Instruction(_EQUAL, 0, 1, call), _Instruction(_RETURN, 0, 0, answer)]
+
+
+def _only_with(call: int, argument: int, test: int, value: int) -> list[_Instruction]:
+    return _block(call, argument, [_Instruction(test, 1, 0, value), _Instruction(_RETURN, 0, 0, _REFUSE)])
+
+
+def _never_with(call: int, argument: int, values: Iterable[int]) -> list[_Instruction]:
+    return _block(call, argument, [step for value in values for step in _answer(value, _REFUSE)])
+
+
+def _block(call: int, argument: int, tests: list[_Instruction]) -> list[_Instruction]:
+    load = _Instruction(_LOAD, 0, 0, _ARGUMENTS_AT + argument * _ARGUMENT_BYTES)
+    steps = [load, *tests, _Instruction(_RETURN, 0, 0, _ALLOW)]
+    return [_Instruction(_EQUAL, 0, len(steps), call), *steps]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import app.slides.reader_service  # noqa: F401 (everything is loaded before the first fork)
 from app.process import go_by_name
 from app.slides.channel import Channel, ChannelClosedError
+from app.slides.readable import libraries
 from app.slides.reader_main import be_reader
 
 NICENESS = 10
@@ -24,6 +25,7 @@ def main() -> None:
     go_by_name("xmag-nursery")
     os.nice(max(0, NICENESS - os.nice(0)))
     channel = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
+    libraries()  # looked up once
     gc.freeze()  # what is loaded stays shared: no collection in a reader writes to it
     while True:
         try:

@@ -1,7 +1,7 @@
 """Opens a slide with OpenSlide, or says in plain words why not. Only reader processes come here."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,7 +62,11 @@ class OpenedSlide(Closing):
         self.slide.close()
 
 
-def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
+BeforeDecoding = Callable[[Path, tuple[Path, ...]], None]
+"""Called with the file that the slide is opened by, and all its files, before a decoder sees one of them."""
+
+
+def open_slide(path: Path, mpp: float | None = None, before: BeforeDecoding = lambda *_: None) -> OpenedSlide:
     """The slide at ``path``: a file, or a folder that holds one slide. ``mpp`` overrides what the file says (µm/px).
 
     Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it; no slide in the folder, or several),
@@ -72,7 +76,7 @@ def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
     if not path.exists():
         raise SlideMissingError("There is no file at the slide's path.")
     try:
-        return _open_found(find_slide(path), mpp)
+        return _open_found(find_slide(path), mpp, before)
     except _BY_CONTENT as error:
         raise SlideCorruptError(
             "The slide says of itself what makes no sense: it is damaged. Export or copy it again. "
@@ -80,10 +84,11 @@ def open_slide(path: Path, mpp: float | None = None) -> OpenedSlide:
         ) from error
 
 
-def _open_found(found: FoundSlide, mpp: float | None) -> OpenedSlide:
+def _open_found(found: FoundSlide, mpp: float | None, before: BeforeDecoding) -> OpenedSlide:
     entry = found.entry
     if entry.stat().st_size == 0:
         raise EmptyUploadError("The file is empty: its size is 0 bytes. Send it again.")
+    before(entry, found.files)
     refuse_unopened(found)
     slide = _open(found)
     try:

@@ -4,13 +4,15 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
 from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
 from app.slides.checks import bool_or_none, fraction_or_none, text, whole
 from app.slides.closing import Closing
+from app.slides.confinement import Confined
 from app.slides.grid import grid_for
 from app.slides.protocol import (
     IMAGES_MAX,
@@ -51,7 +53,7 @@ DEFAULT_LIMITS = ReaderLimits()
 
 
 class SlideReader(Closing):
-    """One reader process, for one slide after another. Not for two threads at once, except ``close``.
+    """A reader process for each slide, one after another. Not for two threads at once, except ``close``.
 
     Every method raises the slide's typed errors (app.errors); DecoderCrashedError when the process died or broke
     its protocol, DecoderTimeoutError when it did not answer in time. After these two, ``alive`` is False.
@@ -72,7 +74,7 @@ class SlideReader(Closing):
 
     @property
     def pid(self) -> int:
-        """Process id of the reader."""
+        """Process id of the reader; another one after each slide."""
         return self._process.pid
 
     @property
@@ -83,11 +85,17 @@ class SlideReader(Closing):
     def open(self, path: Path, mpp: float | None = None) -> SlideInfo:
         """Open the slide at ``path`` (file or folder) in place of the one before; ``mpp`` overrides the file's.
 
-        Then ``files`` is all that the slide consists of.
+        Then ``files`` is all that the slide consists of. The process can read this slide and no other, so that each
+        slide has a new one. SourceChangedError where ``path`` leads through a link: the caller resolves it, once.
         """
         self._info = self._survey = None
+        if self._seen:
+            self._renew()
         self._seen.append(path.absolute())
         answer = self._ask({"op": "open", "path": str(path.absolute()), "mpp": mpp}, self._limits.open_timeout_s)
+        with self._believing():
+            if bool_or_none(answer.get("reading")) is False:
+                _warn_once()
         with self._believing():
             info = answer.get("info")
             if not isinstance(info, dict):
@@ -193,17 +201,25 @@ class SlideReader(Closing):
         finally:
             memory.close()
 
-    def confined(self) -> tuple[bool, bool]:
-        """Whether the process was cut off from files and other processes (reading aside), and from the network."""
+    def confined(self) -> Confined:
+        """What was taken away from the process; reading only once a slide was opened, or refused by a decoder."""
         answer = self._ask({"op": "confined"}, self._limits.open_timeout_s)
         with self._believing():
-            return bool_or_none(answer.get("files")) is True, bool_or_none(answer.get("network")) is True
+            return Confined(*(bool_or_none(answer.get(each.name)) is True for each in fields(Confined)))
 
     def close(self) -> None:
         """Kill the process at once. May be called twice, and from another thread to end a read that hangs."""
         with self._closing:
             self._closed = True
             self._process.kill()
+
+    def _renew(self) -> None:
+        """A new process in place of one that had a slide."""
+        with self._closing:
+            if not self._closed:
+                self._process.kill()
+                self._process = ReaderProcess(self._limits.memory_bytes, self._limits.cpu_s)
+                self._pending = 0
 
     def _ask(self, request: Message, timeout_s: float, *fds: int) -> Message:
         """Send and wait for the answer, past the answers about tiles that nobody waited for."""
@@ -274,3 +290,8 @@ class SlideReader(Closing):
             raise DecoderCrashedError(
                 "The process that decoded the slide gave an answer that makes no sense."
             ) from error
+
+
+@cache
+def _warn_once() -> None:
+    log.warning("this kernel cannot keep decoders from reading other files (Landlock, Linux 5.13 or newer)")

@@ -4,19 +4,19 @@ On Linux it is forked (``app.slides.nursery``); elsewhere ``python -m app.slides
 <processor s>``. Its standard input is a pipe that ends when the parent does.
 """
 
-import os
 import resource
 import socket
 import sys
-import threading
 
 from app.process import go_by_name
-from app.slides.confine import give_up_network
-from app.slides.landlock import shut_in
 
 _OPEN_FILES = 256
 _LAST_WORDS_S = 5
 """SIGXCPU says why it ends; SIGKILL follows for what does not listen."""
+_TASKS = 8192
+"""The kernel counts all processes and threads of the user, not this process's: far more than a service has, and few
+enough for the machine if a decoder makes threads without end. It makes no process at all (see confine). For root the
+kernel does not count."""
 _FILE_BYTES = 2**20
 """All it may write to files is what decoders say on standard error."""
 
@@ -34,11 +34,12 @@ def be_reader(socket_fd: int, memory_bytes: int, cpu_s: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
-    confined = {"files": shut_in(), "network": give_up_network()}
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    from app.slides.reader_service import serve  # noqa: PLC0415  (after the limits, which hold for loading libraries too)
+    _limit(resource.RLIMIT_NPROC, _TASKS)
+    # After the limits, which hold for loading libraries too.
+    from app.slides.confinement import Confinement  # noqa: PLC0415
+    from app.slides.reader_service import serve  # noqa: PLC0415
 
-    serve(socket.socket(fileno=socket_fd), confined)
+    serve(socket.socket(fileno=socket_fd), Confinement())
 
 
 def _limit(what: int, value: int, more: int = 0) -> None:
@@ -46,13 +47,6 @@ def _limit(what: int, value: int, more: int = 0) -> None:
     _, hard = resource.getrlimit(what)
     end = value + more if hard == resource.RLIM_INFINITY else min(value + more, hard)
     resource.setrlimit(what, (min(value, end), end))
-
-
-def _die_with_parent() -> None:
-    """Ends the process when the pipe on standard input does, even in the middle of a decoder's work."""
-    while os.read(0, 1):
-        pass
-    os._exit(0)
 
 
 if __name__ == "__main__":

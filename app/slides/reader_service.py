@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from openslide import OpenSlideError
 
 from app.errors import NotASlideError, SlideCorruptError, SlideMissingError, XmagError
 from app.slides.channel import Channel, ChannelClosedError, Message
+from app.slides.confinement import Confinement
 from app.slides.display import Display
 from app.slides.files import slide_files
 from app.slides.focus import FocusSample
@@ -34,11 +36,13 @@ from app.slides.tile_reader import TileReader
 from app.slides.types import BoolArray, Extent, ReadingPlan, UInt8Array
 
 
-def serve(sock: socket.socket, confined: dict[str, bool]) -> None:
-    """Answer until the other side closes. ``confined``: what was taken away from this process."""
+def serve(sock: socket.socket, confinement: Confinement) -> None:
+    """Answer until the other side closes. ``confinement``: of this process, before it meets a slide."""
     channel = Channel(sock, takes_fds=True)
-    service = _Service(channel, confined)
+    service = _Service(channel, confinement)
     while True:
+        if not confinement.wait_for_request(sock):
+            return
         try:
             request = channel.receive()
         except ChannelClosedError:
@@ -54,12 +58,13 @@ def serve(sock: socket.socket, confined: dict[str, bool]) -> None:
 
 
 class _Service:
-    """What is open at present."""
+    """The slide that is open."""
 
-    def __init__(self, channel: Channel, confined: dict[str, bool]) -> None:
-        self._channel, self._confined = channel, confined
+    def __init__(self, channel: Channel, confinement: Confinement) -> None:
+        self._channel, self._confinement = channel, confinement
         self._opened: OpenedSlide | None = None
         self._path = Path("/")
+        self._files: tuple[Path, ...] = ()
         self._plan = ReadingPlan()
         self._reader: TileReader | None = None
         self._display: Display | None = None
@@ -73,7 +78,7 @@ class _Service:
             "tiles": self._tiles,
             "qc": self._report_qc,
             "region": self._region,
-            "confined": lambda _: self._confined,
+            "confined": lambda _: asdict(self._confinement.done),
         }
 
     def answer(self, request: Message) -> Message:
@@ -83,7 +88,7 @@ class _Service:
             try:
                 return {"op": op, **self._decoded(op, request)}
             except (NotASlideError, SlideCorruptError) as error:
-                blame_storage(error.message, slide_files(self._path))
+                blame_storage(error.message, self._files or slide_files(self._path))
                 raise
         except OSError as error:
             raise storage_error(error) from error
@@ -102,14 +107,18 @@ class _Service:
         return type(error)(scrub_paths(error.message, [self._path], "the file"), **error.details)
 
     def _open(self, request: Message) -> Message:
-        self._close()
         self._path = Path(request["path"])
-        self._opened = opened = open_slide(self._path, request["mpp"])
+        self._opened = opened = open_slide(self._path, request["mpp"], self._shut_in)
         return {
             "info": info_to_json(opened.info),
             "files": files_to_json(opened.found.files, self._path),
             "left_out": opened.slide.level_count - len(opened.info.levels),
+            "reading": self._confinement.done.reading,
         }
+
+    def _shut_in(self, entry: Path, files: tuple[Path, ...]) -> None:
+        self._confinement.to_slide(entry, files)
+        self._files = files
 
     def _survey(self, request: Message) -> Message:
         fd = self._channel.take_fd()
@@ -160,14 +169,6 @@ class _Service:
             self._display = Display(opened)
         memory.array(region_part(width, height))[:] = self._display.region(Extent(*request["extent"]), (width, height))
         return {"colour": self._display.colour}
-
-    def _close(self) -> None:
-        self._take_reader(None)
-        self._display = self._seen = None
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-        self._ring = np.empty((0, 0, 0, 3), np.uint8)
 
     def _take_reader(self, reader: TileReader | None) -> None:
         if self._reader is not None:

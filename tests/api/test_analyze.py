@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import socket
 import threading
 import zipfile
@@ -246,6 +247,25 @@ def test_an_index_that_names_files_of_the_server_is_refused(service, slide_root,
         body = {"source": {"type": "path", "path": str(slide_root / "pipe.vms")}}
         check_problem(service.http.post("/analyze", json=body), 422, "slide_unsafe")
     assert service.job_folders() == before
+
+
+def test_a_slide_that_was_swapped_for_a_link_is_neither_analysed_nor_shown(service, slide_root, tissue, tmp_path):
+    """Size and time are the same, so that only the link tells."""
+    slide, secret = slide_root / "swapped.svs", tmp_path / "secret.svs"
+    shutil.copy(tissue, slide)
+    shutil.copy(tissue, secret)
+    os.utime(slide, (1, 1))
+    os.utime(secret, (1, 1))
+    source = {"source": {"type": "path", "path": str(slide)}}
+    with service.paused("worker"):
+        job_id = service.http.post("/analyze", json=source).json()["id"]
+        slide.unlink()
+        slide.symlink_to(secret)
+    over = service.wait(job_id)
+    assert (over["state"], over["error"]["code"]) == ("failed", "source_changed")
+    for address in ("slide.dzi", "slide_files/8/0_0.jpg"):
+        check_problem(service.http.get(f"/jobs/{job_id}/{address}"), 409, "source_changed")
+    check_problem(service.http.post("/analyze", json=source), 403, "path_not_allowed")
 
 
 def test_too_large_is_refused_before_it_is_sent(service):

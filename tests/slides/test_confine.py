@@ -1,6 +1,8 @@
 """What a decoding process may not do, asked of real processes."""
 
 import platform
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import DecoderTimeoutError
+from app.slides.confinement import Confined
 from app.slides.reader import ReaderLimits, SlideReader
+from app.slides.system_calls import BY_ARGUMENT, REFUSED
+from app.slides.types import Extent
 from tests.service import ROOT
 
 from .make_slide import he_like, write_svs
@@ -19,9 +24,9 @@ pytestmark = pytest.mark.skipif(
 
 ATTEMPTS = """
 import ctypes, json, os, socket, threading
-from app.slides.confine import give_up_network
+from app.slides.confine import give_up_calls
 ours, theirs = socket.socketpair()
-print(give_up_network())
+print(give_up_calls())
 libc = ctypes.CDLL(None, use_errno=True)
 def tried(call):
     try:
@@ -42,10 +47,7 @@ found = {
 }
 thread = threading.Thread(target=lambda: found.update(thread=tried(lambda: socket.socket())))
 thread.start(); thread.join()
-child = os.fork()
-if child == 0:
-    os._exit(0 if tried(lambda: socket.socket()) == "refused" else 1)
-found["child"] = "refused" if os.waitpid(child, 0)[1] == 0 else "open"
+found["child"] = tried(os.fork)
 ours.send(b"x")
 found["line to the parent"] = "refused" if theirs.recv(1) != b"x" else "kept"
 print(json.dumps(found))
@@ -64,7 +66,7 @@ def test_the_reader_that_opens_slides_is_cut_off_and_limited(tmp_path):
     path = write_svs(tmp_path / "s.svs", he_like(600, 600, 0.5, [(0.1, 0.1, 0.9, 0.9)]), 0.5, appmag=20)
     with SlideReader(ReaderLimits(memory_bytes=2**31, cpu_s=77)) as reader:
         assert reader.open(path).width == 600
-        assert reader.confined() == (True, True)
+        assert reader.confined() == Confined(True, True, True, True)
         status = Path(f"/proc/{reader.pid}/status").read_text()
         limits = Path(f"/proc/{reader.pid}/limits").read_text()
     assert "\nSeccomp:\t2\n" in status
@@ -80,5 +82,40 @@ def test_the_reader_that_opens_slides_is_cut_off_and_limited(tmp_path):
 def test_a_decoder_that_burns_its_processor_time_is_ended(tmp_path):
     path = write_svs(tmp_path / "s.svs", he_like(600, 600, 0.5, [(0.1, 0.1, 0.9, 0.9)]), 0.5, appmag=20)
     with SlideReader(ReaderLimits(cpu_s=1)) as reader, pytest.raises(DecoderTimeoutError, match="processor time"):
-        for _ in range(5_000):
-            reader.open(path)
+        reader.open(path)
+        for _ in range(50_000):
+            reader.region(Extent(0, 0, 600, 600), (600, 600))
+
+
+ABORTS = """
+import os, sys
+from app.slides.confine import give_up_calls
+assert give_up_calls()
+os.kill(os.getpid(), 0)
+os.abort()
+"""
+
+
+def test_a_decoder_that_aborts_ends_as_one_that_aborts():
+    ended = subprocess.run([sys.executable, "-c", ABORTS], cwd=ROOT, check=False)
+    assert ended.returncode == -signal.SIGABRT
+
+
+HEADERS = {
+    "x86_64": "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
+    "aarch64": "/usr/include/asm-generic/unistd.h",
+}
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_the_calls_have_the_kernels_numbers(machine):
+    header = Path(HEADERS[machine])
+    if not header.exists():
+        pytest.skip("the kernel's headers are not on this machine")
+    numbers: dict[str, int] = {}
+    for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", header.read_text()):
+        numbers.setdefault(name, int(number))
+    newer = {"fchmodat2", "setxattrat", "removexattrat", "file_setattr"}
+    for name, known in {**REFUSED, **BY_ARGUMENT}.items():
+        if name in numbers or name not in newer:
+            assert known[list(HEADERS).index(machine)] == numbers.get(name), name

@@ -129,7 +129,7 @@ def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]
     """
     plan = ReadingPlan(tile_px=REGION_PX, tile_mpp=REGION_MPP, tissue_min=config.tissue_min, level_tolerance=0.06)
     with SlideReader() as reader:
-        info = reader.open(slide.path, slide.mpp)
+        info = reader.open(slide.path.resolve(), slide.mpp)
         survey = reader.survey(plan)
         able = np.flatnonzero(survey.tissue_fractions >= config.tissue_min)  # a survey keeps its fullest tile anyhow
         order = [int(able[at]) for at in farthest_first(survey.coords[able], config.seed)]

@@ -24,7 +24,7 @@ def slide_readings(path: Path, reader: SlideReader, plan: ReadingPlan) -> dict[s
     ``dct`` is read with the level's tolerance, as a model that asks for both has it read.
     SlideError's kinds where the slide cannot be read.
     """
-    info = reader.open(path)
+    info = reader.open(path.resolve())
     plans = {
         "lanczos": plan,
         "box": replace(plan, resample_filter="box"),

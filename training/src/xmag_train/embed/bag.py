@@ -35,7 +35,7 @@ def embed_slide(path: Path, source: Source, reader: SlideReader, mpp: float | No
 
     SlideError's kinds, NoTissueError among them, where the slide cannot be used.
     """
-    info = reader.open(path, mpp)
+    info = reader.open(path.resolve(), mpp)
     survey = reader.survey(source.plan)
     if len(survey.coords) == 0:
         raise NoTissueError("No tissue was found on the slide.")

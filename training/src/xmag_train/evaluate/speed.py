@@ -49,7 +49,7 @@ def _slide(path: Path, encoder: EncoderConfig, network: Encode, config: SpeedCon
     plan = ReadingPlan(tile_mpp=MPP[encoder.kind])
     with SlideReader() as reader:
         started = time.perf_counter()
-        reader.open(path)
+        reader.open(path.resolve())
         survey = reader.survey(plan)
         survey_s = time.perf_counter() - started
         total, timed = len(survey.coords), 0

@@ -1,0 +1,82 @@
+"""What is taken away from a decoding process, in two steps: most of it at its start, reading when it knows its slide.
+
+Only Python runs before the second step: it finds the slide's files by names and first bytes. No C decoder has met them.
+"""
+
+import os
+import select
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.slides.capabilities import give_up_capabilities
+from app.slides.confine import give_up_calls
+from app.slides.landlock import read_only, shut_in
+from app.slides.readable import reading_rules
+
+_PARENTS_PIPE = 0
+"""Standard input: nothing is written to it, and it ends with the parent."""
+
+
+@dataclass(frozen=True)
+class Confined:
+    """Whether the kernel took each away.
+
+    ``reading``: all files but the slide and libraries. ``files``: making, changing and running files, and other
+    processes' memory. ``calls``: the network, new processes, files' modes, owners and times, other processes' limits
+    and priorities. ``capabilities``: what root may do beyond its own files.
+    """
+
+    reading: bool
+    files: bool
+    calls: bool
+    capabilities: bool
+
+
+class Confinement:
+    """Of the calling process, which has one thread when this is made. It serves one slide in its life."""
+
+    def __init__(self) -> None:
+        capabilities = give_up_capabilities()
+        self._done = Confined(False, shut_in(), give_up_calls(), capabilities)
+        self._is_set = False
+
+    @property
+    def done(self) -> Confined:
+        """What was taken away so far."""
+        return self._done
+
+    def wait_for_request(self, line: socket.socket) -> bool:
+        """Wait until the parent says something on ``line``. False where it has ended instead.
+
+        From ``to_slide`` on a thread watches for its end.
+        """
+        if self._is_set:
+            return True
+        poll = select.poll()
+        poll.register(line, select.POLLIN)
+        poll.register(_PARENTS_PIPE, select.POLLIN)
+        return any(fd == line.fileno() for fd, _ in poll.poll())
+
+    def to_slide(self, entry: Path, files: Sequence[Path]) -> None:
+        """From now on nothing is read but the slide of ``files``, opened by ``entry``, and libraries.
+
+        Raises as ``real_files``.
+        """
+        if self._is_set:
+            raise RuntimeError("a decoding process serves one slide")
+        self._is_set = True
+        before = self._done
+        reading = read_only(reading_rules(entry, files))
+        self._done = Confined(reading, before.files, before.calls, before.capabilities)
+        # Only now: a thread that had begun before would still read everything.
+        threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """Ends the process when the pipe on standard input does, even in the middle of a decoder's work."""
+    while os.read(_PARENTS_PIPE, 1):
+        pass
+    os._exit(0)
