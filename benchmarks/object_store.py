@@ -122,7 +122,7 @@ def needed(path: Path) -> list[tuple[int, int]]:
     """[start, end) of all but the tiles of levels finer than the one that an analysis reads."""
     with open_slide(path) as slide:
         level = choose_level(slide.info, PLAN.tile_mpp, PLAN.level_tolerance)
-        finer = [find_tiled_image(slide.entry, slide.info, other) for other in range(level)]
+        finer = [find_tiled_image(slide.entry, slide.info, other, slide.colours) for other in range(level)]
     tiles = sorted(
         (int(offset), int(offset) + int(count))
         for image in finer

@@ -115,7 +115,7 @@ def measure(path: Path, rounds: int, tiles_most: int) -> Row:
 def bare_decoding(slide: OpenedSlide, level: int, coords: np.ndarray) -> Callable[[], None]:
     """Decodes what lies under the tiles, out of memory; nothing where the slide is not read directly."""
     try:
-        image = find_tiled_image(slide.entry, slide.info, level)
+        image = find_tiled_image(slide.entry, slide.info, level, slide.colours)
     except NotDirectError:
         return lambda: None
     side = PLAN.tile_px * PLAN.tile_mpp / slide.info.mpp

@@ -28,7 +28,7 @@ def one_tile(path: Path, how: dict) -> tuple[bytes, int, TiledImage]:
     noise = np.random.default_rng(4).normal(0, 15, pixels.shape)
     write_svs(path, np.clip(pixels + noise, 0, 255).astype(np.uint8), 0.5, levels=(1,), tile_px=PX, **how)
     with open_slide(path) as opened:
-        image = find_tiled_image(path, opened.info, 0)
+        image = find_tiled_image(path, opened.info, 0, opened.colours)
     return path.read_bytes(), int(image.offsets[0, 0]), image
 
 
