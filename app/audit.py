@@ -29,6 +29,7 @@ log = structlog.stdlib.get_logger("xmag.audit")
 Action = Literal[
     "job.submit",
     "job.cancel",
+    "job.rerun",
     "job.over",
     "job.erase",
     "slide.erase",

@@ -10,7 +10,7 @@ from types import FrameType
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import analyze, deepzoom, events, files, health, jobs, layers, metrics, pages, reports, session, tus
+from app.api import analyze, deepzoom, events, files, health, jobs, layers, metrics, pages, reports, rerun, session, tus
 from app.api.bodiless import Bodiless
 from app.api.failures import FailureLimiter
 from app.api.feed import JobFeed
@@ -126,7 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RelativeRedirects)
     app.add_middleware(RequestId)
     install_problem_handlers(app)
-    for part in (session, analyze, tus, events, jobs, files, deepzoom, layers, reports, health, metrics, pages):
+    for part in (session, analyze, tus, events, jobs, rerun, files, deepzoom, layers, reports, health, metrics, pages):
         app.include_router(part.router)
     pages.install_static(app)
     complete_openapi(app)

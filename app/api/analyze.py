@@ -11,6 +11,16 @@ from starlette.requests import ClientDisconnect
 from app.api.analyze_reference import ACCEPTED, EXTRA, callback
 from app.api.auth import Caller, Sender
 from app.api.json_body import read_json, validated
+from app.api.new_job import (
+    accept,
+    check_fields,
+    check_identity,
+    content_length,
+    fingerprint,
+    idempotency_of,
+    job_request,
+    object_now,
+)
 from app.api.problems import responses
 from app.api.schemas import (
     POLL_AFTER_S,
@@ -25,24 +35,16 @@ from app.api.services import Services, ServicesDep
 from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, too_large
 from app.errors import (
     DigestMismatchError,
-    EmptyUploadError,
     RequestInvalidError,
-    TaskNotFoundError,
     UploadNotFoundError,
     UploadTypeError,
 )
-from app.identity import identity_warnings
-from app.jobs.idempotency import key_hash
 from app.jobs.ids import new_job_id
-from app.jobs.intake import fingerprint_of
-from app.jobs.record import JobRequest, ObjectSource, Source, now
-from app.jobs.source import resolve_object
+from app.jobs.record import Source
 from app.jobs.status import job_status
 from app.jobs.unpack import ReceivedFile
 from app.jobs.upload_folder import UploadFolder
 from app.jobs.uploads import Upload
-from app.slides.identity import DicomIdentity
-from app.slides.types import SlideInfo
 
 router = APIRouter(tags=["analyze"])
 log = structlog.stdlib.get_logger("xmag.api")
@@ -65,7 +67,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     failed job.
     """
     await run_in_threadpool(services.check_room)
-    idempotency = _idempotency(request, caller)
+    idempotency = idempotency_of(request, caller)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
@@ -85,7 +87,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
 
 
 async def _by_upload(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
-    length, limit = _content_length(request), services.settings.upload_max_bytes
+    length, limit = content_length(request), services.settings.upload_max_bytes
     if length > limit + FORM_OVERHEAD_BYTES:
         raise too_large(limit)
     with services.incoming.upload(caller.holder, length) as arrival:
@@ -93,12 +95,12 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
         try:
             file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services, arrival)
             fields = validated(AnalyzeFields, texts, is_strict=False)
-            _check(services, fields)
+            check_fields(services, fields)
             _check_digest(file, fields)
             source, info = await services.received(caller.holder, file, fields.mpp)
-            _check_identity(services, fields, info)
-            job = _job(request, folder.job_id, fields, source, services, caller, info.identity)
-            accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
+            check_identity(services, fields, info)
+            job = job_request(request, folder.job_id, fields, source, services, caller, info.identity)
+            accepted = await accept(services, caller, job, idempotency, fingerprint(source, fields))
         finally:
             with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
                 await services.in_intake(caller.holder, folder.close)
@@ -107,7 +109,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
 
 async def _by_source(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
     fields = validated(AnalyzeBySource, await read_json(request, services.settings), is_strict=True)
-    _check(services, fields)
+    check_fields(services, fields)
     if isinstance(fields.source, UploadReference):
         return await _by_reference(request, services, caller, idempotency, fields)
     if fields.sha256 is not None:
@@ -115,29 +117,17 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
     services.incoming.check_disk(0)
     dicom = None
     if isinstance(fields.source, ObjectReference):
-        source: Source = await _object(services, fields.source.object)
+        source: Source = await object_now(services, fields.source.object)
     else:
         source, info = await services.by_path(caller.holder, fields.source.path, fields.mpp)
-        _check_identity(services, fields, info)
+        check_identity(services, fields, info)
         dicom = info.identity
-    job = _job(request, new_job_id(), fields, source, services, caller, dicom)
+    job = job_request(request, new_job_id(), fields, source, services, caller, dicom)
     (services.store.root / job.id).mkdir(mode=0o700)
-    accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
+    accepted = await accept(services, caller, job, idempotency, fingerprint(source, fields))
     if accepted.id != job.id:
         (services.store.root / job.id).rmdir()
     return accepted.id
-
-
-async def _object(services: Services, text: str) -> ObjectSource:
-    """An object as it is now. It is opened when it is analysed: until then the store has all of it."""
-    address, limit = resolve_object(text, services.settings), services.settings.upload_max_bytes
-    state = await services.objects.state(address)
-    if state.size_bytes > limit:
-        raise too_large(limit)
-    if state.size_bytes == 0:
-        raise EmptyUploadError("The object is empty. Send its address again when it is complete.")
-    services.incoming.check_disk(state.size_bytes)
-    return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
 
 async def _by_reference(
@@ -160,9 +150,9 @@ async def _by_reference(
                 await services.in_intake(caller.holder, uploads.erase, upload)
                 raise
             source, info = await services.received(caller.holder, file, fields.mpp)
-            _check_identity(services, fields, info)
-            job = _job(request, folder.job_id, fields, source, services, caller, info.identity)
-            accepted = await _accept(services, caller, job, idempotency, _fingerprint(source, fields))
+            check_identity(services, fields, info)
+            job = job_request(request, folder.job_id, fields, source, services, caller, info.identity)
+            accepted = await accept(services, caller, job, idempotency, fingerprint(source, fields))
             await services.in_intake(caller.holder, uploads.note_taken, upload, accepted.id)
         finally:
             with CancelScope(shield=True):
@@ -178,89 +168,11 @@ async def _once_more(
     if idempotency is not None and await services.in_intake(caller.holder, services.store.exists, job_id):
         job = await services.in_intake(caller.holder, services.store.request, job_id)
         if job.idempotency == idempotency:
-            await services.in_intake(caller.holder, services.intake.check_same, job, _fingerprint(job.source, fields))
+            await services.in_intake(caller.holder, services.intake.check_same, job, fingerprint(job.source, fields))
             return job_id
     raise UploadNotFoundError("This upload became a job already. Send the slide again to analyse it once more.")
-
-
-async def _accept(
-    services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
-) -> JobRequest:
-    accepted = await services.in_intake(
-        caller.holder, services.intake.accept, job, caller.actor, idempotency, fingerprint
-    )
-    log.info("job accepted", job=accepted.id, priority=accepted.priority)
-    return accepted
 
 
 def _check_digest(file: ReceivedFile, fields: AnalyzeFields) -> None:
     if fields.sha256 is not None and fields.sha256.lower() != file.sha256:
         raise DigestMismatchError(f"What arrived has another SHA-256 ({file.sha256}). Send it again.")
-
-
-def _check(services: Services, fields: AnalyzeFields) -> None:
-    """What can be told before the slide is probed."""
-    _model_and_tasks(services, fields)
-    if fields.callback_url is not None:
-        services.intake.callbacks.check(fields.callback_url)
-
-
-def _check_identity(services: Services, fields: AnalyzeFields, info: SlideInfo) -> None:
-    """IdentityConflictError where the slide's header contradicts the request; the result has what is only warned of."""
-    identity_warnings(fields.case_id, fields.slide_id, info, services.settings.identity_conflict)
-
-
-def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
-    name = services.model_for(fields.model)
-    known = tuple(head.task for head in services.registry.manifest(name).heads)
-    tasks = tuple(dict.fromkeys(fields.tasks or known))
-    unknown = [task for task in tasks if task not in known]
-    if unknown:
-        raise TaskNotFoundError(f"Model {name} has no task {', '.join(unknown)}. It has: {', '.join(known)}.")
-    return name, tasks
-
-
-def _job(  # noqa: PLR0917 (all that a job is made of)
-    request: Request,
-    job_id: str,
-    fields: AnalyzeFields,
-    source: Source,
-    services: Services,
-    caller: Caller,
-    dicom: DicomIdentity | None,
-) -> JobRequest:
-    model, tasks = _model_and_tasks(services, fields)
-    said = fields.model_dump(
-        include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "callback_url", "context"}
-    )
-    return JobRequest(
-        id=job_id,
-        created_at=now(),
-        source=source,
-        model=model,
-        tasks=tasks,
-        named_tasks=tasks if fields.tasks else (),
-        tenant=caller.tenant,
-        owner=caller.owner,
-        request_id=request.state.request_id,
-        dicom=dicom,
-        **said,
-    )
-
-
-def _idempotency(request: Request, caller: Caller) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 1 <= len(key.strip()) <= 255:
-        raise RequestInvalidError("Idempotency-Key must have 1 to 255 characters.")
-    return key_hash(caller.holder, key.strip())
-
-
-def _fingerprint(source: Source, fields: AnalyzeFields) -> str:
-    return fingerprint_of(source, fields.model_dump(exclude={"source", "sha256"}))
-
-
-def _content_length(request: Request) -> int:
-    text = request.headers.get("content-length", "0")
-    return int(text) if text.isdecimal() else 0

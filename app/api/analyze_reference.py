@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header
 
 from app.api.answers import BINARY, Responses, headers
-from app.api.schemas import AnalyzeBySource, AnalyzeFields
+from app.api.schemas import AnalyzeBySource, AnalyzeFields, RerunFields
 from app.jobs.callbacks import Notice
 
 REFERENCE = "#/components/schemas/{model}"
@@ -29,6 +29,15 @@ EXTRA: dict[str, Any] = {
             "description": "the same key with the same slide and fields gives the same job",
         }
     ],
+}
+RERUN_EXTRA: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {"schema": {"$ref": REFERENCE.format(model="RerunFields")}, "example": {"mpp": 0.25}}
+        },
+    },
+    "parameters": EXTRA["parameters"],
 }
 ACCEPTED: Responses = {
     202: {"headers": headers(Location="the job: /jobs/{id}", Retry_After="seconds until the first poll")}
@@ -69,4 +78,6 @@ def body_schemas() -> dict[str, Any]:
     }
     form["required"] = ["slide"]
     by_source = AnalyzeBySource.model_json_schema(ref_template=REFERENCE)
-    return {**by_source.pop("$defs"), "AnalyzeForm": form, "AnalyzeBySource": by_source}
+    rerun = RerunFields.model_json_schema(ref_template=REFERENCE)
+    del rerun["properties"]["sha256"]
+    return {**by_source.pop("$defs"), "AnalyzeForm": form, "AnalyzeBySource": by_source, "RerunFields": rerun}

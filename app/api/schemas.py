@@ -115,6 +115,17 @@ class AnalyzeBySource(AnalyzeFields):
     source: Annotated[PathReference | ObjectReference | UploadReference, Field(discriminator="type")]
 
 
+class RerunFields(AnalyzeFields):
+    """What is to be different this time; what is not sent stays as it was."""
+
+    @field_validator("sha256")
+    @classmethod
+    def _of_uploads(cls, value: str | None) -> str | None:
+        if value is not None:
+            raise ValueError("is for slides that are sent")
+        return value
+
+
 class JobQuery(BaseModel):
     """Filters of a listing."""
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar, cast
 
 import structlog
@@ -23,8 +24,9 @@ from app.errors import DrainingError, NoModelError, QueueFullError, QueueUnavail
 from app.inference.registry import ModelRegistry
 from app.jobs.erase import Eraser
 from app.jobs.intake import PROBES, Intake
+from app.jobs.kept_slide import check_whole, link_slide
 from app.jobs.queue import JobQueue
-from app.jobs.record import Holder, PathSource, UploadSource
+from app.jobs.record import Holder, JobRequest, PathSource, UploadSource
 from app.jobs.shares import Shares
 from app.jobs.source import resolve_source
 from app.jobs.store import JobStore
@@ -89,6 +91,13 @@ class Services:
         path = await self.in_intake(holder, self.intake.unpack, file)
         probe = await self._probes.run(holder, self.intake.probe_received, path.resolve(), mpp)
         return await self.in_intake(holder, self.intake.uploaded, file, path, probe), probe.info
+
+    async def kept(self, holder: Holder, request: JobRequest, folder: Path, mpp: float | None) -> SlideInfo:
+        """Link an earlier job's uploaded slide into ``folder``, and probe it. SlideGoneError, the slide's own."""
+        path = await self.in_intake(holder, link_slide, self.store, request, folder)
+        probe = await self._probes.run(holder, self.intake.probe_received, path, mpp)
+        await self.in_intake(holder, check_whole, request, probe.files)
+        return probe.info
 
     async def by_path(self, holder: Holder, path: str, mpp: float | None) -> tuple[PathSource, SlideInfo]:
         """Find and probe a slide that lies elsewhere, in threads of its own: a share that hangs stops no uploads."""

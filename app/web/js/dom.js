@@ -17,7 +17,7 @@ export function el(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** A question in a dialog: resolves to true when `yes` was chosen, to false when it was closed otherwise. */
+/** A question in a dialog: resolves to true when `yes` was chosen, to false when it was closed otherwise. `yes` may be null. */
 export function ask(title, text, yes, no = "Keep") {
   return new Promise((resolve) => {
     const dialog = el(
@@ -26,7 +26,7 @@ export function ask(title, text, yes, no = "Keep") {
       el("div", {}, el("h2", { id: "ask-title" }, title), el("p", {}, text),
         el("div", { class: "buttons" },
           el("button", { autofocus: true, onclick: () => dialog.close("no") }, no),
-          el("button", { class: "danger", onclick: () => dialog.close("yes") }, yes))),
+          yes === null ? null : el("button", { class: "danger", onclick: () => dialog.close("yes") }, yes))),
     );
     dialog.addEventListener("close", () => {
       dialog.remove();

@@ -67,13 +67,16 @@ def test_a_job_is_cancelled_and_erased(page, hospital, slides_dir: Path) -> None
         )
     open_worklist(page)
     row(page, "unwanted").get_by_role("button", name="Cancel unwanted").click()
+    page.get_by_role("button", name="Cancel the analysis").click()
     row(page, "unwanted").locator(".state.cancelled").wait_for()
+    page.wait_for_function("document.activeElement.textContent === 'unwanted'")
     row(page, "unwanted").get_by_role("button", name="Erase unwanted").click()
     assert re.search(r"Case S26-2, received \d{4}-\d\d-\d\d \d\d:\d\d\.", page.get_by_role("dialog").inner_text())
     page.get_by_role("button", name="Erase", exact=True).click()
     row(page, "unwanted").wait_for(state="detached")
     assert page.evaluate("document.activeElement.closest('tr').innerText").startswith("first")
     row(page, "first").get_by_role("button", name="Cancel first").click()
+    page.get_by_role("button", name="Cancel the analysis").click()
     row(page, "first").locator(".state.cancelled").wait_for()
     states = {job["slide_id"]: job["state"] for job in hospital.http.get("/jobs").json()["jobs"]}
     assert states["first"] == "cancelled"

@@ -4,12 +4,19 @@ import { here } from "../api.js";
 import { el } from "../dom.js";
 import { explain } from "../words.js";
 import { doing } from "../worklist/rows.js";
+import { againButton, cancelButton } from "./again.js";
 
+/** {element, show(job)}: changed in place, so that a click on Cancel is never lost. */
 export function progressPart(job) {
-  const waits = job.state === "queued";
-  return el("section", {}, el("h2", {}, waits ? "In queue" : "Running"),
-    el("p", {}, waits ? "You can look at the slide already. The result appears here by itself." : doing(job)),
-    el("progress", { max: 1, value: job.progress?.fraction ?? 0, "aria-label": "Progress" }));
+  const title = el("h2"), text = el("p"), bar = el("progress", { max: 1, "aria-label": "Progress" });
+  const show = (now) => {
+    const waits = now.state === "queued";
+    title.textContent = waits ? "In queue" : "Running";
+    text.textContent = waits ? "You can look at the slide already. The result appears here by itself." : doing(now);
+    bar.value = now.progress?.fraction ?? 0;
+  };
+  show(job);
+  return { element: el("section", {}, title, text, bar, el("p", {}, cancelButton(job))), show };
 }
 
 export function failurePart(job) {
@@ -18,5 +25,6 @@ export function failurePart(job) {
   return el("section", {}, el("h2", {}, title), el("p", {}, next),
     job.error ? el("p", { class: "small" }, job.error.message) : null,
     job.links.tissue_mask ? el("p", {}, el("a", { href: here(job.links.tissue_mask) }, "Tissue mask")) : null,
+    el("p", {}, againButton(job)),
     el("p", { class: "small" }, `Code ${code} · job ${job.id}`));
 }

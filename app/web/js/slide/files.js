@@ -2,6 +2,7 @@
 
 import { here } from "../api.js";
 import { el } from "../dom.js";
+import { againButton } from "./again.js";
 
 const NAMES = {
   report_pdf: "Report (PDF)",
@@ -27,5 +28,6 @@ export function files(job) {
     el("div", { class: "files" },
       "report" in links ? el("a", { class: "button", href: here(links.report), target: "_blank", rel: "opener" }, "Report") : null,
       "report" in links ? el("button", { onclick: () => print(here(links.report)) }, "Print the report") : null,
-      ...given.map(([name, text]) => el("a", { class: "button", href: here(links[name]), download: "" }, text))));
+      ...given.map(([name, text]) => el("a", { class: "button", href: here(links[name]), download: "" }, text))),
+    el("p", {}, againButton(job)));
 }

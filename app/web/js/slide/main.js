@@ -78,10 +78,11 @@ async function main() {
   view.open(here(`/jobs/${id}/slide.dzi`));
   if (job.finished_at === null) {
     listenToKeys(view, null, null);
-    panel.replaceChildren(progressPart(job));
+    const progress = progressPart(job);
+    panel.replaceChildren(progress.element);
     job = await untilOver(job, (now) => {
       showHead(now);
-      if (now.finished_at === null) panel.replaceChildren(progressPart(now));
+      progress.show(now);
     });
   }
   showHead(job);

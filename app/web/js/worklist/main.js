@@ -1,10 +1,11 @@
-/** The worklist: drop slides, watch them, open, cancel, erase. */
+/** The worklist: drop slides, watch them, open, cancel, run again, erase. */
 
 import { showAccount } from "../account.js";
-import { ensureSession, getJson, may, Problem, request } from "../api.js";
+import { ensureSession, may, Problem, request } from "../api.js";
+import { cancel, rerun, tellProblem, which } from "../deeds.js";
 import { ask, byId, el } from "../dom.js";
-import { moment, nameOf } from "../format.js";
-import { explain, STATES } from "../words.js";
+import { nameOf } from "../format.js";
+import { STATES } from "../words.js";
 import { acceptDrops } from "./drop.js";
 import { takeFields, watchFields } from "./fields.js";
 import { follow, older } from "./live.js";
@@ -38,18 +39,25 @@ async function deed(job, doIt) {
   try {
     await doIt();
   } catch (problem) {
-    const { title, next } = explain(problem.code);
-    if (problem.status === 404 || problem.status === 410) store.drop(job.id);
-    else await ask(title, `${problem.message} ${next}`, "Close", "Back");
+    if (problem.code === "job_not_found" || problem.code === "job_erased") store.drop(job.id);
+    else await tellProblem(problem);
   }
 }
 
 const on = {
-  cancel: (job) => deed(job, async () => store.put(await getJson(`${job.links.self}/cancel`, { method: "POST" }))),
+  cancel: (job) => deed(job, async () => {
+    const now = await cancel(job);
+    if (now === null) return;
+    store.put(now);
+    rowOf.get(job.id).querySelector("a").focus(); // not where the button was: another is there now
+  }),
+  rerun: (job) => deed(job, async () => {
+    store.put(await rerun(job));
+    tell(`${nameOf(job)} runs again`);
+  }),
   erase: (job) => deed(job, async () => {
-    const of = `${job.case_id ? `Case ${job.case_id}` : "No case"}, received ${moment(new Date(job.created_at))}.`;
-    const what = "Its upload and its results are deleted for good. A slide that the server read from a folder of yours stays there.";
-    if (!(await ask(`Erase ${nameOf(job)}?`, `${of} ${what}`, "Erase"))) return;
+    const what = "Its upload and its results are deleted for good. A slide given by path or in an object store is not touched.";
+    if (!(await ask(`Erase ${nameOf(job)}?`, `${which(job)} ${what}`, "Erase"))) return;
     await request(job.links.self, { method: "DELETE" });
     const row = rowOf.get(job.id);
     (row.nextElementSibling ?? row.previousElementSibling)?.querySelector("a, button")?.focus();

@@ -1,6 +1,7 @@
 /** Rows of the worklist. A row is made once and then changed in place, so that focus and reading position stay. */
 
 import { here, may } from "../api.js";
+import { waiting } from "../deeds.js";
 import { complain, el } from "../dom.js";
 import { ago, bytes, duration, moment, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
 import { explain, PRIORITIES, STAGES, STATES, WARNINGS } from "../words.js";
@@ -106,9 +107,15 @@ export function jobRow(element, job, on) {
   const received = new Date(job.created_at);
   set(found, 4, ago(received), () => [el("time", { class: "soft", datetime: job.created_at, title: moment(received) }, ago(received))]);
   const over = job.finished_at !== null;
-  set(found, 5, `${over}${job.state}${may("submit")}${may("erase")}`, () => [
-    job.state === "succeeded" ? el("a", { class: "button", href: view, "aria-label": `View ${name}` }, "View") : null,
-    may(over ? "erase" : "submit") ? el("button", { onclick: () => (over ? on.erase(job) : on.cancel(job)), "aria-label": `${over ? "Erase" : "Cancel"} ${name}` }, over ? "Erase" : "Cancel") : null]);
+  set(found, 5, `${over}${job.state}${may("submit")}${may("erase")}`, () => {
+    const button = (text, deed) => waiting(el("button", { "aria-label": `${text} ${name}` }, text), deed);
+    // The last place is that of Cancel: Erase never comes under a pointer that was there.
+    return [
+      over && may("erase") ? button("Erase", () => on.erase(job)) : null,
+      over && may("submit") ? button("Run again", () => on.rerun(job)) : null,
+      !over && may("submit") ? button("Cancel", () => on.cancel(job)) : null,
+      job.state === "succeeded" ? el("a", { class: "button", href: view, "aria-label": `View ${name}` }, "View") : null];
+  });
   return found;
 }
 

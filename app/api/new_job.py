@@ -1,0 +1,114 @@
+"""From a slide and fields to an accepted job: what POST /analyze and POST /jobs/{id}/rerun share."""
+
+import structlog
+from fastapi import Request
+
+from app.api.auth import Caller
+from app.api.schemas import AnalyzeFields
+from app.api.services import Services
+from app.api.upload import too_large
+from app.errors import EmptyUploadError, RequestInvalidError, TaskNotFoundError
+from app.identity import identity_warnings
+from app.jobs.idempotency import key_hash
+from app.jobs.intake import fingerprint_of
+from app.jobs.record import JobRequest, ObjectSource, Source, now
+from app.jobs.source import resolve_object
+from app.slides.identity import DicomIdentity
+from app.slides.types import SlideInfo
+
+log = structlog.stdlib.get_logger("xmag.api")
+
+
+async def object_now(services: Services, text: str) -> ObjectSource:
+    """An object as it is now. It is opened when it is analysed: until then the store has all of it."""
+    address, limit = resolve_object(text, services.settings), services.settings.upload_max_bytes
+    state = await services.objects.state(address)
+    if state.size_bytes > limit:
+        raise too_large(limit)
+    if state.size_bytes == 0:
+        raise EmptyUploadError("The object is empty. Send its address again when it is complete.")
+    services.incoming.check_disk(state.size_bytes)
+    return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
+
+
+async def accept(
+    services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
+) -> JobRequest:
+    """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
+    accepted = await services.in_intake(
+        caller.holder, services.intake.accept, job, caller.actor, idempotency, fingerprint
+    )
+    log.info("job accepted", job=accepted.id, priority=accepted.priority)
+    return accepted
+
+
+def check_fields(services: Services, fields: AnalyzeFields) -> None:
+    """What can be told before the slide is probed."""
+    _model_and_tasks(services, fields)
+    if fields.callback_url is not None:
+        services.intake.callbacks.check(fields.callback_url)
+
+
+def check_identity(services: Services, fields: AnalyzeFields, info: SlideInfo) -> None:
+    """IdentityConflictError where the slide's header contradicts the request; the result has what is only warned of."""
+    identity_warnings(fields.case_id, fields.slide_id, info, services.settings.identity_conflict)
+
+
+def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
+    name = services.model_for(fields.model)
+    known = tuple(head.task for head in services.registry.manifest(name).heads)
+    tasks = tuple(dict.fromkeys(fields.tasks or known))
+    unknown = [task for task in tasks if task not in known]
+    if unknown:
+        raise TaskNotFoundError(f"Model {name} has no task {', '.join(unknown)}. It has: {', '.join(known)}.")
+    return name, tasks
+
+
+def job_request(  # noqa: PLR0917 (all that a job is made of)
+    request: Request,
+    job_id: str,
+    fields: AnalyzeFields,
+    source: Source,
+    services: Services,
+    caller: Caller,
+    dicom: DicomIdentity | None,
+) -> JobRequest:
+    """What is written down of the job. NoModelError, TaskNotFoundError."""
+    model, tasks = _model_and_tasks(services, fields)
+    said = fields.model_dump(
+        include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "callback_url", "context"}
+    )
+    return JobRequest(
+        id=job_id,
+        created_at=now(),
+        source=source,
+        model=model,
+        tasks=tasks,
+        named_tasks=tasks if fields.tasks else (),
+        tenant=caller.tenant,
+        owner=caller.owner,
+        request_id=request.state.request_id,
+        dicom=dicom,
+        **said,
+    )
+
+
+def idempotency_of(request: Request, caller: Caller) -> str | None:
+    """The hash of the caller's Idempotency-Key, where one was sent. RequestInvalidError."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key.strip()) <= 255:
+        raise RequestInvalidError("Idempotency-Key must have 1 to 255 characters.")
+    return key_hash(caller.holder, key.strip())
+
+
+def fingerprint(source: Source, fields: AnalyzeFields) -> str:
+    """What makes two requests the same."""
+    return fingerprint_of(source, fields.model_dump(exclude={"source", "sha256"}))
+
+
+def content_length(request: Request) -> int:
+    """Bytes of the body by its header; 0 where there is none."""
+    text = request.headers.get("content-length", "0")
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,115 @@
+"""POST /jobs/{id}/rerun: a job that is over is run again from the slide that is kept."""
+
+from anyio import CancelScope
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.api.analyze_reference import ACCEPTED, RERUN_EXTRA
+from app.api.auth import Caller, Sender
+from app.api.json_body import read_json, validated
+from app.api.lookup import visible_status
+from app.api.new_job import (
+    accept,
+    check_fields,
+    check_identity,
+    content_length,
+    fingerprint,
+    idempotency_of,
+    job_request,
+    object_now,
+)
+from app.api.problems import responses
+from app.api.schemas import POLL_AFTER_S, AnalyzeFields, JobView, RerunFields, job_view
+from app.api.services import Services, ServicesDep
+from app.audit import Event
+from app.errors import ResultPendingError, SourceChangedError, UploadTypeError
+from app.jobs.record import JobRequest, ObjectSource, Source, UploadSource
+from app.jobs.status import job_status
+from app.jobs.upload_folder import UploadFolder
+from app.slides.types import SlideInfo
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.post(
+    "/jobs/{job_id}/rerun",
+    status_code=202,
+    response_model=JobView,
+    summary="Run a job again",
+    responses={**ACCEPTED, **responses(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503)},
+    openapi_extra=RERUN_EXTRA,
+)
+async def rerun(job_id: str, request: Request, response: Response, services: ServicesDep, caller: Sender) -> JobView:
+    """A new job for the slide of one that is over, with the same fields, but for those in the body (JSON, optional).
+
+    The new job keeps the slide by itself: erasing one job leaves the other whole. A slide that was erased is
+    `slide_gone`; one by path or in an object store that is another now is `source_changed`. A `model` without `tasks`
+    runs all tasks of that model. The scope `submit` alone opens the caller's own jobs; with `read` too, the tenant's.
+    """
+    await run_in_threadpool(services.check_room)
+    idempotency = idempotency_of(request, caller)
+    status = await run_in_threadpool(visible_status, services, job_id, caller.follows)
+    if status.finished_at is None:
+        raise ResultPendingError(
+            f"The job is {status.state}. Cancel it, or wait until it is over.", retry_after_s=POLL_AFTER_S
+        )
+    before = status.request
+    fields = _changed(before, validated(RerunFields, await _optional_json(request, services), is_strict=True))
+    check_fields(services, fields)
+    services.incoming.check_disk(0)
+    folder = await services.in_intake(caller.holder, UploadFolder, services.store)
+    try:
+        source, info = await _same_slide(services, caller, before, fields, folder)
+        if info is not None:
+            check_identity(services, fields, info)
+        dicom = None if info is None else info.identity
+        job = job_request(request, folder.job_id, fields, source, services, caller, dicom)
+        services.audit.append(Event("job.rerun", caller.actor, job_id, before.tenant, job.id))
+        accepted = await accept(services, caller, job, idempotency, f"{job_id} {fingerprint(source, fields)}")
+    finally:
+        with CancelScope(shield=True):
+            await services.in_intake(caller.holder, folder.close)
+    address = services.settings.public_url
+    response.headers["Location"] = f"{address}/jobs/{accepted.id}"
+    response.headers["Retry-After"] = str(POLL_AFTER_S)
+    status = await run_in_threadpool(job_status, services.store, services.queue, accepted.id)
+    return job_view(status, address, is_readable=caller.reads(status.request.holder))
+
+
+async def _optional_json(request: Request, services: Services) -> object:
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/json":
+        return await read_json(request, services.settings)
+    if kind or content_length(request):
+        raise UploadTypeError("Send what is to be different as JSON, or no body.")
+    return {}
+
+
+def _changed(before: JobRequest, changes: RerunFields) -> RerunFields:
+    """The fields of ``before`` with those that were sent in their place."""
+    sent = changes.model_dump(exclude_unset=True)
+    kept = before.model_dump(include=set(AnalyzeFields.model_fields) - {"tasks", "sha256"})
+    if "model" not in sent:
+        kept["tasks"] = list(before.named_tasks or ()) or None
+    return RerunFields.model_validate(kept | sent)
+
+
+async def _same_slide(
+    services: Services, caller: Caller, before: JobRequest, fields: AnalyzeFields, folder: UploadFolder
+) -> tuple[Source, SlideInfo | None]:
+    """The slide of ``before``, in ``folder`` if it was uploaded; None where it is opened when it is analysed.
+
+    SlideGoneError, SlideMissingError, SourceChangedError, and the slide's own.
+    """
+    if isinstance(before.source, UploadSource):
+        return before.source, await services.kept(caller.holder, before, folder.slide_folder, fields.mpp)
+    folder.slide_folder.rmdir()
+    source: Source
+    info = None
+    if isinstance(before.source, ObjectSource):
+        source = await object_now(services, before.source.object)
+    else:
+        source, info = await services.by_path(caller.holder, before.source.path, fields.mpp)
+    if source != before.source:
+        raise SourceChangedError("Another slide lies there now. Analyse it by a request of its own.")
+    return source, info

@@ -1,0 +1,42 @@
+"""The uploaded slide of one job as the slide of another: hard links, so that each is erased without the other."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.durable import sync
+from app.errors import SlideGoneError
+from app.jobs.record import JobRequest, UploadSource
+from app.jobs.source import source_state
+from app.jobs.store import SLIDE, JobStore
+
+GONE = "The slide is no longer kept; the results are. Send the slide again."
+
+
+def link_slide(store: JobStore, request: JobRequest, folder: Path) -> Path:
+    """Link all files of the uploaded slide of ``request`` into the empty ``folder``, durably; the file to open.
+
+    SlideGoneError where the slide was erased, also while it was linked; JobErasedError.
+    """
+    source = request.source
+    if not isinstance(source, UploadSource):
+        raise TypeError("only an uploaded slide is kept here")
+    kept = store.folder(request.id) / SLIDE
+    try:
+        shutil.copytree(kept, folder, copy_function=os.link, dirs_exist_ok=True)
+    except (FileNotFoundError, shutil.Error) as error:
+        store.check_exists(request.id)
+        raise SlideGoneError(GONE) from error
+    for place, _, _ in os.walk(folder):
+        sync(Path(place))
+    slide = folder / source.entry
+    if not slide.exists():
+        raise SlideGoneError(GONE)
+    return slide
+
+
+def check_whole(request: JobRequest, files: Sequence[Path]) -> None:
+    """SlideGoneError unless ``files``, all that a linked slide consists of, have its size: it was erased meanwhile."""
+    if not isinstance(request.source, UploadSource) or source_state(files)[0] != request.source.size_bytes:
+        raise SlideGoneError(GONE)
