@@ -11,6 +11,7 @@ import pytest
 from app.errors import CallbackNotAllowedError
 from app.jobs.callbacks import Callbacks
 from app.settings import Settings
+from app.slides.identity import DicomIdentity, Specimen
 from tests.jobs.requests import committed, outcome
 
 SECRET = "a secret of some length"
@@ -68,6 +69,24 @@ def test_a_notice_comes_once_the_job_is_over_and_is_signed(tmp_path, store, hosp
     expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
     assert headers["Xmag-Signature"] == f"sha256={expected}"
     assert json.loads((store.root / request.id / "callback.json").read_text())["delivered"] is True
+
+
+@pytest.mark.parametrize("where", ["request", "outcome"])
+def test_a_notice_names_case_and_slide_as_the_header_does_where_nobody_else_did(tmp_path, store, hospital, where):
+    host, told, _ = hospital
+    dicom = DicomIdentity("1.1", "1.2", None, "S26-1", None, "S26-1-A1", None, (Specimen("S26-1-A", None),))
+    said = {"request": {}, "outcome": {}, where: {"dicom": dicom}}
+    found = callbacks(tmp_path, store, host)
+    request = committed(store, slide_id="mine", callback_url=f"http://{host}/", **said["request"])
+    found.promise(request.id, request.callback_url)
+    store.finish(request.id, outcome(**said["outcome"]))
+    assert (store.request(request.id).dicom, store.outcome(request.id).dicom) == (
+        said["request"].get("dicom"),
+        said["outcome"].get("dicom"),
+    )
+    assert found.deliver_due() == 1
+    notice = json.loads(told[0][2])
+    assert (notice["case_id"], notice["slide_id"]) == ("S26-1", "mine")
 
 
 @pytest.mark.parametrize("address", ["", "https://slides.hospital.example/xmag"])
