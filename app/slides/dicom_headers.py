@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 from pydicom import config
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import (
@@ -65,6 +66,7 @@ _TAGS = tuple(
 _FILLERS = frozenset({"unknown", "none", "null", "n/a", "unspecified", "anonymous", "anonymized"})
 """What writers put where the standard wants a value and they have none."""
 _UNREADABLE = (
+    BytesLengthException,
     struct.error,
     ValueError,
     TypeError,
@@ -150,10 +152,17 @@ def read_header(path: Path) -> DicomHeader | None:
         try:
             return _parsed(path, file)
         except _UNREADABLE as error:
-            raise SlideCorruptError(
-                "The header of a DICOM file cannot be read: it is damaged or was not sent completely. "
-                "Export or copy it again."
-            ) from error
+            raise _unreadable() from error
+        except OSError as error:
+            if error.errno is None:  # pydicom's own, of a header that ends early
+                raise _unreadable() from error
+            raise
+
+
+def _unreadable() -> SlideCorruptError:
+    return SlideCorruptError(
+        "The header of a DICOM file cannot be read: it is damaged or was not sent completely. Export or copy it again."
+    )
 
 
 def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:

@@ -1,6 +1,8 @@
+import random
 import struct
 import time
 import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -194,6 +196,28 @@ def test_hostile_headers_end_soon(tmp_path, monkeypatch):
         with pytest.raises(SlideCorruptError, match="cannot be read"):
             read_header(with_header(tmp_path, elements))
         assert time.process_time() - begun_s < 2
+
+
+def test_whatever_is_damaged_the_error_is_typed(tmp_path):
+    def more(ds):
+        ds.SpecificCharacterSet = "ISO_IR 192"
+        ds.IssuerOfAccessionNumberSequence = [item(LocalNamespaceEntityID="LIS")]
+        ds.SpecimenDescriptionSequence = [item(SpecimenIdentifier="A", SpecimenUID="1.2.3.4")]
+
+    path = image(tmp_path, more)
+    data = path.read_bytes()
+    header, rng, refused = data[: data.index(b"\xe0\x7f\x10\0")], random.Random(1), 0
+    for _ in range(600):
+        damaged, at = bytearray(header), rng.randrange(128, len(header))
+        damaged[at : at + 4] = rng.choice([b"\xff" * 4, b"SQ\0\0", b"UN\0\0", bytes(4), b"AT\2\0", rng.randbytes(4)])
+        path.write_bytes(damaged[: rng.choice([None, at + 4, at + 9])])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                read_header(path)
+            except SlideCorruptError:
+                refused += 1
+    assert refused > 40
 
 
 def test_a_truncated_header_says_what_is_left(tmp_path):
