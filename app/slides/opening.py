@@ -79,8 +79,7 @@ def open_slide(path: Path, mpp: float | None = None, before: BeforeDecoding = la
         return _open_found(find_slide(path), mpp, before)
     except _BY_CONTENT as error:
         raise SlideCorruptError(
-            "The slide says of itself what makes no sense: it is damaged. Export or copy it again. "
-            f"({type(error).__name__})"
+            "The slide's metadata is inconsistent: the file is probably damaged. Export or copy it again."
         ) from error
 
 
@@ -118,7 +117,7 @@ def _open(found: FoundSlide) -> openslide.OpenSlide:
         raise _unrecognised(found) from None
     except openslide.OpenSlideError as error:
         raise why_unreadable(found, str(error)) or SlideCorruptError(
-            f"The slide cannot be opened: it is damaged or was not sent whole. (OpenSlide: {error})"
+            "The slide cannot be opened: it is damaged or was not sent whole. Export or copy it again."
         ) from error
 
 

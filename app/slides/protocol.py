@@ -219,15 +219,27 @@ def warnings_from_json(value: object) -> tuple[str, ...]:
     return tuple(clean(item) for item in value)
 
 
-def error_to_json(error: XmagError) -> Message:
-    """A typed error as an answer."""
-    return {"op": "error", "code": error.code, "message": error.message}
+def error_to_json(error: XmagError, decoder_text: str = "") -> Message:
+    """A typed error as an answer. ``decoder_text``: for the log only."""
+    return {"op": "error", "code": error.code, "message": error.message, "decoder_text": decoder_text}
+
+
+def decoder_text(error: XmagError) -> str:
+    """What a decoder said that ``error`` was raised for; empty where it was none."""
+    cause = error.__cause__
+    return "" if cause is None or isinstance(cause, XmagError) else f"{type(cause).__name__}: {cause}"
 
 
 def error_from_json(message: Message) -> XmagError:
-    """The typed error that the reader process reported; only errors of a slide or its storage can come from there."""
+    """The typed error that the reader process reported; only errors of a slide or its storage can come from there.
+
+    The message is a sentence of ours, unless a slide took the process over: then it is any text, made printable and cut
+    to 1000 characters, by a process that read nothing but that slide.
+    """
     cls = error_for_code(text(message, "code"))
-    return cls(text(message, "message")) if issubclass(cls, _FROM_READER) else InternalError(text(message, "message"))
+    if not issubclass(cls, _FROM_READER):
+        return InternalError("The process that decodes slides reported an error that is none of a slide.")
+    return cls(text(message, "message"))
 
 
 def _level(value: object) -> Level:

@@ -240,6 +240,8 @@ class SlideReader(Closing):
         message = self._next_message(timeout_s)
         with self._believing():
             if message.get("op") == "error":
+                if said := text(message, "decoder_text"):
+                    log.info("decoder refused: %s", scrub(said, self._seen, "<slide>"))
                 raise error_from_json(message)
             if message.get("op") != op:
                 raise ChannelGarbledError("answer to another request")

@@ -18,6 +18,7 @@ from app.slides.focus import FocusSample
 from app.slides.grid import grid_for
 from app.slides.opening import OpenedSlide, open_slide
 from app.slides.protocol import (
+    decoder_text,
     error_to_json,
     files_to_json,
     info_to_json,
@@ -50,7 +51,7 @@ def serve(sock: socket.socket, confinement: Confinement) -> None:
         try:
             answer = service.answer(request)
         except XmagError as error:
-            answer = error_to_json(service.without_names(error))
+            answer = error_to_json(service.without_names(error), decoder_text(error))
         try:
             channel.send(answer)
         except ChannelClosedError:
@@ -88,7 +89,7 @@ class _Service:
             try:
                 return {"op": op, **self._decoded(op, request)}
             except (NotASlideError, SlideCorruptError) as error:
-                blame_storage(error.message, self._files or slide_files(self._path))
+                blame_storage(decoder_text(error), self._files or slide_files(self._path))
                 raise
         except OSError as error:
             raise storage_error(error) from error
@@ -100,7 +101,7 @@ class _Service:
         try:
             return self._handlers[op](request)
         except OpenSlideError as error:
-            raise undecodable(error) from error
+            raise undecodable() from error
 
     def without_names(self, error: XmagError) -> XmagError:
         """The error without the slide's path, which decoders like to quote and which may name a patient."""

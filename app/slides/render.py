@@ -32,11 +32,11 @@ class _Span:
     count: int
 
 
-def undecodable(error: Exception) -> SlideCorruptError:
+def undecodable() -> SlideCorruptError:
     """The error for what OpenSlide cannot decode. After one, it refuses all else that is asked of the open slide."""
     return SlideCorruptError(
         "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
-        f"Export or copy it again. (OpenSlide: {error})"
+        "Export or copy it again."
     )
 
 
@@ -106,7 +106,7 @@ def _read_rgb(opened: OpenedSlide, level: Level, columns: _Span, rows: _Span) ->
     try:
         pixels = opened.slide.read_region((columns.start0, rows.start0), level.number, size)
     except (openslide.OpenSlideError, ValueError) as error:
-        raise undecodable(error) from error
+        raise undecodable() from error
     inside = _inside(level, columns, rows)
     if (level.width, level.height) != opened.slide.level_dimensions[level.number]:
         whole, pixels = pixels, Image.new("RGBA", size)  # what fills up the last tiles is not the slide's

@@ -29,6 +29,7 @@ from app.slides import reader_process
 from app.slides.focus import FocusSample
 from app.slides.level import choose_level
 from app.slides.opening import open_slide
+from app.slides.protocol import error_from_json
 from app.slides.reader import ReaderLimits, SlideReader
 from app.slides.render import render_tile
 from app.slides.stain import stain_is_he
@@ -324,3 +325,29 @@ def test_a_slide_cut_off_while_it_is_read_is_damaged_and_the_process_lives(slide
                 list(reader.tiles(batch_tiles=2))
         assert reader.alive
         assert reader.open(slide).width == 5_200
+
+
+def test_what_a_decoder_says_goes_to_the_log_and_not_to_the_client(slide, tmp_path, caplog):
+    caplog.set_level("INFO", logger="app.slides.reader")
+    cut = tmp_path / "Muster_Hans.vms"
+    cut.write_text("[Virtual Microscope Specimen]\nNoJpegColumns=1\nNoJpegRows=1\nMapFile=m.jpg\nImageFile=m.jpg\n")
+    (tmp_path / "m.jpg").write_bytes(b'{"a secret": 1}')
+    with SlideReader() as reader, pytest.raises(SlideCorruptError) as refused:
+        reader.open(cut)
+    assert not re.search(r"0x|JPEG|OpenSlide|secret|m\.jpg", refused.value.message)
+    assert "OpenSlideError: " in caplog.text and "Muster" not in caplog.text
+    caplog.clear()
+    path = tmp_path / "s.svs"
+    shutil.copy(slide, path)
+    with SlideReader() as reader:
+        reader.open(path)
+        reader.survey(PLAN)
+        os.truncate(path, 100_000)
+        with pytest.raises(SlideCorruptError) as refused:
+            list(reader.tiles(batch_tiles=2))
+    assert "OpenSlide" not in refused.value.message and "OpenSlideError: " in caplog.text
+
+
+def test_an_error_that_is_none_of_a_slide_brings_no_text_of_the_process():
+    told = error_from_json({"op": "error", "code": "internal_error", "message": "keys"})
+    assert type(told) is InternalError and "keys" not in told.message
