@@ -77,7 +77,11 @@ export function ensureSession() {
   return asking;
 }
 
+/** Where this tab keeps what is said of refused uploads. */
+export const REFUSED = "xmag.refused";
+
 export async function logOut() {
+  sessionStorage.removeItem(REFUSED);
   await request("/session", { method: "DELETE" });
   location.reload();
 }

@@ -86,6 +86,31 @@ def test_the_panels_resolution_is_asked_about_too(page) -> None:
     assert row(page, "unsent").count() == 0
 
 
+def test_a_refused_file_stays_over_a_reload_until_it_is_dismissed(page, hospital, slides_dir: Path) -> None:
+    open_worklist(page)
+    page.get_by_text("Case, priority and more").click()
+    page.get_by_role("textbox", name="Case").fill("S26-77")
+    drop(page, "lacking.tif", (slides_dir / "dev_tubadenoma_he_nomag_generic.tiff").read_bytes())
+    drop(page, "photo.jpg", b"\xff\xd8\xff\xe0 not a slide")
+    for name in ("lacking.tif", "photo.jpg"):
+        row(page, name).locator(".state.failed").wait_for(timeout=30 * SECONDS)
+    page.reload()
+    row(page, "photo.jpg").get_by_role("button", name="Dismiss photo.jpg").click()
+    row(page, "photo.jpg").wait_for(state="detached")
+    page.reload()
+    lacking = row(page, "lacking.tif")
+    assert "case S26-77" in lacking.inner_text()
+    assert row(page, "photo.jpg").count() == 0
+    lacking.get_by_role("button", name="20x = 0.5").click()
+    lacking.get_by_role("button", name="Analyse").click()
+    row(page, "lacking").locator(".state.succeeded").wait_for(timeout=60 * SECONDS)
+    assert hospital.http.get("/jobs", params={"slide_id": "lacking"}).json()["jobs"][0]["case_id"] == "S26-77"
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0
+    other = page.context.new_page()
+    open_worklist(other)
+    assert row(other, "lacking.tif").count() == 0
+
+
 def shown(page) -> tuple[int, int]:
     """Entries that are shown, and that there are."""
     some, all_of_them = page.locator("#count").inner_text().removesuffix(" shown").split(" of ")

@@ -39,6 +39,13 @@ def test_a_whole_case_number_is_found_in_small_letters_and_with_blanks(of_one_jo
     until(lambda: page.locator("#count").inner_text() == "1 found")
 
 
+def test_a_job_is_found_by_its_id(of_one_job, finished: str) -> None:
+    page = of_one_job
+    assert row(page, "lung").count() == 0
+    page.locator("#search").fill(finished)
+    row(page, "lung").wait_for()
+
+
 def test_the_search_goes_on_where_the_server_looked_through_a_part(of_one_job, hospital) -> None:
     page, parts = of_one_job, []
     newest = hospital.http.get("/jobs", params={"limit": 1}).json()["next_cursor"]

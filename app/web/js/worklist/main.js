@@ -9,6 +9,7 @@ import { STATES } from "../words.js";
 import { acceptDrops } from "./drop.js";
 import { takeFields, watchFields } from "./fields.js";
 import { follow, older } from "./live.js";
+import { keepRefused, refusedBefore } from "./refused.js";
 import { jobRow, uploadRow } from "./rows.js";
 import { beyondText, countText, searchServer } from "./search.js";
 import { matches, Store } from "./store.js";
@@ -93,6 +94,7 @@ function drawNow() {
     return element;
   });
   place(byId("rows"), wanted);
+  keepRefused(store.uploads);
   const isFiltered = group !== "all" || text !== "";
   byId("count").textContent = loaded ? countText(store, shown, isFiltered) : "";
   byId("beyond").textContent = isFiltered ? beyondText(store, text) : "";
@@ -145,6 +147,7 @@ function listen() {
   setInterval(draw, CLOCK_MS);
 }
 
+store.uploads.push(...refusedBefore(draw));
 dispatchEvent(new Event("started")); // for watch.js
 listen();
 watchFields();

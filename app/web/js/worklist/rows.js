@@ -56,7 +56,7 @@ function uploadStory(upload, again) {
   const label = `Upload of ${upload.file.name}`;
   if (upload.state === "waiting") return ["waiting to upload", bar(0, label)];
   if (upload.state === "submitting") return ["checking the file", bar(1, label)];
-  if (upload.problem) return [...trouble(upload.problem.code, upload.problem.message), MENDED_BY_MPP.has(upload.problem.code) ? mend(upload, again) : null];
+  if (upload.problem) return [...trouble(upload.problem.code, upload.problem.message), upload.id !== null && MENDED_BY_MPP.has(upload.problem.code) ? mend(upload, again) : null];
   const { size } = upload.file;
   if (upload.state === "lost") return [`connection lost, waiting · ${bytes(upload.sent)} of ${bytes(size)} sent`, bar(size ? upload.sent / size : 0, label)];
   const left = upload.speed > 0 ? ` · ${bytes(upload.speed)}/s · ${timeLeft((size - upload.sent) / upload.speed)}` : "";

@@ -4,12 +4,14 @@ import { getJson } from "../api.js";
 
 const FIELDS = ["case_id", "slide_id"];
 const PARTS_MAX = 5;
+const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Put the jobs of the case or slide `text` into the store, however old they are: as typed, and in capitals, as accession
  * numbers are written. The server looks through 2000 jobs at a time: on it goes, a few times, while nothing is found.
  */
 export async function searchServer(store, text, isWanted) {
+  if (JOB_ID.test(text)) return findJob(store, text);
   const names = [...new Set([text, text.toUpperCase()])];
   for (const [field, name] of FIELDS.flatMap((field) => names.map((name) => [field, name]))) {
     const query = new URLSearchParams({ [field]: name, limit: "50" });
@@ -19,6 +21,14 @@ export async function searchServer(store, text, isWanted) {
       query.set("cursor", page.next_cursor);
       if (!isWanted() || page.jobs.length > 0 || page.next_cursor === null) break;
     }
+  }
+}
+
+async function findJob(store, id) {
+  try {
+    store.put(await getJson(`/jobs/${id}`));
+  } catch (problem) {
+    if (problem.status !== 404 && problem.status !== 410) throw problem;
   }
 }
 

@@ -31,7 +31,8 @@ export class Upload {
 
   /** Whether the same may go well later, without being changed. */
   get mayTryAgain() {
-    return this.problem.retryable || this.problem.code === "upload_not_found";
+    const isAtHand = this.id !== null || this.file instanceof File; // not after a reload
+    return isAtHand && (this.problem.retryable || this.problem.code === "upload_not_found");
   }
 
   /** Resolves with the job, or with null when it failed or was given up (then `problem` or `state` says so). */
