@@ -98,7 +98,11 @@ class Settings(BaseSettings):
     attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails for good")
     job_deadline_s: float = Field(default=1800, gt=0, description="longest a single attempt may take")
     drain_s: float = Field(default=20, ge=0, description="time to finish a job after SIGTERM before it is handed back")
-    queue_max: int = Field(default=1000, ge=1, description="jobs that may wait or run before POST answers 429")
+    queue_max: int = Field(
+        default=4000,
+        ge=1,
+        description="jobs that may wait or run; one key gets up to a quarter before POST answers 429",
+    )
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
     upload_idle_s: float = Field(default=60, gt=0, description="an upload is cut off that takes this long for 64 KiB")
     upload_max_s: float = Field(default=3600, gt=0, description="longest that one upload may take in all")

@@ -66,7 +66,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     A slide that cannot be analysed is refused here where that can be told from its header; the rest shows as a
     failed job.
     """
-    await run_in_threadpool(services.check_room)
+    await run_in_threadpool(services.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     try:

@@ -1,6 +1,7 @@
 """What the routers share, made once when the application starts."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from app.jobs.intake import PROBES, Intake
 from app.jobs.kept_slide import check_whole, link_slide
 from app.jobs.queue import JobQueue
 from app.jobs.record import Holder, JobRequest, PathSource, UploadSource
-from app.jobs.shares import Shares
+from app.jobs.shares import Owner, Shares
 from app.jobs.source import resolve_source
 from app.jobs.store import JobStore
 from app.jobs.unpack import ReceivedFile
@@ -119,18 +120,18 @@ class Services:
             log.error("no usable model", reason=error.message)
             raise NoModelError(NO_MODEL) from error
 
-    def check_room(self) -> None:
+    def check_room(self, holder: Holder) -> None:
         """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""
         if self.draining.is_set():
             raise DrainingError("The service is going down. Send the request again in a minute.")
-        if self._waiting() >= self.settings.queue_max:
-            raise QueueFullError(f"{self.settings.queue_max} jobs are waiting already. Try again later.")
+        if not Shares(self.settings.queue_max, self._open_jobs()).may_take(holder):
+            raise QueueFullError("Too many jobs are waiting already. Try again later.")
 
-    def _waiting(self) -> int:
+    def _open_jobs(self) -> Counter[Owner]:
         try:
-            return sum(self.queue.depth().values())
+            return Counter(self.queue.open_by_holder())
         except QueueUnavailableError:
-            return sum(1 for _ in self.store.open_ids())
+            return Counter(self.store.holder(job_id) for job_id in self.store.open_ids())
 
 
 async def services_of(request: Request) -> Services:

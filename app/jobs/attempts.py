@@ -1,4 +1,8 @@
-"""The fsynced file ``attempts``: one line when an attempt begins, one when it is handed back uncounted."""
+"""The fsynced file ``attempts``: one line when an attempt begins, at most one more that tells how it ended.
+
+An attempt is handed back and does not count, or failed and is to be repeated. One of which nothing is told may have
+ended its worker.
+"""
 
 import json
 from dataclasses import dataclass
@@ -11,10 +15,14 @@ from app.jobs.record import now
 
 @dataclass(frozen=True)
 class Attempts:
-    """``begun``: attempts that started, ever; ``counted``: those less the ones handed back."""
+    """``begun``: attempts that started, ever; ``counted``: those less the ones handed back.
+
+    ``lost``: counted ones of which no failure was noted.
+    """
 
     begun: int
     counted: int
+    lost: int
     last_started_at: datetime | None
 
 
@@ -22,6 +30,7 @@ def read_attempts(path: Path) -> Attempts:
     """Count the lines; a last line torn by a crash still counts as begun (it was about to)."""
     begun, last = 0, None
     back: set[int] = set()
+    failed: set[int] = set()
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
@@ -31,9 +40,11 @@ def read_attempts(path: Path) -> Attempts:
                 continue
             if "attempt" in entry:
                 begun, last = begun + 1, datetime.fromisoformat(entry["at"])
+            elif "failed" in entry:
+                failed.add(entry["failed"])
             else:
                 back.add(entry["handed_back"])
-    return Attempts(begun, begun - len(back), last)
+    return Attempts(begun, begun - len(back), begun - len(back | failed), last)
 
 
 def begin(path: Path, worker: str) -> tuple[int, datetime]:
@@ -46,3 +57,8 @@ def begin(path: Path, worker: str) -> tuple[int, datetime]:
 def hand_back(path: Path, number: int) -> None:
     """Write that attempt ``number`` was given back unfinished and does not count."""
     append_line(path, json.dumps({"handed_back": number, "at": now().isoformat()}))
+
+
+def note_failure(path: Path, number: int, code: str) -> None:
+    """Write that attempt ``number`` failed with the error ``code``, and will be repeated."""
+    append_line(path, json.dumps({"failed": number, "code": code, "at": now().isoformat()}))

@@ -1,7 +1,7 @@
 """The jobs that one worker works on at a time, and what they owe each other.
 
-A job that was tried before may be the one that ends its worker, so it is tried again alone: no other loses more than
-one attempt by it. Who must end the process gives the others back first.
+A job whose last attempt ended without a word may be the one that ends its worker, so it is tried again alone: no other
+loses more than one attempt by it. Who must end the process hands the others back first.
 """
 
 import threading
@@ -42,6 +42,12 @@ class InHand:
         with self._changed:
             return self._alone is None
 
+    @property
+    def count(self) -> int:
+        """Jobs that are worked on."""
+        with self._changed:
+            return self._working
+
     @contextmanager
     def place(self, *, alone: bool, waiting: Callable[[], None], every_s: float) -> Iterator[None]:
         """A place for one job, with no other beside it if ``alone``; ``waiting`` is called every ``every_s`` till then.
@@ -81,18 +87,32 @@ class InHand:
 
     @contextmanager
     def holding(self, held: Held) -> Iterator[None]:
-        """While inside, ``give_back`` of another counts this attempt as not made."""
+        """While inside, the attempt may be handed back, once, by its slot or by whoever ends the process."""
         with self._changed:
             self._held.add(held)
         try:
             yield
         finally:
-            with self._changed:
+            self.count_in(held)
+
+    def count_in(self, held: Held) -> None:
+        """The attempt counts, whatever happens to the process from now on; unless it was handed back before."""
+        with self._changed:
+            self._held.discard(held)
+
+    def hand_back(self, held: Held) -> None:
+        """The attempt does not count; unless it was handed back or counted in before."""
+        with self._changed:
+            if held in self._held:
+                log.warning("handed back", job=held.lease.job_id, attempt=held.attempt.number)
+                self._store.hand_back(held.lease.job_id, held.attempt.number)
                 self._held.discard(held)
 
-    def give_back(self, besides: Held) -> None:
+    def hand_back_all(self, besides: Held) -> None:
         """Before the process is ended: no attempt counts but that of ``besides``. Their leases lapse."""
         with self._changed:
             for held in self._held - {besides}:
-                log.warning("given back", job=held.lease.job_id, attempt=held.attempt.number)
-                self._store.hand_back(held.lease.job_id, held.attempt.number)
+                try:
+                    self.hand_back(held)
+                except OSError as error:  # the others are handed back all the same
+                    log.error("not handed back", job=held.lease.job_id, reason=str(error.strerror))

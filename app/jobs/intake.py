@@ -101,7 +101,7 @@ class Intake:
             if job_id != request.id:
                 return self._store.request(job_id)
         try:
-            self._queue.enqueue(request.id, request.priority)
+            self._queue.enqueue(request.id, request.priority, request.holder)
         except QueueUnavailableError:
             # The request is on disk: the reconciler queues it as soon as Redis answers.
             log.warning("queue unavailable", during="enqueue", job=request.id)

@@ -151,8 +151,8 @@ class Keeper:
         """The work was told to stop and does not: only ending the process is left. Its lease then lapses."""
         log.error("the work does not stop: ending the process", reason=self.stopped.value if self.stopped else None)
         try:
-            self._in_hand.give_back(besides=self._held)
+            self._in_hand.hand_back_all(besides=self._held)
             if self.stopped in {Stop.HANDED_BACK, Stop.LOST}:
-                self._store.hand_back(self._lease.job_id, self._attempt.number)
+                self._in_hand.hand_back(self._held)
         finally:
             os._exit(EXIT_STUCK)

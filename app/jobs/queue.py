@@ -4,9 +4,11 @@ Nothing here is the truth: every key can be lost and is made again from the jobs
 A worker owns an entry as long as it renews it; an entry left alone for ``lease_s`` is claimed by another.
 """
 
+import json
 import time
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,79 +16,16 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from app.errors import QueueUnavailableError
-from app.jobs.record import PRIORITIES, Priority
+from app.jobs import queue_scripts as scripts
+from app.jobs.record import NOBODY, PRIORITIES, Holder, Priority
 
 GROUP = "workers"
 PREFIX = "xmag:"
-DEAD = f"{PREFIX}dead"
+DEAD, SERVED = f"{PREFIX}dead", f"{PREFIX}served"
+Guest = Literal["tenant", "holder"]
 DOWN = "Redis does not answer. Check that it runs, and XMAG_REDIS_URL."
 DOWN_S = 0.5
 
-# Idempotent: a job whose entry still stands is not queued twice.
-_ENQUEUE = """
-local entry = redis.call('HGET', KEYS[2], 'entry')
-if entry then
-  local stream = redis.call('HGET', KEYS[2], 'stream')
-  if #redis.call('XRANGE', stream, entry, entry) > 0 then return 0 end
-end
-local id = redis.call('XADD', KEYS[1], '*', 'job', ARGV[1])
-redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'entry', id, 'stream', KEYS[1], 'state', 'queued')
-return 1
-"""
-
-# Renews only what is still ours: 1 renewed, 0 another worker has it, -1 the entry is gone (Redis lost it).
-_RENEW = """
-local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)
-if #pending == 0 then
-  if #redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3]) == 0 then return -1 end
-  return 0
-end
-if pending[1][2] ~= ARGV[2] then return 0 end
-redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[3], 'JUSTID')
-return 1
-"""
-
-_DONE = """
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-if redis.call('HGET', KEYS[2], 'entry') == ARGV[2] then redis.call('DEL', KEYS[2]) end
-return 1
-"""
-
-# Puts the entry back at the end of its stream, at once free for anybody.
-_HAND_BACK = """
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-local id = redis.call('XADD', KEYS[1], '*', 'job', ARGV[3])
-redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'entry', id, 'stream', KEYS[1], 'state', 'queued')
-return 1
-"""
-
-_PROGRESS = """
-if redis.call('HGET', KEYS[1], 'entry') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-return 1
-"""
-
-
-# Redis measures leases and lives of keys by the wall clock. Once that was set back, what it wrote before lies in the
-# future: an entry then shows no idle time, however often one looks, and a key lives longer than it was given.
-_FUTURE = """
-local found = {}
-for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000)) do
-  if entry[3] == 0 then found[#found + 1] = entry[1] end
-end
-return found
-"""
-_REDATE = """
-for i = 2, #ARGV do
-  local entry = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
-  if entry and entry[3] == 0 then redis.call('XCLAIM', KEYS[1], ARGV[1], entry[2], 0, ARGV[i], 'JUSTID') end
-end
-return 1
-"""
 LOOK_AGAIN_S = 0.05
 FAIR_EVERY = 10
 
@@ -119,13 +58,14 @@ class JobQueue:
         self.lease_ms = int(lease_s * 1000)
         self._down_until = 0.0
         self._taken = 0
-        self._enqueue = client.register_script(_ENQUEUE)
-        self._renew = client.register_script(_RENEW)
-        self._done = client.register_script(_DONE)
-        self._hand_back = client.register_script(_HAND_BACK)
-        self._progress = client.register_script(_PROGRESS)
-        self._future = client.register_script(_FUTURE)
-        self._redate = client.register_script(_REDATE)
+        self._take = client.register_script(scripts.TAKE)
+        self._enqueue = client.register_script(scripts.ENQUEUE)
+        self._renew = client.register_script(scripts.RENEW)
+        self._done = client.register_script(scripts.DONE)
+        self._hand_back = client.register_script(scripts.HAND_BACK)
+        self._progress = client.register_script(scripts.PROGRESS)
+        self._future = client.register_script(scripts.FUTURE)
+        self._redate = client.register_script(scripts.REDATE)
 
     @staticmethod
     def stream(priority: Priority) -> str:
@@ -168,56 +108,51 @@ class JobQueue:
         """Whether Redis answers: returns or raises."""
         self.call(self.client.ping)
 
-    def enqueue(self, job_id: str, priority: Priority) -> bool:
-        """Queue a job; False if it stands there already."""
-        return bool(self.call(self._enqueue, keys=[self.stream(priority), self.job_key(job_id)], args=[job_id]))
+    def enqueue(self, job_id: str, priority: Priority, holder: Holder = NOBODY) -> bool:
+        """Queue a job; False if it stands there already. ``holder``: whose it is."""
+        stream = self.stream(priority)
+        keys, args = [stream, self.job_key(job_id), _open(stream)], [job_id, holder.tenant, json.dumps(holder)]
+        return bool(self.call(self._enqueue, keys=keys, args=args))
+
+    def open_by_holder(self) -> Counter[Holder]:
+        """Jobs waiting or running, by whose they are."""
+        found: Counter[Holder] = Counter()
+        for priority in PRIORITIES:
+            counts = cast("dict[str, str]", self.call(self.client.hgetall, _open(self.stream(priority))))
+            for holder, count in counts.items():
+                found[Holder(*json.loads(holder))] += int(count)
+        return found
 
     def depth(self) -> dict[Priority, int]:
         """Jobs waiting or running, by priority."""
         return {p: int(self.call(self.client.xlen, self.stream(p))) for p in PRIORITIES}
 
-    def take(self, consumer: str, wait_s: float) -> Lease | None:
-        """The most urgent entry: first one whose worker fell silent, then a new one; None after ``wait_s``.
+    def take(self, consumer: str, wait_s: float, guest: Guest | None = None) -> Lease | None:
+        """The most urgent entry, new or of a worker that fell silent; None after ``wait_s``.
 
-        Every tenth time the least urgent, so that what is routine is done also where urgent jobs never end.
+        Among equally urgent ones, that of whoever has fewest in hand. ``guest``: only of a tenant, or of a holder, that
+        has none in hand. Every tenth time the least urgent, so that what is routine is done also where urgent jobs
+        never end.
         """
-        lease = self._take_now(consumer)
+        lease = self._take_now(consumer, guest)
         if lease is None and wait_s > 0:
             # Wait on the streams without claiming, then take in order of priority.
             self.call(self.client.xread, {self.stream(p): "$" for p in PRIORITIES}, count=1, block=int(wait_s * 1000))
-            lease = self._take_now(consumer)
+            lease = self._take_now(consumer, guest)
         return lease
 
-    def _take_now(self, consumer: str) -> Lease | None:
+    def _take_now(self, consumer: str, guest: Guest | None) -> Lease | None:
         is_fair_turn = self._taken % FAIR_EVERY == FAIR_EVERY - 1
-        for priority in reversed(PRIORITIES) if is_fair_turn else PRIORITIES:
-            lease = self._take_from(self.stream(priority), consumer)
-            if lease is not None:
+        streams = [self.stream(priority) for priority in PRIORITIES]
+        for stream in reversed(streams) if is_fair_turn else streams:
+            keys = [stream, _open(stream), SERVED, *streams]
+            args = [GROUP, consumer, self.lease_ms, guest or ""]
+            found = self.call(self._take, keys=keys, args=args)
+            if found:
                 self._taken += 1
-                return lease
+                entry, job_id = found
+                return Lease(job_id, stream, entry)
         return None
-
-    def _take_from(self, stream: str, consumer: str) -> Lease | None:
-        silent = self._claim_silent(stream, consumer)
-        if silent is not None:
-            return silent
-        fresh = self.call(self.client.xreadgroup, GROUP, consumer, {stream: ">"}, count=1)
-        if not fresh:
-            return None
-        entry, fields = _first_entry(fresh)
-        return Lease(fields["job"], stream, entry)
-
-    def _claim_silent(self, stream: str, consumer: str) -> Lease | None:
-        cursor = "0-0"
-        while True:  # a call looks at ten entries only
-            cursor, claimed, *_ = self.call(
-                self.client.xautoclaim, stream, GROUP, consumer, min_idle_time=self.lease_ms, start_id=cursor, count=1
-            )
-            if claimed:
-                entry, fields = claimed[0]
-                return Lease(fields["job"], stream, entry)
-            if cursor == "0-0":
-                return None
 
     def leave(self, consumer: str) -> None:
         """Forget a consumer that holds nothing any more."""
@@ -234,12 +169,13 @@ class JobQueue:
 
     def done(self, lease: Lease) -> None:
         """Take the entry out: its outcome is on disk."""
-        self.call(self._done, keys=[lease.stream, self.job_key(lease.job_id)], args=[GROUP, lease.entry])
+        keys = [lease.stream, self.job_key(lease.job_id), _open(lease.stream)]
+        self.call(self._done, keys=keys, args=[GROUP, lease.entry])
 
     def hand_back(self, lease: Lease) -> None:
         """Give the entry back unfinished."""
         keys = [lease.stream, self.job_key(lease.job_id)]
-        self.call(self._hand_back, keys=keys, args=[GROUP, lease.entry, lease.job_id])
+        self.call(self._hand_back, keys=keys, args=[GROUP, lease.entry])
 
     def bury(self, job_id: str, code: str) -> None:
         """Note in the dead-letter stream that a job was given up."""
@@ -283,10 +219,6 @@ class JobQueue:
         return set(self.call(self._future, keys=[self.stream(priority)], args=[GROUP]))
 
 
-def _first_entry(answer: Any) -> tuple[str, dict[str, str]]:
-    """First entry of an XREADGROUP answer, in either of redis-py's two forms."""
-    streams = list(answer.values()) if isinstance(answer, dict) else [part[1] for part in answer]
-    first = streams[0][0]
-    if isinstance(first, list):  # RESP3 nests the entries once more
-        first = first[0]
-    return cast("tuple[str, dict[str, str]]", first)
+def _open(stream: str) -> str:
+    """Key of the counts of a stream's entries."""
+    return f"{stream}:open"

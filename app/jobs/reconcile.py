@@ -18,6 +18,7 @@ from app.errors import DiskLowError, JobErasedError, JobNotFoundError, QueueUnav
 from app.jobs.copies import Copies
 from app.jobs.erase import audit_outcome
 from app.jobs.queue import JobQueue
+from app.jobs.record import NOBODY
 from app.jobs.retention import Retention
 from app.jobs.store import REQUEST, TOMBSTONE, JobStore
 
@@ -36,15 +37,16 @@ def requeue_open_jobs(store: JobStore, queue: JobQueue) -> int:
     count = 0
     for job_id in store.open_ids():
         try:
-            priority = store.request(job_id).priority
+            request = store.request(job_id)
+            priority, holder = request.priority, request.holder
         except (JobNotFoundError, JobErasedError):  # erased since it was listed
             continue
         except RecordUnreadableError:
-            priority = "routine"  # for a worker to end it
+            priority, holder = "routine", NOBODY  # for a worker to end it
         except OSError as error:  # one folder that cannot be read keeps no other job waiting
             log.error("not looked at, will be tried again", job=job_id, reason=str(error.strerror))
             continue
-        count += queue.enqueue(job_id, priority)
+        count += queue.enqueue(job_id, priority, holder)
     if count:
         log.warning("jobs queued from disk", jobs=count)
     return count

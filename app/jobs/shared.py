@@ -15,13 +15,15 @@ from app.inference.registry import ModelRegistry
 from app.installed_model import installed_model
 from app.jobs.copies import Copies
 from app.jobs.in_hand import InHand
-from app.jobs.queue import JobQueue
+from app.jobs.queue import Guest, JobQueue
 from app.jobs.store import JobStore
 from app.settings import Settings
 from app.slides.pool import ReaderPool
 
 log = structlog.stdlib.get_logger("xmag.worker")
 JOBS_LEAST, JOBS_MOST = 2, 8
+GUESTS: tuple[Guest, ...] = ("tenant", "holder")
+"""Slots beside the others, for who would else wait until somebody's long jobs are over."""
 
 
 def jobs_for(cores: int) -> int:
@@ -41,12 +43,17 @@ class Shared:
         self.device = Device()
         self.in_hand = InHand(store)
         self.readers = ReaderPool(
-            size=self.jobs_at_once,
+            size=self.jobs_at_once + len(GUESTS),
             limits=reader_limits(settings),
         )
         self._asked_at: float | None = None
         self._loading = threading.Lock()
         self._models: dict[str, Model] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many jobs are worked on as there are slots, guests' aside."""
+        return self.in_hand.count >= self.jobs_at_once
 
     def stop(self) -> None:
         """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""

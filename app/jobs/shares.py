@@ -8,7 +8,7 @@ half of what its key could have. Source: dynamic thresholds, Choudhury and Hahne
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 Owner = tuple[str, ...]
 """Who holds places: tenant, key in the tenant, and so on inwards, the same number of names for all."""
@@ -17,10 +17,10 @@ Owner = tuple[str, ...]
 class Shares:
     """``size`` places and who holds them. Not thread-safe."""
 
-    def __init__(self, size: int, held: Iterable[Owner] = ()) -> None:
+    def __init__(self, size: int, held: Mapping[Owner, int] | None = None) -> None:
         self._size, self._held = size, Counter[Owner]()
-        for owner in held:
-            self._count(owner, 1)
+        for owner, places in (held or {}).items():
+            self._count(owner, places)
 
     def may_take(self, owner: Owner) -> bool:
         """Whether a place is free that ``owner`` need not leave to others."""

@@ -24,7 +24,7 @@ from app.errors import (
 )
 from app.jobs.in_hand import Held
 from app.jobs.keeper import Keeper, Stop
-from app.jobs.queue import Lease
+from app.jobs.queue import Guest, Lease
 from app.jobs.record import JobError, JobRequest, Outcome, now
 from app.jobs.run import run_attempt
 from app.jobs.shared import Shared
@@ -54,10 +54,13 @@ def new_name() -> str:
 
 
 class Slot:
-    """One job at a time. ``name`` is what it holds leases by: a job never has two holders of one name."""
+    """One job at a time. ``name`` is what it holds leases by: a job never has two holders of one name.
 
-    def __init__(self, shared: Shared) -> None:
-        self.name = new_name()
+    ``guest``: one slot more, for a tenant (or a holder) that has no job in hand while the others are taken.
+    """
+
+    def __init__(self, shared: Shared, guest: Guest | None = None) -> None:
+        self.name, self._guest = new_name(), guest
         self._shared, self._settings, self._store, self._queue = shared, shared.settings, shared.store, shared.queue
         self._stopping = shared.stopping
         self._turned_at = time.monotonic()
@@ -78,11 +81,11 @@ class Slot:
             log.error("disk low: no job is taken")
             self._stopping.wait(PAUSE_S)
             return
-        if not self._shared.in_hand.is_open:
+        if not self._shared.in_hand.is_open or (self._guest and not self._shared.is_full):
             self._stopping.wait(TAKE_WAIT_S)
             return
         try:
-            lease = self._queue.take(self.name, TAKE_WAIT_S)
+            lease = self._queue.take(self.name, TAKE_WAIT_S, self._guest)
             if lease is not None and self._stopping.is_set():
                 self._queue.hand_back(lease)
                 return
@@ -114,16 +117,16 @@ class Slot:
         except RecordUnreadableError as unreadable:
             self._end(lease, unreadable, attempt=0)
             return
-        counted = self._store.attempts(lease.job_id).counted
-        if counted >= self._settings.attempts_max:
-            self._give_up(lease, counted)
+        before = self._store.attempts(lease.job_id)
+        if before.counted >= self._settings.attempts_max:
+            self._give_up(lease, before.counted)
             return
         structlog.contextvars.bind_contextvars(request=request.request_id)
         try:
             with self._shared.in_hand.place(
-                alone=counted > 0, waiting=lambda: self._wait_on(lease), every_s=self._settings.lease_s / 3
+                alone=before.lost > 0, waiting=lambda: self._wait_on(lease), every_s=self._settings.lease_s / 3
             ):
-                self._attempt(lease, request, counted)
+                self._attempt(lease, request, before.counted)
         except _NotBegunError:
             log.info("let go before it was begun")
 
@@ -153,7 +156,7 @@ class Slot:
         with self._shared.in_hand.holding(held):
             with Keeper(self._shared, held) as keeper:
                 error = self._try(request, attempt, keeper)
-            self._conclude(lease, attempt, keeper, error)
+            self._conclude(held, keeper, error)
 
     def _try(self, request: JobRequest, attempt: Attempt, keeper: Keeper) -> XmagError | None:
         try:
@@ -174,9 +177,9 @@ class Slot:
             return InternalError("Something went wrong on our side while the slide was analysed. The log has more.")
         return None
 
-    def _conclude(self, lease: Lease, attempt: Attempt, keeper: Keeper, error: XmagError | None) -> None:
+    def _conclude(self, held: Held, keeper: Keeper, error: XmagError | None) -> None:
         """Write the outcome and let the entry go, unless the job is no longer ours or is to be tried again."""
-        stopped = keeper.stopped
+        lease, attempt, stopped = held.lease, held.attempt, keeper.stopped
         if error is None:
             error = self._succeed(lease.job_id, attempt)  # whatever else happened: the first outcome counts
         if error is None:
@@ -187,17 +190,19 @@ class Slot:
             # It was not the slide's doing: the attempt does not count.
             log.warning("given back", attempt=attempt.number, reason=stopped.value if stopped else error.code)
             self._store.discard(attempt)  # first of all: it may be what fills the disk
-            self._store.hand_back(lease.job_id, attempt.number)
+            self._shared.in_hand.hand_back(held)
             if stopped is not Stop.LOST:
                 self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
             if isinstance(error, DiskLowError):
                 self._stopping.wait(PAUSE_S)
             return
         if stopped is None and isinstance(error, InferenceFailedError):
-            self._prove_model(lease, attempt, error)
+            self._prove_model(held, error)
+        self._shared.in_hand.count_in(held)
         if stopped is None:
             if error.retryable and self._may_retry(lease.job_id):
                 log.warning("attempt failed, will be tried again", attempt=attempt.number, code=error.code)
+                self._store.note_failure(lease.job_id, attempt.number, error.code)
                 self._store.discard(attempt)
                 return  # the lease is left to lapse: the pause before the next attempt
             self._finish(lease.job_id, attempt, error)
@@ -215,13 +220,13 @@ class Slot:
             return DiskLowError(_DISK_LOW)
         return None
 
-    def _prove_model(self, lease: Lease, attempt: Attempt, error: InferenceFailedError) -> None:
+    def _prove_model(self, held: Held, error: InferenceFailedError) -> None:
         """After a failure of the model: if it fails without a slide too, the machine is sick, not the job."""
         try:
             self._shared.check_models()
         except ModelError as broken:
-            self._store.hand_back(lease.job_id, attempt.number)
-            self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
+            self._shared.in_hand.hand_back(held)
+            self._quietly(lambda: self._queue.hand_back(held.lease), "hand_back")
             log.error("the model no longer computes rightly: ending the process", reason=broken.message)
             raise ModelBrokenError(broken.message) from error
 

@@ -156,6 +156,10 @@ class JobStore:
         """Do not count attempt ``number``."""
         attempts.hand_back(self.folder(job_id) / ATTEMPTS, number)
 
+    def note_failure(self, job_id: str, number: int, code: str) -> None:
+        """Attempt ``number`` ended with an error, and its worker goes on."""
+        attempts.note_failure(self.folder(job_id) / ATTEMPTS, number, code)
+
     def ids_newest_first(self) -> list[str]:
         """Ids of all folders that look like jobs, erased and unfinished ones included."""
         with os.scandir(self.root) as entries:
@@ -175,7 +179,7 @@ class JobStore:
         """Remove request, slide and results for good; a tombstone stays. Slides that lie elsewhere are not touched."""
         folder = self.folder(job_id)
         if not (folder / TOMBSTONE).exists():
-            holder = self._holder(job_id)
+            holder = self.holder(job_id)
             tombstone = Tombstone(erased_at=now(), tenant=holder.tenant, owner=holder.owner)
             write_once(folder / TOMBSTONE, tombstone.model_dump_json().encode())
         (folder / REQUEST).unlink(missing_ok=True)
@@ -195,10 +199,11 @@ class JobStore:
         """What stays of an erased job."""
         return _parsed(Tombstone, self.folder(job_id) / TOMBSTONE)
 
-    def _holder(self, job_id: str) -> Holder:
+    def holder(self, job_id: str) -> Holder:
+        """Whose the job is; nobody's where its request is gone or cannot be read."""
         try:
             return self.request(job_id).holder
-        except (JobNotFoundError, RecordUnreadableError):
+        except (JobErasedError, JobNotFoundError, RecordUnreadableError):
             return NOBODY
 
 

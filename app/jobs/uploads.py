@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from app.errors import (
 )
 from app.jobs.ids import is_job_id, new_job_id
 from app.jobs.record import Holder, Record, now
-from app.jobs.shares import Shares
+from app.jobs.shares import Owner, Shares
 from app.jobs.unpack import ReceivedFile
 from app.slides.hashing import hash_slide
 
@@ -147,7 +148,7 @@ class UploadStore:
         self._hashes[record.id] = _RunningHash()
         return upload
 
-    def _held(self) -> list[Holder]:
+    def _held(self) -> Counter[Owner]:
         """Whose the uploads are that were not finished."""
         names = [folder.name for folder in self._root.iterdir() if (folder / DATA).exists()]
         holders: dict[str, Holder] = {}
@@ -155,7 +156,7 @@ class UploadStore:
             with suppress(UploadNotFoundError):  # erased since it was listed
                 holders[name] = self._holders.get(name) or self._record(name).holder
         self._holders = holders
-        return list(holders.values())
+        return Counter(holders.values())
 
     def find(self, upload_id: str, holder: Holder) -> Upload:
         """The upload. UploadNotFoundError for what is not there, is another's, or became a job."""

@@ -9,7 +9,7 @@ from app.errors import QueueUnavailableError
 from app.heartbeat import Heartbeat
 from app.jobs.presence import WorkerPresence, announce, withdraw
 from app.jobs.queue import JobQueue
-from app.jobs.shared import Shared
+from app.jobs.shared import GUESTS, Shared
 from app.jobs.slot import Slot, new_name
 from app.jobs.store import JobStore
 from app.settings import Settings
@@ -25,6 +25,7 @@ class Worker:
         self._settings, self._queue = settings, queue
         self._shared = Shared(settings, store, queue)
         self._slots = [Slot(self._shared) for _ in range(self._shared.jobs_at_once)]
+        self._slots += [Slot(self._shared, guest) for guest in GUESTS]
 
     def stop(self) -> None:
         """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
@@ -50,7 +51,7 @@ class Worker:
             model=default,
             provider=model.provider,
             precision=model.precision,
-            jobs=len(self._slots),
+            jobs=self._shared.jobs_at_once,
         )
         try:
             self._work()

@@ -1,5 +1,7 @@
 """Jobs beside each other: who must be alone, and what is given back when the process has to end."""
 
+import json
+import shutil
 import threading
 import time
 
@@ -75,16 +77,69 @@ def test_one_that_gives_up_waiting_keeps_nobody_out(store):
         job.end()
 
 
-@pytest.mark.parametrize("is_over_before", [False, True])
-def test_who_ends_the_process_gives_the_others_back_uncounted(store, is_over_before):
-    in_hand, held = InHand(store), []
+@pytest.fixture
+def held(store):
+    """Three attempts that have begun."""
+    found = []
     for number in range(3):
         job_id = committed(store).id
-        held.append(Held(Lease(job_id, "stream", f"{number}-0"), "w", store.begin_attempt(job_id, "w")))
+        found.append(Held(Lease(job_id, "stream", f"{number}-0"), "w", store.begin_attempt(job_id, "w")))
+    return found
+
+
+@pytest.mark.parametrize("is_over_before", [False, True])
+def test_who_ends_the_process_gives_the_others_back_uncounted(store, held, is_over_before):
+    in_hand = InHand(store)
     with in_hand.holding(held[0]), in_hand.holding(held[1]):
         with in_hand.holding(held[2]):
             if not is_over_before:
-                in_hand.give_back(besides=held[0])
-        in_hand.give_back(besides=held[0])
+                in_hand.hand_back_all(besides=held[0])
+        in_hand.hand_back_all(besides=held[0])
     counted = [store.attempts(one.lease.job_id).counted for one in held]
     assert counted == [1, 0, 1 if is_over_before else 0]
+
+
+def lines_of(store, held) -> list[str]:
+    lines = (store.folder(held.lease.job_id) / "attempts").read_text().splitlines()
+    return [next(iter(json.loads(line))) for line in lines]
+
+
+def test_an_attempt_is_handed_back_once_also_by_two_at_the_same_time(store, held, monkeypatch):
+    """Its own slot does so while another job's keeper ends the process: on a slow disk the two meet."""
+    in_hand, writing, go_on = InHand(store), threading.Event(), threading.Event()
+
+    def slowly(job_id, number, write=store.hand_back):
+        writing.set()
+        assert go_on.wait(10)
+        write(job_id, number)
+
+    monkeypatch.setattr(store, "hand_back", slowly)
+    with in_hand.holding(held[0]), in_hand.holding(held[1]):
+        slot = threading.Thread(target=in_hand.hand_back, args=(held[1],))
+        slot.start()
+        assert writing.wait(10)
+        keeper = threading.Thread(target=in_hand.hand_back_all, args=(held[0],))
+        keeper.start()
+        keeper.join(0.2)
+        go_on.set()
+        slot.join(10)
+        keeper.join(10)
+        in_hand.hand_back(held[1])
+    assert [lines_of(store, one) for one in held] == [["attempt"], ["attempt", "handed_back"], ["attempt"]]
+
+
+def test_an_attempt_that_failed_counts_whoever_ends_the_process(store, held):
+    in_hand = InHand(store)
+    with in_hand.holding(held[0]), in_hand.holding(held[1]), in_hand.holding(held[2]):
+        in_hand.count_in(held[1])
+        in_hand.hand_back_all(besides=held[0])
+        in_hand.count_in(held[2])  # too late: it was handed back
+    assert [store.attempts(one.lease.job_id).counted for one in held] == [1, 1, 0]
+
+
+def test_one_folder_that_is_gone_keeps_no_other_from_being_handed_back(store, held):
+    in_hand = InHand(store)
+    with in_hand.holding(held[0]), in_hand.holding(held[1]), in_hand.holding(held[2]):
+        shutil.rmtree(store.folder(held[1].lease.job_id))
+        in_hand.hand_back_all(besides=held[0])
+    assert store.attempts(held[2].lease.job_id).counted == 0

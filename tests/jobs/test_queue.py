@@ -1,9 +1,11 @@
+import itertools
 import time
 
 import pytest
 
 from app.errors import QueueUnavailableError
 from app.jobs.queue import JobQueue, Lease, connect
+from app.jobs.record import Holder
 
 
 def test_the_most_urgent_comes_first_and_equals_in_order(queue):
@@ -133,3 +135,78 @@ def test_routine_is_done_where_stat_never_ends(queue):
         queue.done(lease)
     assert 5 <= taken.index("routine") < 10
     assert taken[:5] == [f"stat-{number}" for number in range(5)]
+
+
+LAB, COLLEAGUE, CLINIC = Holder("lab", "1"), Holder("lab", "2"), Holder("clinic", "ä/1")
+
+
+def queued(queue, **counts):
+    """Queue so many routine jobs, named by whose they are and by number."""
+    holders = {"lab": LAB, "colleague": COLLEAGUE, "clinic": CLINIC}
+    for name, count in counts.items():
+        for number in range(count):
+            assert queue.enqueue(f"{name}-{number}", "routine", holders[name])
+
+
+def taken(queue, count=1, guest=None) -> list[str]:
+    leases = [queue.take("w", 0, guest) for _ in range(count)]
+    return [lease.job_id if lease else "" for lease in leases]
+
+
+def test_who_has_a_thousand_jobs_in_the_queue_keeps_no_other_waiting(queue):
+    queued(queue, lab=1000, colleague=2, clinic=2)
+    assert sorted(taken(queue, 4)) == ["clinic-0", "clinic-1", "colleague-0", "lab-0"]
+    assert sorted(queue.open_by_holder().items()) == [(CLINIC, 2), (LAB, 1000), (COLLEAGUE, 2)]
+
+
+def test_where_one_job_runs_at_a_time_the_turn_goes_round_tenants_then_keys(queue):
+    queued(queue, lab=4, colleague=4, clinic=4)
+    order = []
+    for _ in range(12):
+        lease = queue.take("w", 0)
+        order.append(lease.job_id)
+        queue.done(lease)
+    tenants = [job_id.partition("-")[0].replace("colleague", "lab") for job_id in order]
+    assert all(one != next_one for one, next_one in itertools.pairwise(tenants[:8]))
+    of_lab = [job_id for job_id in order if not job_id.startswith("clinic")]
+    assert [job_id.partition("-")[2] for job_id in of_lab] == ["0", "0", "1", "1", "2", "2", "3", "3"]
+    assert [job_id for job_id in order if job_id.startswith("lab")] == [f"lab-{number}" for number in range(4)]
+    assert queue.open_by_holder() == {}
+
+
+def test_a_guests_slot_is_for_those_who_have_none_in_hand(queue):
+    queued(queue, lab=3)
+    assert taken(queue, 2, "tenant") == ["lab-0", ""]
+    assert taken(queue, 1, "holder") == [""]
+    queued(queue, colleague=2)
+    assert taken(queue, 1, "tenant") == [""]
+    assert taken(queue, 2, "holder") == ["colleague-0", ""]
+    queued(queue, clinic=2)
+    assert taken(queue, 2, "tenant") == ["clinic-0", ""]
+    assert "" not in taken(queue, 4)
+
+
+def test_a_silent_workers_job_is_nobodys_in_hand(queue):
+    queued(queue, lab=1)
+    first = queue.take("dead", 0)
+    assert queue.take("w", 0, "tenant") is None
+    time.sleep(0.6)
+    assert queue.take("w", 0, "tenant") == first
+    assert queue.renew(first, "dead") is False
+
+
+def test_jobs_are_counted_by_whose_they_are_from_first_to_last(queue):
+    queued(queue, lab=2, clinic=1)
+    assert not queue.enqueue("lab-0", "routine", LAB)
+    queue.enqueue("now", "stat", LAB)
+    now = queue.take("w", 0)
+    queue.hand_back(now)
+    assert queue.open_by_holder() == {LAB: 3, CLINIC: 1}
+    queue.forget("clinic-0")
+    again = queue.take("w", 0)
+    queue.done(again)
+    queue.done(again)
+    assert (again.job_id, queue.open_by_holder()) == ("now", {LAB: 2})
+    queue.client.flushall()
+    queue.hand_back(again)  # Redis lost it: it is queued again from disk, with whose it is
+    assert queue.open_by_holder() == {}
