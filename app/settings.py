@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     queue_max: int = Field(
         default=4000,
         ge=1,
-        description="jobs that may wait or run; one key gets up to a quarter before POST answers 429",
+        description="jobs that may wait or run; one key gets up to a quarter",
     )
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
     upload_idle_s: float = Field(default=60, gt=0, description="an upload is cut off that takes this long for 64 KiB")

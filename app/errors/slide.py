@@ -155,6 +155,12 @@ class DecoderTimeoutError(SlideError):
     retryable = True
 
 
+class SlideTooCostlyError(SlideError):
+    """The slide's decoder used up its time by computing: the slide itself takes too long."""
+
+    code = "slide_too_costly"
+
+
 class ArchiveUnsafeError(SlideError):
     """A zip with links, absolute or climbing paths, too many files or an impossible ratio."""
 

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
-from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, XmagError
+from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, SlideTooCostlyError, XmagError
 from app.slides.channel import ChannelClosedError, ChannelGarbledError, ChannelTimeoutError, Message
 from app.slides.checks import bool_or_none, fraction_or_none, text, whole
 from app.slides.closing import Closing
@@ -56,7 +56,8 @@ class SlideReader(Closing):
     """A reader process for each slide, one after another. Not for two threads at once, except ``close``.
 
     Every method raises the slide's typed errors (app.errors); DecoderCrashedError when the process died or broke
-    its protocol, DecoderTimeoutError when it did not answer in time. After these two, ``alive`` is False.
+    its protocol, DecoderTimeoutError when it did not answer in time, SlideTooCostlyError when it computed meanwhile.
+    After these three, ``alive`` is False.
     """
 
     def __init__(self, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
@@ -248,13 +249,17 @@ class SlideReader(Closing):
         return message
 
     def _next_message(self, timeout_s: float) -> Message:
+        began_s = self._process.computed_s()
         try:
             with self._believing():
                 message = self._process.receive(timeout_s)
         except ChannelClosedError as error:
             raise self._died() from error
         except ChannelTimeoutError as error:
+            computed_s = self._process.computed_s() - began_s
             self.close()
+            if computed_s > timeout_s / 2:
+                raise _too_costly(computed_s) from error
             raise DecoderTimeoutError(
                 f"The slide's decoder gave no answer within {timeout_s:g} s and was ended. The file may be damaged, "
                 "or the disk it lies on too slow."
@@ -272,10 +277,7 @@ class SlideReader(Closing):
         if how.by_itself:
             return InternalError("The process that decodes slides stopped with an error of its own. The log has more.")
         if how.out_of_time:
-            return DecoderTimeoutError(
-                f"Decoding took more than {self._limits.cpu_s} s of processor time and was ended. The file may be "
-                "damaged: export or copy it again."
-            )
+            return _too_costly(self._limits.cpu_s)
         return DecoderCrashedError(
             f"The process that decoded the slide ended: {how.cause}. If that happens again with this slide only, the "
             "file is damaged: export or copy it again."
@@ -297,3 +299,11 @@ class SlideReader(Closing):
 @cache
 def _warn_once() -> None:
     log.warning("this kernel cannot keep decoders from reading other files (Landlock, Linux 5.13 or newer)")
+
+
+def _too_costly(computed_s: float) -> SlideTooCostlyError:
+    """Not an idle decoder that waits for its disk, or for a processor: another attempt would take as long."""
+    return SlideTooCostlyError(
+        f"The slide's decoder was ended after {computed_s:.0f} s of processor time. The file is damaged, or takes more "
+        "work than a slide may. Export it again as a pyramid of several levels."
+    )

@@ -24,6 +24,7 @@ from app.errors import (
     NotASlideError,
     SlideCorruptError,
     SlideMissingError,
+    SlideTooCostlyError,
 )
 from app.slides import reader_process
 from app.slides.focus import FocusSample
@@ -35,6 +36,7 @@ from app.slides.render import render_tile
 from app.slides.stain import stain_is_he
 from app.slides.survey import survey_slide
 from app.slides.types import ReadingPlan
+from tests.service import until
 
 from .make_slide import he_like, write_generic_tiff, write_svs
 
@@ -178,6 +180,26 @@ def test_a_process_that_hangs_is_ended_in_time(slide, during):
             list(stream) if during == "tiles" else reader.open(slide)
         assert time.monotonic() - start < 3
         assert not reader.alive and gone(pid_of(reader))
+
+
+@pytest.mark.parametrize(("computed_s", "error"), [(0.2, DecoderTimeoutError), (0.4, SlideTooCostlyError)])
+def test_a_decoder_that_computed_most_of_its_time_is_not_tried_again(slide, monkeypatch, computed_s, error):
+    times_s = iter([7.0, 7.0 + computed_s])
+    with SlideReader(HASTY) as reader:
+        os.kill(pid_of(reader), signal.SIGSTOP)
+        monkeypatch.setattr(reader._process, "computed_s", lambda: next(times_s))
+        with pytest.raises(error) as caught:
+            reader.open(slide)
+    assert caught.value.retryable == (error is DecoderTimeoutError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells it")
+def test_the_time_that_a_decoder_computes_is_told(slide):
+    with SlideReader() as reader:
+        reader.open(slide)
+        before_s, began_s = reader._process.computed_s(), time.monotonic()
+        until(lambda: reader.open(slide) and reader._process.computed_s() >= before_s + 0.1, 60)
+        assert reader._process.computed_s() - before_s <= time.monotonic() - began_s + 0.05
 
 
 def test_close_from_another_thread_ends_a_read_that_hangs(slide):

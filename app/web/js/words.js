@@ -52,6 +52,7 @@ export const WORDS = {
   setup_invalid: ["The server is not set up properly", OPERATOR],
   slide_corrupt: ["The file is damaged", RESCAN],
   slide_missing: ["The slide is not where it was said to be", "Check that it is still there."],
+  slide_too_costly: ["The slide takes too long to read", RESCAN],
   slide_too_many_files: ["The folder holds more than one slide", "Put the slide into a folder of its own."],
   slide_unsafe: ["The slide names files that are not its own", "Send the files as the scanner wrote them."],
   slide_unsupported: ["This kind of slide is not supported", "Convert it as the message says, then send it again."],
