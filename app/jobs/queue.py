@@ -28,6 +28,8 @@ DOWN_S = 0.5
 
 LOOK_AGAIN_S = 0.05
 FAIR_EVERY = 10
+LAPSED_LEASES = 10
+"""A guest's slot takes a silent worker's job later than others: a busy machine's own worker is silent for a while too."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class JobQueue:
         streams = [self.stream(priority) for priority in PRIORITIES]
         for stream in reversed(streams) if is_fair_turn else streams:
             keys = [stream, _open(stream), SERVED, *streams]
-            args = [GROUP, consumer, self.lease_ms, guest or ""]
+            args = [GROUP, consumer, self.lease_ms * (LAPSED_LEASES if guest else 1), guest or ""]
             found = self.call(self._take, keys=keys, args=args)
             if found:
                 self._taken += 1
