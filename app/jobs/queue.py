@@ -29,7 +29,7 @@ DOWN_S = 0.5
 LOOK_AGAIN_S = 0.05
 FAIR_EVERY = 10
 LAPSED_LEASES = 10
-"""A guest's slot takes a silent worker's job later than others: a busy machine's own worker is silent for a while too."""
+"""A silent worker may be a busy machine's own: a slot for guests takes its job later than other slots do."""
 
 
 @dataclass(frozen=True)
