@@ -46,7 +46,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
     `slide_gone`; one by path or in an object store that is another now is `source_changed`. A `model` without `tasks`
     runs all tasks of that model. The scope `submit` alone opens the caller's own jobs; with `read` too, the tenant's.
     """
-    await run_in_threadpool(services.check_room)
+    await run_in_threadpool(services.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)
     status = await run_in_threadpool(visible_status, services, job_id, caller.follows)
     if status.finished_at is None:
