@@ -32,7 +32,7 @@ from app.slides.thumbnail_size import thumbnail_size
 from app.slides.types import COLOURS, DARK, Bounds, Colour, Level, ReadingPlan, SlideInfo, SlideQc, Survey
 from app.warning import is_coded
 
-_LEVELS_MAX = 64
+_LEVELS_MAX = 65
 IMAGES_MAX = 4096
 """Directories of a TIFF, as many as are followed."""
 _WARNINGS_MAX = 20

@@ -38,6 +38,10 @@ _SPACING_TOLERANCE = 0.01
 _COARSER_BY = 1.001
 """Levels lie further apart than this; one of the same size again is no further level."""
 
+_COMPARED_BY_MOST = 256
+"""Pixels of levels further apart are not compared: a few of one would be a large part of the other."""
+_IMAGES_MAX = 64
+"""So many of OpenSlide's levels are looked at; slides have a dozen."""
 _COARSER_BY_MOST = 16
 """Levels that were filled up are looked for up to this factor; more would be a lot to compare."""
 
@@ -67,7 +71,8 @@ class _Candidate:
         self, downsamples: Sequence[float], tile: Size, stored: Size, counts: NDArray[np.uint64] | None = None
     ) -> Level | None:
         """The level, with that of ``downsamples`` at which it shows the slide; the rest as ``places_in`` takes it."""
-        fitting = [downsample for downsample in downsamples if downsample >= self.finer.downsample * _COARSER_BY]
+        least, most = (self.finer.downsample * factor for factor in (_COARSER_BY, _COMPARED_BY_MOST))
+        fitting = [downsample for downsample in downsamples if least <= downsample <= most]
         if not fitting:
             return None
         scales = [downsample / self.finer.downsample for downsample in fitting]
@@ -106,7 +111,8 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
 
 def _found(slide: openslide.OpenSlide, judge: _Judge) -> tuple[Level, ...]:
     levels = [Level(0, *slide.dimensions, 1.0)]
-    for number in sorted(range(1, slide.level_count), key=lambda number: -slide.level_dimensions[number][0]):
+    numbers = sorted(range(1, slide.level_count), key=lambda number: -slide.level_dimensions[number][0])
+    for number in numbers[:_IMAGES_MAX]:
         found = judge(_Candidate(slide, number, levels[0], levels[-1]))
         if found is not None and found.downsample >= levels[-1].downsample * _COARSER_BY:
             levels.append(found)

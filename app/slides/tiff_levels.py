@@ -56,7 +56,7 @@ def refuse_disorder(path: Path) -> None:
     Also raises the errors of ``read_directories``.
     """
     directories = list(read_directories(path, WANTED))
-    if not directories or not is_tiled(directories[0]):
+    if not directories or not is_tiled(directories[0]) or min(size_of(directories[0])) < 1:
         return
     is_svs = directories[0].text(_DESCRIPTION).startswith("Aperio")
     levels = level_directories(directories, "aperio" if is_svs else "generic-tiff")

@@ -6,7 +6,7 @@ import numpy as np
 import openslide
 import pytest
 
-from app.errors import SlideUnsupportedError
+from app.errors import SlideError, SlideUnsupportedError
 from app.slides.opening import open_slide
 from app.slides.reader import SlideReader
 from tests.slides.make_dicom import RESAMPLED, Study, item, write_image, write_slide
@@ -22,7 +22,7 @@ from tests.slides.make_pyramid import (
     strip_page,
     tissue,
 )
-from tests.slides.make_tiff import page, write_tiff
+from tests.slides.make_tiff import Page, page, write_tiff
 
 WIDTH, HEIGHT = 1600, 1200
 PAGES = {"jpeg": jpeg_page, "raw": raw_page}
@@ -245,3 +245,29 @@ def test_a_dicom_label_that_calls_itself_a_volume_is_never_seen(tmp_path, pixels
     seen = look(files[0].parent, None)
     seen.assert_same(right)
     assert not any(map(has_ink, seen.pictures()))
+
+
+def test_a_level_that_is_a_few_px_of_a_huge_slide_is_not_compared(tmp_path):
+    """Eight of its px would be a million of level 0's on each side."""
+    glass = np.full((256, 256, 3), 244, np.uint8)
+    tile = jpeg_page(glass).tiles[0]
+    side = 4096 * 16
+    whole = Page({**jpeg_page(glass).tags, 256: side, 257: side}, [tile] * 65536)
+    path = write_tiff(tmp_path / "a.tif", [whole, jpeg_page(glass[:16, :16], 1)])
+    with open_slide(path, 0.5) as opened:
+        assert opened.slide.level_downsamples == (1, 4096)
+        assert [level.number for level in opened.info.levels] == [0]
+
+
+def test_a_file_of_very_many_levels_is_opened(tmp_path):
+    glass = np.full((300, 300, 3), 244, np.uint8)
+    pages = [jpeg_page(glass), *(jpeg_page(glass[:side, :side], 1) for side in range(299, 120, -1))]
+    with SlideReader() as reader:
+        assert 1 <= len(reader.open(write_tiff(tmp_path / "a.tif", pages), 0.5).levels) <= 65
+
+
+def test_a_first_image_without_a_height_is_no_slide(tmp_path, pixels):
+    first = jpeg_page(pixels)
+    path = write_tiff(tmp_path / "a.tif", [Page({**first.tags, 257: 0}, first.tiles), jpeg_page(pixels, 1)])
+    with pytest.raises(SlideError), SlideReader() as reader:
+        reader.open(path, 0.5)
