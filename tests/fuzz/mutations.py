@@ -1,4 +1,4 @@
-"""Slides that are nearly right: a real one, damaged in one of nine ways. The same seed gives the same bytes."""
+"""Slides that are nearly right: a real one, damaged in one of ten ways. The same seed gives the same bytes."""
 
 import random
 import struct
@@ -104,6 +104,17 @@ def mislead(data: bytearray, rng: random.Random) -> None:
             struct.pack_into("<I", data, end - 4, following)
 
 
+def fill_up(data: bytearray, rng: random.Random) -> None:
+    """Sides that count whole tiles, or a tile more or less."""
+    for start, end in directories(data):
+        places = {struct.unpack_from("<H", data, entry)[0]: entry + 8 for entry in range(start + 2, end - 4, 12)}
+        for side, tile in ((256, 322), (257, 323)):
+            if side in places and tile in places and rng.random() < 0.7:
+                (full,), (step,) = (struct.unpack_from("<H", data, places[tag]) for tag in (side, tile))
+                full = max(1, -(-full // max(1, step)) + rng.randint(-1, 1)) * step
+                struct.pack_into("<HII", data, places[side] - 6, 4, 1, full)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     flip_bits,
     flip_directory_bits,
@@ -114,6 +125,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     huge,
     circle,
     mislead,
+    fill_up,
 )
 
 
