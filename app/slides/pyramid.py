@@ -16,6 +16,7 @@ from app.errors import SlideCorruptError
 from app.slides.checks import SIDE_MAX_PX
 from app.slides.dicom_levels import level_spacings, spaced_downsample
 from app.slides.dicom_study import DicomSlide
+from app.slides.direct_level import DirectLevel
 from app.slides.finding import FoundSlide
 from app.slides.level_pixels import Picture, find_scale
 from app.slides.level_places import places_in
@@ -23,7 +24,6 @@ from app.slides.level_shape import Size, content_size, filled_downsamples, is_fi
 from app.slides.tiff_directory import Directory, read_directories
 from app.slides.tiff_levels import (
     VENDORS,
-    WANTED,
     is_another_kind,
     level_directories,
     refuse_larger,
@@ -31,13 +31,13 @@ from app.slides.tiff_levels import (
     tile_bytes,
     tile_size,
 )
+from app.slides.tiled_image import WANTED, NotDirectError, image_of
 from app.slides.types import Level
 
 _SPACING_TOLERANCE = 0.01
 """By how much what a header says of the spacing may differ from what its sizes say: some divide one by the other."""
 _COARSER_BY = 1.001
 """Levels lie further apart than this; one of the same size again is no further level."""
-
 _COMPARED_BY_MOST = 256
 """Pixels of levels further apart are not compared: a few of one would be a large part of the other."""
 _IMAGES_MAX = 64
@@ -47,13 +47,33 @@ _COARSER_BY_MOST = 16
 
 
 @dataclass(frozen=True)
+class _Files:
+    """A TIFF and its directories by OpenSlide's numbers."""
+
+    path: Path
+    directories: Sequence[Directory]
+
+    def direct(self, number: int) -> DirectLevel | None:
+        """The level's compressed tiles; None where they are of a kind that OpenSlide has to read."""
+        try:
+            return DirectLevel(self.path, image_of(self.directories[number]))
+        except NotDirectError:
+            return None
+
+
+@dataclass(frozen=True)
 class _Candidate:
-    """One of OpenSlide's levels, to be judged; ``finer``: the coarsest of the finer ones that are levels."""
+    """One of OpenSlide's levels, to be judged.
+
+    ``finer``: the coarsest of the finer ones that are levels. ``files``: where and how each of OpenSlide's levels lies
+    in a TIFF, if it is one.
+    """
 
     slide: openslide.OpenSlide
     number: int
     whole: Level
     finer: Level
+    files: _Files | None = None
 
     @property
     def size0(self) -> Size:
@@ -63,6 +83,9 @@ class _Candidate:
     def size(self) -> Size:
         width, height = self.slide.level_dimensions[self.number]
         return width, height
+
+    def picture(self, number: int) -> Picture:
+        return Picture(self.slide, number, None if self.files is None else self.files.direct(number))
 
     def level(self, downsample: float) -> Level:
         return Level(self.number, *content_size(self.size0, self.size, downsample), downsample)
@@ -80,7 +103,8 @@ class _Candidate:
         places = places_in(content, tile, stored, counts)
         if content != self.size:  # what lies beyond is not looked at, and may hold more
             places = replace(places, fullest_first=False, all=False)
-        scale = find_scale(Picture(self.slide, self.number), Picture(self.slide, self.finer.number), scales, places)
+        with self.picture(self.number) as picture, self.picture(self.finer.number) as finer:
+            scale = find_scale(picture, finer, scales, places)
         return None if scale is None else self.level(fitting[scales.index(scale)])
 
 
@@ -138,7 +162,8 @@ def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
             candidate.size0, candidate.size, tile, candidate.finer.downsample * _COARSER_BY_MOST
         )
         downsamples = [*([] if rounded is None else [rounded]), *(other for other in filled if other != rounded)]
-        return candidate.by_pixels(downsamples, tile, size_of(directory), counts)
+        files = _Files(entry, directories)
+        return replace(candidate, files=files).by_pixels(downsamples, tile, size_of(directory), counts)
 
     return judge
 
