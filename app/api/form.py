@@ -1,7 +1,7 @@
 """multipart/form-data (RFC 7578), read as it comes in: one file, and short texts by name, each sent once."""
 
 import codecs
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.policy import HTTP
 from typing import Protocol, cast
 
@@ -10,6 +10,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from app.errors import RequestInvalidError, UploadBrokenError, UploadTypeError
 
 TEXT_BYTES = 8 * 1024
+HEADER_CHARS = 4 * 1024
+"""Of a header with parameters. The time that the standard library takes for one rises with the square of its length."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 _CODECS = frozenset(codecs.lookup(charset).name for charset in CHARSETS)
 _AS_IT_IS = frozenset({"", "7bit", "8bit", "binary"})
@@ -110,7 +112,7 @@ class FormReader:
 
 
 def _parser(content_type: str) -> PushMultipartParser:
-    boundary = HTTP.header_factory("content-type", content_type).params.get("boundary")
+    boundary = _parameters("Content-Type", content_type).get("boundary")
     if not boundary:
         raise UploadBrokenError("Content-Type has no boundary. Let the HTTP library write this header.")
     if boundary != parse_options_header(content_type)[1].get("boundary", boundary):  # the first, and the last
@@ -119,6 +121,18 @@ def _parser(content_type: str) -> PushMultipartParser:
         return PushMultipartParser(boundary.encode("latin-1", "replace"))
     except MultipartError as error:
         raise _broken(error) from error
+
+
+def _parameters(header: str, value: str) -> Mapping[str, str]:
+    """By the standard library, which is recursive and whose parser ends in IndexError for some damaged values."""
+    if len(value) > HEADER_CHARS:
+        raise UploadBrokenError(f"The header {header} is longer than {HEADER_CHARS} characters.")
+    try:
+        return dict(HTTP.header_factory(header, value).params)
+    except (IndexError, RecursionError) as error:
+        raise UploadBrokenError(
+            f"The header {header} does not parse. Let the HTTP library write this header."
+        ) from error
 
 
 def _broken(error: MultipartError) -> UploadBrokenError:
@@ -131,7 +145,7 @@ def _broken(error: MultipartError) -> UploadBrokenError:
 def _names_of(part: MultipartSegment) -> tuple[str, str]:
     """The field's name and the file's. The standard library reads names in all encodings, ``filename*`` too."""
     heads = [value for name, value in part.headerlist if name == "Content-Disposition"]
-    said = HTTP.header_factory("content-disposition", heads[0]).params
+    said = _parameters("Content-Disposition", heads[0])
     name = said.get("name", "")
     if len(heads) > 1 or name != part.name:  # the first of two names, and the last
         raise RequestInvalidError("A part of the form has two names. Send each field as a part of its own.")

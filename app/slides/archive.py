@@ -86,7 +86,7 @@ def extract_slide_zip(
             raise _no_room() from error
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
-        raise ArchiveInvalidError("The zip cannot be read: pack the slide again. ({error})") from error
+        raise ArchiveInvalidError("The zip cannot be read: pack the slide again.") from error
 
 
 @contextmanager

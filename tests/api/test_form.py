@@ -208,3 +208,19 @@ def test_a_hundred_thousand_parts_cost_no_more_than_two(monkeypatch):
     with pytest.raises(RequestInvalidError, match="sent twice"):
         read(part(disposition("name=case_id"), b"") * 100_000 + END)
     assert len(heads) == 3  # of the request and of two parts
+
+
+@pytest.mark.parametrize("text", ["; a*", " " + "(" * 3000], ids=["ends early", "nested comments"])
+def test_a_header_that_the_library_cannot_parse_breaks_the_form_and_not_the_service(text):
+    for header in ("Content-Type", "Content-Disposition"):
+        with pytest.raises((IndexError, RecursionError)):
+            HTTP.header_factory(header, f'form-data; name="case_id"{text}')
+    with pytest.raises(UploadBrokenError, match="Content-Type does not parse"):
+        read(WHOLE, f"multipart/form-data; boundary=bbb{text}")
+    with pytest.raises(UploadBrokenError, match="Content-Disposition does not parse"):
+        read(part(disposition(f'name="case_id"{text}'), b"A") + FILE + END)
+
+
+def test_a_content_type_of_many_parameters_is_refused():
+    with pytest.raises(UploadBrokenError, match="longer than 4096"):
+        read(WHOLE, "multipart/form-data; boundary=bbb" + "; a=b" * 10_000)

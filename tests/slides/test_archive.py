@@ -210,7 +210,8 @@ def test_damaged_contents_and_zips_without_a_slide(tmp_path):
     data = bytearray(path.read_bytes())
     data[500] ^= 0xFF
     (tmp_path / "d.zip").write_bytes(data)
-    check_refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
+    said = check_refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
+    assert said == "The zip cannot be read: pack the slide again."
     assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "t.zip", {"a.txt": b"x"}), ArchiveInvalidError)
     assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "0.zip", {}), ArchiveInvalidError)
 
