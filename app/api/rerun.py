@@ -45,6 +45,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
     The new job keeps the slide by itself: erasing one job leaves the other whole. A slide that was erased is
     `slide_gone`; one by path or in an object store that is another now is `source_changed`. A `model` without `tasks`
     runs all tasks of that model. The scope `submit` alone opens the caller's own jobs; with `read` too, the tenant's.
+    The new job is the same tenant's, also where an admin asks.
     """
     await run_in_threadpool(services.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)
@@ -64,6 +65,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
             check_identity(services, fields, info)
         dicom = None if info is None else info.identity
         job = job_request(request, folder.job_id, fields, source, services, caller, dicom)
+        job = job.model_copy(update={"tenant": before.tenant})  # an admin's own tenant has no right to the slide
         services.audit.append(Event("job.rerun", caller.actor, job_id, before.tenant, job.id))
         accepted = await accept(services, caller, job, idempotency, f"{job_id} {fingerprint(source, fields)}")
     finally:

@@ -114,6 +114,20 @@ def test_another_keys_job_exists_for_those_alone_who_may_read(guarded, tmp_path)
         assert service.http.post(f"/jobs/{theirs}/cancel", headers=keys["colleague"]).status_code == 200
 
 
+def test_a_job_that_an_admin_runs_again_stays_its_tenants(guarded, tmp_path):
+    service, keys, slide = guarded.service, guarded.keys, tissue_slide(tmp_path / "s.svs")
+    colleague_of_admin = {"Authorization": f"Bearer {guarded.store.create('it reader', 'it', ('read',))}"}
+    with service.paused("worker"):
+        first = service.post(slide, keys["lab"], case_id="S26-9").json()["id"]
+        assert service.http.post(f"/jobs/{first}/cancel", headers=keys["lab"]).status_code == 200
+        again = service.http.post(f"/jobs/{first}/rerun", headers=keys["admin"]).json()["id"]
+        check_problem(service.http.get(f"/jobs/{again}", headers=colleague_of_admin), 404, "job_not_found")
+        check_problem(service.http.get(f"/jobs/{again}", headers=keys["other"]), 404, "job_not_found")
+        for reader in ("lab", "admin"):
+            assert service.http.get(f"/jobs/{again}", headers=keys[reader]).json()["case_id"] == "S26-9"
+        assert service.http.delete(f"/jobs/{again}", headers=keys["lab"]).json()["state"] == "cancelled"
+
+
 def test_erasing_opens_no_job_and_only_its_sender_is_told_that_it_was(guarded, tmp_path):
     service, keys = guarded.service, guarded.keys
     with service.paused("worker"):
