@@ -14,6 +14,15 @@ def _without_colour(_: object, __: str, event: structlog.typing.EventDict) -> st
     return event
 
 
+def _on_one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Text of others (a decoder's last words, a reason) ends no line and moves no cursor. JSON escapes it by itself."""
+    return {name: _printable(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
 def configure_logs(level: str, form: str) -> None:
     """Set up structlog and route the standard library's loggers (uvicorn among them) through it."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
@@ -29,8 +38,7 @@ def configure_logs(level: str, form: str) -> None:
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
     )
     last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not as_text:
-        last.append(structlog.processors.format_exc_info)
+    last.append(_on_one_line if as_text else structlog.processors.format_exc_info)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*last, renderer]))
     root = logging.getLogger()

@@ -32,3 +32,27 @@ def test_a_readers_death_stands_in_the_log_with_job_and_request(tmp_path):
     assert "SIGKILL" in event["event"]
     assert (event["job"], event["request"], event["level"]) == ("a-job", "a-request", "warning")
     assert "Muster" not in found.stderr
+
+
+HOSTILE = """
+import logging
+import structlog
+from app.logs import configure_logs
+configure_logs("info", "text")
+said = "dead\\n2026-01-01 [info] a forged line\\x1b[2J\\x9b2J\\r\\u202eend"
+logging.getLogger("a").warning("died: %s", said)
+structlog.stdlib.get_logger("b").warning("failed", reason=said)
+try:
+    raise ValueError
+except ValueError:
+    logging.getLogger("c").exception("unforeseen")
+"""
+
+
+def test_what_a_slide_makes_a_decoder_say_forges_no_line_of_a_text_log():
+    found = subprocess.run([sys.executable, "-c", HOSTILE], cwd=ROOT, capture_output=True, timeout=90, check=True)
+    lines = found.stderr.decode().split("\n")
+    assert sum("a forged line" in line for line in lines) == 2
+    assert all("died: dead" in line or "reason=" in line for line in lines if "a forged line" in line)
+    assert all(character.isprintable() for line in lines for character in line)
+    assert any("Traceback" in line for line in lines) and len(lines) > 4
