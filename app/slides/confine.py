@@ -26,6 +26,10 @@ _CLONE_THREAD = 0x10000
 _F_SETOWN, _F_SETOWN_EX = 8, 15
 _FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
 """Each names a process that the kernel sends a signal to."""
+_F_SETLEASE = 1024
+"""Whoever opens the file afterwards waits until the lease is given up, 45 s at most (fcntl(2))."""
+_FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR = 0x40086602, 0x401C5820
+"""A file's attributes, set through a descriptor for reading (FS_IOC_SETFLAGS(2const), linux/fs.h)."""
 
 
 class _Instruction(ctypes.Structure):
@@ -72,8 +76,8 @@ def _instructions(machine: str) -> list[_Instruction]:
         *_only_with(number["kill"], 0, _EQUAL, os.getpid()),  # as abort() does
         *_only_with(number["tgkill"], 0, _EQUAL, os.getpid()),
         *_only_with(number["prlimit64"], 0, _EQUAL, 0),
-        *_never_with(number["fcntl"], 1, (_F_SETOWN, _F_SETOWN_EX)),
-        *_never_with(number["ioctl"], 1, (_FIOSETOWN, _SIOCSPGRP)),
+        *_never_with(number["fcntl"], 1, (_F_SETOWN, _F_SETOWN_EX, _F_SETLEASE)),
+        *_never_with(number["ioctl"], 1, (_FIOSETOWN, _SIOCSPGRP, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR)),
         _Instruction(_RETURN, 0, 0, _ALLOW),
     ]
 

@@ -78,6 +78,12 @@ def signal_by_pipe():
     reading, _ = os.pipe()
     fcntl.fcntl(reading, fcntl.F_SETOWN, victim)
 
+def flags_of(fd):
+    return fcntl.ioctl(fd, 0x80086601, bytes(8))
+
+def extended_flags_of(fd):
+    return fcntl.ioctl(fd, 0x801C581F, bytes(28))
+
 keys = f"{folder}/keys.json"
 ALLOWED = {
     "slide": lambda: read(f"{folder}/slide.svs"),
@@ -107,6 +113,9 @@ REFUSED = {
     "chown": lambda: os.chown(keys, user, user),
     "utime": lambda: os.utime(keys, (1, 1)),
     "attribute": lambda: os.setxattr(keys, "user.a", b"b"),
+    "flags": lambda: own_file(lambda fd: fcntl.ioctl(fd, 0x40086602, flags_of(fd))),
+    "extended flags": lambda: own_file(lambda fd: fcntl.ioctl(fd, 0x401C5820, extended_flags_of(fd))),
+    "lease": lambda: own_file(lambda fd: fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)),
     "no attribute": lambda: os.removexattr(keys, "user.there"),
     "run": lambda: subprocess.run(["/bin/true"], check=True),
     "run from memory": run_from_memory,
