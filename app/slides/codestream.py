@@ -4,6 +4,7 @@ Sources: ITU-T T.871 (a JFIF file is YCbCr), ITU-T T.872 (Adobe's APP14 names th
 component ids 'R', 'G', 'B'; ITU-T T.800, annex A (SIZ: sampling of the components, COD: multiple component transform).
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 Colours = Literal["rgb", "ycbcr"]
@@ -17,20 +18,29 @@ _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 
 def jpeg_colours(head: bytes) -> Colours | None:
     """Of a JPEG of three components, given by its first bytes; None where it does not say."""
-    is_jfif, adobe, at = False, None, 2
-    while at + 4 <= len(head) and head[at] == 0xFF:
-        marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
-        body = head[at + 4 : at + 2 + length]
+    is_jfif, adobe = False, None
+    for marker, body in _segments(head):
         if marker == _APP0 and body.startswith(b"JFIF\0"):
             is_jfif = True
         if marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:
             adobe = body[11]
         if marker in _SOF and len(body) >= 15:
             return _of_frame(body, is_jfif, adobe) if body[5] == 3 else None
-        if marker == _SOS:
-            return None
-        at += 2 + length
     return None
+
+
+def is_dct_jpeg(data: bytes) -> bool:
+    """Whether a JPEG is coded in blocks of frequencies, by Huffman's codes: not lossless, nor arithmetic."""
+    return any(marker in _SOF for marker, _ in _segments(data))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(marker, body) of each segment of a JPEG before its first scan, as far as ``data`` holds."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SOS:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield data[at + 1], data[at + 4 : at + 2 + length]
+        at += 2 + length
 
 
 def _of_frame(body: bytes, is_jfif: bool, adobe: int | None) -> Colours | None:

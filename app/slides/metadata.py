@@ -59,16 +59,23 @@ def _file_mpp(properties: Mapping[str, str]) -> float | None:
 
 
 def resolve_mpp(properties: Mapping[str, str], requested: float | None) -> tuple[float, float, MppSource]:
-    """(mpp_x, mpp_y, source): the request before the file before 10 / objective power. Errors as ``read_info``."""
+    """(mpp_x, mpp_y, source): the request before the file before 10 / objective power. Errors as ``read_info``.
+
+    A DICOM file always states its spacing. Where OpenSlide does not find it, as in the record of each frame, the
+    nominal power is not taken instead.
+    """
     if requested is not None:
         return *_checked(requested, requested, "the request"), "request"
     by_openslide = (properties.get(openslide.PROPERTY_NAME_MPP_X), properties.get(openslide.PROPERTY_NAME_MPP_Y))
     texts = ome_mpp(properties) or by_openslide
     if texts[0] is not None and texts[1] is not None:
         return *_checked(_number(texts[0]), _number(texts[1]), "the file"), "file"
+    is_dicom = properties.get(openslide.PROPERTY_NAME_VENDOR) == "dicom"
     power = _positive(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER))
-    if power is not None:
+    if power is not None and not is_dicom:
         return *_checked(10 / power, 10 / power, f"the objective power ({power:g}x)"), "objective_power"
+    if is_dicom:
+        raise MppMissingError(f"The DICOM headers have no Pixel Spacing that applies to all frames: {_SEND_MPP}.")
     raise MppMissingError(f"The file says neither its resolution nor its objective power: {_SEND_MPP}.")
 
 

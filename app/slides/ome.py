@@ -1,6 +1,7 @@
 """What an OME-TIFF states in its XML, where OpenSlide does not look: its images, and their pixel size.
 
-Source: the OME data model, schema 2016-06 (Pixels: PhysicalSizeX and PhysicalSizeY, by default in µm).
+Source: the OME data model, schema 2016-06 (Pixels: PhysicalSizeX and PhysicalSizeY, by default in µm; TiffData: each
+file of a set describes the images of all, and names by UUID the file that holds each).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +28,10 @@ def ome_mpp(properties: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def ome_images(properties: Mapping[str, str]) -> list[Mapping[str, str]]:
-    """The attributes of each image's Pixels element, and the image's ``Name``; none where there is no OME XML.
+    """The attributes of the Pixels element of each image in this file, and the image's ``Name``; none where there is no
+    OME XML.
 
-    What stands before broken XML counts.
+    Images that lie in other files of a set are left out. What stands before broken XML counts.
     """
     text = properties.get(DESCRIPTION, "").strip()
     if "OME" not in text[:_HEAD_CHARACTERS] or "<!DOCTYPE" in text:
@@ -41,7 +43,7 @@ def ome_images(properties: Mapping[str, str]) -> list[Mapping[str, str]]:
         parser.close()
     except ElementTree.ParseError:
         pass
-    return [*images.found]
+    return [found for found, files in images.found if not files or images.file in files]
 
 
 def ome_image(properties: Mapping[str, str], images: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
@@ -66,22 +68,41 @@ def ome_pixel_um(pixels: Mapping[str, str]) -> float | None:
 
 
 class _Images:
-    """Hears an XML parser and keeps the attributes of each Pixels element, its image's name, and nothing else."""
+    """Hears an XML parser and keeps the attributes of each Pixels element, its image's name, and nothing else.
+
+    ``found``: with the UUIDs of the files that hold each image, none where it does not say. ``file``: this file's UUID.
+    """
 
     def __init__(self) -> None:
-        self.found: list[dict[str, str]] = []
+        self.found: list[tuple[dict[str, str], set[str]]] = []
+        self.file = ""
         self.is_ome = False
         self._is_root, self._name = True, ""
+        self._uuid: list[str] | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
         name = tag.rpartition("}")[2]
         if self._is_root:
             self.is_ome, self._is_root = name == "OME", False
+            self.file = attributes.get("UUID", "")
         if name == "Image":
             self._name = attributes.get("Name", "")
         if name == "Pixels" and self.is_ome:
-            self.found.append({**attributes, "Name": self._name})
+            self.found.append(({**attributes, "Name": self._name}, set()))
+        if name == "UUID" and self.file:
+            self._uuid = []
+
+    def data(self, text: str) -> None:
+        """Text, maybe a part of it."""
+        if self._uuid is not None:
+            self._uuid.append(text)
+
+    def end(self, _tag: str) -> None:
+        """An element ends."""
+        if self._uuid is not None and self.found:
+            self.found[-1][1].add("".join(self._uuid).strip())
+        self._uuid = None
 
 
 def _um(pixels: Mapping[str, str], name: str) -> str | None:

@@ -18,6 +18,7 @@ from app.slides.dicom_levels import level_spacings, spaced_downsample
 from app.slides.dicom_study import DicomSlide
 from app.slides.direct_level import DirectLevel
 from app.slides.finding import FoundSlide
+from app.slides.level_gaps import has_gaps
 from app.slides.level_pixels import Picture, find_scale
 from app.slides.level_places import places_in
 from app.slides.level_shape import Size, content_size, filled_downsamples, is_filled, rounded_downsample
@@ -59,6 +60,10 @@ class _Files:
             return DirectLevel(self.path, image_of(self.directories[number]))
         except NotDirectError:
             return None
+
+
+_FILLED_FROM_FINER = frozenset({"aperio"})
+"""Formats of which OpenSlide draws a level's missing tiles from the next finer level."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,7 @@ def _by_shape(candidate: _Candidate) -> Level | None:
 
 def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
     directories = _directories(slide, entry)
+    vendor = slide.properties[openslide.PROPERTY_NAME_VENDOR]
 
     def judge(candidate: _Candidate) -> Level | None:
         if not directories or is_another_kind(directories[candidate.number]):
@@ -163,13 +169,18 @@ def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
         )
         downsamples = [*([] if rounded is None else [rounded]), *(other for other in filled if other != rounded)]
         files = _Files(entry, directories)
-        return replace(candidate, files=files).by_pixels(downsamples, tile, size_of(directory), counts)
+        level = replace(candidate, files=files).by_pixels(downsamples, tile, size_of(directory), counts)
+        if level is None or vendor in _FILLED_FROM_FINER:
+            return level
+        finer = directories[candidate.finer.number]
+        return None if has_gaps(directory, finer, level.downsample / candidate.finer.downsample) else level
 
     return judge
 
 
 def _of_dicom(slide: openslide.OpenSlide, dicom: DicomSlide) -> _Judge:
-    """A DICOM instance says its pixels' spacing, which its size has to bear out; where it does not, pixels decide."""
+    """A DICOM instance says its pixels' spacing; its size or its pixels have to bear that out. That it shows the same
+    part of the same slide is told by pixels alone."""
     spacings = level_spacings(dicom.levels)
 
     def judge(candidate: _Candidate) -> Level | None:
@@ -177,10 +188,9 @@ def _of_dicom(slide: openslide.OpenSlide, dicom: DicomSlide) -> _Judge:
         name = f"openslide.level[{candidate.number}].tile-"
         tile = int(slide.properties.get(name + "width", 0)), int(slide.properties.get(name + "height", 0))
         said = spaced_downsample(spacings.get(candidate.size0), spacings.get(candidate.size))
-        if said is not None and rounded is not None and abs(said / rounded - 1) <= _SPACING_TOLERANCE:
-            return candidate.level(rounded)
         downsamples = [] if rounded is None else [rounded]
-        if said is not None and is_filled(candidate.size0, candidate.size, tile, said):
+        borne_out = said is not None and rounded is not None and abs(said / rounded - 1) <= _SPACING_TOLERANCE
+        if said is not None and not borne_out and is_filled(candidate.size0, candidate.size, tile, said):
             downsamples = [said]
         return candidate.by_pixels(downsamples, tile, candidate.size)
 

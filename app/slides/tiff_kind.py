@@ -1,8 +1,9 @@
 """Kinds of tiled TIFF that OpenSlide cannot open, or opens but does not show as they are.
 
-Sources: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation) and 18 (ExtraSamples), the registered
-compression numbers as libtiff lists them, and the source of OpenSlide 4.0.1 and libtiff: OpenSlide decodes JPEG tiles
-of interleaved 8-bit RGB or YCbCr itself, and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
+Sources: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation), 14 (Predictor), 18 (ExtraSamples) and 19
+(SampleFormat), the registered compression numbers as libtiff lists them, Adobe's TIFF Technical Note 3 (Predictor 3),
+and the source of OpenSlide 4.0.1 and libtiff: OpenSlide decodes JPEG tiles of interleaved 8-bit RGB or YCbCr itself,
+and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
 """
 
 import math
@@ -13,8 +14,11 @@ from app.errors import SlideUnsupportedError
 from app.slides.tiff_directory import Directory, read_directories
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA = 258, 259, 262, 274, 277, 284, 338
+_PREDICTOR, _SAMPLE_FORMAT = 317, 339
 _TILE_OFFSETS = 324
-PIXEL_TAGS = frozenset({_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA})
+PIXEL_TAGS = frozenset(
+    {_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA, _PREDICTOR, _SAMPLE_FORMAT}
+)
 _JPEG = 7
 _APERIO_JPEG_2000 = frozenset({33003, 33005})
 _READABLE = frozenset({1, 5, _JPEG, 8, 32773, 32946, 50000})
@@ -38,6 +42,9 @@ _SAMPLES_MIN = {_RGB: 3, 3: 1, 5: 4, _YCBCR: 3, 8: 3}
 """Of palette (3), CMYK (5) and CIELab (8) too."""
 _MIRRORED = frozenset({2, 3, 4, 6, 7, 8})
 """Orientations for which libtiff mirrors each tile in its place; 1 and 5 begin at the top left."""
+_NOT_UNSIGNED = {2: "signed", 3: "floating-point"}
+"""By SampleFormat; libtiff's RGBA reader takes signed samples for unsigned ones."""
+_FLOATING_POINT_PREDICTOR = 3
 _IN_STRIPS = "hamamatsu"
 """NDPI has strips, all other formats tiles."""
 _BIG_ENDIAN = b"MM\0*"
@@ -111,6 +118,11 @@ def _refuse_pixels(directory: Directory) -> None:
     if not _bits(directory) <= {8, 16} and samples >= 3:
         bits = max(_bits(directory))
         raise SlideUnsupportedError(f"The TIFF has {bits} bits per sample; 8 and 16 are supported. {_CONVERT}")
+    for number in directory.tags.get(_SAMPLE_FORMAT, ()):
+        if (name := _NOT_UNSIGNED.get(int(number))) is not None:
+            raise SlideUnsupportedError(f"The TIFF has {name} samples; unsigned ones are supported. {_CONVERT}")
+    if directory.number(_PREDICTOR) == _FLOATING_POINT_PREDICTOR:
+        raise SlideUnsupportedError(f"The TIFF's Predictor is 3 (floating point): not supported. {_CONVERT}")
     if photometric == _RGB and samples > 3:
         extra = directory.tags.get(_EXTRA)
         if samples > 4 or extra is None or 0 in extra:

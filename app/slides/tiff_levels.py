@@ -18,8 +18,8 @@ from app.slides.tiff_directory import Directory, read_directories
 VENDORS = frozenset({"aperio", "generic-tiff", "philips"})
 """OpenSlide's names for the tiled TIFFs whose levels are plain directories; OME-TIFF counts as generic."""
 _SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION = 254, 256, 257, 259, 270
-_TILE_WIDTH, _TILE_HEIGHT, _TILE_BYTES = 322, 323, 325
-WANTED = frozenset({_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION, _TILE_WIDTH, _TILE_HEIGHT, _TILE_BYTES})
+_TILE_WIDTH, _TILE_HEIGHT, TILE_BYTES = 322, 323, 325
+WANTED = frozenset({_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION, _TILE_WIDTH, _TILE_HEIGHT, TILE_BYTES})
 _SMALLER_COPY, _ONE_PAGE = 1, 2
 _OTHER_KIND = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
 _HEAD_CHARACTERS = 200
@@ -93,7 +93,7 @@ def tile_bytes(directory: Directory) -> NDArray[np.uint64] | None:
     nothing of what a tile holds."""
     if directory.number(_COMPRESSION) in {None, _UNCOMPRESSED}:
         return None
-    return directory.tags.get(_TILE_BYTES)
+    return directory.tags.get(TILE_BYTES)
 
 
 def is_another_kind(directory: Directory) -> bool:

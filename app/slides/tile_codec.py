@@ -12,6 +12,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
+from app.slides.codestream import is_dct_jpeg
 from app.slides.tiled_image import NotDirectError, TiledImage
 from app.slides.types import UInt8Array
 
@@ -42,6 +43,8 @@ def _decode_jpeg(data: bytes, image: TiledImage) -> UInt8Array:
         # Asked before decoding, which takes the memory that the header wishes for.
         if (height, width) != (image.tile_height * image.shrink, image.tile_width * image.shrink) or said != space:
             raise NotDirectError(f"a JPEG tile of {width} × {height} px in {said}")
+        if not is_dct_jpeg(data):  # libjpeg-turbo crashes where it is to shrink a lossless one
+            raise NotDirectError("a JPEG tile that is lossless or coded arithmetically")
         least = {} if image.shrink == 1 else {"min_height": image.tile_height, "min_width": image.tile_width}
         pixels: UInt8Array = simplejpeg.decode_jpeg(data, "RGB", strict=True, **least)
     except ValueError as error:

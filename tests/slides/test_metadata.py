@@ -74,3 +74,11 @@ def test_bounds_are_kept_only_where_they_lie_on_the_slide(given: tuple[str, ...]
     names = ("x", "y", "width", "height")
     said = {f"openslide.bounds-{name}": value for name, value in zip(names, given, strict=True)}
     assert read_bounds(said, 1000, 1000) == bounds
+
+
+def test_a_dicom_slide_whose_spacing_is_not_found_is_not_given_that_of_its_objective():
+    dicom = {"openslide.vendor": "dicom"}
+    with pytest.raises(MppMissingError, match=r"Pixel Spacing.*as mpp"):
+        resolve_mpp({**properties(power=20), **dicom}, None)
+    assert resolve_mpp({**properties(power=20), **dicom}, 0.25) == (0.25, 0.25, "request")
+    assert resolve_mpp({**properties(0.25, 0.25, 20), **dicom}, None) == (0.25, 0.25, "file")

@@ -2,7 +2,7 @@ import pytest
 
 from app.errors import MppImplausibleError, MppMissingError
 from app.slides.metadata import resolve_mpp
-from app.slides.ome import DESCRIPTION, ome_mpp
+from app.slides.ome import DESCRIPTION, ome_images, ome_mpp
 
 LEVEL_0 = "openslide.level[0].{}"
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
@@ -84,3 +84,30 @@ def test_a_size_that_cannot_be_understood_is_not_replaced(pixels: str):
 def test_a_bogus_size_is_refused_and_not_replaced(size: str):
     with pytest.raises(MppImplausibleError, match="as mpp"):
         resolve_mpp(ome(f'PhysicalSizeX="{size}" PhysicalSizeY="{size}"'), None)
+
+
+def set_of_files(this: str) -> dict[str, str]:
+    """What a file of a set says, whose UUID is ``this``: a.ome.tif has an image of 2 µm/px, b.ome.tif one of 1."""
+    images = [
+        f'<Image ID="Image:{name}" Name="{name}"><Pixels SizeX="40" SizeY="20" PhysicalSizeX="{mpp}" '
+        f'PhysicalSizeY="{mpp}"><TiffData IFD="0"><UUID FileName="{name}.ome.tif">urn:uuid:{name}</UUID></TiffData>'
+        "</Pixels></Image>"
+        for name, mpp in (("a", 2), ("b", 1))
+    ]
+    text = f'<OME xmlns="{NAMESPACE}"{this}>{"".join(images)}</OME>'
+    return {DESCRIPTION: text, LEVEL_0.format("width"): "40", LEVEL_0.format("height"): "20"}
+
+
+@pytest.mark.parametrize(("this", "mpp"), [("a", "2"), ("b", "1")])
+def test_of_a_set_of_files_the_image_of_this_file_counts(this: str, mpp: str):
+    given = set_of_files(f' UUID="urn:uuid:{this}"')
+    assert ome_mpp(given) == (mpp, mpp)
+    assert [image["Name"] for image in ome_images(given)] == [this]
+
+
+def test_an_image_that_lies_in_other_files_says_nothing_of_this_one():
+    assert ome_mpp(set_of_files(' UUID="urn:uuid:c"')) is None
+
+
+def test_a_file_without_a_uuid_is_not_told_apart():
+    assert len(ome_images(set_of_files(""))) == 2

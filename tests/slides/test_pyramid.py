@@ -206,6 +206,48 @@ def test_what_was_left_out_is_logged_once(tmp_path, pixels, caplog):
     assert "Doe" not in caplog.text
 
 
+@pytest.mark.parametrize(("missing", "place"), [((1, 2), 2), ((5, 6), 1), (range(1000), 2)])
+def test_a_level_that_lacks_tiles_of_a_finer_one_is_none(tmp_path, pixels, missing, place):
+    pages = levels(pixels, "jpeg", False)
+    right = look(write_tiff(tmp_path / "a.tif", pages[:place] + pages[place + 1 :]))
+    seen = look(write_tiff(tmp_path / "b.tif", [*pages[:place], without(pages[place], missing), *pages[place + 1 :]]))
+    seen.assert_same(right)
+
+
+def test_tiles_that_no_level_has_are_glass(tmp_path, pixels):
+    """The top left 512 px of level 0 are one tile of level 1/2 and lie in the first of 1/4."""
+    glass = pixels.copy()
+    glass[:512, :512] = 255
+    first, half, _ = levels(pixels, "jpeg", False)
+    across = -(-WIDTH // 256)
+    pages = [without(first, (0, 1, across, across + 1)), without(half, (0,)), levels(glass, "jpeg", False)[2]]
+    seen = look(write_tiff(tmp_path / "a.tif", pages))
+    assert [downsample for _, _, downsample in seen.levels] == [1, 2, 4]
+
+
+def test_missing_tiles_of_an_svs_are_drawn_from_the_finer_level(tmp_path, pixels, honest):
+    pages = levels(pixels, "jpeg", True)
+    right = honest("jpeg", True)
+    seen = look(write_tiff(tmp_path / "a.svs", [*pages[:2], without(pages[2], (1,))]))
+    assert seen.levels == right.levels
+    for mine, theirs in zip(seen.pictures(), right.pictures(), strict=True):
+        assert np.abs(mine.astype(int) - theirs).mean() < 4
+
+
+def without(one: Page, missing) -> Page:
+    """The same directory; the tiles ``missing`` have 0 bytes."""
+    return Page(one.tags, [b"" if at in missing else tile for at, tile in enumerate(one.tiles)])
+
+
+def test_a_dicom_level_that_shows_another_part_of_the_slide_is_none(tmp_path, pixels):
+    study = Study()
+    right = write_slide(tmp_path / "right", pixels, 0.5, study, levels=(1, 2))
+    wrong = write_slide(tmp_path / "wrong", pixels, 0.5, study, levels=(1, 2))
+    moved = shrunk(np.roll(pixels, 400, axis=1), 4)
+    write_image(tmp_path / "wrong" / "level4.dcm", moved, 2.0, study, RESAMPLED)
+    look(wrong[0].parent, None).assert_same(look(right[0].parent, None))
+
+
 def test_dicom_levels_filled_up_to_whole_tiles_have_the_scale_of_their_spacing(tmp_path, pixels):
     right = write_slide(tmp_path / "right", pixels, 0.5, Study(), levels=(1, 2, 4))
     study, folder = Study(), tmp_path / "filled"

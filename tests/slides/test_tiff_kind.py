@@ -96,6 +96,10 @@ KINDS = {
     "two channels": (page(PIXELS[..., :2], {262: 1}), "2 separate channels"),
     "five channels": (page(np.dstack([PIXELS, PIXELS[..., :2]]), {262: 1}), "5 separate channels"),
     "32 bits": (page(PIXELS.astype(np.uint32)), "32 bits"),
+    "signed 8 bits": (page(PIXELS, {339: (2, 2, 2)}), "signed samples"),
+    "signed 16 bits": (page(PIXELS.astype(np.int16) * 128, {339: (2, 2, 2)}), "signed samples"),
+    "half floats": (page(PIXELS.astype(np.float16), {339: (3, 3, 3)}), "floating-point samples"),
+    "a predictor for floats": (page(PIXELS, {259: 8, 317: 3}, deflate), "Predictor is 3"),
     "RGB with a palette's number": (page(PIXELS, {262: 3}), "PhotometricInterpretation 3"),
     "a mask": (page(PIXELS, {262: 4}), "PhotometricInterpretation 4"),
     "RGB and a sample without a meaning": (page(np.dstack([PIXELS, PIXELS[..., 0] * 0]), {338: 0}), "does not state"),
@@ -118,5 +122,7 @@ def test_what_the_reader_shows_rightly_is_read(tmp_path):
         page(np.dstack([PIXELS, opaque]), {338: 1}),
         page(np.dstack([255 - PIXELS, clear]), {262: 5}),
         page(PIXELS, {317: 1}),
+        page(PIXELS, {339: (1, 1, 1)}),
+        page(PIXELS, {339: (4, 4, 4)}),
     ):
         assert np.array_equal(shown(write_tiff(tmp_path / "a.tif", [one])), PIXELS)

@@ -1,6 +1,7 @@
 """Damaged tiles: decoded as OpenSlide does, or left to it."""
 
 import random
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from app.slides.tile_codec import decode_tile
 from app.slides.tiled_image import NotDirectError, TiledImage, find_tiled_image
 
 from .make_slide import Jpeg, he_like, write_svs
+from .make_tiff import page, write_tiff
 
 MUTATIONS = 48
 PX = 64
@@ -95,3 +97,24 @@ def test_no_tile_at_all(tmp_path, how, data):
     _, _, image = one_tile(tmp_path / "s.svs", how)
     with pytest.raises(NotDirectError):
         decode_tile(data, image)
+
+
+def lossless_grey() -> bytes:
+    """A lossless JPEG (ITU-T T.81, process 14) of ``PX`` × ``PX`` px of 128: each differs from its prediction by 0."""
+    components = b"".join(bytes([name, 0x11, 0]) for name in b"RGB")
+    frame = struct.pack(">2sHBHHB", b"\xff\xc3", 17, 8, PX, PX, 3) + components
+    codes = b"\xff\xc4\x00\x14\x00" + bytes([1] + [0] * 15) + b"\x00"
+    scan = b"\xff\xda\x00\x0c\x03R\x00G\x00B\x00\x01\x00\x00"
+    return b"\xff\xd8" + codes + frame + scan + bytes(PX * PX * 3 // 8) + b"\xff\xd9"
+
+
+def test_a_lossless_jpeg_is_left_to_openslide(tmp_path):
+    grey = np.full((PX, PX, 3), 128, np.uint8)
+    tags = {259: 7, 262: 2}
+    path = write_tiff(tmp_path / "a.tif", [page(grey, tags, lambda _: lossless_grey(), PX)])
+    assert np.array_equal(openslides(path), grey)
+    with open_slide(path) as opened:
+        image = find_tiled_image(path, opened.info, 0, opened.colours)
+    for shrunk in (image, image.shrunk(2), image.shrunk(8)):
+        with pytest.raises(NotDirectError, match="lossless"):
+            decode_tile(lossless_grey(), shrunk)
