@@ -3,6 +3,7 @@
 Sources: DICOM PS3.3, C.8.12.4 (Whole Slide Microscopy), PS3.5, 8.2, and the source of OpenSlide 4.0.1.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -62,6 +63,16 @@ def refuse_unsupported_dicom(headers: Sequence[DicomHeader]) -> None:
     """Raises SlideUnsupportedError where OpenSlide opens the series but would show one of several images of it."""
     if (paths := max((header.optical_paths for header in headers if header.is_volume), default=1)) > 1:
         raise _unsupported(f"images with {paths} optical paths")
+    for header in headers:
+        if header.is_volume and _frames_per_tile(header) > 1:
+            raise _unsupported("images with several frames of one place, such as optical paths or focal planes")
+
+
+def _frames_per_tile(header: DicomHeader) -> float:
+    """More than 1 where there are several optical paths or focal planes, which a sparse image need not count."""
+    sides = (header.width, header.tile_width), (header.height, header.tile_height)
+    tiles = math.prod(-(-whole // tile) for whole, tile in sides if whole and tile)
+    return (header.frames or 0) / tiles
 
 
 def _fault(header: DicomHeader) -> str | None:

@@ -51,12 +51,15 @@ def refuse_larger(directories: list[Directory], levels: list[Directory]) -> None
 
 
 def refuse_disorder(path: Path) -> None:
-    """Raises SlideUnsupportedError where OpenSlide does not open the TIFF since its levels seem to be in disorder.
+    """Raises SlideUnsupportedError where OpenSlide does not open the TIFF since its images seem to be in disorder.
 
     Also raises the errors of ``read_directories``.
     """
     directories = list(read_directories(path, WANTED))
-    if not directories or not is_tiled(directories[0]) or min(size_of(directories[0])) < 1:
+    if not directories or min(size_of(directories[0])) < 1:
+        return
+    if not is_tiled(directories[0]):
+        _refuse_thumbnail_first(directories)
         return
     is_svs = directories[0].text(_DESCRIPTION).startswith("Aperio")
     levels = level_directories(directories, "aperio" if is_svs else "generic-tiff")
@@ -71,6 +74,16 @@ def refuse_disorder(path: Path) -> None:
                 f"The file contains an image of {odd} px that is marked as a level of the slide but does not have its "
                 "shape. Convert the slide to a TIFF without it."
             )
+
+
+def _refuse_thumbnail_first(directories: list[Directory]) -> None:
+    """Raises SlideUnsupportedError where a larger, tiled image comes after the first one."""
+    width, height = size_of(directories[0])
+    if any(is_tiled(found) and size_of(found)[0] > width and size_of(found)[1] > height for found in directories[1:]):
+        raise SlideUnsupportedError(
+            f"The TIFF begins with an image of {width} × {height} px that is not tiled, such as a thumbnail; the slide "
+            "comes after it. Convert it to a TIFF that begins with the slide's largest image."
+        )
 
 
 def size_of(directory: Directory) -> tuple[int, int]:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from pydicom.encaps import encapsulate, generate_frames
 
 from app.errors import SlideCorruptError, SlideUnsupportedError
 from app.slides.opening import open_slide
 
-from .make_dicom import LABEL, OVERVIEW, Study, write_image, write_slide
+from .make_dicom import LABEL, OVERVIEW, Study, item, write_image, write_slide
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)
 
@@ -40,6 +41,30 @@ def monochrome(ds) -> None:
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
 
 
+def frames_twice(ds) -> None:
+    """Each place has two frames, of two optical paths, which a header need not count."""
+    frames = list(generate_frames(ds.PixelData, number_of_frames=ds.NumberOfFrames))
+    del ds.NumberOfOpticalPaths
+    ds.NumberOfFrames, ds.PixelData = 2 * len(frames), encapsulate(frames + frames)
+    ds["PixelData"].VR = "OB"
+
+
+def sparse_frames_twice(ds) -> None:
+    frames_twice(ds)
+    ds.DimensionOrganizationType = "TILED_SPARSE"
+    places = [(x, y) for y in range(1, ds.TotalPixelMatrixRows, 256) for x in range(1, ds.TotalPixelMatrixColumns, 256)]
+    ds.PerFrameFunctionalGroupsSequence = [
+        item(
+            OpticalPathIdentificationSequence=[item(OpticalPathIdentifier=path)],
+            PlanePositionSlideSequence=[
+                item(ColumnPositionInTotalImagePixelMatrix=x, RowPositionInTotalImagePixelMatrix=y)
+            ],
+        )
+        for path in "12"
+        for x, y in places
+    ]
+
+
 KINDS = {
     "implicit": (raw("1.2.840.10008.1.2"), "Implicit VR Little Endian"),
     "big-endian": (raw("1.2.840.10008.1.2.2"), "Explicit VR Big Endian"),
@@ -53,6 +78,8 @@ KINDS = {
     "YBR_FULL": (values(PhotometricInterpretation="YBR_FULL"), "YBR_FULL with JPEG Baseline"),
     "organisation": (values(DimensionOrganizationType="3D"), "organised as 3D"),
     "optical paths": (values(NumberOfOpticalPaths=3), "3 optical paths"),
+    "optical paths not counted": (frames_twice, "several frames of one place"),
+    "the same, sparse": (sparse_frames_twice, "several frames of one place"),
 }
 
 

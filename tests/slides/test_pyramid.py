@@ -126,6 +126,14 @@ def test_a_pyramid_that_begins_with_its_smallest_level_is_refused(tmp_path, pixe
         look(write_tiff(tmp_path / "a.tif", pages))
 
 
+@pytest.mark.parametrize("svs", [False, True])
+def test_a_file_that_begins_with_its_thumbnail_is_told_so(tmp_path, pixels, svs):
+    thumbnail = strip_page(shrunk(pixels, 8), 0, APERIO if svs else None)
+    path = write_tiff(tmp_path / "a.tif", [thumbnail, *levels(pixels, "jpeg", svs)])
+    with pytest.raises(SlideUnsupportedError, match=r"begins with an image of 200 × 150 px.*thumbnail.*Convert"):
+        open_slide(path)
+
+
 def test_an_image_below_the_first_that_is_larger_refuses_the_file(tmp_path, pixels):
     path = write_tiff(tmp_path / "a.tif", [page(shrunk(pixels, 2), {330: 0}), jpeg_page(pixels, 1)])
     data = bytearray(path.read_bytes())
