@@ -10,6 +10,7 @@ from app.api.auth import address_of, check_csrf, check_own_page, credential_of
 from app.api.credentials import identify, refusal
 from app.api.identity import Identity
 from app.api.json_body import read_json, validated
+from app.api.own_page import origin_of
 from app.api.problems import responses
 from app.api.services import Services, ServicesDep
 from app.api.sessions import COOKIE
@@ -78,7 +79,7 @@ def log_in(
     services.audit.append(Event("session.open", Actor(identity.actor, address), tenant=identity.tenant))
     services.sessions.end(request.cookies.get(COOKIE))
     cookie, lasts_s = services.sessions.open(identity)
-    path, is_secure = _where(request, services)
+    path, is_secure = cookie_place(request, services)
     response.set_cookie(COOKIE, cookie, max_age=lasts_s, path=path, secure=is_secure, httponly=True, samesite="strict")
 
 
@@ -107,15 +108,16 @@ def log_out(request: Request, response: Response, services: ServicesDep) -> None
         actor = Actor(session.identity.actor, address_of(request))
         services.audit.append(Event("session.close", actor, tenant=session.identity.tenant))
         services.sessions.end(cookie)
-    path, is_secure = _where(request, services)
+    path, is_secure = cookie_place(request, services)
     response.delete_cookie(COOKIE, path=path, secure=is_secure, httponly=True, samesite="strict")
     response.headers["Clear-Site-Data"] = '"cache"'
 
 
-def _where(request: Request, services: Services) -> tuple[str, bool]:
+def cookie_place(request: Request, services: Services) -> tuple[str, bool]:
     """The cookie's path, and whether it goes by TLS alone: as the public address says, where it was asked by that."""
     public, is_tls = urlsplit(services.settings.public_url), request.url.scheme == "https"
-    if not public.netloc or request.headers.get("host", "").lower() != public.netloc.lower():
+    own = origin_of(f"{public.scheme}://{public.netloc}")
+    if own is None or origin_of(f"{public.scheme}://{request.headers.get('host', '')}") != own:
         return "/", is_tls
     return public.path or "/", is_tls or public.scheme == "https"
 

@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from app.api.session import cookie_place
 from app.keys import KeyStore
 from app.settings import Settings
 from tests.api.test_analyze import check_problem
@@ -141,6 +144,18 @@ def test_a_session_is_of_the_prefix_alone_and_its_pages_are_own(fronted):
 def test_by_another_name_a_session_is_of_the_whole_host(fronted):
     answer = httpx.post(f"{fronted.service.url}/session", json={"key": fronted.key})
     assert "Path=/;" in answer.headers["set-cookie"] + ";"
+
+
+@pytest.mark.parametrize("host", ["hospital.example", "HOSPITAL.example", "hospital.example:443"])
+def test_a_proxy_that_names_the_usual_port_asks_by_the_public_address(host):
+    services = SimpleNamespace(settings=SimpleNamespace(public_url="https://hospital.example/xmag"))
+    scope = {"type": "http", "scheme": "http", "path": "/session", "query_string": b"", "server": ("10.0.0.1", 8000)}
+
+    def where(name):
+        return cookie_place(Request({**scope, "headers": [(b"host", name.encode())]}), services)
+
+    assert where(host) == ("/xmag", True)
+    assert where(f"{host.partition(':')[0]}:8443") == where("evil.example") == where("[") == ("/", False)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ OPENS = {
         ("get", "/jobs/{job_id}"),
         ("get", "/jobs/{job_id}/events"),
         ("post", "/jobs/{job_id}/cancel"),
+        ("post", "/jobs/{job_id}/rerun"),
         ("post", "/uploads/"),
         ("head", "/uploads/{upload_id}"),
         ("patch", "/uploads/{upload_id}"),
