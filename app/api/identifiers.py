@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 """Letters and symbols that are drawn as nothing: Hangul fillers, and the Braille pattern without a dot."""
+_NOTHING = frozenset({"undefined", "null", "None", "NaN", "[object Object]"})
+"""What JavaScript and Python write into a form where a program has no value: no case has that name."""
 _FORBIDDEN = {
     "Cc": "a control character",
     "Cf": "an invisible formatting character",
@@ -23,7 +25,7 @@ _FORBIDDEN = {
 def identifier(value: object) -> object:
     """``value`` without blanks and invisible characters at its ends, for pydantic; what is no text goes through.
 
-    PydanticCustomError for such a character inside.
+    PydanticCustomError for such a character inside, and for what programs write for no value.
     """
     if not isinstance(value, str):
         return value
@@ -33,6 +35,10 @@ def identifier(value: object) -> object:
     while start < end and _is_blank(value[end - 1]):
         end -= 1
     text = value[start:end]
+    if text in _NOTHING:
+        raise PydanticCustomError(
+            "no_value", "'{text}' is what programs write for no value. Leave the field out", {"text": text}
+        )
     for place, character in enumerate(text, start=1):
         fault = _fault(character)
         if fault is not None:

@@ -64,3 +64,11 @@ def test_a_case_is_found_however_it_was_pasted(service, tissue):
     assert "U+200B" in check_problem(answer, 422, "request_invalid")["detail"]
     answer = service.post(tissue, case_id="S26\u00a00815")
     assert "a blank other than the plain space (U+00A0)" in check_problem(answer, 422, "request_invalid")["detail"]
+
+
+@pytest.mark.parametrize("text", ["undefined", " null", "None", "NaN", "[object Object]"])
+def test_what_programs_write_for_no_value_is_no_name(text):
+    with pytest.raises(ValidationError, match="Leave the field out"):
+        AnalyzeFields(case_id=text)
+    longer = f"{text.strip()} 1"
+    assert AnalyzeFields(case_id=longer).case_id == longer
