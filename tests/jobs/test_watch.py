@@ -5,7 +5,7 @@ from tests.jobs.requests import committed, outcome
 
 
 def told(watch: JobWatch) -> list[tuple[str, str, bool]]:
-    return [(change.job_id, change.tenant, change.status is None) for change in watch.look()]
+    return [(change.job_id, change.holder.tenant, change.status is None) for change in watch.look()]
 
 
 def test_a_job_that_ends_and_is_erased_between_two_looks_is_told_once(store, queue):
