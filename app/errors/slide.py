@@ -124,7 +124,7 @@ class MppMissingError(SlideError):
 
 
 class MppImplausibleError(SlideError):
-    """Resolution outside 0.05 to 5 µm/px, or x and y more than 2 % apart."""
+    """Resolution outside 0.08 to 5 µm/px, or x and y more than 2 % apart."""
 
     code = "mpp_implausible"
 

@@ -14,7 +14,8 @@ from app.errors import (
 from app.slides.ome import ome_mpp
 from app.slides.types import Bounds, Level, MppSource, SlideInfo
 
-MPP_MIN = 0.05
+MPP_MIN = 0.08
+"""Finer than any slide scanner; 0.05 is what 0.5 becomes where a writer takes px per mm for px per cm."""
 MPP_MAX = 5.0
 MPP_MAX_ANISOTROPY = 0.02
 OBJECTIVE_POWER_MAX = 1000.0

@@ -21,7 +21,9 @@ def test_a_request_repairs_a_bogus_file():
     assert resolve_mpp(properties(1000, 1000), 0.25) == (0.25, 0.25, "request")
 
 
-@pytest.mark.parametrize("mpp", ["nan", "inf", "-inf", "-0.25", "0", "1e300", "1000", "0.0499", "5.01", "abc", ""])
+@pytest.mark.parametrize(
+    "mpp", ["nan", "inf", "-inf", "-0.25", "0", "1e300", "1000", "0.05", "0.0799", "5.01", "abc", ""]
+)
 def test_bogus_numbers_in_the_file_are_refused_and_not_replaced(mpp: str):
     with pytest.raises(MppImplausibleError, match="as mpp"):
         resolve_mpp(properties(mpp, mpp, 40), None)

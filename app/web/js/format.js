@@ -54,7 +54,7 @@ export function mppOf(text) {
   return Number(number) > 0 ? Number(number) : NaN;
 }
 
-const MPP_RANGE = [0.05, 5];
+const MPP_RANGE = [0.08, 5];
 
 /** What is wrong with what somebody typed as µm/px; empty where nothing is. An objective's power is the usual slip. */
 export function mppWrong(text) {
