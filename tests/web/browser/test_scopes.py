@@ -11,10 +11,10 @@ from tests.web.browser.acts import row
 
 BUTTONS: dict[tuple[Scope, ...], set[str]] = {
     ("read",): set(),
-    ("submit", "read"): {"Cancel waiting"},
+    ("submit", "read"): {"Cancel waiting", "Run again over"},
     ("read", "erase"): {"Erase over"},
-    ("submit", "read", "erase"): {"Cancel waiting", "Erase over"},
-    ("admin",): {"Cancel waiting", "Erase over"},
+    ("submit", "read", "erase"): {"Cancel waiting", "Erase over", "Run again over"},
+    ("admin",): {"Cancel waiting", "Erase over", "Run again over"},
 }
 
 
