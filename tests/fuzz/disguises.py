@@ -18,8 +18,8 @@ from tests.tissue import GLASS, paint_tissue
 
 MPP = 2.0
 SIDE_PX = (1150, 1400)
-LABEL_COLOUR = (0, 255, 0)
-"""Nothing else on these slides is green: a pixel of it in an answer is a pixel of the label."""
+LABEL_COLOUR = (255, 0, 255)
+"""Neither tissue nor a map's palette comes near this magenta: a pixel of it in an answer is a pixel of the label."""
 _RESOLUTION = {282: 1e4 / MPP, 283: 1e4 / MPP}
 _SUBFILE, _PHOTOMETRIC, _COMPRESSION, _ORIENTATION, _DESCRIPTION = 254, 262, 259, 274, 270
 _TILE_PX = 256
@@ -29,7 +29,7 @@ Disguise = Callable[[list[Page], list[Pixels], random.Random], list[Page]]
 
 @dataclass(frozen=True)
 class Disguised:
-    """A slide, its twin, and how it was disguised. ``has_label``: green pixels lie in it somewhere."""
+    """A slide, its twin, and how it was disguised. ``has_label``: a label lies in it somewhere."""
 
     kind: str
     path: Path
@@ -125,9 +125,9 @@ DISGUISES: tuple[Disguise, ...] = (
 
 
 def shows_label(picture: bytes) -> bool:
-    """Whether an answer's picture has pixels as green as the label."""
+    """Whether an answer's picture has pixels of the label's colour."""
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), np.int16)
-    return bool((pixels[..., 1] - pixels[..., [0, 2]].max(-1) > 60).any())
+    return bool((pixels[..., [0, 2]].min(-1) - pixels[..., 1] > 120).any())
 
 
 def _page(image: Pixels, number: int, *, is_jpeg: bool = False) -> Page:
