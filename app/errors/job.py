@@ -12,7 +12,7 @@ class RequestInvalidError(XmagError):
 
 
 class NotHttpError(XmagError):
-    """The bytes are not a request in HTTP/1.1."""
+    """The bytes received are not an HTTP/1.1 request."""
 
     code = "bad_request"
     status = 400

@@ -24,7 +24,7 @@ class NoSuchModelError(ModelNotFoundError):
 
 
 class NoModelError(ModelError):
-    """The request named no model, and the server has no usable one to take."""
+    """The request named no model, and the server has no usable default."""
 
     code = "no_model"
     status = 503

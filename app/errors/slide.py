@@ -25,7 +25,7 @@ class SlideCorruptError(SlideError):
 
 
 class SlideUnsupportedError(SlideError):
-    """The file is a slide of a kind that is not supported: the message names the kind and what to convert it to."""
+    """The service does not support this kind of slide; the message names the kind and the format to convert to."""
 
     code = "slide_unsupported"
 
@@ -77,7 +77,7 @@ class UploadTypeError(XmagError):
 
 
 class ContentEncodingError(UploadTypeError):
-    """The body is compressed or encoded in a way that is not read."""
+    """The body has a Content-Encoding or Content-Transfer-Encoding that the service does not decode."""
 
 
 class UploadBusyError(XmagError):
@@ -118,7 +118,7 @@ class IdentityConflictError(SlideError):
 
 
 class MppMissingError(SlideError):
-    """Neither request nor file nor objective power tells the resolution."""
+    """Neither request, file nor objective power states the resolution."""
 
     code = "mpp_missing"
 
@@ -156,7 +156,7 @@ class DecoderTimeoutError(SlideError):
 
 
 class SlideTooCostlyError(SlideError):
-    """The slide's decoder used up its time by computing: the slide itself takes too long."""
+    """Decoding the slide took more processor time than allowed."""
 
     code = "slide_too_costly"
 
@@ -202,7 +202,7 @@ class TooLargeError(XmagError):
 
 
 class HeadTooLargeError(TooLargeError):
-    """The request's header is longer than any that is needed."""
+    """The request's header is longer than the service accepts."""
 
     status = 431
 
