@@ -1,7 +1,8 @@
 """A seccomp filter (Linux on x86-64 and ARM) for a process whose decoder a hostile slide may take over.
 
 The process makes no socket and no process, acts on no other process, and changes no mode, owner, time or attribute of a
-file. What is open already (the line to the parent) stays. The filter cannot be taken off again, and threads inherit it.
+file. Once its own threads run, it makes no more of them. What is open already (the line to the parent) stays. Filters
+cannot be taken off again, and threads inherit them.
 Sources: seccomp(2), prctl(2), clone(2), linux/filter.h and linux/audit.h.
 """
 
@@ -10,11 +11,13 @@ import errno
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.slides.system_calls import BY_ARGUMENT, REFUSED
 
-_PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 22, 38, 2
+_PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SET_MODE_FILTER, _FOR_ALL_THREADS = 1, 1
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT, _ARGUMENT_BYTES = 0, 4, 16, 8
 """Of struct seccomp_data. Both architectures are little-endian: an argument's lower half comes first."""
@@ -46,16 +49,37 @@ class _Program(ctypes.Structure):
 
 def give_up_calls() -> bool:
     """From now on these calls fail (EACCES). False where the platform has no such filter. Before any thread."""
+    return _install(_instructions)
+
+
+def give_up_threads() -> bool:
+    """From now on no thread of the process makes another one; call ``give_up_calls`` first. False as there."""
+    return _install(lambda machine: [_load_number(), *_answer(_number(machine, "clone"), _REFUSE), _allow()])
+
+
+def _install(instructions_for: Callable[[str], list[_Instruction]]) -> bool:
+    """Add a filter to all threads of the process."""
     machine = platform.machine()
     if sys.platform != "linux" or machine not in _AUDIT:
         return False
-    instructions = _instructions(machine)
+    instructions = instructions_for(machine)
     program = _Program(len(instructions), (_Instruction * len(instructions))(*instructions))
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong)
-    if prctl(_PR_SET_NO_NEW_PRIVS, 1, None, 0, 0) != 0:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
-    return bool(prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+    return bool(libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, _FOR_ALL_THREADS, ctypes.byref(program)) == 0)
+
+
+def _number(machine: str, name: str) -> int:
+    return BY_ARGUMENT[name][list(_AUDIT).index(machine)]
+
+
+def _load_number() -> _Instruction:
+    return _Instruction(_LOAD, 0, 0, _NUMBER_AT)
+
+
+def _allow() -> _Instruction:
+    return _Instruction(_RETURN, 0, 0, _ALLOW)
 
 
 def _instructions(machine: str) -> list[_Instruction]:
@@ -67,7 +91,7 @@ def _instructions(machine: str) -> list[_Instruction]:
         _Instruction(_LOAD, 0, 0, _ARCHITECTURE_AT),
         _Instruction(_EQUAL, 1, 0, _AUDIT[machine]),
         _Instruction(_RETURN, 0, 0, _REFUSE),
-        _Instruction(_LOAD, 0, 0, _NUMBER_AT),
+        _load_number(),
         _Instruction(_AT_LEAST, 0, 1, _X32),
         _Instruction(_RETURN, 0, 0, _REFUSE),
         *(instruction for call in refused if call is not None for instruction in _answer(call, _REFUSE)),
@@ -78,7 +102,7 @@ def _instructions(machine: str) -> list[_Instruction]:
         *_only_with(number["prlimit64"], 0, _EQUAL, 0),
         *_never_with(number["fcntl"], 1, (_F_SETOWN, _F_SETOWN_EX, _F_SETLEASE)),
         *_never_with(number["ioctl"], 1, (_FIOSETOWN, _SIOCSPGRP, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR)),
-        _Instruction(_RETURN, 0, 0, _ALLOW),
+        _allow(),
     ]
 
 
@@ -96,5 +120,5 @@ def _never_with(call: int, argument: int, values: Iterable[int]) -> list[_Instru
 
 def _block(call: int, argument: int, tests: list[_Instruction]) -> list[_Instruction]:
     load = _Instruction(_LOAD, 0, 0, _ARGUMENTS_AT + argument * _ARGUMENT_BYTES)
-    steps = [load, *tests, _Instruction(_RETURN, 0, 0, _ALLOW)]
+    steps = [load, *tests, _allow()]
     return [_Instruction(_EQUAL, 0, len(steps), call), *steps]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.slides.capabilities import give_up_capabilities
-from app.slides.confine import give_up_calls
+from app.slides.confine import give_up_calls, give_up_threads
+from app.slides.helpers import start_helpers
 from app.slides.landlock import read_only, shut_in
 from app.slides.readable import reading_rules
 
@@ -71,8 +72,10 @@ class Confinement:
         before = self._done
         reading = read_only(reading_rules(entry, files))
         self._done = Confined(reading, before.files, before.calls, before.capabilities)
-        # Only now: a thread that had begun before would still read everything.
+        # Only now: threads that had begun before would still read everything.
         threading.Thread(target=_die_with_parent, daemon=True).start()
+        start_helpers()
+        give_up_threads()
 
 
 def _die_with_parent() -> None:

@@ -14,9 +14,8 @@ _OPEN_FILES = 256
 _LAST_WORDS_S = 5
 """SIGXCPU says why it ends; SIGKILL follows for what does not listen."""
 _TASKS = 8192
-"""The kernel counts all processes and threads of the user, not this process's: far more than a service has, and few
-enough for the machine if a decoder makes threads without end. It makes no process at all (see confine). For root the
-kernel does not count."""
+"""A second barrier: once it knows its slide, a reader makes neither processes nor threads (see confine). The kernel
+counts all tasks of the user, and none of root."""
 _FILE_BYTES = 2**20
 """All it may write to files is what decoders say on standard error."""
 

@@ -1,13 +1,13 @@
 """The slide from afar: 8 µm/px, read in blocks so that no level has to fit into memory."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from app.slides.direct_level import DirectLevel, LevelRect
+from app.slides.helpers import HELPERS, for_each
 from app.slides.level import ENLARGEMENT_MAX, coarsest_level
 from app.slides.opening import OpenedSlide
 from app.slides.render import resample, widened
@@ -19,8 +19,6 @@ from app.slides.types import Extent, SlideInfo, UInt8Array
 _BLOCK_LEVEL_PX = 2048
 _DIRECT_BLOCK_LEVEL_PX = 384
 """Of what is decoded. A block's memory is used again for the next one: larger ones wait longer for the kernel."""
-_THREADS = 2
-"""Decoders work side by side; nothing else of a job can be done before its tissue is found."""
 _CHECKED_TILES = 3
 _SHRUNK_FROM_PX = 64
 """Of a smaller side the rest that shrinking loses would be much, or all."""
@@ -107,10 +105,8 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
                 drawn = Image.fromarray(pixels).resize(block.size, _FILTER, box=box)
                 out[block.top : block.bottom, block.left : block.right] = np.asarray(drawn)
 
-    share = -(-len(blocks) // _THREADS)
-    with ThreadPoolExecutor(_THREADS) as threads:
-        for _ in threads.map(draw, (blocks[first : first + share] for first in range(0, len(blocks), share))):
-            pass
+    share = -(-len(blocks) // HELPERS)
+    for_each(draw, (blocks[first : first + share] for first in range(0, len(blocks), share)))
 
 
 def _check(opened: OpenedSlide, level: int, image: TiledImage) -> None:
@@ -150,6 +146,4 @@ def _draw_by_openslide(out: UInt8Array, opened: OpenedSlide, level: int) -> None
         part = resample(opened, level, block.extent, block.size, how=_FILTER, margin_px=block.margin_px)
         out[block.top : block.bottom, block.left : block.right] = part
 
-    with ThreadPoolExecutor(_THREADS) as threads:
-        for _ in threads.map(draw, blocks):
-            pass
+    for_each(draw, blocks)

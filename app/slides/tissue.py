@@ -5,12 +5,12 @@ optical density over the channels, against the slide's own glass. Fat has hardly
 fine texture counts too. Either is tissue only where it hangs together with something clearly stained.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.slides.colour import background_colour, brightest_channel, optical_density
+from app.slides.helpers import helpers
 from app.slides.means import block_mean, box_mean
 from app.slides.pen import find_pen
 from app.slides.regions import close, dilate, erode, fill_small_holes, find_regions, keep_large
@@ -56,12 +56,11 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
     work_mpp = mpp * factor
     background = background_colour(rgb)
     is_smoothed = work_mpp < _SMOOTH_BELOW_UM
-    with ThreadPoolExecutor(1) as beside:
-        looks = beside.submit(_looks, box_mean(rgb) if is_smoothed else rgb, background)
-        pen = find_pen(rgb, background, work_mpp)
-        dark_limit = _DARK + _DARK_RISE * max(0.0, _LIT_GLASS - float(background.max()))
-        dark = keep_large(brightest_channel(rgb) < dark_limit, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
-        texture = _texture(rgb[..., 1], background)
+    looks = helpers().submit(_looks, box_mean(rgb) if is_smoothed else rgb, background)
+    pen = find_pen(rgb, background, work_mpp)
+    dark_limit = _DARK + _DARK_RISE * max(0.0, _LIT_GLASS - float(background.max()))
+    dark = keep_large(brightest_channel(rgb) < dark_limit, _px(_MIN_DARK_MM2, work_mpp)) & ~pen
+    texture = _texture(rgb[..., 1], background)
     tissue = _stained(looks.result(), texture, pen | dark, work_mpp)
     if is_smoothed:  # which carried the colour one pixel outwards
         rim = np.nonzero(tissue & ~erode(tissue, 1))

@@ -33,7 +33,7 @@ pytestmark = [
 READER = """
 import ctypes, errno, fcntl, json, os, resource, subprocess, sys, threading
 import openslide
-from app.slides import confinement, reader_main, reader_service
+from app.slides import confinement, helpers, reader_main, reader_service
 line, folder, victim, user, confined = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 libc = ctypes.CDLL(None, use_errno=True)
 X86 = os.uname().machine == "x86_64"
@@ -59,8 +59,14 @@ def fork():
 
 def thread():
     started = threading.Thread(target=lambda: None)
-    started.start()
+    try:
+        started.start()
+    except RuntimeError as error:
+        raise PermissionError(errno.EACCES, "no thread") from error
     started.join()
+
+def print_nothing(_):
+    pass
 
 def run_from_memory():
     fd = os.memfd_create("x")
@@ -88,7 +94,7 @@ keys = f"{folder}/keys.json"
 ALLOWED = {
     "slide": lambda: read(f"{folder}/slide.svs"),
     "library": lambda: read("/etc/ld.so.cache"),
-    "thread": thread,
+    "helpers": lambda: helpers.for_each(print_nothing, range(8)),
     "own limit": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
 }
 REFUSED = {
@@ -119,6 +125,8 @@ REFUSED = {
     "no attribute": lambda: os.removexattr(keys, "user.there"),
     "run": lambda: subprocess.run(["/bin/true"], check=True),
     "run from memory": run_from_memory,
+    "thread": thread,
+    "thread of a helper": lambda: helpers.helpers().submit(thread).result(30),
     "fork": fork,
     "clone": lambda: make_process(SIGCHLD),
     "user namespace by clone": lambda: make_process(SIGCHLD | CLONE_NEWUSER),
@@ -224,7 +232,7 @@ def told_by_reader(user: int, confined: str) -> dict[str, str | list[str]]:
 
 
 USERS = [pytest.param(NOBODY, id="user"), pytest.param(0, id="root")] if os.geteuid() == 0 else [0]
-ALLOWED = {"slide", "library", "thread", "own limit"}
+ALLOWED = {"slide", "library", "helpers", "own limit"}
 NEEDS_LUCK = {"watch", "keyring", "key", "shared memory", "bpf", "io_uring", "memory", "ptrace", "mount", "chroot"}
 NEEDS_LUCK |= {"mount namespace", "user namespace", "user namespace by clone", "parent", "run from memory"}
 """What a container, a setting of the kernel or an ordinary user's rights may refuse by themselves."""
