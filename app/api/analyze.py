@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 
 import structlog
-from anyio import CancelScope
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -13,24 +12,18 @@ from app.api.auth import Caller, Sender
 from app.api.json_body import read_json, validated
 from app.api.new_job import (
     accept,
+    accepted_view,
     check_fields,
     check_identity,
     content_length,
     fingerprint,
     idempotency_of,
     job_request,
+    new_folder,
     object_now,
 )
 from app.api.problems import responses
-from app.api.schemas import (
-    POLL_AFTER_S,
-    AnalyzeBySource,
-    AnalyzeFields,
-    JobView,
-    ObjectReference,
-    UploadReference,
-    job_view,
-)
+from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, ObjectReference, UploadReference
 from app.api.services import Services, ServicesDep
 from app.api.upload import FORM_OVERHEAD_BYTES, receive_form, too_large
 from app.errors import (
@@ -41,9 +34,7 @@ from app.errors import (
 )
 from app.jobs.ids import new_job_id
 from app.jobs.record import Source
-from app.jobs.status import job_status
 from app.jobs.unpack import ReceivedFile
-from app.jobs.upload_folder import UploadFolder
 from app.jobs.uploads import Upload
 
 router = APIRouter(tags=["analyze"])
@@ -79,11 +70,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     except ClientDisconnect:
         log.info("client hung up during the upload")
         return Response(status_code=400)
-    address = services.settings.public_url
-    response.headers["Location"] = f"{address}/jobs/{job_id}"
-    response.headers["Retry-After"] = str(POLL_AFTER_S)
-    status = await run_in_threadpool(job_status, services.store, services.queue, job_id)
-    return job_view(status, address, is_readable=caller.reads(status.request.holder))
+    return await accepted_view(response, services, caller, job_id)
 
 
 async def _by_upload(request: Request, services: Services, caller: Caller, idempotency: str | None) -> str:
@@ -91,8 +78,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
     if length > limit + FORM_OVERHEAD_BYTES:
         raise too_large(limit)
     with services.incoming.upload(caller.holder, length) as arrival:
-        folder = await services.in_intake(caller.holder, UploadFolder, services.store)
-        try:
+        async with new_folder(services, caller) as folder:
             file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services, arrival)
             fields = validated(AnalyzeFields, texts, is_strict=False)
             check_fields(services, fields)
@@ -101,9 +87,6 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
             check_identity(services, fields, info)
             job = job_request(request, folder.job_id, fields, source, services, caller, info.identity)
             accepted = await accept(services, caller, job, idempotency, fingerprint(source, fields))
-        finally:
-            with CancelScope(shield=True):  # also when the server ends: nothing half-done stays behind
-                await services.in_intake(caller.holder, folder.close)
         return accepted.id
 
 
@@ -141,8 +124,7 @@ async def _by_reference(
         await services.in_intake(caller.holder, undo.enter_context, uploads.locked(upload))
         if upload.taken_by is not None:
             return await _once_more(services, caller, upload, idempotency, fields)
-        folder = await services.in_intake(caller.holder, UploadFolder, services.store)
-        try:
+        async with new_folder(services, caller) as folder:
             file = await services.in_intake(caller.holder, uploads.link, upload, folder.slide_folder)
             try:
                 _check_digest(file, fields)
@@ -154,9 +136,6 @@ async def _by_reference(
             job = job_request(request, folder.job_id, fields, source, services, caller, info.identity)
             accepted = await accept(services, caller, job, idempotency, fingerprint(source, fields))
             await services.in_intake(caller.holder, uploads.note_taken, upload, accepted.id)
-        finally:
-            with CancelScope(shield=True):
-                await services.in_intake(caller.holder, folder.close)
         return accepted.id
 
 

@@ -1,10 +1,15 @@
 """From a slide and fields to an accepted job: what POST /analyze and POST /jobs/{id}/rerun share."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import structlog
-from fastapi import Request
+from anyio import CancelScope
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import Caller
-from app.api.schemas import AnalyzeFields
+from app.api.schemas import POLL_AFTER_S, AnalyzeFields, JobView, job_view
 from app.api.services import Services
 from app.api.upload import too_large
 from app.errors import EmptyUploadError, RequestInvalidError, TaskNotFoundError
@@ -13,6 +18,8 @@ from app.jobs.idempotency import key_hash
 from app.jobs.intake import fingerprint_of
 from app.jobs.record import JobRequest, ObjectSource, Source, now
 from app.jobs.source import resolve_object
+from app.jobs.status import job_status
+from app.jobs.upload_folder import UploadFolder
 from app.slides.identity import DicomIdentity
 from app.slides.types import SlideInfo
 
@@ -31,6 +38,17 @@ async def object_now(services: Services, text: str) -> ObjectSource:
     return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
 
+@asynccontextmanager
+async def new_folder(services: Services, caller: Caller) -> AsyncIterator[UploadFolder]:
+    """A folder for a slide. Closed also when the server ends, so that nothing half-done stays behind."""
+    folder = await services.in_intake(caller.holder, UploadFolder, services.store)
+    try:
+        yield folder
+    finally:
+        with CancelScope(shield=True):
+            await services.in_intake(caller.holder, folder.close)
+
+
 async def accept(
     services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
 ) -> JobRequest:
@@ -40,6 +58,15 @@ async def accept(
     )
     log.info("job accepted", job=accepted.id, priority=accepted.priority)
     return accepted
+
+
+async def accepted_view(response: Response, services: Services, caller: Caller, job_id: str) -> JobView:
+    """The answer for an accepted job, and its headers."""
+    address = services.settings.public_url
+    response.headers["Location"] = f"{address}/jobs/{job_id}"
+    response.headers["Retry-After"] = str(POLL_AFTER_S)
+    status = await run_in_threadpool(job_status, services.store, services.queue, job_id)
+    return job_view(status, address, is_readable=caller.reads(status.request.holder))
 
 
 def check_fields(services: Services, fields: AnalyzeFields) -> None:

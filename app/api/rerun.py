@@ -1,6 +1,5 @@
 """POST /jobs/{id}/rerun: a job that is over is run again from the slide that is kept."""
 
-from anyio import CancelScope
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -10,21 +9,22 @@ from app.api.json_body import read_json, validated
 from app.api.lookup import visible_status
 from app.api.new_job import (
     accept,
+    accepted_view,
     check_fields,
     check_identity,
     content_length,
     fingerprint,
     idempotency_of,
     job_request,
+    new_folder,
     object_now,
 )
 from app.api.problems import responses
-from app.api.schemas import POLL_AFTER_S, AnalyzeFields, JobView, RerunFields, job_view
+from app.api.schemas import POLL_AFTER_S, AnalyzeFields, JobView, RerunFields
 from app.api.services import Services, ServicesDep
 from app.audit import Event
 from app.errors import ResultPendingError, SourceChangedError, UploadTypeError
 from app.jobs.record import JobRequest, ObjectSource, Source, UploadSource
-from app.jobs.status import job_status
 from app.jobs.upload_folder import UploadFolder
 from app.slides.types import SlideInfo
 
@@ -58,8 +58,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
     fields = _changed(before, validated(RerunFields, await _optional_json(request, services), is_strict=True))
     check_fields(services, fields)
     services.incoming.check_disk(0)
-    folder = await services.in_intake(caller.holder, UploadFolder, services.store)
-    try:
+    async with new_folder(services, caller) as folder:
         source, info = await _same_slide(services, caller, before, fields, folder)
         if info is not None:
             check_identity(services, fields, info)
@@ -68,14 +67,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
         job = job.model_copy(update={"tenant": before.tenant})  # an admin's own tenant has no right to the slide
         services.audit.append(Event("job.rerun", caller.actor, job_id, before.tenant, job.id))
         accepted = await accept(services, caller, job, idempotency, f"{job_id} {fingerprint(source, fields)}")
-    finally:
-        with CancelScope(shield=True):
-            await services.in_intake(caller.holder, folder.close)
-    address = services.settings.public_url
-    response.headers["Location"] = f"{address}/jobs/{accepted.id}"
-    response.headers["Retry-After"] = str(POLL_AFTER_S)
-    status = await run_in_threadpool(job_status, services.store, services.queue, accepted.id)
-    return job_view(status, address, is_readable=caller.reads(status.request.holder))
+    return await accepted_view(response, services, caller, accepted.id)
 
 
 async def _optional_json(request: Request, services: Services) -> object:
