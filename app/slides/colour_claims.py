@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import openslide
+from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
 from app.slides.codestream import HEAD_BYTES, Colours, is_jp2_file, jpeg2000_colours, jpeg_colours
@@ -31,12 +32,10 @@ _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _COUNTS = 259, 262, 324, 325
 _YCBCR = 6
 _APERIO: dict[int, Colours] = {33003: "ycbcr", 33005: "rgb"}
 _DICOM_CODECS: dict[str, Codec] = {
-    "1.2.840.10008.1.2.4.50": "JPEG",
-    "1.2.840.10008.1.2.4.90": "JPEG 2000",
-    "1.2.840.10008.1.2.4.91": "JPEG 2000",
+    JPEGBaseline8Bit: "JPEG",
+    JPEG2000Lossless: "JPEG 2000",
+    JPEG2000: "JPEG 2000",
 }
-
-
 NAMES: dict[Colours, str] = {"rgb": "RGB", "ycbcr": "YCbCr"}
 
 

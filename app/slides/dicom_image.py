@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydicom.uid import JPEGBaseline8Bit
 
 from app.slides.dicom_frames import fragment_places
 from app.slides.dicom_headers import DicomHeader
 from app.slides.tiled_image import TILE_PX_MAX, NotDirectError, TiledImage
-
-_JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
 def dicom_image(headers: Sequence[DicomHeader], size: tuple[int, int]) -> tuple[Path, TiledImage]:
@@ -21,7 +20,7 @@ def dicom_image(headers: Sequence[DicomHeader], size: tuple[int, int]) -> tuple[
     if len(levels) != 1:
         raise NotDirectError(f"{len(levels)} files hold the level")
     header, tile_width, tile_height = levels[0], levels[0].tile_width or 0, levels[0].tile_height or 0
-    if header.transfer_syntax_uid != _JPEG_BASELINE or header.organization != "TILED_FULL":
+    if header.transfer_syntax_uid != JPEGBaseline8Bit or header.organization != "TILED_FULL":
         raise NotDirectError(f"{header.organization} in transfer syntax {header.transfer_syntax_uid}")
     if not (0 < tile_width <= TILE_PX_MAX and 0 < tile_height <= TILE_PX_MAX):
         raise NotDirectError(f"frames of {tile_width} × {tile_height} px")

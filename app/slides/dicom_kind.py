@@ -7,16 +7,16 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from pydicom.uid import UID
+from pydicom.uid import JPEG2000, UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
 from app.slides.dicom_headers import DicomHeader
 
 _PHOTOMETRIC: dict[str, frozenset[str]] = {
-    "1.2.840.10008.1.2.1": frozenset({"RGB"}),
-    "1.2.840.10008.1.2.4.50": frozenset({"RGB", "YBR_FULL_422"}),
-    "1.2.840.10008.1.2.4.90": frozenset({"RGB", "YBR_RCT"}),
-    "1.2.840.10008.1.2.4.91": frozenset({"RGB", "YBR_RCT", "YBR_ICT"}),
+    ExplicitVRLittleEndian: frozenset({"RGB"}),
+    JPEGBaseline8Bit: frozenset({"RGB", "YBR_FULL_422"}),
+    JPEG2000Lossless: frozenset({"RGB", "YBR_RCT"}),
+    JPEG2000: frozenset({"RGB", "YBR_RCT", "YBR_ICT"}),
 }
 """What is read, by transfer syntax."""
 _CONVERT = (

@@ -11,7 +11,7 @@ from app.slides.entry import several_slides
 from app.slides.identity import DicomIdentity
 
 _NAMED_MAX = 5
-"""Series that a message names."""
+"""Kinds that a message names."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Whose slide it is, as the slide's own header says. A patient's name and id are never read."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from app.slides.channel import ChannelGarbledError, Message
 
@@ -54,32 +53,26 @@ def identity_from_json(value: object) -> DicomIdentity | None:
     if not isinstance(specimens, list) or len(specimens) > SPECIMENS_MAX:
         raise ChannelGarbledError("specimens")
     return DicomIdentity(
-        study_uid=_identifier(value, "study_uid"),
-        series_uid=_identifier(value, "series_uid"),
-        frame_of_reference_uid=_identifier(value, "frame_of_reference_uid"),
-        accession=_identifier(value, "accession"),
-        accession_issuer=_identifier(value, "accession_issuer", ISSUER_MAX_CHARS),
-        container=_identifier(value, "container"),
-        container_issuer=_identifier(value, "container_issuer", ISSUER_MAX_CHARS),
+        study_uid=identifier_or_none(value, "study_uid"),
+        series_uid=identifier_or_none(value, "series_uid"),
+        frame_of_reference_uid=identifier_or_none(value, "frame_of_reference_uid"),
+        accession=identifier_or_none(value, "accession"),
+        accession_issuer=identifier_or_none(value, "accession_issuer", ISSUER_MAX_CHARS),
+        container=identifier_or_none(value, "container"),
+        container_issuer=identifier_or_none(value, "container_issuer", ISSUER_MAX_CHARS),
         specimens=tuple(_specimen(item) for item in specimens),
     )
 
 
-def identifier_or_none(value: Any) -> str | None:
-    """An identifier or None. Raises ChannelGarbledError."""
-    if value is None or (isinstance(value, str) and is_identifier(value)):
+def identifier_or_none(message: Message, key: str, chars_max: int = IDENTIFIER_MAX_CHARS) -> str | None:
+    """The identifier under ``key``, or None. Raises ChannelGarbledError."""
+    value = message.get(key)
+    if value is None or (isinstance(value, str) and is_identifier(value, chars_max)):
         return value
-    raise ChannelGarbledError("identifier")
+    raise ChannelGarbledError(key)
 
 
 def _specimen(value: object) -> Specimen:
     if not isinstance(value, dict):
         raise ChannelGarbledError("specimen")
-    return Specimen(_identifier(value, "id"), _identifier(value, "uid"))
-
-
-def _identifier(message: Message, key: str, chars_max: int = IDENTIFIER_MAX_CHARS) -> str | None:
-    value = message.get(key)
-    if value is None or (isinstance(value, str) and is_identifier(value, chars_max)):
-        return value
-    raise ChannelGarbledError(key)
+    return Specimen(identifier_or_none(value, "id"), identifier_or_none(value, "uid"))

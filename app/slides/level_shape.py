@@ -35,7 +35,7 @@ def filled_downsamples(size0: Size, size: Size, tile: Size, most: float) -> tupl
 
     Where too many do, powers of two. Nothing where ``size`` is no whole number of tiles on both sides.
     """
-    if min(tile) < 1 or any(part % side for part, side in zip(size, tile, strict=True)):
+    if not _is_whole_tiles(size, tile):
         return ()
     lowest = max(full / part for full, part in zip(size0, size, strict=True))
     limits = [full / (part - side) for full, part, side in zip(size0, size, tile, strict=True) if part > side]
@@ -48,7 +48,7 @@ def filled_downsamples(size0: Size, size: Size, tile: Size, most: float) -> tupl
 
 def is_filled(size0: Size, size: Size, tile: Size, downsample: float) -> bool:
     """Whether a level of ``size`` may be level 0 shrunk by ``downsample`` and filled up to whole tiles."""
-    if min(tile) < 1 or any(part % side for part, side in zip(size, tile, strict=True)):
+    if not _is_whole_tiles(size, tile):
         return False
     needed = [full / downsample for full in size0]
     return all(part - side < need < part + 1 for part, side, need in zip(size, tile, needed, strict=True))
@@ -58,3 +58,7 @@ def content_size(size0: Size, size: Size, downsample: float) -> Size:
     """The part of a level that shows the slide, from its top left: all of it, or less where it was filled up."""
     width, height = (min(part, math.ceil(full / downsample)) for full, part in zip(size0, size, strict=True))
     return width, height
+
+
+def _is_whole_tiles(size: Size, tile: Size) -> bool:
+    return min(tile) > 0 and not any(part % side for part, side in zip(size, tile, strict=True))

@@ -122,7 +122,7 @@ def info_from_json(message: Message) -> SlideInfo:
         bounds=None if bounds is None else _bounds(bounds),
         mpp_file=None if said is None else number(said, 0.01, 10),
         identity=identity_from_json(message.get("identity")),
-        barcode=identifier_or_none(message.get("barcode")),
+        barcode=identifier_or_none(message, "barcode"),
     )
 
 

@@ -45,6 +45,8 @@ _IMAGES_MAX = 64
 """So many of OpenSlide's levels are looked at; slides have a dozen."""
 _COARSER_BY_MOST = 16
 """Levels that were filled up are looked for up to this factor; more would be a lot to compare."""
+_FILLED_FROM_FINER = frozenset({"aperio"})
+"""Formats of which OpenSlide draws a level's missing tiles from the next finer level."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,6 @@ class _Files:
             return DirectLevel(self.path, image_of(self.directories[number]))
         except NotDirectError:
             return None
-
-
-_FILLED_FROM_FINER = frozenset({"aperio"})
-"""Formats of which OpenSlide draws a level's missing tiles from the next finer level."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from app.slides.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
 
 _ODD_TIFFS = frozenset({"hamamatsu"})
 """NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
-
-
 _CONVERT = "Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles"
 _BY_ITS_WORDS = (
     (
