@@ -35,8 +35,12 @@ SCAN_MAX = 2000
 
 
 @router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
-def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
+async def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
     """One page. A filter may give a page that is short or empty with a `next_cursor`: go on until it is null."""
+    return await services.in_lists(caller.holder, _page, services, caller, query)
+
+
+def _page(services: Services, caller: Caller, query: JobQuery) -> JobList:
     before = None if query.cursor is None else services.cursors.open(caller.listed, query.cursor)
     found: list[JobView] = []
     unreadable: list[str] = []

@@ -45,6 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 INTAKE_THREADS = ARCHIVE_THREADS = 64
 DRAWINGS = 8
+LISTS = 16
 EVENT_STREAMS = 1024
 """A key alone gets a quarter of each, its tenant a half (shares.py)."""
 
@@ -76,6 +77,7 @@ class Services:
     _probes: Places = field(default_factory=lambda: Places(PROBES))
     _archive_probes: Places = field(default_factory=lambda: Places(PROBES))
     _drawing: Places = field(default_factory=lambda: Places(DRAWINGS))
+    _lists: Places = field(default_factory=lambda: Places(LISTS))
 
     def __post_init__(self) -> None:
         self.incoming = Incoming(self.settings)
@@ -104,6 +106,10 @@ class Services:
         """Find and probe a slide that lies elsewhere, in threads of its own: a share that hangs stops no uploads."""
         real = await self._archive_threads.run(holder, resolve_source, path, self.settings)
         return await self._archive_probes.run(holder, self.intake.by_path, real, mpp)
+
+    async def in_lists(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what reads the records of many jobs: who lists without end must not stop the polls."""
+        return await self._lists.run(holder, function, *args, **kwargs)
 
     async def in_drawing(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what draws pictures and reports, a few at a time: large slides' take memory."""
