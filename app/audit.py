@@ -164,7 +164,7 @@ class AuditLog:
                 torn += 1
                 continue
             if entry is None:
-                problems.append(f"line {number}: is no entry of the log")
+                problems.append(f"line {number}: is not a log entry")
                 continue
             entries += 1
             link = _link(entry)
@@ -181,7 +181,7 @@ class AuditLog:
         if head is None and entries:
             problems.append("audit.head is missing or damaged: the end may have been cut off")
         if head is None and not entries and self._should_be():
-            problems.append("audit.jsonl and audit.head are missing or empty, but there are keys or jobs here")
+            problems.append("audit.jsonl and audit.head are missing or empty, although keys or jobs exist")
         if head is not None and head.number > last.number:
             problems.append(
                 f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}: it was cut "

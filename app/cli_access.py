@@ -37,10 +37,12 @@ def _check_folder(settings: "Settings") -> None:
     named = " or ".join(f"XMAG_DATA_DIR={folder}" for folder in sorted(others))
     if not settings.data_dir.exists() and "data_dir" not in settings.model_fields_set:
         raise SetupError(
-            f"There is no data folder {settings.data_dir}. The service on this machine has {named}: set it."
+            f"There is no data folder {settings.data_dir}. The service on this machine uses {named}. Set it."
         )
     err.print(
-        f"The service on this machine does not use {settings.data_dir}. It has {named}.", style="yellow", soft_wrap=True
+        f"The service on this machine does not use {settings.data_dir}. It uses {named}.",
+        style="yellow",
+        soft_wrap=True,
     )
 
 
@@ -66,7 +68,9 @@ def keys_create(
     tenant: Annotated[str | None, typer.Option(help="tenant whose jobs it may read [default: default]")] = None,
     replaces: Annotated[
         str | None,
-        typer.Option(help="key whose tenant, scopes and jobs it takes over; that key works until you revoke it"),
+        typer.Option(
+            help="key to replace: the new key gets its tenant, scopes and jobs; revoke the old key afterwards"
+        ),
     ] = None,
 ) -> None:
     """Make a key. It is shown once."""
@@ -80,7 +84,7 @@ def keys_create(
     if replaces is None:
         token = store.create(name, tenant or "default", tuple(known for known in SCOPES if known in wanted))
     elif scope or tenant:
-        raise RequestInvalidError("--replaces takes scopes and tenant from the other key. Leave out --scope, --tenant.")
+        raise RequestInvalidError("--replaces copies scopes and tenant of the old key. Leave out --scope and --tenant.")
     else:
         token = store.replace(replaces, name)
     made = store.named(name)

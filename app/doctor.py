@@ -168,17 +168,17 @@ def _openid(settings: Settings) -> str:
     if settings.oidc_issuer is None:
         return "no OpenID provider: keys of `xmag keys` only"
     keys = count_keys(Provider(settings.oidc_issuer, settings.oidc_jwks_url))
-    return f"{settings.oidc_issuer} gives {keys} signing keys"
+    return f"{settings.oidc_issuer} publishes {keys} signing keys"
 
 
 def _callbacks(settings: Settings) -> str:
     """Connects to each host, by TLS where it speaks it, and sends nothing: a notice without a job would mean one."""
     if not settings.callback_hosts:
-        return "no host may be called back"
+        return "no callbacks: XMAG_CALLBACK_HOSTS is empty"
     credentials = CallbackCredentials(settings)
     carried, tls = credentials.describe(), credentials.tls()
     found = [_reached(entry, tls, settings.callback_timeout_s) for entry in settings.callback_hosts]
-    return f"{'; '.join(found)}; notices are {carried}"
+    return f"{'; '.join(found)}; callbacks carry {carried}"
 
 
 def _reached(entry: str, tls: ssl.SSLContext, timeout_s: float) -> str:
@@ -191,7 +191,7 @@ def _reached(entry: str, tls: ssl.SSLContext, timeout_s: float) -> str:
                 if number == 80:
                     return f"{entry} answers on port 80, without TLS"
                 with tls.wrap_socket(plain, server_hostname=host):
-                    return f"{entry} answers by TLS"
+                    return f"{entry} answers over TLS"
         except ssl.SSLCertVerificationError as error:
             raise SetupError(
                 f"{entry}: its certificate is not trusted ({error.verify_message}). Name its authority in "

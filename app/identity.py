@@ -40,13 +40,13 @@ def identity_warnings(
     found = []
     if info.identity is not None:
         if _differ(case_id, info.identity.accession):
-            found.append("The slide's DICOM header has another accession number than the request's case_id.")
+            found.append("The accession number in the slide's DICOM header differs from the request's case_id.")
         if _differ(slide_id, info.identity.container):
-            found.append("The slide's DICOM header has another container identifier than the request's slide_id.")
+            found.append("The container identifier in the slide's DICOM header differs from the request's slide_id.")
     if found and policy == "refuse":
         raise IdentityConflictError(f"{' '.join(found)} {_CHECK}")
     if _differ(slide_id, info.barcode):
-        found.append("The barcode in the slide's header is not the request's slide_id.")
+        found.append("The barcode in the slide's header differs from the request's slide_id.")
     return tuple(coded("identity_differs", f"{sentence} {_CHECK}") for sentence in found)
 
 

@@ -207,7 +207,7 @@ def _beside() -> Iterator[tuple[ThreadPoolExecutor, Callable[[], bool]]]:
 def _check_files(request: SlideRequest, files: tuple[Path, ...]) -> None:
     """A level may have come, or gone, since the request."""
     if request.files is not None and {*request.files} != {*files}:
-        raise SourceChangedError("The slide does not consist of the same files as at the request. Send it again.")
+        raise SourceChangedError("The slide's files changed after the request. Send the request again.")
 
 
 def _identify(request: SlideRequest, files: tuple[Path, ...], is_over: Callable[[], bool]) -> tuple[str, int]:

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     public_url: str = Field(
         default="",
-        description="address by which people and systems reach the service, with a proxy's prefix; for links",
+        description="public address of the service, with a proxy's prefix; links begin with it",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on")
     data_dir: Path = Field(default=Path("data"), description="jobs, uploads and results")
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         default=30, gt=0, le=240, description="how long an attempt waits for an object store that does not answer"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed"
+        default=(), description="addresses or networks of proxies whose X-Forwarded-For and -Proto are trusted"
     )
     auth_failures_max: int = Field(
         default=20, ge=1, description="refused credentials per address and minute before the answer is 429"
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         default=("RS256", "PS256", "ES256"), min_length=1, description="signatures that count"
     )
     oidc_scope_claim: str = Field(default="scope", description="claim that holds the scopes; dots lead inwards")
-    oidc_scope_prefix: str = Field(default="xmag:", description="what stands before submit, read and the like in it")
+    oidc_scope_prefix: str = Field(default="xmag:", description="prefix of submit, read and the like in that claim")
     oidc_tenant_claim: str | None = Field(
         default=None, description="claim that names the tenant (default: all tokens are of the tenant default)"
     )
@@ -101,12 +101,12 @@ class Settings(BaseSettings):
     queue_max: int = Field(
         default=4000,
         ge=1,
-        description="jobs that may wait or run; one key gets up to a quarter",
+        description="most jobs waiting or running; one key gets up to a quarter",
     )
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
-    upload_idle_s: float = Field(default=60, gt=0, description="an upload is cut off that takes this long for 64 KiB")
+    upload_idle_s: float = Field(default=60, gt=0, description="seconds for 64 KiB, after which an upload is aborted")
     upload_max_s: float = Field(default=3600, gt=0, description="longest that one upload may take in all")
-    uploads_max: int = Field(default=256, ge=1, description="uploads at a time; one key gets up to a quarter")
+    uploads_max: int = Field(default=256, ge=1, description="most uploads at a time; one key gets up to a quarter")
     uploads_keep_hours: float = Field(
         default=24, gt=0, description="an upload in pieces is erased that long after its last piece"
     )
@@ -119,20 +119,20 @@ class Settings(BaseSettings):
     disk_free_min_bytes: int = Field(default=1 * GIB, ge=0, description="POST answers 503 below this much free space")
     identity_conflict: Literal["refuse", "warn"] = Field(
         default="refuse",
-        description="a slide whose DICOM header names another case or slide than the request: refuse, or warn",
+        description="refuse or warn, when a DICOM header names another case or slide than the request",
     )
     callback_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="hosts (or host:port) that callback_url may name, separated by commas"
     )
     callback_secret: str | None = Field(default=None, min_length=16, description="signs callbacks; needed for any")
     callback_timeout_s: float = Field(default=10, gt=0, description="time for a callback's answer")
-    callback_token_file: Path | None = Field(default=None, description="file with a bearer token that callbacks carry")
+    callback_token_file: Path | None = Field(default=None, description="file with the bearer token for callbacks")
     callback_cert_file: Path | None = Field(
-        default=None, description="PEM of the client certificate that callbacks show, with its chain"
+        default=None, description="PEM of the client certificate for callbacks, with its chain"
     )
     callback_key_file: Path | None = Field(default=None, description="PEM of its key (default: in the same file)")
     callback_ca_file: Path | None = Field(
-        default=None, description="PEM of an authority that is believed of callbacks' hosts, beside the system's"
+        default=None, description="PEM of one more certificate authority, trusted for callbacks only"
     )
     reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
     reader_cpu_s: int = Field(default=1800, ge=10, description="processor time that decoding one slide may take")
@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         default=None, description="folder for a worker's sign of life to health checks on its own machine"
     )
     viewer_readers: int = Field(
-        default=16, ge=1, le=64, description="decoding processes for slides that are looked at; two for one alone"
+        default=16, ge=1, le=64, description="decoding processes of the viewer; one slide gets up to an eighth"
     )
     viewer_cache_bytes: int = Field(default=GIB // 4, ge=0, description="pictures of slides kept in memory")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
         if bare and (not is_whole or {".", ".."} & set(parts.path.split("/"))):
             raise ValueError("must be like https://host or https://host/prefix")
         if parts.port == 0:  # one that is no number is a ValueError by itself
-            raise ValueError("port 0 is none")
+            raise ValueError("port 0 does not exist")
         return bare
 
     @field_validator("oidc_issuer", "oidc_jwks_url")

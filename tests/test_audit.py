@@ -114,7 +114,7 @@ def test_the_line_is_named(tmp_path):
     log, found = write(tmp_path, 3), lines(tmp_path)
     unnumbered(found)
     (tmp_path / LOG).write_text("".join(f"{line}\n" for line in found))
-    assert log.verify().problems == ("line 3: is no entry of the log",)
+    assert log.verify().problems == ("line 3: is not a log entry",)
 
 
 @pytest.mark.parametrize("names", [(LOG,), (HEAD,), (LOG, HEAD)])

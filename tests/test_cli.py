@@ -203,7 +203,7 @@ def test_doctor_asks_the_openid_provider_for_its_keys(xmag):
     provider = IdentityProvider()
     try:
         settings = {"XMAG_OIDC_ISSUER": provider.issuer, "XMAG_OIDC_AUDIENCE": AUDIENCE}
-        assert f"ok   openid     {provider.issuer} gives 2 signing keys" in xmag("doctor", **settings).stdout
+        assert f"ok   openid     {provider.issuer} publishes 2 signing keys" in xmag("doctor", **settings).stdout
         provider.is_down = True
         assert_doctor_fails(xmag("doctor", **settings), "openid", "503")
     finally:
@@ -274,7 +274,7 @@ def test_audit_verify_fails_and_names_the_line(xmag, tmp_path):
     whole = log.read_text()
     log.write_text("made up\n" + whole)
     found = xmag("audit", "verify")
-    assert (found.returncode, found.stderr) == (1, "line 1: is no entry of the log\n")
+    assert (found.returncode, found.stderr) == (1, "line 1: is not a log entry\n")
     for name in ("audit.jsonl", "audit.head"):
         (tmp_path / "data" / name).unlink()
     assert xmag("audit", "verify").returncode == 1

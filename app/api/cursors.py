@@ -39,5 +39,5 @@ class Cursors:
         except InvalidToken:
             listed = job_id = None
         if job_id is None or listed != tenant:
-            raise RequestInvalidError("cursor: not one that this server gave for these jobs. Begin without one.")
+            raise RequestInvalidError("cursor: not issued by this server for this list. Start again without a cursor.")
         return str(job_id)

@@ -83,7 +83,7 @@ class FormReader:
             raise RequestInvalidError(f"{name} was sent twice. {hint}")
         encoding = cast("str", part.header("Content-Transfer-Encoding", "")).strip().lower()
         if encoding not in _AS_IT_IS:
-            raise UploadTypeError(f"{name} is encoded as {encoding[:40]!r}. Send its bytes as they are (binary).")
+            raise UploadTypeError(f"{name} is encoded as {encoding[:40]!r}. Send it unencoded (binary).")
         self._now = name
         if name == self._file_name:
             self._file.start(sent_name)

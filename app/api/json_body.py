@@ -31,7 +31,7 @@ def parse_json(body: bytes) -> object:
     except UnicodeDecodeError as error:
         raise RequestInvalidError("The body is not UTF-8, as JSON has to be.") from error
     except json.JSONDecodeError as error:
-        raise RequestInvalidError(f"The body is not JSON that can be read: {error}.") from error
+        raise RequestInvalidError(f"The body is not valid JSON: {error}.") from error
     except (ValueError, RecursionError) as error:
         raise RequestInvalidError("The JSON has a number of thousands of digits, or too many brackets.") from error
 
@@ -55,7 +55,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise RequestInvalidError(f"The body is not JSON that can be read: {text} is no number.")
+    raise RequestInvalidError(f"The body is not valid JSON: {text} is not a number.")
 
 
 def _shown(name: str | int) -> str:

@@ -128,7 +128,7 @@ def count_keys(provider: Provider) -> int:
     try:
         return len(_fetch(provider))
     except _NoKeysError as error:
-        raise SetupError(f"The OpenID provider {provider.issuer} gives no keys: {error}.") from error
+        raise SetupError(f"The OpenID provider {provider.issuer} does not publish usable keys: {error}.") from error
 
 
 def _fetch(provider: Provider) -> tuple[SigningKey, ...]:

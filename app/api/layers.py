@@ -60,7 +60,7 @@ class MapQuery(BaseModel):
     )
     task: str | None = Field(default=None, description="which head's map; default: the first")
     quantity: Quantity | None = Field(
-        default=None, description="overlay: which number of each tile; default: tile_scores where the head gives them"
+        default=None, description="overlay: quantity to show; default: tile_scores if the head gives them"
     )
     label: str | None = Field(
         default=None, alias="class", description="overlay: of a head with attention or scores per class, which one"

@@ -33,7 +33,7 @@ async def object_now(services: Services, text: str) -> ObjectSource:
     if state.size_bytes > limit:
         raise too_large(limit)
     if state.size_bytes == 0:
-        raise EmptyUploadError("The object is empty. Send its address again when it is complete.")
+        raise EmptyUploadError("The object is empty. Send the request again when the object is complete.")
     services.incoming.check_disk(state.size_bytes)
     return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
@@ -87,7 +87,7 @@ def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tu
     tasks = tuple(dict.fromkeys(fields.tasks or known))
     unknown = [task for task in tasks if task not in known]
     if unknown:
-        raise TaskNotFoundError(f"Model {name} has no task {', '.join(unknown)}. It has: {', '.join(known)}.")
+        raise TaskNotFoundError(f"Model {name} has no task {', '.join(unknown)}. Its tasks: {', '.join(known)}.")
     return name, tasks
 
 

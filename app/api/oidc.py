@@ -51,10 +51,10 @@ class TokenVerifier:
         header = _header(token)
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in settings.oidc_algorithms or str(header.get("typ", "JWT")).lower() not in _TYPES:
-            raise UnauthenticatedError("The token is not of a kind or signature that this server takes.")
+            raise UnauthenticatedError("The token's type or signature algorithm is not accepted.")
         key = self._keys.find(kid, algorithm)
         if key is None:
-            raise UnauthenticatedError("The token is signed with a key that the OpenID provider does not show.")
+            raise UnauthenticatedError("The token is signed with a key that the OpenID provider does not publish.")
         try:
             claims = jwt.decode(
                 token,
@@ -71,9 +71,9 @@ class TokenVerifier:
             raise UnauthenticatedError("The token cannot be checked: its key does not fit.") from error
         subject, expires_at = claims["sub"], claims["exp"]
         if not _is_text(subject):
-            raise UnauthenticatedError("The token's sub is empty or no Unicode text.")
+            raise UnauthenticatedError("The token's sub is empty or not Unicode text.")
         if not isinstance(expires_at, int | float) or not 0 < expires_at < TIME_END_S:
-            raise UnauthenticatedError("The token's exp is no time in seconds since 1970.")
+            raise UnauthenticatedError("The token's exp is not a time in seconds since 1970.")
         return TokenBearer(
             subject[:NAME_MAX],
             self._owner(subject),

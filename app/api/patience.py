@@ -55,7 +55,7 @@ class _Impatient(HttpToolsProtocol):
         try:
             self._read(data)
         except httptools.HttpParserError:
-            self._refuse(NotHttpError("The request is not valid HTTP/1.1. Nothing of it was used."))
+            self._refuse(NotHttpError("The request is not valid HTTP/1.1. It was not processed."))
             return
         is_in_request = self._is_in_head or (self.cycle is not None and self.cycle.more_body)
         self._idle_bytes = self._idle_bytes + len(data) if is_in_request and not self._got_on else 0

@@ -31,9 +31,7 @@ from app.results.write import encode_jpeg
 
 CaseQuery = Annotated[
     bool,
-    Query(
-        alias="case", description="with case, slide, organ and stain; default: only the slide_id that the request gave"
-    ),
+    Query(alias="case", description="print case, slide, organ and stain; default: only the slide_id of the request"),
 ]
 router = APIRouter(
     prefix="/jobs/{job_id}",

@@ -73,7 +73,7 @@ def _check_encoding(header: str, values: list[str], *, plain: str) -> None:
     used = {coding.strip().lower() for value in values for coding in value.split(",")} - {"", plain}
     if used:
         shown = ", ".join(sorted(used))[:80]
-        raise ContentEncodingError(f"{header}: {shown} is not supported. Send the body as it is, uncompressed.")
+        raise ContentEncodingError(f"{header}: {shown} is not supported. Send the body uncompressed.")
 
 
 def _is_range(value: bytes) -> bool:
@@ -100,9 +100,9 @@ async def check_query(request: Request) -> None:
     known = sorted(set(_declared(request.scope["route"].dependant)))
     for name, count in Counter(sent).items():
         if name not in known:
-            what = f"It knows {', '.join(known)}." if known else "It knows none."
+            what = f"Known: {', '.join(known)}." if known else "It has none."
             where = " Fields of a form or of JSON go in the body." if request.method in _WITH_BODY else ""
-            raise RequestInvalidError(f"{name[:80]!r} is no query parameter of this address. {what}{where}")
+            raise RequestInvalidError(f"{name[:80]!r} is not a query parameter of this address. {what}{where}")
         if count > 1:
             raise RequestInvalidError(f"The query parameter {name} was sent twice. Send it once.")
 

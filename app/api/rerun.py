@@ -75,7 +75,7 @@ async def _optional_json(request: Request, services: Services) -> object:
     if kind == "application/json":
         return await read_json(request, services.settings)
     if kind or content_length(request):
-        raise UploadTypeError("Send what is to be different as JSON, or no body.")
+        raise UploadTypeError("Send the changed fields as JSON, or no body.")
     return {}
 
 
@@ -105,5 +105,5 @@ async def _same_slide(
     else:
         source, info = await services.by_path(caller.holder, before.source.path, fields.mpp)
     if source != before.source:
-        raise SourceChangedError("Another slide lies there now. Analyse it by a request of its own.")
+        raise SourceChangedError("Another slide is there now. Send a new request for it.")
     return source, info

@@ -160,7 +160,7 @@ class JobView(BaseModel):
     case_id: str | None = Field(description="as sent, else the DICOM header's accession number")
     slide_id: str | None = Field(description="as sent, else the DICOM header's container identifier")
     dicom: DicomIdentity | None = Field(
-        description="whose slide it is, as its DICOM header says; null for other formats, and for an object until its "
+        description="identifiers in the slide's DICOM header; null for other formats, and for an object until its "
         "job has succeeded"
     )
     context: str | None
@@ -181,9 +181,7 @@ class JobList(BaseModel):
     """A page of jobs, newest first."""
 
     jobs: list[JobView]
-    next_cursor: str | None = Field(
-        description="send it as `cursor` for the next page; null on the last; says nothing else"
-    )
+    next_cursor: str | None = Field(description="opaque; send it as `cursor` for the next page; null on the last page")
     unreadable: list[JobId] = Field(
         description="told to an admin only: jobs with a damaged record, of which nobody can tell whose they are"
     )

@@ -33,12 +33,12 @@ class Viewing:
         """Run what needs a reader for the job's slide. ViewerBusyError when none is free for ``WAIT_S``."""
         owner = (*holder, job_id)
         if self._readers.waiting(owner) >= WAITING_MAX:
-            raise ViewerBusyError("Too many tiles of this slide are being waited for. Try again in a few seconds.")
+            raise ViewerBusyError("Too many tiles of this slide are pending. Try again in a few seconds.")
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._readers.place(owner, WAIT_S))
             except TimeoutError as error:
-                raise ViewerBusyError("Too many slides are being looked at. Try again in a few seconds.") from error
+                raise ViewerBusyError("Too many slides are open in the viewer. Try again in a few seconds.") from error
             return await self._readers.in_thread(function, *args, **kwargs)
 
     async def open_ahead(self, holder: Holder, request: JobRequest) -> None:

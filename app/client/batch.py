@@ -44,7 +44,7 @@ def run_batch(service: Service, order: Order, display: Display) -> list[Row]:
         except RefusedError as error:
             rows[number] = Row(shown(slide), "", "refused", error.code, error.message)
         except OutOfPatienceError as error:
-            rows[number] = Row(shown(slide), "", "unsent", "out_of_reach", f"The service is out of reach: {error}.")
+            rows[number] = Row(shown(slide), "", "unsent", "out_of_reach", f"The service cannot be reached: {error}.")
         except OSError as error:
             rows[number] = Row(shown(slide), "", "unsent", "unreadable", f"The file cannot be read: {error.strerror}.")
         if number in rows:
@@ -90,7 +90,9 @@ def _follow(service: Service, order: Order, jobs: dict[int, Job], display: Displ
                 rows[number] = _row_of(service, slide, job)
             except (RefusedError, OutOfPatienceError) as error:
                 code = error.code if isinstance(error, RefusedError) else "out_of_reach"
-                rows[number] = Row(shown(slide), jobs[number].id, "unknown", code, f"Following the job ended: {error}.")
+                rows[number] = Row(
+                    shown(slide), jobs[number].id, "unknown", code, f"The job can no longer be followed: {error}."
+                )
             display.over(rows[number])
         time.sleep(pause_s)
     return rows

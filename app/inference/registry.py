@@ -64,7 +64,7 @@ class ModelRegistry:
             faults = "".join(f" {name}: {fault}" for name, fault in self.problems().items())
             raise NoModelError(f"No usable model in {self.models_dir.absolute()}. Set XMAG_MODELS_DIR.{faults}")
         if len(names) > 1:
-            raise ModelNotFoundError(f"Name one of {', '.join(names)}, in the request or by XMAG_MODEL.")
+            raise ModelNotFoundError(f"Name one of {', '.join(names)}, in the request or in XMAG_MODEL.")
         return names[0]
 
     def _folders(self) -> list[str]:
@@ -74,7 +74,7 @@ class ModelRegistry:
 
     def _known(self) -> str:
         names = self.names()
-        return f"known are {', '.join(names)}" if names else "the models folder holds no usable one"
+        return f"known: {', '.join(names)}" if names else "the models folder holds no usable model"
 
     def _fault(self, name: str) -> str | None:
         try:

@@ -47,7 +47,9 @@ class CallbackCredentials:
             try:
                 context.load_verify_locations(settings.callback_ca_file)
             except ssl.SSLError as error:
-                raise SetupError(f"XMAG_CALLBACK_CA_FILE: {settings.callback_ca_file} holds no certificate.") from error
+                raise SetupError(
+                    f"XMAG_CALLBACK_CA_FILE: {settings.callback_ca_file} contains no certificate."
+                ) from error
         if settings.callback_cert_file is not None:
             certificate, key = settings.callback_cert_file, settings.callback_key_file or settings.callback_cert_file
             _read(certificate, "XMAG_CALLBACK_CERT_FILE")
@@ -56,22 +58,22 @@ class CallbackCredentials:
                 context.load_cert_chain(certificate, key, password=_no_password)
             except (ssl.SSLError, SetupError) as error:
                 raise SetupError(
-                    f"XMAG_CALLBACK_CERT_FILE: {certificate} with {key} is no certificate in PEM with its key, or the "
-                    "key has a password. Give the key without one."
+                    f"XMAG_CALLBACK_CERT_FILE: {certificate} and {key} are not a PEM certificate and its key, or the "
+                    "key has a password. Remove the password."
                 ) from error
         return context
 
     def describe(self) -> str:
         """What callbacks carry, for people: read from the files as they are now, without a secret."""
         self.tls()
-        parts = ["signed"]
+        parts = ["a signature"]
         if self.headers():
             parts.append("a bearer token")
         if self._settings.callback_cert_file is not None:
             found = x509.load_pem_x509_certificate(self._settings.callback_cert_file.read_bytes())
             parts.append(f"a client certificate, valid until {found.not_valid_after_utc:%Y-%m-%d}")
         if self._settings.callback_ca_file is not None:
-            parts.append("receivers of an own authority are believed")
+            parts.append("an own authority for receivers' certificates")
         return ", ".join(parts)
 
 

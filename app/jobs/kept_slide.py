@@ -11,7 +11,7 @@ from app.jobs.record import JobRequest, UploadSource
 from app.jobs.source import source_state
 from app.jobs.store import SLIDE, JobStore
 
-GONE = "The slide is no longer kept; the results are. Send the slide again."
+GONE = "The slide was erased; its results are kept. Send the slide again."
 
 
 def link_slide(store: JobStore, request: JobRequest, folder: Path) -> Path:

@@ -92,12 +92,14 @@ class JobRequest(Record):
     case_id: str | None = None
     slide_id: str | None = None
     dicom: DicomIdentity | None = Field(
-        default=None, description="whose slide it is, as its DICOM header says; of an object, see the outcome"
+        default=None, description="identifiers in the slide's DICOM header; for an object, see the outcome"
     )
     callback_url: str | None = None
     context: str | None = None
     tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
-    owner: str = Field(default="", description="the key or token holder that made it (opaque); empty without keys")
+    owner: str = Field(
+        default="", description="opaque ID of the key or token holder that made the job; empty without keys"
+    )
     idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")
     request_id: str | None = Field(default=None, description="X-Request-ID of the POST, for the worker's log")
 

@@ -131,7 +131,7 @@ class UploadStore:
     def create(self, holder: Holder, length_bytes: int, suffix: str) -> Upload:
         """A new upload of ``length_bytes``. QueueFullError when the holder's share of those kept is used up."""
         if not Shares(UPLOADS_KEPT_MAX, self._held()).may_take(holder):
-            raise QueueFullError("Too many uploads are kept already. Finish some, or try again later.")
+            raise QueueFullError("Too many unfinished uploads are kept. Finish some, or try again later.")
         record = UploadRecord(
             id=new_job_id(),
             created_at=now(),

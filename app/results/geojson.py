@@ -78,7 +78,7 @@ def _description(result: SlideResult) -> str:
     for prediction in result.document.predictions:
         sentences += [wording.map_legend(shown_map(result, prediction.task)), wording.state_sentence(prediction)]
     if not result.has_rank.all():
-        sentences.append(f"Grey tiles have less than {100 * TISSUE_MIN_SHOWN:.0f} % tissue: no rank.")
+        sentences.append(f"Grey tiles have less than {100 * TISSUE_MIN_SHOWN:.0f} % tissue and no rank.")
     return " ".join(dict.fromkeys(sentences))
 
 

@@ -41,7 +41,7 @@ def shown_map(
     if label is not None and label not in head.labels:
         raise TaskNotFoundError(f"task {head.task} has no class {label}; it has {', '.join(head.labels)}")
     if quantity == "tile_scores" and head.tile_scores is None:
-        raise RequestInvalidError(f"Task {head.task} gives no scores of single tiles.")
+        raise RequestInvalidError(f"Task {head.task} gives no tile scores.")
     if quantity == "attention" and head.attention is None:
         raise RequestInvalidError(f"Task {head.task} gives no attention.")
     chosen = label or opening_class(prediction.labels, prediction.positive_class, prediction.probabilities)

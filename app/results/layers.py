@@ -29,7 +29,7 @@ class Tick(BaseModel):
     """A place on the scale of ranks."""
 
     percentile: int
-    value: float = Field(description="the share of attention (0 to 1) or the tile score that stands there")
+    value: float = Field(description="share of attention (0 to 1) or tile score at this percentile")
 
 
 class Legend(BaseModel):
@@ -56,7 +56,7 @@ class Layer(BaseModel):
     quantity: Quantity | None = Field(default=None, description="what its colours rank; null for tissue and quality")
     task: str | None
     label: str | None = Field(description="the class it shows, as `class` in `url`; null where it shows none")
-    url: str = Field(description="as the job's links; `scale=percentile|raw` and `palette` may be added or changed")
+    url: str = Field(description="address, as in the job's links; add or change `scale=percentile|raw` and `palette`")
     legend: Legend
     note: str = Field(description="what the colours mean and what they do not: to be shown with the layer")
 

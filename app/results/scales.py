@@ -34,10 +34,10 @@ def figures_sentence(tiles: TileValues, maps: TileMaps) -> str:
     least = f"{100 * TISSUE_MIN_SHOWN:.0f} %"
     without = total - int(maps.has_rank.sum())
     if without == total:
-        sentences.append(f"No tile has {least} tissue: none has a colour or a rank.")
+        sentences.append(f"No tile has {least} tissue, so no tile has a colour or a rank.")
     elif without:
         have = "has" if without == 1 else "have"
-        sentences.append(f"{without} of {total} tiles {have} less than {least} tissue: no colour, no rank.")
+        sentences.append(f"{without} of {total} tiles {have} less than {least} tissue and no colour or rank.")
     return " ".join(sentences)
 
 

@@ -126,8 +126,8 @@ class PredictionPart(Part):
 class RequestPart(Part):
     """What the request said of the slide, echoed."""
 
-    case_id: str | None = Field(default=None, description="where the request gave none: DICOM's accession number")
-    slide_id: str | None = Field(default=None, description="where the request gave none: DICOM's container identifier")
+    case_id: str | None = Field(default=None, description="as sent, else the DICOM header's accession number")
+    slide_id: str | None = Field(default=None, description="as sent, else the DICOM header's container identifier")
     context: str | None = None
     stain: str | None = None
     organ: str | None = None
@@ -195,7 +195,7 @@ class ResultDocument(Part):
     )
     request: RequestPart = RequestPart()
     dicom: DicomIdentity | None = Field(
-        default=None, description="whose slide it is, as its DICOM header says; null for other formats"
+        default=None, description="identifiers in the slide's DICOM header; null for other formats"
     )
     slide: SlidePart
     tiling: TilingPart

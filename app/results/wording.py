@@ -52,18 +52,18 @@ def map_legend(shown: ShownMap) -> str:
     """What the colours mean, and what they do not."""
     tiles = shown.tiles
     if tiles is None:
-        return "This model gives no map: the picture shows tissue only, nothing that the model found."
+        return "This model gives no map. The image shows the tissue only, no findings of the model."
     if tiles.label is None:
         return SHARED_ATTENTION_LEGEND
     if tiles.quantity == "attention":
         return (
             f"Colour shows how much each tile counted when the model scored “{plain(tiles.label)}”, "
-            "ranked within this slide. It is no outline of a lesion."
+            "ranked within this slide. It does not outline a lesion."
         )
     return (
-        f"Colour shows the model's score of each tile alone for “{plain(tiles.label)}”, ranked within this slide: the "
-        "highest tile may still be low. The model learnt from whole slides, without outlines: this is no outline of a "
-        "lesion. Scores have no unit and are no probabilities."
+        f"Colour shows the model's score of each single tile for “{plain(tiles.label)}”, ranked within this slide. "
+        "The highest score may still be low. The model was trained without outlines, so the map does not outline a "
+        "lesion. Scores have no unit and are not probabilities."
     )
 
 
@@ -76,8 +76,8 @@ def top_tiles_title(shown: ShownMap) -> str:
 
 
 SHARED_ATTENTION_LEGEND = (
-    "Colour shows where the model looked, not where tumour is: it ranks the tiles of this slide "
-    "and belongs to no class."
+    "Colour shows where the model looked, not where tumour is. It ranks the tiles of this slide "
+    "and is the same for all classes."
 )
 
 
@@ -86,7 +86,7 @@ def attention_legend(prediction: PredictionPart) -> str:
     if prediction.attention_kind == "none":
         return "This model gives no attention."
     if prediction.attention_kind == "per_class":
-        return "Attention shows how much each tile counted when the model scored a class. It is no outline of a lesion."
+        return "Attention shows how much each tile counted when the model scored a class. It does not outline a lesion."
     return SHARED_ATTENTION_LEGEND
 
 

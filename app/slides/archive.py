@@ -86,7 +86,7 @@ def extract_slide_zip(
             raise _no_room() from error
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, UnicodeDecodeError, ValueError) as error:
-        raise ArchiveInvalidError("The zip cannot be read: pack the slide again.") from error
+        raise ArchiveInvalidError("The zip cannot be read. Pack the slide again.") from error
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def blaming_zip(path: Path) -> Iterator[None]:
 
 
 def _no_usable_slide(error: NotASlideError) -> ArchiveInvalidError:
-    return ArchiveInvalidError(f"The zip holds no usable slide. {error.message}")
+    return ArchiveInvalidError(f"The zip contains no usable slide. {error.message}")
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[
         raise ArchiveUnsafeError(f"The zip unpacks to {unpacked} bytes; at most {limits.total_bytes} are accepted.")
     for entry in files:
         if entry.file_size > max(_RATIO_FREE_BYTES, limits.file_ratio * entry.compress_size):
-            raise ArchiveUnsafeError("A file in the zip is compressed more than images ever are.")
+            raise ArchiveUnsafeError("A file in the zip has a compression ratio that no image reaches.")
     if unpacked > max(_RATIO_FREE_BYTES, limits.total_ratio * packed):
-        raise ArchiveUnsafeError("The zip is compressed more than images ever are.")
+        raise ArchiveUnsafeError("The zip has a compression ratio that no image reaches.")
     pairs = zip(entries, targets, strict=True)
     members = [_Member(entry, target) for entry, target in pairs if target is not None and not _is_folder(entry)]
     _check_collisions([member.target for member in members])
@@ -172,7 +172,7 @@ def _of_a_slide(files: list[_Member]) -> list[_Member]:
     found = [member for member in files if has_dicom_name(member.target)]
     if not found:
         raise ArchiveInvalidError(
-            "The zip holds no slide: pack an SVS, a pyramidal TIFF, or the files of one MRXS or DICOM slide."
+            "The zip contains no slide. Pack an SVS, a pyramidal TIFF, or the files of one MRXS or DICOM slide."
         )
     return [replace(member, is_dicom=True) for member in found]
 

@@ -129,7 +129,7 @@ def _dicom_claim(header: DicomHeader) -> Claim:
 def _jpeg2000(head: bytes) -> Colours | None:
     if is_jp2_file(head):
         raise SlideUnsupportedError(
-            "The slide's JPEG 2000 tiles are JP2 files; only bare codestreams are supported. Convert the slide."
+            "The slide's JPEG 2000 tiles are JP2 files. Only bare codestreams are supported. Convert the slide."
         )
     return jpeg2000_colours(head)
 

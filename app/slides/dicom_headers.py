@@ -161,7 +161,7 @@ def read_header(path: Path) -> DicomHeader | None:
 
 def _unreadable() -> SlideCorruptError:
     return SlideCorruptError(
-        "The header of a DICOM file cannot be read: it is damaged or was not sent completely. Export or copy it again."
+        "The header of a DICOM file cannot be read: the file is damaged or incomplete. Export or copy it again."
     )
 
 

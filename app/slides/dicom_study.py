@@ -49,7 +49,7 @@ def slide_in(headers: Sequence[DicomHeader]) -> DicomSlide:
     if not levels:
         raise _no_level(headers)
     if any(header.series_uid is None or _size(header) == (0, 0) for header in levels):
-        raise SlideCorruptError("A DICOM image of the slide does not tell its series or its size. Export it again.")
+        raise SlideCorruptError("A DICOM image of the slide does not state its series or its size. Export it again.")
     levels.sort(key=lambda header: (_size(header), header.path.stat().st_size), reverse=True)
     series = _series(levels)
     if not _are_levels_of_one(list(series.values())):

@@ -51,4 +51,4 @@ def several_slides(count: int, names: Sequence[str | None] = ()) -> NotASlideErr
     """The error for several slides where one was expected. ``names``: what tells them apart, where there is any."""
     known = [f'"{name}"' for name in names if name]
     told = f" Series: {', '.join(known[:_NAMED_MAX])}{', …' if len(known) > _NAMED_MAX else ''}." if known else ""
-    return NotASlideError(f"There are {count} slides here: send one slide at a time.{told}")
+    return NotASlideError(f"There are {count} slides here. Send one slide at a time.{told}")

@@ -34,7 +34,7 @@ def find_slide(path: Path) -> FoundSlide:
         return FoundSlide(path, slide_files(path))
     if not header.is_slide_image:
         raise SlideUnsupportedError(
-            f"This DICOM file is no slide ({header.kind}). Name a file of a VL Whole Slide Microscopy series."
+            f"This DICOM file is not a slide ({header.kind}). Name a file of a VL Whole Slide Microscopy series."
         )
     beside = [other for other in files_below(path.parent, deep=False) if other != path and has_dicom_name(other)]
     return _found([header, *(other for other in _readable(beside) if other.series_uid == header.series_uid)])
@@ -51,7 +51,7 @@ def _in_folder(folder: Path) -> FoundSlide:
             return FoundSlide(found[0], slide_files(found[0]))
     headers = read_headers(path for path in files if has_dicom_name(path))
     if not headers:
-        raise NotASlideError("There is no slide here: send an SVS, a pyramidal TIFF, or the files of one DICOM series.")
+        raise NotASlideError("There is no slide here. Send an SVS, a pyramidal TIFF, or the files of one DICOM series.")
     return _found(headers)
 
 

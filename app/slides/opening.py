@@ -117,7 +117,7 @@ def _open(found: FoundSlide) -> openslide.OpenSlide:
         raise _unrecognised(found) from None
     except openslide.OpenSlideError as error:
         raise why_unreadable(found, str(error)) or SlideCorruptError(
-            "The slide cannot be opened: it is damaged or was not sent whole. Export or copy it again."
+            "The slide cannot be opened: it is damaged or incomplete. Export or copy it again."
         ) from error
 
 

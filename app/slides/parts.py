@@ -80,7 +80,7 @@ def _refuse_planes(properties: Mapping[str, str]) -> None:
     for axis, name in (("Z", "focal planes"), ("T", "time points")):
         if (count := _count(properties, f"zeiss.Information.Image.Size{axis}")) > 1:
             raise SlideUnsupportedError(
-                f"The CZI file contains {count} {name}. Which of them is shown is not certain. Export one of them, or "
+                f"The CZI file contains {count} {name}. It is unclear which of them is shown. Export one of them, or "
                 "one image with extended focus."
             )
 

@@ -238,7 +238,7 @@ def error_from_json(message: Message) -> XmagError:
     """
     cls = error_for_code(text(message, "code"))
     if not issubclass(cls, _FROM_READER):
-        return InternalError("The process that decodes slides reported an error that is none of a slide.")
+        return InternalError("The decoding process reported an error that is not about the slide.")
     return cls(text(message, "message"))
 
 

@@ -122,7 +122,7 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
     """
     width, height = slide.dimensions
     if not (0 < width <= SIDE_MAX_PX and 0 < height <= SIDE_MAX_PX):
-        raise SlideCorruptError(f"The slide claims {width} × {height} px, which no scanner makes.")
+        raise SlideCorruptError(f"The slide claims an impossible size of {width} × {height} px.")
     if any(side < 1 for size in slide.level_dimensions for side in size):
         raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
@@ -132,7 +132,7 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
         return _found(slide, _by_shape if found.dicom is None else _of_dicom(slide, found.dicom))
     except openslide.OpenSlideError as error:
         raise SlideCorruptError(
-            "A level of the slide cannot be decoded: it is damaged or was not copied whole. Export or copy it again."
+            "A level of the slide cannot be decoded: it is damaged or incomplete. Export or copy it again."
         ) from error
 
 

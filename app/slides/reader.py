@@ -105,7 +105,7 @@ class SlideReader(Closing):
             left_out = whole(answer.get("left_out"), 0, IMAGES_MAX)
             self.files = files_from_json(answer.get("files"), path.absolute())
         if left_out:
-            log.info("%d images of the slide's file are no level of its pyramid and are not used", left_out)
+            log.info("%d images in the slide's file are not levels of its pyramid and are ignored", left_out)
         return self._info
 
     def survey(self, plan: ReadingPlan) -> Survey:
@@ -304,6 +304,6 @@ def _warn_once() -> None:
 def _too_costly(computed_s: float) -> SlideTooCostlyError:
     """Not an idle decoder that waits for its disk, or for a processor: another attempt would take as long."""
     return SlideTooCostlyError(
-        f"The slide's decoder was ended after {computed_s:.0f} s of processor time. The file is damaged, or takes more "
-        "work than a slide may. Export it again as a pyramid of several levels."
+        f"Decoding the slide was stopped after {computed_s:.0f} s of processor time. The file is damaged or needs more "
+        "time than allowed. Export it again as a pyramid of several levels."
     )

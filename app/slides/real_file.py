@@ -65,4 +65,4 @@ def _step(name: str, folder: int | None, flags: int = 0) -> Iterator[int]:
 
 
 def _link() -> SourceChangedError:
-    return SourceChangedError("The slide's path leads through a link. Send the request again with the path behind it.")
+    return SourceChangedError("The slide's path contains a link. Send the request again with the link's target path.")

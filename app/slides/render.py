@@ -35,7 +35,7 @@ class _Span:
 def undecodable() -> SlideCorruptError:
     """The error for what OpenSlide cannot decode. After one, it refuses all else that is asked of the open slide."""
     return SlideCorruptError(
-        "The slide opens, but part of its image cannot be decoded: it is damaged or was not copied whole. "
+        "The slide opens, but part of its image cannot be decoded: it is damaged or incomplete. "
         "Export or copy it again."
     )
 

@@ -27,7 +27,7 @@ def storage_error(error: OSError) -> XmagError:
     if error.errno == errno.ENOMEM:
         return memory_error()
     if error.errno in _BY_CONTENT:
-        return SlideCorruptError("The slide cannot be read: it is damaged or was not copied whole. Copy it again.")
+        return SlideCorruptError("The slide cannot be read: it is damaged or incomplete. Copy it again.")
     if error.errno in _FORBIDDEN:
         return StorageUnavailableError("The server may not read the slide: check the permissions of its files.")
     return StorageUnavailableError(

@@ -82,7 +82,9 @@ def _levels(directories: Sequence[Directory], info: SlideInfo) -> list[Directory
     """Those of the slide's levels, in the file's order."""
     counted = level_directories(list(directories), info.vendor)
     if any(level.number >= len(counted) or not _may_be(counted[level.number], level) for level in info.levels):
-        raise SlideError("It is not certain which of the file's images are the slide's levels: it cannot be stripped.")
+        raise SlideError(
+            "The file cannot be stripped, because it is unclear which of its images are the slide's levels."
+        )
     offsets = {counted[level.number].offset for level in info.levels}
     return [directory for directory in directories if directory.offset in offsets and not directory.is_below]
 
@@ -137,7 +139,7 @@ def _put(out: BinaryIO, directory: Directory, entry: Entry, value: bytes) -> Ent
     if len(value) <= len(entry.inline):
         return Entry(entry.tag, kind, count, value.ljust(len(entry.inline), b"\0"))
     if place is None or len(value) > entry.length:
-        raise SlideCorruptError("A text of the slide's header makes no sense: the file is damaged.")
+        raise SlideCorruptError("A text in the slide's header is invalid: the file is damaged.")
     out.seek(place[0])
     out.write(value)
     return replace(entry, kind=kind, count=count)
@@ -156,7 +158,7 @@ def _description(text: str) -> bytes | None:
 def _write_tiles(file: BinaryIO, out: BinaryIO, directory: Directory) -> None:
     offsets, counts = directory.tags.get(_TILE_OFFSETS), directory.tags.get(_TILE_BYTES)
     if offsets is None or counts is None or len(offsets) != len(counts):
-        raise SlideCorruptError("The slide's list of tiles makes no sense: the file is damaged.")
+        raise SlideCorruptError("The slide's list of tiles is invalid: the file is damaged.")
     pixel_bytes, compression = _tile_bytes(directory), directory.number(_COMPRESSION)
     for offset, count in sorted(_pairs(offsets, counts)):
         tile = without_comments(_read(file, offset, count), compression, pixel_bytes)

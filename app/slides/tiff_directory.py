@@ -126,7 +126,7 @@ def read_directories(path: Path, wanted: Set[int], *, below: bool = False) -> It
 
 def _count(offset: int, seen: set[int]) -> None:
     if offset in seen or len(seen) >= DIRECTORIES_MAX:
-        raise SlideCorruptError("The TIFF's directories run in a circle: the file is damaged.")
+        raise SlideCorruptError("The TIFF's directories form a loop: the file is damaged.")
     seen.add(offset)
 
 

@@ -46,7 +46,7 @@ def refuse_larger(directories: list[Directory], levels: list[Directory]) -> None
         said = " × ".join(map(str, size_of(max([*larger, levels[0]], key=lambda found: size_of(found)[0]))))
         raise SlideUnsupportedError(
             f"The file begins with an image of {width} × {height} px but contains a larger one of {said} px. "
-            "Which resolution belongs to which is not certain. Convert it to a TIFF that begins with the largest image."
+            "It is unclear which image the resolution belongs to. Convert it to a TIFF with the largest image first."
         )
 
 
@@ -81,7 +81,7 @@ def _refuse_thumbnail_first(directories: list[Directory]) -> None:
     width, height = size_of(directories[0])
     if any(is_tiled(found) and size_of(found)[0] > width and size_of(found)[1] > height for found in directories[1:]):
         raise SlideUnsupportedError(
-            f"The TIFF begins with an image of {width} × {height} px that is not tiled, such as a thumbnail; the slide "
+            f"The TIFF begins with an image of {width} × {height} px that is not tiled, such as a thumbnail. The slide "
             "comes after it. Convert it to a TIFF that begins with the slide's largest image."
         )
 

@@ -123,7 +123,7 @@ class SlideViews(Closing):
             return mine[-1]
         if len(self._idle) + len(self._busy) >= self._size:
             if not self._idle:
-                raise ViewerBusyError("Too many slides are being looked at. Try again in a few seconds.")
+                raise ViewerBusyError("Too many slides are open in the viewer. Try again in a few seconds.")
             oldest = min(self._idle, key=lambda view: view.used_at)
             self._idle.remove(oldest)
             gone.append(oldest)

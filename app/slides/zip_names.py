@@ -38,7 +38,7 @@ def _target(entry: ZipInfo, *, is_windows: bool) -> PurePosixPath | None:
     if name.startswith(("/", "\\")) or _DRIVE.match(name):
         raise ArchiveUnsafeError("A name in the zip is absolute. Pack the slide's folder with relative names.")
     if ".." in re.split(r"[/\\]", name):
-        raise ArchiveUnsafeError("A name in the zip leads out of its folder (..). Pack the slide's folder again.")
+        raise ArchiveUnsafeError("A name in the zip points outside its folder (..). Pack the slide's folder again.")
     is_utf8 = bool(entry.flag_bits & _UTF8)
     separator = "/" if not is_windows else r"\\" if is_utf8 else _NO_LETTERS_BACKSLASH
     parts = [part for part in re.split(separator, name) if part not in {"", "."}]

@@ -43,7 +43,7 @@ def test_the_page_says_what_the_result_says_and_nobodys_name(service, job, tissu
         "S26-9-A1",
         "score, uncalibrated",
         "Research use only. Not a diagnosis.",
-        "no outline of a lesion",
+        "not outline a lesion",
         "Highest scores for malignant, as the model saw them",
         result["slide"]["sha256"],
         result["model"]["manifest_sha256"],

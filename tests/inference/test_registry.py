@@ -88,7 +88,7 @@ def test_no_folder_or_an_empty_one_has_no_models(tmp_path: Path) -> None:
             registry.default(None, None)
         with pytest.raises(NoModelError, match="XMAG_MODEL"):
             registry.default(None, "xmag-lite0")
-        with pytest.raises(ModelNotFoundError, match="no usable one"):
+        with pytest.raises(ModelNotFoundError, match="no usable model"):
             registry.default("xmag-lite0", None)
 
 

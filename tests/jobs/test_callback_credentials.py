@@ -221,7 +221,9 @@ def test_doctor_reaches_each_receiver_and_sends_nothing(tmp_path, hospital, file
     given = {f"XMAG_{name.upper()}": str(path) for name, path in files.items()}
     given |= {"XMAG_CALLBACK_HOSTS": host, "XMAG_CALLBACK_SECRET": SECRET}
     line = doctor(tmp_path, **given)
-    assert line.startswith(f"ok   callbacks  {host} answers by TLS; notices are signed, a bearer token, a client")
+    assert line.startswith(
+        f"ok   callbacks  {host} answers over TLS; callbacks carry a signature, a bearer token, a client"
+    )
     assert told == []
     assert "certificate is not trusted" in doctor(tmp_path, **{**given, "XMAG_CALLBACK_CA_FILE": ""})
     (tmp_path / "token").unlink()

@@ -57,7 +57,7 @@ def test_what_a_head_does_not_have_is_refused() -> None:
             shown_map(make_result(recipe), label="stroma")
     with pytest.raises(RequestInvalidError, match="shared by all classes"):
         shown_map(make_result(), label="tumour")
-    with pytest.raises(RequestInvalidError, match="no scores"):
+    with pytest.raises(RequestInvalidError, match="no tile scores"):
         shown_map(make_result(), quantity="tile_scores")
     with pytest.raises(RequestInvalidError, match="no attention"):
         shown_map(make_result(Recipe(attention_kind="none", tile_scores=True)), quantity="attention")

@@ -94,9 +94,13 @@ def test_scores_stand_beside_percentiles_and_glass_has_none() -> None:
         (
             10,
             0.29,
-            "An even share would be 10 % (tiles: 10). 1 of 10 tiles has less than 30 % tissue: no colour, no rank.",
+            "An even share would be 10 % (tiles: 10). 1 of 10 tiles has less than 30 % tissue and no colour or rank.",
         ),
-        (1, 0.1, "An even share would be 100 % (tiles: 1). No tile has 30 % tissue: none has a colour or a rank."),
+        (
+            1,
+            0.1,
+            "An even share would be 100 % (tiles: 1). No tile has 30 % tissue, so no tile has a colour or a rank.",
+        ),
     ],
 )
 def test_the_even_share_and_the_glass_stand_under_the_scale(tiles: int, least_tissue: float, sentence: str) -> None:

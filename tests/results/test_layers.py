@@ -25,7 +25,7 @@ def test_tile_scores_are_layers_of_their_class_and_say_that_they_outline_nothing
     assert scores == found[:2]
     assert [layer.label for layer in scores] == ["tumour", "normal"]
     assert found[2].id == "attention.mil"
-    assert all("no outline of a lesion" in layer.note for layer in scores)
+    assert all("not outline a lesion" in layer.note for layer in scores)
     assert "quantity=tile_scores&class=tumour" in scores[0].url
     assert (scores[0].legend.raw_low, scores[0].legend.raw_high) == pytest.approx((-1 + 2 / 23, 1))
 

@@ -40,7 +40,7 @@ def test_a_map_of_a_class_names_it_and_is_no_outline(tile_scores: bool) -> None:
     for words in (title, legend, tops):
         assert "carcinoma" in words
         assert "adenoma" not in words
-    assert "no outline of a lesion" in legend
+    assert "not outline a lesion" in legend
     assert tops == f"Highest {'scores' if tile_scores else 'attention'} for carcinoma"
 
 
@@ -56,7 +56,7 @@ def test_names_are_written_as_people_write_them() -> None:
 
 
 def test_tile_scores_are_explained() -> None:
-    assert "no unit and are no probabilities" in words_of(tile_scores=True)[1]
+    assert "no unit and are not probabilities" in words_of(tile_scores=True)[1]
 
 
 def test_percentages_have_one_decimal_and_a_blank() -> None:

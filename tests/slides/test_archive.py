@@ -52,10 +52,10 @@ def test_a_slide_of_many_files_is_unpacked_and_its_entry_found(tmp_path):
         ("\\\\server\\s.svs", "absolute"),
         ("C:/s.svs", "absolute"),
         ("C:\\s.svs", "absolute"),
-        ("../s.svs", "leads out"),
-        ("a/../../s.svs", "leads out"),
-        ("..\\s.svs", "leads out"),
-        ("a\\..\\..\\s.svs", "leads out"),
+        ("../s.svs", "points outside"),
+        ("a/../../s.svs", "points outside"),
+        ("..\\s.svs", "points outside"),
+        ("a\\..\\..\\s.svs", "points outside"),
         ("/".join(["d"] * 16) + "/a.svs", "16 deep"),
     ],
 )
@@ -139,7 +139,7 @@ def test_several_slides_by_their_names_are_refused_before_they_are_unpacked(tmp_
 def test_a_zip_without_a_slide_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = make_zip(tmp_path / "s.zip", {f"{number}.dat": b"x" for number in range(100)})
     monkeypatch.setattr(zipfile.ZipFile, "open", None)
-    assert "holds no slide" in check_refused(tmp_path, path, ArchiveInvalidError)
+    assert "contains no slide" in check_refused(tmp_path, path, ArchiveInvalidError)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
@@ -168,9 +168,9 @@ def test_too_many_entries_are_refused_before_they_are_listed(tmp_path):
 
 def test_bombs(tmp_path):
     bomb = make_zip(tmp_path / "b.zip", {"s.svs": bytes(30_000_000)}, zipfile.ZIP_DEFLATED)
-    assert "compressed more" in check_refused(tmp_path, bomb, ArchiveUnsafeError)
+    assert "compression ratio" in check_refused(tmp_path, bomb, ArchiveUnsafeError)
     many = {f"{number}.dat": bytes(1_000_000) for number in range(30)}
-    assert "compressed more" in check_refused(
+    assert "compression ratio" in check_refused(
         tmp_path, make_zip(tmp_path / "m.zip", many, zipfile.ZIP_DEFLATED), ArchiveUnsafeError
     )
     large = make_zip(tmp_path / "l.zip", {"s.svs": bytes(5000)})
@@ -211,7 +211,7 @@ def test_damaged_contents_and_zips_without_a_slide(tmp_path):
     data[500] ^= 0xFF
     (tmp_path / "d.zip").write_bytes(data)
     said = check_refused(tmp_path, tmp_path / "d.zip", ArchiveInvalidError)
-    assert said == "The zip cannot be read: pack the slide again."
+    assert said == "The zip cannot be read. Pack the slide again."
     assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "t.zip", {"a.txt": b"x"}), ArchiveInvalidError)
     assert "no slide" in check_refused(tmp_path, make_zip(tmp_path / "0.zip", {}), ArchiveInvalidError)
 

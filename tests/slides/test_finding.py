@@ -90,7 +90,7 @@ def test_two_slides_are_refused_with_their_series_and_without_the_patient(tmp_pa
     write_slide(tmp_path / "b", PIXELS, 0.5, other, change=lambda ds: setattr(ds, "SeriesDescription", "Ki-67\x07"))
     with pytest.raises(NotASlideError) as refused:
         find_slide(tmp_path)
-    assert str(refused.value).startswith("There are 2 slides here: send one slide at a time. Series: ")
+    assert str(refused.value).startswith("There are 2 slides here. Send one slide at a time. Series: ")
     assert {'"HE"', '"Ki-67"'} == {part.strip(".") for part in str(refused.value).split("Series: ")[1].split(", ")}
     for secret in ("DOE", "4711", "S26"):
         assert secret not in str(refused.value)

@@ -69,7 +69,7 @@ def test_what_is_gone_is_said(page, hospital, slides_dir: Path) -> None:
     slide.unlink()
     open_worklist(page)
     row(page, "short lived").get_by_role("button", name="Run again short lived").click()
-    page.get_by_text("The slide is no longer kept").wait_for()
+    page.get_by_text("The slide was erased").wait_for()
     page.get_by_role("button", name="Close").click()
     row(page, "short lived").wait_for()
     hospital.http.delete(f"/jobs/{job_id}")
