@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import ROOT
 from tests.tissue import tissue_slide
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.api.bodiless import Bodiless
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from openslide.deepzoom import DeepZoomGenerator
 from PIL import Image
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.api.test_audit import entries
 from tests.service import until
 from tests.tissue import tissue_slide

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.object_store import BUCKET, KEYS
 from tests.service import Service
 from tests.slides.make_dicom import (

@@ -3,7 +3,7 @@
 from app.api.failures import ADDRESSES_MAX, FailureLimiter
 from app.keys import KeyStore
 from app.settings import Settings
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import Service
 
 FAILURES = Settings().auth_failures_max

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import ROOT, Service, until
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.api.schemas import AnalyzeFields, JobQuery
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 
 ENDS = [
     "\ufeff",

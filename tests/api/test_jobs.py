@@ -11,7 +11,7 @@ import pytest
 
 from app.api.jobs import EVENT_TURN_S
 from app.jobs.store import JobStore
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.jobs.requests import committed, outcome
 from tests.service import until
 from tests.tissue import tissue_slide

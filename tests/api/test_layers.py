@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.results.colour_map import colours
 from app.results.percentile import percentiles
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 
 
 @pytest.fixture(scope="module")

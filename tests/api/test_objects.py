@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.client.test_submit import finished, rows_of, start
 from tests.object_store import BUCKET, KEYS, Line
 from tests.service import Service, until

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from tests.api.test_analyze import raw_answer
+from tests.api.answers import raw_answer
 
 FORM = "Content-Type: multipart/form-data; boundary=b"
 MULTIPART = "MULTIPART/FORM-DATA;BOUNDARY=b"

@@ -13,8 +13,8 @@ from app.api import jwks
 from app.api.oidc import TokenVerifier
 from app.errors import IdentityUnavailableError, SetupError, UnauthenticatedError
 from app.settings import Settings, load_settings
+from tests.api.answers import check_problem
 from tests.api.identity import AUDIENCE
-from tests.api.test_analyze import check_problem
 from tests.tissue import tissue_slide
 
 

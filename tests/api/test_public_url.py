@@ -14,7 +14,7 @@ from starlette.requests import Request
 from app.api.session import cookie_place
 from app.keys import KeyStore
 from app.settings import Settings
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.prefix_proxy import PrefixProxy
 from tests.service import Service
 from tests.tissue import tissue_slide

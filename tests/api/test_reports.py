@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 
 
 @pytest.fixture(scope="module")

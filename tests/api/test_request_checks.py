@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.api.test_analyze import check_problem, raw_answer
+from tests.api.answers import check_problem, raw_answer
 
 
 @pytest.fixture(scope="module")

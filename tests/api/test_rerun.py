@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.object_store import BUCKET, KEYS
 from tests.service import Service, until
 

@@ -10,7 +10,7 @@ from app.audit import Actor
 from app.jobs.record import Holder
 from app.main import create_app
 from app.settings import Settings
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import until
 from tests.tissue import tissue_slide
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.jobs.queue import connect
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import until
 
 ODD_PAGES = [{"Origin": origin} for origin in ("http://[", "http://[::1", "http://x:y", "://", "http://127.0.0.1:1")]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import Service, until
 from tests.tissue import tissue_slide
 

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from app.api.patience import impatient
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import until
 
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"

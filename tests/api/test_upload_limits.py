@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.service import until
 from tests.tissue import tissue_slide
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.api.viewing import WAITING_MAX
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.api.test_deepzoom import children
 from tests.service import until
 from tests.tissue import tissue_slide

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from app.keys import KeyStore
-from tests.api.test_analyze import check_problem
+from tests.api.answers import check_problem
 from tests.api.test_deepzoom import children
 from tests.service import Service, until
 from tests.tissue import tissue_slide
