@@ -1,6 +1,6 @@
 /** Who is logged in, in the page's head. */
 
-import { logOut, session } from "./api.js";
+import { ensureSession, logOut, session } from "./api.js";
 import { byId, el } from "./dom.js";
 
 export function showAccount() {
@@ -8,4 +8,8 @@ export function showAccount() {
   byId("account").replaceChildren(
     el("span", { class: "soft" }, session.name ?? ""), " ",
     el("button", { onclick: logOut }, "Log out"));
+  // Another tab may have logged out since, and somebody else in.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) ensureSession().catch(() => {}); // an absent server is told of elsewhere
+  });
 }

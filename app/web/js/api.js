@@ -56,9 +56,26 @@ export async function request(path, options = {}) {
 
 export const getJson = async (path, options = {}) => (await request(path, options)).json();
 
+/** Where this tab keeps what is said of refused uploads. */
+export const REFUSED = "xmag.refused";
+
+/** Whose this page is, by tenant and name; null until somebody is logged in. */
+export const owner = { text: null };
+
 async function look() {
-  Object.assign(session, await getJson("/session"));
-  return session;
+  const now = await getJson("/session");
+  const name = now.authenticated ? JSON.stringify([now.tenant, now.name]) : null;
+  if (name !== null && owner.text !== null && name !== owner.text) await startAnew();
+  owner.text = name ?? owner.text;
+  Object.assign(session, now);
+}
+
+/** Somebody else logged in: rows, file names and uploads of the one before stay behind. Never resolves. */
+function startAnew() {
+  sessionStorage.removeItem(REFUSED);
+  dispatchEvent(new Event("anew"));
+  location.reload();
+  return new Promise(() => {});
 }
 
 let asking = null;
@@ -76,9 +93,6 @@ export function ensureSession() {
   });
   return asking;
 }
-
-/** Where this tab keeps what is said of refused uploads. */
-export const REFUSED = "xmag.refused";
 
 export async function logOut() {
   sessionStorage.removeItem(REFUSED);

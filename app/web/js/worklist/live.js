@@ -41,6 +41,7 @@ export async function older(store) {
 
 async function catchUp(store, onLoaded, said) {
   try {
+    await ensureSession(); // whoever logged in meanwhile must not find the list of the one before
     await newest(store);
     say(said, true);
     onLoaded();

@@ -141,13 +141,14 @@ function listen() {
     event.preventDefault();
     byId("search").focus();
   });
-  addEventListener("beforeunload", (event) => {
+  const askBeforeLeaving = (event) => {
     if (store.uploads.some((upload) => !upload.problem)) event.preventDefault();
-  });
+  };
+  addEventListener("beforeunload", askBeforeLeaving);
+  addEventListener("anew", () => removeEventListener("beforeunload", askBeforeLeaving));
   setInterval(draw, CLOCK_MS);
 }
 
-store.uploads.push(...refusedBefore(draw));
 dispatchEvent(new Event("started")); // for watch.js
 listen();
 watchFields();
@@ -160,6 +161,7 @@ acceptDrops((files, folders) => {
   if (files.length > 0) send(files);
 });
 await ensureSession();
+store.uploads.unshift(...refusedBefore(draw));
 showAccount();
 byId("drop").hidden = !may("submit");
 follow(store, () => {
