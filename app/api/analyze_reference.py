@@ -69,7 +69,7 @@ def job_over(
 
 def body_schemas() -> dict[str, Any]:
     """The schemas of both bodies and of all that they refer to, by name."""
-    named = {"title": "AnalyzeForm", "description": "A slide, and all that may be said about it."}
+    named = {"title": "AnalyzeForm", "description": "A slide and its fields."}
     form = AnalyzeFields.model_json_schema(ref_template=REFERENCE) | named
     form["properties"] = {
         "slide": {**BINARY, "description": "one slide file, or a .zip of several"},

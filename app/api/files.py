@@ -38,7 +38,7 @@ def get_result_json(job: ReadableJob, services: ServicesDep) -> FileResponse:
     "/tissue_mask.png", response_class=FileResponse, summary="The tissue mask", responses=file_content("image/png")
 )
 def get_tissue_mask(job: ReadableJob, services: ServicesDep) -> FileResponse:
-    """PNG in the thumbnail's frame, white where tissue was found. A failure for want of tissue has it too."""
+    """PNG aligned with the thumbnail, white where tissue was found. Jobs that failed with `no_tissue` have it too."""
     folder = result_folder(services, job, succeeded=False)
     if not (folder / TISSUE_MASK_PNG).exists():
         raise ResultNotReadyError("The job failed before a tissue mask was made.")

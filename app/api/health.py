@@ -76,7 +76,7 @@ async def live() -> Live:
 )
 def ready(services: ServicesDep, response: Response) -> Ready:
     """200 when Redis answers, a worker says that its model is loaded and warm, and the disk has room; else 503 with
-    the reasons. What is finished can be read, and erased, all the same."""
+    the reasons. Finished jobs can still be read and erased."""
     reasons, workers, queue = [], [], True
     try:
         services.queue.ping()

@@ -36,7 +36,7 @@ SCAN_MAX = 2000
 
 @router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
 async def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
-    """One page. A filter may give a page that is short or empty with a `next_cursor`: go on until it is null."""
+    """One page. With a filter, a page may be short or empty although more follow: go on until `next_cursor` is null."""
     return await services.in_lists(caller.holder, _page, services, caller, query)
 
 
@@ -86,9 +86,9 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
     },
 )
 async def get_job(job: FollowedJob, services: ServicesDep, caller: Poller, response: Response) -> JobView:
-    """Poll this until `state` is succeeded, failed or cancelled; `Retry-After` says when to ask again.
+    """Poll this until `state` is succeeded, failed or cancelled. `Retry-After` says when to ask again.
 
-    The scope `submit` alone opens jobs that were made with the same key or by the same token holder.
+    The scope `submit` alone opens only jobs made with the same key or by the same token holder.
     """
     view = job_view(job, services.settings.public_url, is_readable=caller.reads(job.request.holder))
     if view.finished_at is None:
@@ -133,9 +133,9 @@ async def events(
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 403, 404, 410))
 def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
-    """A job that waits or runs is cancelled. One that is over stays as it is: this never erases, however often sent.
+    """Cancels a waiting or running job. A finished job stays as it is: this request never erases, however often sent.
 
-    The scope `submit` alone opens the caller's own jobs; with `read` too, those of the tenant.
+    The scope `submit` alone opens the caller's own jobs; `submit` and `read` open the tenant's jobs.
     """
     status = visible_status(services, job_id, caller.follows)
     if status.finished_at is None:
@@ -154,11 +154,11 @@ def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
     },
 )
 def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView | Response:
-    """A job that waits or runs is cancelled; one that is over is erased, with its upload and results.
+    """Cancels a waiting or running job. Erases a finished job, with its upload and results.
 
-    The answer is the job as it was left, for callers that may see it. A slide given by path is never touched. Sent
-    twice, it cancels and erases: a client that only wants to cancel sends `POST /jobs/{id}/cancel`. A job with a
-    damaged record is erased; where nobody can tell whose it is, by an admin alone.
+    Sending DELETE twice therefore cancels and then erases the job. A client that only wants to cancel sends
+    `POST /jobs/{id}/cancel`. The answer is the job's last state, if the caller may see the job. A slide given by path
+    is never touched. A job with a damaged record is erased; if its tenant is unknown, only an admin may erase it.
     """
     try:
         status = visible_status(services, job_id, caller.erases)

@@ -84,8 +84,8 @@ class MapQuery(BaseModel):
 
 @router.get("/layers", summary="What can be laid over the slide")
 async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, response: Response) -> list[Layer]:
-    """Tile scores, attention, tissue, quality: each with its legend in words. The first is shown unasked: the tile
-    scores of the positive class where the head gives scores, else attention."""
+    """Tile scores, attention, tissue and quality, each with its legend in words. Show the first layer by default: tile
+    scores of the positive class if the head gives scores, else attention."""
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
     has_qc = (folder / QC_MASK_PNG).exists()
@@ -100,7 +100,7 @@ async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, res
 async def get_heatmap(
     job: ReadableJob, services: ServicesDep, draw: Drawing, query: Annotated[MapQuery, Query()]
 ) -> Response:
-    """PNG of the map that opens first: tile scores of the positive class where the head gives them, else attention.
+    """PNG of the map that opens first: tile scores of the positive class if the head gives them, else attention.
     Attention shows where the model looked. It does not show where tumour is. Glass has no colour and no rank."""
     folder = result_folder(services, job)
     document = read_document(folder)
@@ -115,14 +115,14 @@ async def get_heatmap(
 
 @router.get("/tissue.png", response_class=Response, summary="Tissue, as a layer", responses=content("image/png"))
 async def get_tissue(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
-    """RGBA over the whole level-0 extent: what was taken for tissue."""
+    """RGBA over the entire level-0 extent: the area counted as tissue."""
     folder = result_folder(services, job)
     return await draw(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK_PNG))))
 
 
 @router.get("/qc.png", response_class=Response, summary="Quality, as a layer", responses=content("image/png"))
 async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
-    """RGBA over the whole level-0 extent: ink, what is black or dirty, and tiles judged out of focus."""
+    """RGBA over the entire level-0 extent: ink, black or dirty areas, and tiles judged out of focus."""
     path = _kept(result_folder(services, job) / QC_MASK_PNG, "quality layer")
     return await draw(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
 
@@ -131,7 +131,7 @@ async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Resp
     "/thumbnail.jpg", response_class=FileResponse, summary="The slide, small", responses=file_content("image/jpeg")
 )
 def get_thumbnail(job: ReadableJob, services: ServicesDep) -> FileResponse:
-    """JPEG of the whole level-0 extent, at most 1600 px long. Never the label or macro."""
+    """JPEG of the entire level-0 extent, at most 1600 px long. Never the label or macro."""
     return file_response(_kept(result_folder(services, job) / THUMBNAIL_JPG, "thumbnail"), "image/jpeg")
 
 

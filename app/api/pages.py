@@ -46,7 +46,7 @@ def worklist() -> FileResponse:
     responses=content("text/html"),
 )
 def slide(job_id: str, request: Request, services: ServicesDep) -> FileResponse:
-    """One slide with its result. Whether there is such a job, the page finds out by asking for it."""
+    """One slide with its result. The page itself asks whether the job exists."""
     return _page("slide.html", ahead.for_page(request, services, job_id))
 
 

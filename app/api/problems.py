@@ -29,9 +29,9 @@ class Problem(BaseModel):
     code: str = Field(examples=["mpp_missing"])
     origin: Origin = Field(examples=["user"])
     retryable: bool = Field(examples=[False], description="the same request may succeed later")
-    cause: str | None = Field(default=None, description="of a job without a result: the code of its error")
+    cause: str | None = Field(default=None, description="for a job without a result: the code of its error")
     retry_after_s: int | None = Field(default=None, description="as the header Retry-After")
-    upload_offset: int | None = Field(default=None, description="of a piece that begins elsewhere: the upload's offset")
+    upload_offset: int | None = Field(default=None, description="expected offset, if a piece started at another one")
 
 
 def _described(text: str) -> dict[str, Any]:

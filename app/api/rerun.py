@@ -40,12 +40,12 @@ router = APIRouter(tags=["jobs"])
     openapi_extra=RERUN_EXTRA,
 )
 async def rerun(job_id: str, request: Request, response: Response, services: ServicesDep, caller: Sender) -> JobView:
-    """A new job for the slide of one that is over, with the same fields, but for those in the body (JSON, optional).
+    """Makes a new job for the slide of a finished job. Fields in the body (JSON, optional) replace the old ones.
 
-    The new job keeps the slide by itself: erasing one job leaves the other whole. A slide that was erased is
-    `slide_gone`; one by path or in an object store that is another now is `source_changed`. A `model` without `tasks`
-    runs all tasks of that model. The scope `submit` alone opens the caller's own jobs; with `read` too, the tenant's.
-    The new job is the same tenant's, also where an admin asks.
+    Each job keeps its own copy of an uploaded slide, so erasing one job does not affect the other. An erased slide
+    answers `slide_gone`. A slide by path or in an object store that has changed answers `source_changed`. A `model`
+    without `tasks` runs all tasks of that model. The scope `submit` alone opens the caller's own jobs; `submit` and
+    `read` open the tenant's jobs. The new job belongs to the same tenant, even if an admin sends the request.
     """
     await run_in_threadpool(services.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)

@@ -75,15 +75,15 @@ class AnalyzeFields(BaseModel):
     )
     callback_url: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
         default=None,
-        description="told by POST when the job is over (docs/api.md); its host must be among XMAG_CALLBACK_HOSTS",
+        description="gets a POST when the job is over (docs/api.md); its host must be listed in XMAG_CALLBACK_HOSTS",
         examples=["https://ris.hospital.example/slides/done"],
     )
     sha256: Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$")] | None = Field(
         default=None,
-        description="of the file as it was sent (upload only): refused as digest_mismatch where it came as another",
+        description="SHA-256 of the file (upload only); another file is refused as digest_mismatch",
     )
     context: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
-        default=None, description="echoed as it is, up to 1 KB"
+        default=None, description="returned as sent, up to 1 KB"
     )
 
     @field_validator("tasks", mode="before")
@@ -116,7 +116,7 @@ class AnalyzeBySource(AnalyzeFields):
 
 
 class RerunFields(AnalyzeFields):
-    """What is to be different this time; what is not sent stays as it was."""
+    """Fields to change; a field that is not sent keeps its value."""
 
     @field_validator("sha256")
     @classmethod
@@ -172,8 +172,8 @@ class JobView(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     links: dict[str, str] = Field(
-        description="name → address, or path on this server where XMAG_PUBLIC_URL is not set; results appear when they "
-        "exist, and those that the caller may open"
+        description="name → address (a path on this server if XMAG_PUBLIC_URL is unset); a link appears once its "
+        "target exists, if the caller may open it"
     )
 
 
@@ -182,9 +182,7 @@ class JobList(BaseModel):
 
     jobs: list[JobView]
     next_cursor: str | None = Field(description="opaque; send it as `cursor` for the next page; null on the last page")
-    unreadable: list[JobId] = Field(
-        description="told to an admin only: jobs with a damaged record, of which nobody can tell whose they are"
-    )
+    unreadable: list[JobId] = Field(description="admins only: jobs whose record is damaged and whose tenant is unknown")
 
 
 def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:

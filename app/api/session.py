@@ -65,9 +65,9 @@ async def _credential(request: Request, services: ServicesDep) -> Credential:
 def log_in(
     credential: Annotated[Credential, Depends(_credential)], request: Request, response: Response, services: ServicesDep
 ) -> None:
-    """A key or token in exchange for a cookie. A session that the browser had before is ended: ids are never kept.
+    """A key or token in exchange for a cookie. An earlier session of this browser ends; session IDs are never reused.
 
-    On a server without keys there is nothing to log in to, and no cookie is set.
+    A server without keys has no login and sets no cookie.
     """
     if not services.keys.in_use():
         return
@@ -85,7 +85,7 @@ def log_in(
 
 @router.get("", summary="Who is logged in", operation_id="get_session", responses=responses(503))
 def look(request: Request, response: Response, services: ServicesDep) -> SessionView:
-    """Answers the question of somebody who is not logged in too: `authenticated` is then false."""
+    """Answers callers that are not logged in as well: `authenticated` is then false."""
     response.headers["Cache-Control"] = "no-store"
     if not services.keys.in_use():
         return LOCAL
@@ -100,7 +100,7 @@ def look(request: Request, response: Response, services: ServicesDep) -> Session
 
 @router.delete("", status_code=204, summary="Log out", responses=responses(403, 503))
 def log_out(request: Request, response: Response, services: ServicesDep) -> None:
-    """The cookie opens nothing from now on, and the browser forgets the pictures that it kept."""
+    """The cookie is no longer valid, and the browser clears its cached images."""
     cookie = request.cookies.get(COOKIE)
     session = services.sessions.find(cookie)
     if session is not None:

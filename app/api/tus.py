@@ -102,8 +102,9 @@ def abilities(services: ServicesDep) -> Response:
     openapi_extra=BEGIN,
 )
 async def begin(request: Request, services: ServicesDep, caller: Sender) -> Response:
-    """`Upload-Length` in bytes; `Upload-Metadata: filename <base64>` tells the ending. The answer's `Location` is the
-    upload: send it with PATCH, ask with HEAD how far it is, and name it in POST /analyze once it is complete."""
+    """`Upload-Length` is in bytes; `Upload-Metadata: filename <base64>` gives the file extension. The answer's
+    `Location` is the upload's address. Send the bytes there with PATCH, ask for the offset with HEAD, and name the
+    complete upload in POST /analyze."""
     _check_extensions(request)
     length, limit = _whole_number(request, "upload-length"), services.settings.upload_max_bytes
     if length > limit:
@@ -134,7 +135,7 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
     openapi_extra=SPEAK,
 )
 async def look(upload_id: str, services: ServicesDep, caller: Sender) -> Response:
-    """`Upload-Offset` of `Upload-Length`. Whoever still sends is cut off, so that the answer holds."""
+    """`Upload-Offset` of `Upload-Length`. Aborts any request that is still uploading, so the offset is final."""
     upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
         headers = await services.in_intake(caller.holder, _state, services, upload)
@@ -151,8 +152,8 @@ async def look(upload_id: str, services: ServicesDep, caller: Sender) -> Respons
     openapi_extra=SEND,
 )
 async def send(upload_id: str, request: Request, services: ServicesDep, caller: Sender) -> Response:
-    """The bytes from `Upload-Offset` on, as `application/offset+octet-stream`. What arrives is kept, also when the
-    line breaks; the offset that is answered is on disk for good."""
+    """The bytes from `Upload-Offset` on, as `application/offset+octet-stream`. Received bytes are kept, even if the
+    connection breaks. All bytes up to the answered offset are safely on disk."""
     _check_extensions(request)
     if not _is_piece(request):
         raise UploadTypeError(f"Send the bytes with Content-Type: {BODY_TYPE}.")

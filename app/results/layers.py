@@ -53,12 +53,14 @@ class Layer(BaseModel):
     id: str = Field(examples=["attention"])
     title: str
     kind: Literal["attention", "class", "tissue", "qc"]
-    quantity: Quantity | None = Field(default=None, description="what its colours rank; null for tissue and quality")
+    quantity: Quantity | None = Field(
+        default=None, description="quantity that the colours rank; null for tissue and quality"
+    )
     task: str | None
-    label: str | None = Field(description="the class it shows, as `class` in `url`; null where it shows none")
+    label: str | None = Field(description="class of the map, as `class` in `url`; null without one")
     url: str = Field(description="address, as in the job's links; add or change `scale=percentile|raw` and `palette`")
     legend: Legend
-    note: str = Field(description="what the colours mean and what they do not: to be shown with the layer")
+    note: str = Field(description="what the colours mean and what they do not mean; show it with the layer")
 
 
 def layers(maps: TileMaps, base: str, *, has_qc: bool) -> list[Layer]:

@@ -50,12 +50,15 @@ class SlidePart(Part):
     mpp_x: float
     mpp_y: float
     mpp_source: Literal["request", "file", "objective_power"]
-    mpp_file: float | None = Field(default=None, description="what the file says, whatever was used; null if nothing")
+    mpp_file: float | None = Field(
+        default=None, description="as stated by the file, even if not used; null if not stated"
+    )
     objective_power: float | None
     bounds: BoundsPart | None
     size_bytes: int
     header_barcode: str | None = Field(
-        default=None, description="the label's barcode as the file says it (SVS, SCN, Philips TIFF, CZI); null without"
+        default=None,
+        description="the label's barcode, as recorded in the file (SVS, SCN, Philips TIFF, CZI); null if there is none",
     )
     sha256: str = Field(description="of the file; of a multi-file slide, of its sorted list of sha256 and names")
 
@@ -79,10 +82,14 @@ class QcPart(Part):
     """Quality figures, fractions of 0 to 1."""
 
     pen_fraction: float = Field(description="ink, of the slide's whole area")
-    out_of_focus_fraction: float | None = Field(description="of the tissue looked at; null where none could be judged")
+    out_of_focus_fraction: float | None = Field(
+        description="fraction of the tissue checked; null if none could be checked"
+    )
     dark_fraction: float = Field(description="black borders, folds and dirt, of the slide's whole area")
-    stain_he: bool | None = Field(description="tissue colours are those of H&E; null where too little tissue tells")
-    warnings: list[str] = Field(description="those that follow from these figures; the result's `warnings` repeat them")
+    stain_he: bool | None = Field(
+        description="whether tissue colours are those of H&E; null if there is too little tissue to tell"
+    )
+    warnings: list[str] = Field(description="warnings based on these figures; the result's `warnings` repeat them")
 
 
 class CalibrationPart(Part):
@@ -118,13 +125,13 @@ class PredictionPart(Part):
     trained: bool
     validated: bool
     in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
-    outside: tuple[str, ...] = Field(default=(), description="the codes of the warnings that say so")
+    outside: tuple[str, ...] = Field(default=(), description="codes of the warnings that give the reasons")
     intended_use: str
-    statement: str = Field(description="the same in words, to be shown beside every number")
+    statement: str = Field(description="how far to trust the numbers, in words; show it beside every number")
 
 
 class RequestPart(Part):
-    """What the request said of the slide, echoed."""
+    """Fields of the request, as sent."""
 
     case_id: str | None = Field(default=None, description="as sent, else the DICOM header's accession number")
     slide_id: str | None = Field(default=None, description="as sent, else the DICOM header's container identifier")
@@ -137,7 +144,7 @@ class JobPart(Part):
     """The job that made the result."""
 
     id: str
-    attempt: int = Field(description="from 1; that whose files these are")
+    attempt: int = Field(description="number of the attempt that made these files, from 1")
     created_at: datetime = Field(description="when the job was accepted, UTC")
 
 
@@ -150,11 +157,11 @@ class TopTilePart(Part):
     x0: int
     y0: int
     quantity: Literal["attention", "tile_scores"] = Field(
-        description="what it is ranked by: tile_scores where the head gives them"
+        description="quantity of the ranking: tile_scores if the head gives them"
     )
-    label: str | None = Field(description="the class it is ranked for; null for attention shared by all classes")
+    label: str | None = Field(description="class of the ranking; null for attention shared by all classes")
     value: float = Field(
-        description="of tile_scores the head's logit of the tile; of attention the raw weight (a slide's sum to 1)"
+        description="for tile_scores the head's logit of the tile; for attention the raw weight (sum 1 over the slide)"
     )
     percentile: float = Field(description="0 to 100, share of the slide's ranked tiles with an equal or lower value")
     tissue_fraction: float = Field(description="0 to 1, at least `tiling.tissue_min_shown`")
@@ -209,6 +216,6 @@ class ResultDocument(Part):
     versions: VersionsPart
     warnings: list[str] = Field(
         description="`code: sentence` each: branch on the code, show the sentence. Newer versions may know more codes; "
-        "results of older ones hold warnings without any"
+        "in results of older versions, warnings have no code"
     )
     research_use_only: bool

@@ -22,7 +22,7 @@ class Specimen:
 
 @dataclass(frozen=True)
 class DicomIdentity:
-    """What a DICOM header says of whose slide it is; None where it does not.
+    """Identifiers of a slide in its DICOM header; None if the header has none.
 
     ``accession`` (0008,0050) is the case, ``container`` (0040,0512) the slide. The issuers are written as HL7 writes
     them: ``namespace``, or ``namespace&universal id&its type``.

@@ -1,14 +1,14 @@
-/** What somebody does to a job: asked about first where work would be lost, and told of where it fails. */
+/** Actions on a job, with a question before work is lost and a message on failure. */
 
 import { getJson } from "./api.js";
 import { ask } from "./dom.js";
 import { moment, nameOf } from "./format.js";
 import { explain } from "./words.js";
 
-/** Which job it is, in a question. */
+/** Names the job in a question. */
 export const which = (job) => `${job.case_id ? `Case ${job.case_id}` : "No case"}, received ${moment(new Date(job.created_at))}.`;
 
-/** The job as it is then; null where it is to go on. */
+/** The job after cancelling; null if it is to continue. */
 export async function cancel(job) {
   const what = "The analysis stops. The slide is kept, so that you can run it again.";
   if (!(await ask(`Cancel ${nameOf(job)}?`, `${which(job)} ${what}`, "Cancel the analysis", "Let it run"))) return null;
@@ -24,7 +24,7 @@ export function tellProblem(problem) {
   return ask(title, `${problem.message} ${next}`, null, "Close");
 }
 
-/** A button that waits for its deed: pressed twice, it does it once. */
+/** A button that is disabled while its action runs, so that a double click acts once. */
 export function waiting(button, deed) {
   button.addEventListener("click", async () => {
     button.disabled = true;

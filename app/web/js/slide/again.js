@@ -1,4 +1,4 @@
-/** Buttons of the slide page that stop its job, or run it once more. */
+/** Buttons of the slide page that cancel its job or run it again. */
 
 import { here, may } from "../api.js";
 import { cancel, rerun, tellProblem, waiting } from "../deeds.js";
@@ -15,7 +15,7 @@ function button(text, deed) {
   });
 }
 
-/** The page hears of the cancelling as of any change. */
+/** The page learns of the cancellation like of any other change. */
 export const cancelButton = (job) => (may("submit") ? button("Cancel", () => cancel(job)) : null);
 
 /** Opens the new job's page. */

@@ -12,7 +12,7 @@ export function progressPart(job) {
   const show = (now) => {
     const waits = now.state === "queued";
     title.textContent = waits ? "In queue" : "Running";
-    text.textContent = waits ? "You can look at the slide already. The result appears here by itself." : doing(now);
+    text.textContent = waits ? "You can view the slide now. The result will appear here." : doing(now);
     bar.value = now.progress?.fraction ?? 0;
   };
   show(job);

@@ -166,7 +166,7 @@ export class LayerControls {
     this.note.textContent = words(note);
   }
 
-  /** Numbers along the scale, in rows: percentiles and what stands there, or values at even steps. */
+  /** Numbers along the scale, in rows: percentiles with their values, or values at even steps. */
   tickRows({ ticks, raw_low: low, raw_high: high }) {
     if (ticks.length === 0) return [];
     const isAttention = this.map.quantity === "attention";

@@ -13,7 +13,7 @@ function score(prediction, label) {
     el("meter", { min: 0, max: 1, value, "aria-label": `${words(label)}: ${text}` }));
 }
 
-/** Said by a prediction's own statement, beside its numbers. */
+/** This warning is part of the prediction's own statement. */
 const SAID_OF_PREDICTIONS = "bag_size_out_of_range";
 
 /** Whether the score says anything: none of another stain or organ does. An unusual amount of tissue only makes it less certain. */

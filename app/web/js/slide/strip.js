@@ -6,7 +6,7 @@ import { figure, words } from "../format.js";
 const NUMBERS = { attention: (value) => `${(value * 100).toFixed(1)} %`, tile_scores: figure };
 const MEANINGS = { attention: "share of attention", tile_scores: "score" };
 
-/** What the tiles are: never as if attention were evidence. */
+/** Heading of the strip; it never presents attention as evidence. */
 function title({ quantity, label }) {
   if (label === null) return "Tiles with most attention (not evidence of tumour)";
   return `Highest ${quantity === "tile_scores" ? "scores" : "attention"} for ${words(label)}`;
@@ -20,7 +20,7 @@ export class TileStrip {
     this.tiles = result.top_tiles;
     const several = new Set(this.tiles.map((tile) => tile.task)).size > 1;
     this.buttons = this.tiles.map((tile, index) => this.button(tile, index, address, several));
-    const none = hasMap ? `No tile has ${result.tiling.tissue_min_shown * 100} % tissue: none is ranked.` : "This model ranks no tiles.";
+    const none = hasMap ? `No tile has ${result.tiling.tissue_min_shown * 100} % tissue, so none is ranked.` : "This model ranks no tiles.";
     byId("strip").hidden = false;
     byId("strip-title").textContent = several || !this.tiles.length ? "Highest tiles" : title(this.tiles[0]);
     byId("tiles").replaceChildren(...(this.buttons.length ? this.buttons : [el("p", { class: "small" }, none)]));

@@ -107,7 +107,7 @@ export class SlideView {
     this.osd.viewport.goHome();
   }
 
-  /** By pixels of the screen: to the right and downwards. */
+  /** In screen pixels, to the right and downwards. */
   pan(right, down) {
     const { viewport } = this.osd;
     viewport.panBy(viewport.deltaPointsFromPixels(new OpenSeadragon.Point(right, down))).applyConstraints();

@@ -57,7 +57,7 @@ const on = {
     tell(`${nameOf(job)} runs again`);
   }),
   erase: (job) => deed(job, async () => {
-    const what = "Its upload and its results are deleted for good. A slide given by path or in an object store is not touched.";
+    const what = "Its upload and results are deleted for good. A slide given by path or in an object store is not touched.";
     if (!(await ask(`Erase ${nameOf(job)}?`, `${which(job)} ${what}`, "Erase"))) return;
     await request(job.links.self, { method: "DELETE" });
     const row = rowOf.get(job.id);
