@@ -1,22 +1,14 @@
 """Slides that are not as most are, through the whole service: refused by name, or analysed with a warning."""
 
-import io
-
-from PIL import Image
+from functools import partial
 
 from app.warning import code_of
 from tests.slides.make_tiff import page, write_tiff
+from tests.slides.pixels import jpeg
 from tests.tissue import paint_tissue
 
 TISSUE = paint_tissue(900, 900)
 JPEG_OF_RGB = {259: 7, 262: 2}
-
-
-def jfif(tile) -> bytes:
-    """YCbCr, by its marker."""
-    buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
 
 
 def test_an_unsupported_kind_is_named_at_the_request(service, tmp_path):
@@ -38,7 +30,7 @@ def test_corrected_colours_and_left_out_scenes_stand_in_the_result(service, tmp_
     images = "".join(f'<Image><Pixels SizeX="{side}" SizeY="900" SizeZ="3"/></Image>' for side in (900, 800))
     xml = f"<OME>{images}</OME>".encode() + b"\0"
     for name, tags in (("true.tif", {259: 7, 262: 6}), ("odd.tif", {**JPEG_OF_RGB, 270: xml})):
-        answer = service.post(write_tiff(tmp_path / name, [page(TISSUE, tags, jfif)]), mpp="2")
+        answer = service.post(write_tiff(tmp_path / name, [page(TISSUE, tags, partial(jpeg, quality=95))]), mpp="2")
         over = service.wait(answer.json()["id"])
         results.append(service.http.get(over["links"]["result"]).json())
     (true, odd), odd_codes = results, [code_of(warning) for warning in results[1]["warnings"]]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.slides.make_tiff import Page, page, write_tiff
+from tests.slides.pixels import jpeg
 from tests.tissue import GLASS, paint_tissue
 
 MPP = 2.0
@@ -134,13 +135,7 @@ def _page(image: Pixels, number: int, *, is_jpeg: bool = False) -> Page:
     tags = {**_RESOLUTION, _SUBFILE: int(number > 0)}
     if not is_jpeg:
         return page(image, tags, tile_px=_TILE_PX)
-    return page(image, {**tags, _COMPRESSION: 7, _PHOTOMETRIC: 6, 530: (1, 1)}, _jpeg, tile_px=_TILE_PX)
-
-
-def _jpeg(tile: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=90, subsampling=0)
-    return buffer.getvalue()
+    return page(image, {**tags, _COMPRESSION: 7, _PHOTOMETRIC: 6, 530: (1, 1)}, jpeg, tile_px=_TILE_PX)
 
 
 def _halved(image: Pixels) -> Pixels:

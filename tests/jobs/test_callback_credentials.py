@@ -6,9 +6,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,6 +14,7 @@ from app.errors import CallbackNotAllowedError, SetupError
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.callbacks import Callbacks
 from app.settings import Settings
+from tests.http_server import QuietHandler, serving
 from tests.jobs.requests import committed, outcome
 from tests.service import ROOT
 
@@ -49,7 +48,7 @@ def hospital(pki):
     """A server by TLS that lets in clients of our authority alone: (host:port, what it was told by whom)."""
     told = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             subject = dict(part[0] for part in self.connection.getpeercert()["subject"])
@@ -57,20 +56,12 @@ def hospital(pki):
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_):
-            return  # silence
-
-    server = ThreadingHTTPServer(("localhost", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki / "localhost.pem", pki / "localhost.key")
     context.load_verify_locations(pki / "ours.pem")
     context.verify_mode = ssl.CERT_REQUIRED
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.handle_error = lambda *_: None  # those who are not let in
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"localhost:{server.server_port}", told
-    server.shutdown()
-    server.server_close()
+    with serving(Handler, "localhost", context) as host:
+        yield host, told
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@ import errno
 import hashlib
 import hmac
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -12,6 +10,7 @@ from app.errors import CallbackNotAllowedError
 from app.jobs.callbacks import Callbacks
 from app.settings import Settings
 from app.slides.identity import DicomIdentity, Specimen
+from tests.http_server import QuietHandler, serving
 from tests.jobs.requests import committed, outcome
 
 SECRET = "a secret of some length"
@@ -22,7 +21,7 @@ def hospital():
     """A server that keeps what it is told and answers as ``statuses`` say (200 in the end)."""
     told, statuses = [], []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             told.append((self.path, dict(self.headers), body))
@@ -30,14 +29,8 @@ def hospital():
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.end_headers()
 
-        def log_message(self, *_):
-            return  # silence
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}", told, statuses
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as host:
+        yield host, told, statuses
 
 
 def callbacks(tmp_path, store, host) -> Callbacks:

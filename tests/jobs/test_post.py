@@ -2,12 +2,11 @@
 
 import ssl
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from app.jobs.post import PostError, post_json
+from tests.http_server import QuietHandler, serving
 
 
 @pytest.fixture
@@ -18,23 +17,16 @@ def protected(tmp_path):
     files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"]
     subprocess.run([*request, *names, *files], check=True, capture_output=True)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_):
-            return  # silence
-
-    server = ThreadingHTTPServer(("localhost", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"https://localhost:{server.server_port}/", tmp_path / "cert.pem"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler, "localhost", context) as address:
+        yield f"https://{address}/", tmp_path / "cert.pem"
 
 
 def test_an_authority_of_the_hospitals_own_is_believed_where_it_is_named(protected, monkeypatch):

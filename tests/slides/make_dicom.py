@@ -1,13 +1,11 @@
 """Writes small DICOM studies: slides whose pixels are known, and what lies beside them in an archive."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -17,6 +15,8 @@ from pydicom.uid import (
     VLWholeSlideMicroscopyImageStorage,
     generate_uid,
 )
+
+from tests.slides.pixels import jpeg, shrunk
 
 VOLUME, RESAMPLED = ("ORIGINAL", "PRIMARY", "VOLUME", "NONE"), ("DERIVED", "PRIMARY", "VOLUME", "RESAMPLED")
 LABEL, OVERVIEW = ("ORIGINAL", "PRIMARY", "LABEL", "NONE"), ("ORIGINAL", "PRIMARY", "OVERVIEW", "NONE")
@@ -59,7 +59,7 @@ def write_slide(
     folder.mkdir(parents=True, exist_ok=True)
     return [
         write_image(
-            folder / f"level{n}.dcm", _shrunk(pixels, n), mpp * n, study, VOLUME if n == 1 else RESAMPLED, change
+            folder / f"level{n}.dcm", shrunk(pixels, n), mpp * n, study, VOLUME if n == 1 else RESAMPLED, change
         )
         for n in levels
     ]
@@ -86,7 +86,7 @@ def write_image(
     measures = item(PixelSpacing=[mpp / 1000, mpp / 1000], SliceThickness=0.001)
     ds.SharedFunctionalGroupsSequence = [item(PixelMeasuresSequence=[measures])]
     ds.OpticalPathSequence = [item(OpticalPathIdentifier="1", ObjectiveLensPower="20")]
-    frames = [_jpeg(tile) for tile in _tiles(pixels)]
+    frames = [jpeg(tile, quality=95) for tile in _tiles(pixels)]
     ds.NumberOfFrames, ds.PixelData = len(frames), encapsulate(frames)
     ds["PixelData"].VR = "OB"
     return _save(ds, path, change)
@@ -121,20 +121,8 @@ def _save(ds: Dataset, path: Path, change: Change | None) -> Path:
     return path
 
 
-def _shrunk(pixels: NDArray[np.uint8], downsample: int) -> NDArray[np.uint8]:
-    height, width = (side // downsample for side in pixels.shape[:2])
-    blocks = pixels[: height * downsample, : width * downsample].reshape(height, downsample, width, downsample, 3)
-    return (blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
-
-
 def _tiles(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     height, width = pixels.shape[:2]
     padded = np.pad(pixels, ((0, -height % TILE_PX), (0, -width % TILE_PX), (0, 0)), mode="edge")
     rows, columns = (range(0, side, TILE_PX) for side in padded.shape[:2])
     return [np.ascontiguousarray(padded[y : y + TILE_PX, x : x + TILE_PX]) for y in rows for x in columns]
-
-
-def _jpeg(tile: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()

@@ -1,12 +1,10 @@
 """Pyramids with something among their levels that is none: a label, a macro, a larger image. Every pixel is known."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from app.slides.deepzoom import DeepZoom
 from app.slides.display import Display
@@ -15,6 +13,7 @@ from app.slides.survey import survey_slide
 from app.slides.tile_reader import TileReader
 from app.slides.types import ReadingPlan
 from tests.slides.make_tiff import MPP, Page, page
+from tests.slides.pixels import jpeg
 from tests.tissue import paint_tissue
 
 INK, PAPER = (0, 255, 0), (250, 240, 20)
@@ -27,13 +26,6 @@ def tissue(width: int = 1600, height: int = 1200) -> NDArray[np.uint8]:
     """uint8 [height, width, 3] at 0.5 µm/px: painted at 2 µm/px, so that every level shows its nuclei."""
     small = paint_tissue(-(-width // 4), -(-height // 4))
     return np.ascontiguousarray(np.repeat(np.repeat(small, 4, 0), 4, 1)[:height, :width])
-
-
-def shrunk(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Block means; sizes are rounded down."""
-    height, width = (side // factor for side in pixels.shape[:2])
-    blocks = pixels[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
-    return (blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
 
 
 def filled_up(pixels: NDArray[np.uint8], tile_px: int, colour: int) -> NDArray[np.uint8]:
@@ -55,7 +47,7 @@ def label(width: int, height: int) -> NDArray[np.uint8]:
 
 def jpeg_page(pixels: NDArray[np.uint8], flag: int = 0, description: bytes | None = None, tile_px: int = 256) -> Page:
     """A directory of JPEG tiles; ``flag``: NewSubfileType."""
-    return page(pixels, {254: flag, 259: 7, 262: 6, 530: (1, 1), 270: description}, _jpeg, tile_px)
+    return page(pixels, {254: flag, 259: 7, 262: 6, 530: (1, 1), 270: description}, jpeg, tile_px)
 
 
 def raw_page(pixels: NDArray[np.uint8], flag: int = 0, description: bytes | None = None, tile_px: int = 256) -> Page:
@@ -68,12 +60,6 @@ def strip_page(pixels: NDArray[np.uint8], flag: int = 0, description: bytes | No
     found = raw_page(pixels, flag, description, tile_px=max(pixels.shape[:2]))
     tags = {tag: value for tag, value in found.tags.items() if tag not in {322, 323}}
     return Page({**tags, 278: pixels.shape[0]}, [pixels.tobytes()])
-
-
-def _jpeg(tile: NDArray[np.generic]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=90, subsampling=0)
-    return buffer.getvalue()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tests.tissue import paint_tissue
 from .make_dicom import Study, write_slide
 from .make_scn import write_scn
 from .make_tiff import cut, page, write_tiff
+from .pixels import jpeg
 
 MPP = 1.0
 PIXELS = paint_tissue(1800, 1500)
@@ -31,17 +32,11 @@ RGB, YCBCR = 2, 6
 
 
 def ycbcr_jpeg(tile, subsampling: int = 0) -> bytes:
-    return jpeg(tile, subsampling=subsampling)
+    return jpeg(tile, quality=95, subsampling=subsampling)
 
 
 def rgb_jpeg(tile) -> bytes:
-    return jpeg(tile, subsampling=0, keep_rgb=True)
-
-
-def jpeg(tile, **how) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=95, **how)
-    return buffer.getvalue()
+    return jpeg(tile, quality=95, keep_rgb=True)
 
 
 def silent(data: bytes) -> bytes:

@@ -18,11 +18,11 @@ from tests.slides.make_pyramid import (
     label,
     look,
     raw_page,
-    shrunk,
     strip_page,
     tissue,
 )
 from tests.slides.make_tiff import Page, page, write_tiff
+from tests.slides.pixels import shrunk
 
 WIDTH, HEIGHT = 1600, 1200
 PAGES = {"jpeg": jpeg_page, "raw": raw_page}

@@ -18,8 +18,9 @@ from app.slides.strip import strip_slide
 from app.slides.tile_comments import without_comments
 from app.slides.types import SlideInfo
 from tests.service import ROOT
-from tests.slides.make_pyramid import jpeg_page, label, look, shrunk, tissue
+from tests.slides.make_pyramid import jpeg_page, label, look, tissue
 from tests.slides.make_tiff import page, write_tiff
+from tests.slides.pixels import shrunk
 
 LABEL, MACRO, THUMB, HIDDEN = b"LABEL-OF-DOE-JOHN" * 9, b"MACRO-WITH-LABEL" * 9, b"THUMBNAIL" * 9, b"BETWEEN-IMAGES" * 9
 APERIO = (
