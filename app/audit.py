@@ -78,7 +78,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``problems`` is empty for a log that is whole. ``torn``: beginnings of entries that a crash left unfinished."""
+    """``problems`` is empty for an intact log. ``torn``: incomplete entries left by a crash."""
 
     entries: int
     last: Link
@@ -193,7 +193,7 @@ class AuditLog:
         return Verdict(entries, last, torn, tuple(problems))
 
     def _should_be(self) -> bool:
-        """Whether the data folder was used: making a key and accepting a job are written down."""
+        """Whether the data folder was used: making a key and accepting a job are logged."""
         folder = self._path.parent
         jobs = (folder / "jobs").glob("*/*.json")
         return (folder / "keys.json").exists() or any(path.name in {"request.json", "tombstone.json"} for path in jobs)
@@ -212,7 +212,7 @@ def _hash(entry: dict[str, Any]) -> str:
 
 
 def _is_torn(line: bytes, number: int) -> bool:
-    """Whether a line is the beginning of entry ``number`` as it is written, and no more of it."""
+    """Whether a line is an incomplete entry ``number``."""
     begun = json.dumps({"number": number, "at": ""}).removesuffix('"}').encode()
     text = line.rstrip(b"\n")
     return text == b"" or ((begun.startswith(text) or text.startswith(begun)) and not text.endswith(b"}"))

@@ -209,7 +209,7 @@ def strip(
     slide: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="SVS or tiled TIFF")],
     out_file: Annotated[Path, typer.Option("--out", dir_okay=False, help="the copy; must not exist yet")],
 ) -> None:
-    """Copy a slide without label, macro and thumbnail, and without names, dates and comments.
+    """Make a de-identified copy of a slide: no label, macro or thumbnail image, no names, dates or comments.
 
     Look at the copy before you hand it on: its pixels stay as they are. Whatever was written on the glass and scanned
     with the tissue is in the copy. Pixels beyond the image's edge, which fill up the last tiles, stay too.

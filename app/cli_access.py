@@ -28,7 +28,7 @@ def _key_store() -> "KeyStore":
 
 
 def _check_folder(settings: "Settings") -> None:
-    """SetupError where nobody named the data folder, there is none, and a service that runs here uses another."""
+    """SetupError if XMAG_DATA_DIR is unset, the default folder is missing, and a service here uses another one."""
     from app.running import data_folders
 
     others = data_folders()

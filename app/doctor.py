@@ -95,7 +95,7 @@ def _settings(settings: Settings) -> str:
 
 
 def _plain(value: object) -> str:
-    """The value as its variable takes it: folders are separated by colons, all other lists by commas."""
+    """The value as written in its variable: folders separated by colons, all other lists by commas."""
     if value is None:
         return "(unset)"
     if not isinstance(value, tuple):
@@ -172,7 +172,7 @@ def _openid(settings: Settings) -> str:
 
 
 def _callbacks(settings: Settings) -> str:
-    """Connects to each host, by TLS where it speaks it, and sends nothing: a notice without a job would mean one."""
+    """Connects to each host, over TLS if supported, and sends nothing: any callback would stand for a job."""
     if not settings.callback_hosts:
         return "no callbacks: XMAG_CALLBACK_HOSTS is empty"
     credentials = CallbackCredentials(settings)
@@ -182,7 +182,7 @@ def _callbacks(settings: Settings) -> str:
 
 
 def _reached(entry: str, tls: ssl.SSLContext, timeout_s: float) -> str:
-    """How a host of XMAG_CALLBACK_HOSTS answers. SetupError where it does not. Without a port, https and http count."""
+    """How a host of XMAG_CALLBACK_HOSTS answers; SetupError if it does not. Without a port, tries https and http."""
     host, _, port = entry.rpartition(":") if re.search(r":\d+$", entry) else (entry, "", "")
     host, failures = host.strip("[]"), []
     for number in [int(port)] if port else [443, 80]:

@@ -1,4 +1,4 @@
-"""Whether a slide is the one that the request names, as far as the slide's own header tells."""
+"""Whether a slide is the one that the request names, by the slide's own header."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ _CHECK = "Check that it is the right slide."
 
 @dataclass(frozen=True)
 class Names:
-    """Case and slide: as the request names them, else as the slide's DICOM header, ``dicom``, does."""
+    """Case and slide: from the request, else from the slide's DICOM header, ``dicom``."""
 
     case_id: str | None
     slide_id: str | None
@@ -32,7 +32,7 @@ class Names:
 def identity_warnings(
     case_id: str | None, slide_id: str | None, info: SlideInfo, policy: IdentityPolicy
 ) -> tuple[str, ...]:
-    """Warnings for what the header of the slide ``info`` says otherwise than the request; no values are told.
+    """Warnings where the header of the slide ``info`` contradicts the request. The warnings contain no values.
 
     ``case_id`` is compared with DICOM's accession number, ``slide_id`` with its container, both exactly. Another
     vendor's barcode only ever makes a warning. IdentityConflictError for a DICOM header, if ``policy`` is "refuse".

@@ -140,7 +140,7 @@ class KeyStore:
 
 
 def _as_key(entry: dict[str, Any]) -> ApiKey:
-    """ValueError, TypeError or KeyError for what is no key, or has a scope that this version does not know."""
+    """ValueError, TypeError or KeyError for an invalid key, or one with a scope unknown to this version."""
     scopes = tuple(entry["scopes"])
     if not set(scopes) <= set(SCOPES):
         raise ValueError("an unknown scope")

@@ -15,7 +15,7 @@ def _without_colour(_: object, __: str, event: structlog.typing.EventDict) -> st
 
 
 def _on_one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Text of others (a decoder's last words, a reason) ends no line and moves no cursor. JSON escapes it by itself."""
+    """Foreign text (a decoder's message, a reason) must not end a line or move the cursor. JSON escapes it anyway."""
     return {name: _printable(value) if isinstance(value, str) else value for name, value in event.items()}
 
 

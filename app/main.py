@@ -53,7 +53,7 @@ Each prediction says in `statement` what it is worth.
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application. Raises SetupError where the settings cannot work: open to a network without keys, say."""
+    """The application. Raises SetupError for settings that cannot work, such as an open address without keys."""
     settings = settings or load_settings()
     configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)

@@ -205,7 +205,7 @@ def _beside() -> Iterator[tuple[ThreadPoolExecutor, Callable[[], bool]]]:
 
 
 def _check_files(request: SlideRequest, files: tuple[Path, ...]) -> None:
-    """A level may have come, or gone, since the request."""
+    """A level file may have been added or removed since the request."""
     if request.files is not None and {*request.files} != {*files}:
         raise SourceChangedError("The slide's files changed after the request. Send the request again.")
 

@@ -1,4 +1,4 @@
-"""Which services run on this machine, and where their data lies: a key made in another folder would open nothing.
+"""Finds services on this machine and their data folders: a key made in another folder would not work.
 
 Linux only (proc(5)); elsewhere, and of processes that this user may not look into, nothing is known.
 """
@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 SERVE, API = "xmag-serve", "xmag-api"
-"""What these processes call themselves."""
+"""Names of these processes."""
 _PROC = Path("/proc")
 
 
 def data_folders() -> frozenset[Path]:
-    """The data folders of the services that run here, outside of containers with files of their own."""
+    """Data folders of the services running here, outside containers with their own files."""
     return frozenset(_data_folders())
 
 

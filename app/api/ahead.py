@@ -28,7 +28,7 @@ def for_tiles(services: Services, caller: Caller, request: JobRequest) -> Backgr
 
 
 def _seen(request: Request, services: Services, job_id: str) -> tuple[Holder, JobRequest] | None:
-    """Who asks, and for which slide; None for those who may not see it."""
+    """The caller and the slide; None if the caller may not see the slide."""
     if "authorization" in request.headers:  # no browser's: keys are tried where wrong ones are counted
         return None
     try:

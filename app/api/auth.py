@@ -44,12 +44,12 @@ class Caller:
 
     @property
     def holder(self) -> Holder:
-        """Whose the jobs and uploads are that the caller makes."""
+        """Owner of the jobs and uploads that the caller makes."""
         return Holder(self.tenant, self.owner)
 
     @property
     def is_admin(self) -> bool:
-        """Whether every tenant's jobs are the caller's, and every scope."""
+        """Whether the caller has every scope, for the jobs of every tenant."""
         return "admin" in self.scopes
 
     @property
@@ -66,7 +66,7 @@ class Caller:
         return self.has("read") and self._is_of(holder.tenant)
 
     def follows(self, holder: Holder) -> bool:
-        """Whether the caller may see how the holder's jobs get on: those it made itself, too."""
+        """Whether the caller may see state and progress of the holder's jobs; always true for its own jobs."""
         return self.reads(holder) or (self.has("submit") and holder == self.holder)
 
     def erases(self, holder: Holder) -> bool:
@@ -128,7 +128,7 @@ ASK_AGAIN_S = 5.0
 
 
 def still_welcome(request: Request, services: Services, may: Callable[[Caller], bool]) -> bool:
-    """Whether the one who sent ``request`` a while ago still may: keys are revoked, sessions and tokens end."""
+    """Whether the sender of an earlier ``request`` still has access: keys are revoked, sessions and tokens expire."""
     try:
         caller = find_caller(request, services)
     except (UnauthenticatedError, ForbiddenError):
@@ -160,7 +160,7 @@ def _caller(
 
 
 async def _check_scope(wanted: SecurityScopes, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-    """One of ``wanted`` is enough."""
+    """Requires one of the scopes ``wanted``."""
     scopes = cast("list[Scope]", wanted.scopes)
     if not caller.has(*scopes):
         raise ForbiddenError(f"The key or token lacks the scope {' or '.join(scopes)}.")
@@ -168,7 +168,7 @@ async def _check_scope(wanted: SecurityScopes, caller: Annotated[Caller, Depends
 
 
 Anybody = Annotated[Caller, Depends(_caller)]
-"""Whoever showed a credential; what it opens is the route's to ask."""
+"""Any caller with a valid credential; the route checks the scopes."""
 Sender = Annotated[Caller, Security(_check_scope, scopes=["submit"])]
 Poller = Annotated[Caller, Security(_check_scope, scopes=["submit", "read"])]
 Reader = Annotated[Caller, Security(_check_scope, scopes=["read"])]

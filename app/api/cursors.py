@@ -1,4 +1,4 @@
-"""Where a list goes on, as clients are told it: sealed, for the place may be another tenant's job.
+"""Cursors of lists, sealed, because the position may be another tenant's job.
 
 A cursor is a Fernet token (AES-CBC and HMAC; github.com/fernet/spec) of the id that was looked at last and of whose
 jobs are listed. The key lies in the data folder, so that every API of an installation reads the others' cursors.
@@ -29,11 +29,11 @@ class Cursors:
         return Fernet(self._path.read_bytes())
 
     def seal(self, tenant: str | None, job_id: str) -> str:
-        """The cursor of a place in the list of a tenant's jobs, or of all (None)."""
+        """The cursor of a position in the list of a tenant's jobs, or of all jobs (None)."""
         return self._box.encrypt(json.dumps([tenant, job_id]).encode()).decode()
 
     def open(self, tenant: str | None, cursor: str) -> str:
-        """The place that ``cursor`` names. RequestInvalidError for one that was not given for this list."""
+        """The position that ``cursor`` names. RequestInvalidError if it was not issued for this list."""
         try:
             listed, job_id = json.loads(self._box.decrypt(cursor.encode()))
         except InvalidToken:

@@ -11,7 +11,7 @@ from app.errors import RequestInvalidError, UploadBrokenError, UploadTypeError
 
 TEXT_BYTES = 8 * 1024
 HEADER_CHARS = 4 * 1024
-"""Of a header with parameters. The time that the standard library takes for one rises with the square of its length."""
+"""Longest header with parameters. The standard library's parser takes quadratic time."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 _CODECS = frozenset(codecs.lookup(charset).name for charset in CHARSETS)
 _AS_IT_IS = frozenset({"", "7bit", "8bit", "binary"})
@@ -27,7 +27,7 @@ class FileSink(Protocol):
         """The next bytes."""
 
     def finish(self) -> None:
-        """That was all of it."""
+        """The part is complete."""
 
 
 class FormReader:
@@ -61,7 +61,7 @@ class FormReader:
             raise _broken(error) from error
 
     def close(self) -> dict[str, str]:
-        """That was the body: its texts by name. Those that are empty are left out, as an HTML form sends them."""
+        """Ends the body; its texts by name, without empty ones (HTML forms send empty fields)."""
         try:
             self._parser.close()
         except MultipartError as error:

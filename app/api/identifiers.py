@@ -1,4 +1,4 @@
-"""Names and numbers that people type, paste or scan: what they may hold, so that what looks the same is the same.
+"""Checks of names and numbers that people type, paste or scan, so that texts that look the same are the same.
 
 A byte order mark before a case number, or a zero-width space in it, shows nowhere, yet makes it another case: erasing
 the one that is read off a label would not find it.
@@ -9,9 +9,9 @@ import unicodedata
 from pydantic_core import PydanticCustomError
 
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-"""Letters and symbols that are drawn as nothing: Hangul fillers, and the Braille pattern without a dot."""
+"""Letters and symbols without a visible glyph: Hangul fillers and the empty Braille pattern."""
 _NOTHING = frozenset({"undefined", "null", "None", "NaN", "[object Object]"})
-"""What JavaScript and Python write into a form where a program has no value: no case has that name."""
+"""Texts that JavaScript and Python write into a form for a missing value; no case has such a name."""
 _FORBIDDEN = {
     "Cc": "a control character",
     "Cf": "an invisible formatting character",

@@ -1,4 +1,4 @@
-"""Uploads that are being sent: how many at a time, and how much of the disk is kept for them.
+"""Running uploads: their number, and the disk space reserved for them.
 
 A client that declares a large slide and sends nothing keeps next to nothing from others.
 """
@@ -18,20 +18,20 @@ AHEAD_LEAST_BYTES = 64 << 20
 
 
 class Arrival:
-    """An upload that is being sent. ``holder``: whose."""
+    """A running upload of ``holder``."""
 
     def __init__(self, holder: Holder, expected_bytes: int) -> None:
         self.holder = holder
         self._left_bytes, self._received_bytes, self._began_s = expected_bytes, 0, time.monotonic()
 
     def received(self, size_bytes: int) -> None:
-        """So many more bytes are on disk."""
+        """Count bytes that were written to disk."""
         self._received_bytes += size_bytes
         self._left_bytes = max(0, self._left_bytes - size_bytes)
 
     @property
     def kept_bytes(self) -> int:
-        """Room on the disk for what is to come: at its speed so far, what can come within ``AHEAD_S``."""
+        """Disk space to reserve: the bytes that can arrive within ``AHEAD_S`` at the speed so far."""
         bytes_per_s = self._received_bytes / max(time.monotonic() - self._began_s, 1.0)
         return min(self._left_bytes, AHEAD_LEAST_BYTES + int(bytes_per_s * AHEAD_S))
 
@@ -61,7 +61,7 @@ class Incoming:
             self._shares.give_back(holder)
 
     def check_disk(self, slide_bytes: int) -> None:
-        """DiskLowError where a slide of that size would not fit beside the uploads that come in."""
+        """DiskLowError if a slide of that size would not fit beside the running uploads."""
         free = shutil.disk_usage(self._settings.data_dir).free
         kept = sum(arrival.kept_bytes for arrival in tuple(self._arrivals))
         if free - kept - slide_bytes < self._settings.disk_free_min_bytes:

@@ -179,7 +179,7 @@ def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView |
 
 
 def _told(services: Services, caller: Caller, status: JobStatus) -> JobView | Response:
-    """The job, where the caller may see it: erasing alone does not open it."""
+    """The job, if the caller may see it; the scope ``erase`` alone does not show jobs."""
     holder = status.request.holder
     if not caller.follows(holder):
         return Response(status_code=204)
@@ -187,7 +187,7 @@ def _told(services: Services, caller: Caller, status: JobStatus) -> JobView | Re
 
 
 def _is_erasable(services: Services, caller: Caller, job_id: str) -> bool:
-    """Whether the request, at least, can be read, and is the caller's to erase."""
+    """Whether the job's request can be read and the caller may erase the job."""
     try:
         return caller.erases(services.store.request(job_id).holder)
     except RecordUnreadableError:

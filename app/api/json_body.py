@@ -1,4 +1,4 @@
-"""JSON bodies: UTF-8 (RFC 8259), each key once, and no numbers that JSON does not have."""
+"""JSON bodies: UTF-8 (RFC 8259), each key once, and only numbers that JSON allows."""
 
 import json
 from typing import Any, NoReturn, TypeVar
@@ -37,7 +37,7 @@ def parse_json(body: bytes) -> object:
 
 
 def validated(schema: type[Schema], values: object, *, is_strict: bool) -> Schema:
-    """``is_strict``: JSON says of what type a value is; a form has texts alone."""
+    """``is_strict``: for JSON, whose values have types; a form has texts only."""
     try:
         return schema.model_validate(values, strict=is_strict)
     except ValidationError as error:
@@ -59,6 +59,6 @@ def _no_number(text: str) -> NoReturn:
 
 
 def _shown(name: str | int) -> str:
-    """A name that the client chose, fit to be sent back: a lone surrogate, say, is not."""
+    """A name chosen by the client, made safe to send back (without lone surrogates, for example)."""
     text = str(name)
     return text[:80] if text.isprintable() else repr(text)[:80]

@@ -1,4 +1,4 @@
-"""A job as its caller may see it: one that is hidden from the caller looks like one that does not exist."""
+"""Jobs as the caller may see them: a hidden job looks like a job that does not exist."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -15,7 +15,7 @@ UNKNOWN = "No such job. Ids are those that POST /analyze and GET /jobs give."
 
 
 def visible_status(services: Services, job_id: str, sees: Callable[[Holder], bool]) -> JobStatus:
-    """The job's status, where ``sees`` says yes to its holder. JobNotFoundError, JobErasedError."""
+    """The job's status, if ``sees`` is true for its holder. JobNotFoundError, JobErasedError."""
     try:
         status = job_status(services.store, services.queue, job_id)
     except JobErasedError:

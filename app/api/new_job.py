@@ -27,7 +27,7 @@ log = structlog.stdlib.get_logger("xmag.api")
 
 
 async def object_now(services: Services, text: str) -> ObjectSource:
-    """An object as it is now. It is opened when it is analysed: until then the store has all of it."""
+    """An object as it is now. It stays in the store and is opened only for the analysis."""
     address, limit = resolve_object(text, services.settings), services.settings.upload_max_bytes
     state = await services.objects.state(address)
     if state.size_bytes > limit:
@@ -52,7 +52,7 @@ async def new_folder(services: Services, caller: Caller) -> AsyncIterator[Upload
 async def accept(
     services: Services, caller: Caller, job: JobRequest, idempotency: str | None, fingerprint: str
 ) -> JobRequest:
-    """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
+    """Make the job durable and queue it. A repeated Idempotency-Key gives the job that it made before."""
     accepted = await services.in_intake(
         caller.holder, services.intake.accept, job, caller.actor, idempotency, fingerprint
     )
@@ -70,14 +70,14 @@ async def accepted_view(response: Response, services: Services, caller: Caller, 
 
 
 def check_fields(services: Services, fields: AnalyzeFields) -> None:
-    """What can be told before the slide is probed."""
+    """Checks that need no slide."""
     _model_and_tasks(services, fields)
     if fields.callback_url is not None:
         services.intake.callbacks.check(fields.callback_url)
 
 
 def check_identity(services: Services, fields: AnalyzeFields, info: SlideInfo) -> None:
-    """IdentityConflictError where the slide's header contradicts the request; the result has what is only warned of."""
+    """IdentityConflictError if the slide's header contradicts the request; mere warnings go into the result."""
     identity_warnings(fields.case_id, fields.slide_id, info, services.settings.identity_conflict)
 
 
@@ -100,7 +100,7 @@ def job_request(  # noqa: PLR0917 (all that a job is made of)
     caller: Caller,
     dicom: DicomIdentity | None,
 ) -> JobRequest:
-    """What is written down of the job. NoModelError, TaskNotFoundError."""
+    """The job's record. NoModelError, TaskNotFoundError."""
     model, tasks = _model_and_tasks(services, fields)
     said = fields.model_dump(
         include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "callback_url", "context"}
@@ -121,7 +121,7 @@ def job_request(  # noqa: PLR0917 (all that a job is made of)
 
 
 def idempotency_of(request: Request, caller: Caller) -> str | None:
-    """The hash of the caller's Idempotency-Key, where one was sent. RequestInvalidError."""
+    """The hash of the caller's Idempotency-Key, if one was sent. RequestInvalidError."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -131,11 +131,11 @@ def idempotency_of(request: Request, caller: Caller) -> str | None:
 
 
 def fingerprint(source: Source, fields: AnalyzeFields) -> str:
-    """What makes two requests the same."""
+    """Hash of slide and fields: equal for equal requests."""
     return fingerprint_of(source, fields.model_dump(exclude={"source", "sha256"}))
 
 
 def content_length(request: Request) -> int:
-    """Bytes of the body by its header; 0 where there is none."""
+    """Content-Length; 0 without this header."""
     text = request.headers.get("content-length", "0")
     return int(text) if text.isdecimal() else 0

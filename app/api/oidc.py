@@ -20,7 +20,7 @@ TENANT = "default"
 NAME_MAX = 200
 TOKEN_MAX_CHARS = 16_384
 TIME_END_S = 253_402_300_800
-"""The year 10000: a time beyond it is none."""
+"""The year 10000; later times are invalid."""
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
 
 
@@ -102,7 +102,7 @@ class TokenVerifier:
 
 
 def _header(token: str) -> dict[str, Any]:
-    """The token's header, which anybody may have made. UnauthenticatedError for what is none."""
+    """The token's header, not yet verified. UnauthenticatedError if it is not one."""
     if len(token) > TOKEN_MAX_CHARS:
         raise UnauthenticatedError("The token is too long.")
     try:
@@ -112,7 +112,7 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it has characters, and can be written as UTF-8: JSON can name halves of characters."""
+    """Whether it is not empty and can be encoded as UTF-8 (JSON allows lone surrogates)."""
     return bool(value) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 

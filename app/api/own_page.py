@@ -1,4 +1,4 @@
-"""Whether a request comes from one of the service's own pages, as far as a browser tells."""
+"""Whether a request comes from one of the service's own pages, as reported by the browser."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def origin_of(text: str) -> Origin | None:
-    """The origin that a browser names; None for ``null``, other schemes, and what is no origin at all."""
+    """The origin that a browser names; None for ``null``, other schemes and invalid values."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -24,7 +24,7 @@ def origin_of(text: str) -> Origin | None:
 
 
 def is_own_origin(headers: Headers, scheme: str, public_url: str) -> bool:
-    """Whether the request names no origin, or the service's: the one that it was sent to, or the public one.
+    """Whether the request names no origin, or one of the service's: its Host, or the public address.
 
     Scheme, host and port count alike. ``public_url``: may be empty, may have a path.
     """
@@ -36,7 +36,7 @@ def is_own_origin(headers: Headers, scheme: str, public_url: str) -> bool:
 
 
 def is_own_site(headers: Headers) -> bool:
-    """Whether the browser calls the request its user's or its own page's; programs say nothing.
+    """Whether the browser marks the request as its user's or as one of the same page; programs send no mark.
 
     Other ports of this machine are the same *site*, and no friends: ``same-site`` does not count.
     """
@@ -44,5 +44,5 @@ def is_own_site(headers: Headers) -> bool:
 
 
 def is_own_page(headers: Headers, scheme: str, public_url: str) -> bool:
-    """Whether no other page sent it. What the browser says of the site counts: a proxy may have changed Host."""
+    """Whether no foreign page sent it. The browser's site header counts, because a proxy may have changed Host."""
     return is_own_site(headers) if "sec-fetch-site" in headers else is_own_origin(headers, scheme, public_url)

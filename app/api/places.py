@@ -1,4 +1,4 @@
-"""Places that requests wait for without a thread, handed out fairly: first to whoever holds the fewest."""
+"""Places that requests wait for without a thread; the holder of the fewest gets the next place."""
 
 import asyncio
 from collections import deque
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Places:
-    """``size`` places of one event loop. Among those who hold equally few, the turn goes round."""
+    """``size`` places of one event loop. Holders of equally few places take turns."""
 
     def __init__(self, size: int) -> None:
         self._shares, self._threads = Shares(size), CapacityLimiter(size)
@@ -40,12 +40,12 @@ class Places:
             self._leave(owner)
 
     async def run(self, owner: Owner, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what blocks in a thread, once there is a place."""
+        """Run a blocking call in a thread, once there is a place."""
         async with self.place(owner):
             return await self.in_thread(function, *args, **kwargs)
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what blocks in a thread, for somebody who has a place."""
+        """Run a blocking call in a thread; the caller already has a place."""
         return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._threads)
 
     def waiting(self, owner: Owner) -> int:

@@ -1,4 +1,4 @@
-"""Redirects to the same address with or without its last slash, told relative to it: right behind any proxy."""
+"""Relative redirects that add or remove the last slash; they are correct behind any proxy."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class RelativeRedirects:
-    """ASGI middleware: the router's own redirects name the host and path that this process sees, without a prefix."""
+    """ASGI middleware: makes redirects relative, because the router does not know a proxy's host and prefix."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

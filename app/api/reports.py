@@ -108,7 +108,7 @@ def _result(services: Services, job: JobStatus, *, with_case: bool = False) -> t
 
 
 def _links_base(services: Services, job: JobStatus) -> str:
-    """What stands before the page's links: with the service's address they hold in a copy of the page too."""
+    """Prefix of the page's links; with the service's address they also work in a saved copy."""
     address = services.settings.public_url
     return f"{address}/jobs/{job.request.id}/" if address else ""
 

@@ -32,7 +32,7 @@ ONCE = frozenset(
         "x-http-method-override",
     }
 )
-"""Headers that say one thing. Sent twice, it would depend on the reader which of them counts."""
+"""Headers with a single value. If one is sent twice, readers disagree about which value counts."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 

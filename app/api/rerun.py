@@ -1,4 +1,4 @@
-"""POST /jobs/{id}/rerun: a job that is over is run again from the slide that is kept."""
+"""POST /jobs/{id}/rerun: runs a finished job again, from its kept slide."""
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -80,7 +80,7 @@ async def _optional_json(request: Request, services: Services) -> object:
 
 
 def _changed(before: JobRequest, changes: RerunFields) -> RerunFields:
-    """The fields of ``before`` with those that were sent in their place."""
+    """The fields of ``before``, replaced by those that were sent."""
     sent = changes.model_dump(exclude_unset=True)
     kept = before.model_dump(include=set(AnalyzeFields.model_fields) - {"tasks", "sha256"})
     if "model" not in sent:

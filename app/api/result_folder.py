@@ -54,7 +54,7 @@ def known_task(document: ResultDocument, task: str | None) -> str | None:
 
 
 class Draw:
-    """Runs what draws in a thread: pictures of large slides take memory, and polls must not wait."""
+    """Draws images in a thread: large slides take memory, and polls must not wait."""
 
     def __init__(self, services: ServicesDep, caller: Reader) -> None:
         self._services, self._holder = services, caller.holder

@@ -61,9 +61,9 @@ class Guard:
 
 
 def _is_foreign(scope: Scope, public_url: str) -> bool:
-    """Whether any of them is: the address cannot be forged by another machine, the headers not by a page.
+    """Whether an address or host is foreign. Other machines cannot forge the address, nor pages the headers.
 
-    A proxy on this machine may speak for others: an address that it tells counts, whether or not it is trusted.
+    A proxy on this machine may speak for others: an address that it reports counts, trusted or not.
     """
     headers, client = Headers(scope=scope), scope.get("client")
     if client is not None and not _is_loopback_address(client[0]):

@@ -96,23 +96,23 @@ class Services:
         return await self.in_intake(holder, self.intake.uploaded, file, path, probe), probe.info
 
     async def kept(self, holder: Holder, request: JobRequest, folder: Path, mpp: float | None) -> SlideInfo:
-        """Link an earlier job's uploaded slide into ``folder``, and probe it. SlideGoneError, the slide's own."""
+        """Link an earlier job's uploaded slide into ``folder``, and probe it. SlideGoneError, the slide's errors."""
         path = await self.in_intake(holder, link_slide, self.store, request, folder)
         probe = await self._probes.run(holder, self.intake.probe_received, path, mpp)
         await self.in_intake(holder, check_whole, request, probe.files)
         return probe.info
 
     async def by_path(self, holder: Holder, path: str, mpp: float | None) -> tuple[PathSource, SlideInfo]:
-        """Find and probe a slide that lies elsewhere, in threads of its own: a share that hangs stops no uploads."""
+        """Find and probe a slide given by path, in separate threads: a hanging share must not stop uploads."""
         real = await self._archive_threads.run(holder, resolve_source, path, self.settings)
         return await self._archive_probes.run(holder, self.intake.by_path, real, mpp)
 
     async def in_lists(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what reads the records of many jobs: who lists without end must not stop the polls."""
+        """Run a read of many jobs' records, limited so that endless listing cannot stop polls."""
         return await self._lists.run(holder, function, *args, **kwargs)
 
     async def in_drawing(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what draws pictures and reports, a few at a time: large slides' take memory."""
+        """Draw images and reports, a few at a time, because large slides take memory."""
         return await self._drawing.run(holder, function, *args, **kwargs)
 
     def model_for(self, named: str | None) -> str:

@@ -114,7 +114,7 @@ def log_out(request: Request, response: Response, services: ServicesDep) -> None
 
 
 def cookie_place(request: Request, services: Services) -> tuple[str, bool]:
-    """The cookie's path, and whether it goes by TLS alone: as the public address says, where it was asked by that."""
+    """The cookie's path, and whether it is sent over TLS only: both from the public address, if the request used it."""
     public, is_tls = urlsplit(services.settings.public_url), request.url.scheme == "https"
     own = origin_of(f"{public.scheme}://{public.netloc}")
     if own is None or origin_of(f"{public.scheme}://{request.headers.get('host', '')}") != own:

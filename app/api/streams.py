@@ -1,4 +1,4 @@
-"""Event streams: how many may be open at a time, shared like all else."""
+"""Event streams: the number open at a time is limited, and shared like the other limits."""
 
 from collections.abc import AsyncIterator
 

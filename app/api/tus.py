@@ -232,7 +232,7 @@ def _erase(services: Services, upload: Upload) -> None:
 
 
 def _check_extensions(request: Request) -> None:
-    """What asks for an extension that the server does not name would be passed over, a checksum too."""
+    """Refuses headers of unsupported extensions (such as a checksum), which would otherwise be ignored."""
     for header in ("Upload-Concat", "Upload-Checksum", "Upload-Defer-Length"):
         if header in request.headers:
             raise RequestInvalidError(f"{header} is not supported. Tus-Extension: {EXTENSIONS}.")
@@ -243,7 +243,7 @@ def _is_piece(request: Request) -> bool:
 
 
 def _has_piece(request: Request) -> bool:
-    """Whether the upload begins with its first bytes. UploadTypeError for bytes of another type."""
+    """Whether the request also carries the first bytes. UploadTypeError for bytes of another type."""
     if _is_piece(request):
         return True
     if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:

@@ -29,7 +29,7 @@ from app.slides.suffix import slide_suffix
 BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5
 DISK_LOOK_BYTES = 16 << 20
 STEP_BYTES = 64 * 1024
-"""An upload that takes ``upload_idle_s`` for so many bytes stands still: a byte now and then keeps no place."""
+"""An upload that needs ``upload_idle_s`` for this many bytes counts as stalled, even if single bytes still arrive."""
 FORM_OVERHEAD_BYTES = 1 << 20
 
 
@@ -45,12 +45,12 @@ class SlideFile:
         self._size_bytes = 0
 
     def start(self, file_name: str) -> None:
-        """The part's head was read. Of the name only the file extension is kept."""
+        """Begins the part. Only the file extension of the name is kept."""
         self._path = self._folder / f"slide{slide_suffix(file_name)}"
         self._file = self._path.open("xb", buffering=0)
 
     def write(self, data: bytes) -> None:
-        """Some bytes of the slide. TooLargeError, DiskLowError."""
+        """Writes some bytes of the slide. TooLargeError, DiskLowError."""
         assert self._file is not None
         self._size_bytes += len(data)
         if self._size_bytes > self._max_bytes:
@@ -124,7 +124,7 @@ async def receive_form(
 
 
 async def timed_body(request: Request, settings: Settings) -> AsyncIterator[bytes]:
-    """The body as it comes in. UploadStalledError when too little comes in ``upload_idle_s``, or all takes too long."""
+    """The body as it arrives. UploadStalledError if too little arrives in ``upload_idle_s`` or it takes too long."""
     loop, stream = asyncio.get_running_loop(), request.stream().__aiter__()
     end = loop.time() + settings.upload_max_s
     waited_s, missing_bytes = 0.0, STEP_BYTES

@@ -1,4 +1,4 @@
-"""Who looks at slides: readers are shared between tenants, keys and slides, and waiting for one takes no thread."""
+"""Sharing of viewer readers between tenants, keys and slides; waiting for a reader takes no thread."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -13,7 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 WAIT_S = 20.0
 WAITING_MAX = 64
-"""Of one key's requests for one slide: a page asks for six tiles at a time."""
+"""Most pending requests of one key for one slide; a page requests six tiles at a time."""
 CHECKS = 64
 
 
@@ -24,13 +24,13 @@ class Viewing:
         self._viewer, self._readers, self._checks = viewer, Places(readers), Places(CHECKS)
 
     async def check(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what looks at the disk but decodes nothing."""
+        """Run a call that reads the disk but decodes nothing."""
         return await self._checks.run(holder, function, *args, **kwargs)
 
     async def decode(
         self, holder: Holder, job_id: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run what needs a reader for the job's slide. ViewerBusyError when none is free for ``WAIT_S``."""
+        """Run a call that needs a reader for the job's slide. ViewerBusyError if none is free for ``WAIT_S``."""
         owner = (*holder, job_id)
         if self._readers.waiting(owner) >= WAITING_MAX:
             raise ViewerBusyError("Too many tiles of this slide are pending. Try again in a few seconds.")
@@ -42,6 +42,6 @@ class Viewing:
             return await self._readers.in_thread(function, *args, **kwargs)
 
     async def open_ahead(self, holder: Holder, request: JobRequest) -> None:
-        """Open the slide for somebody who is about to look at it, unless that would make others wait."""
+        """Open the slide ahead of its first view, unless others would have to wait."""
         if self._readers.is_free((*holder, request.id)):
             await self.decode(holder, request.id, self._viewer.open_ahead, request)

@@ -99,7 +99,7 @@ def _follow(service: Service, order: Order, jobs: dict[int, Job], display: Displ
 
 
 def _row_of(service: Service, slide: Slide, job: Job) -> Row:
-    """The row of a job that is over, with its result where the key may read it."""
+    """The row of a finished job, with its result if the key may read it."""
     result, message = service.result(job.id) if job.has_result else None, job.message
     if job.state == "succeeded" and result is None:
         message = "The key may not read results (scope read)."

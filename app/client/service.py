@@ -30,7 +30,7 @@ class NotAllowedError(RefusedError):
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the service tells it. ``has_result``: there is one, and the key may read it."""
+    """A job as the service reports it. ``has_result``: there is a result, and the key may read it."""
 
     id: str
     state: str

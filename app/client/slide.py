@@ -8,7 +8,7 @@ from typing import Final
 
 _DICOM_SUFFIXES: Final = frozenset({".dcm", ".dicom"})
 _INDEX_SUFFIXES: Final = frozenset({".mrxs", ".vms", ".vmu"})
-"""Slides of several files that are not DICOM; a zip of them has no slide ID of its own."""
+"""Index files of slides that are not DICOM; a zip of such a slide contains no slide ID."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ Slide = Path | ObjectName
 
 
 def shown(slide: Slide) -> str:
-    """Path or address as text that every terminal and file can hold: bytes that are not UTF-8 become ``\\xe9``."""
+    """Path or address as plain text; bytes that are not UTF-8 become ``\\xe9``."""
     return os.fsencode(str(slide)).decode("utf-8", "backslashreplace")
 
 
 def slide_id_of(slide: Slide) -> str | None:
-    """The slide ID that a file name stands for: the name without its extension.
+    """The slide ID in a file name: the name without its extension.
 
     None for DICOM, whose header holds the container identifier: a file name must not contradict it. A zip counts as
     DICOM unless it holds the index file of another format; of an object nothing but the name is known.

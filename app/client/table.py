@@ -9,7 +9,7 @@ from app.warning import voids
 
 _FIRST = ("file", "job", "state", "code", "message")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""The full-width forms count too: some spreadsheets read them as the narrow ones."""
+"""Includes full-width forms, which some spreadsheets treat like the narrow ones."""
 
 
 @dataclass(frozen=True)

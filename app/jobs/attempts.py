@@ -1,4 +1,4 @@
-"""The fsynced file ``attempts``: one line when an attempt begins, at most one more that tells how it ended.
+"""The fsynced file ``attempts``: one line when an attempt begins, and at most one more for its end.
 
 An attempt is handed back and does not count, or failed and is to be repeated. One of which nothing is told may have
 ended its worker.
@@ -15,7 +15,7 @@ from app.jobs.record import now
 
 @dataclass(frozen=True)
 class Attempts:
-    """``begun``: attempts that started, ever; ``counted``: those less the ones handed back.
+    """``begun``: all attempts that started; ``counted``: ``begun`` without the requeued ones.
 
     ``lost``: counted ones of which no failure was noted.
     """
@@ -60,5 +60,5 @@ def hand_back(path: Path, number: int) -> None:
 
 
 def note_failure(path: Path, number: int, code: str) -> None:
-    """Write that attempt ``number`` failed with the error ``code``, and will be repeated."""
+    """Write that attempt ``number`` failed with the error ``code`` and will be repeated."""
     append_line(path, json.dumps({"failed": number, "code": code, "at": now().isoformat()}))

@@ -1,4 +1,4 @@
-"""What a callback shows beside its signature: a bearer token, a client certificate, from files.
+"""Credentials of callbacks besides the signature: a bearer token and a client certificate, from files.
 
 The files are read for each notice, so that one that is replaced counts at once.
 """
@@ -24,13 +24,13 @@ class CallbackCredentials:
         self._settings = settings
 
     def allows(self, url: str) -> bool:
-        """Whether they may go to ``url``: by TLS, or to this machine. Without any, everywhere."""
+        """Whether the credentials may go to ``url``: over TLS or to this machine. True if there are none."""
         parts = urlsplit(url)
         is_needed = self._settings.callback_token_file is not None or self._settings.callback_cert_file is not None
         return not is_needed or parts.scheme == "https" or is_loopback(parts.hostname or "")
 
     def headers(self) -> dict[str, str]:
-        """``Authorization``, where there is a token."""
+        """``Authorization``, if there is a token."""
         path = self._settings.callback_token_file
         if path is None:
             return {}
@@ -40,7 +40,7 @@ class CallbackCredentials:
         return {"Authorization": f"Bearer {text}"}
 
     def tls(self) -> ssl.SSLContext:
-        """Verifies the receiver, by the system's authorities and ours, and shows the certificate where there is one."""
+        """Verifies the receiver by the system's and the configured authorities; presents the client certificate."""
         context, settings = ssl.create_default_context(), self._settings
         if settings.callback_ca_file is not None:
             _read(settings.callback_ca_file, "XMAG_CALLBACK_CA_FILE")
@@ -64,7 +64,7 @@ class CallbackCredentials:
         return context
 
     def describe(self) -> str:
-        """What callbacks carry, for people: read from the files as they are now, without a secret."""
+        """What callbacks carry, in words without secrets, from the files as they are now."""
         self.tls()
         parts = ["a signature"]
         if self.headers():
@@ -78,7 +78,7 @@ class CallbackCredentials:
 
 
 def _no_password() -> str:
-    """OpenSSL would ask for it on the terminal."""
+    """Refuses a password, for which OpenSSL would ask on the terminal."""
     raise SetupError("the key has a password")
 
 

@@ -83,7 +83,7 @@ class Callbacks:
         """Tries since the start, by what became of them."""
 
     def check(self, url: str) -> None:
-        """CallbackNotAllowedError unless the address is http(s), its host on the list, and credentials may go there."""
+        """CallbackNotAllowedError unless the address is http(s), its host is listed, and credentials may go there."""
         if self._settings.callback_host(url) is None:
             raise CallbackNotAllowedError(
                 "callback_url: http:// or https://, without a name or password, and a host (with its port, where the "

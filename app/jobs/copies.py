@@ -33,7 +33,7 @@ STAGE = "fetch"
 
 @dataclass(frozen=True)
 class FetchedSlide:
-    """What to open a slide by. ``sha256`` and ``size_bytes``: None after a zip, whose slide only a reader knows."""
+    """The path to open a slide by. ``sha256`` and ``size_bytes``: None for a zip, whose slide only a reader knows."""
 
     path: Path
     sha256: str | None = None

@@ -44,7 +44,7 @@ class InHand:
 
     @property
     def count(self) -> int:
-        """Jobs that are worked on."""
+        """Jobs that are being worked on."""
         with self._changed:
             return self._working
 
@@ -87,7 +87,7 @@ class InHand:
 
     @contextmanager
     def holding(self, held: Held) -> Iterator[None]:
-        """While inside, the attempt may be handed back, once, by its slot or by whoever ends the process."""
+        """While inside, the attempt may be requeued once, by its slot or by the code that ends the process."""
         with self._changed:
             self._held.add(held)
         try:
@@ -96,12 +96,12 @@ class InHand:
             self.count_in(held)
 
     def count_in(self, held: Held) -> None:
-        """The attempt counts, whatever happens to the process from now on; unless it was handed back before."""
+        """The attempt counts, whatever happens to the process from now on, unless it was already requeued."""
         with self._changed:
             self._held.discard(held)
 
     def hand_back(self, held: Held) -> None:
-        """The attempt does not count; unless it was handed back or counted in before."""
+        """The attempt does not count, unless it was already requeued or counted."""
         with self._changed:
             if held in self._held:
                 log.warning("handed back", job=held.lease.job_id, attempt=held.attempt.number)

@@ -26,13 +26,13 @@ from app.slides.pool import ReaderPool
 from app.slides.types import SlideInfo
 
 PROBES = 8
-"""Of uploads at a time, and as many of slides by path. A key alone gets a quarter of them (shares.py)."""
+"""Most probes of uploads at a time, and as many of slides by path. One key alone gets a quarter (shares.py)."""
 log = structlog.stdlib.get_logger("xmag.intake")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a reader process found in a new slide: ``files`` is all that it consists of."""
+    """What a reader process found in a new slide. ``files``: all files of the slide."""
 
     info: SlideInfo
     files: tuple[Path, ...]
@@ -53,12 +53,12 @@ class Intake:
         self._readers.close()
 
     def unpack(self, file: ReceivedFile) -> Path:
-        """What to open the slide in a received file by: a zip is unpacked. The archive's typed errors."""
+        """The path to open a received slide by; a zip is unpacked first. The archive's typed errors."""
         return unpacked(file.path, archive_limits(self._settings))
 
     @staticmethod
     def uploaded(file: ReceivedFile, path: Path, probe: Probe) -> UploadSource:
-        """Make a slide durable, once it was probed. ``path``: what it is opened by."""
+        """Make a probed slide durable. ``path``: the path to open it by."""
         folder = file.path.parent
         sha256, size_bytes = (file.sha256, file.size_bytes) if path == file.path else hash_files(probe.files)
         sync(folder)
@@ -90,7 +90,7 @@ class Intake:
             return self.probe(path, mpp)
 
     def accept(self, request: JobRequest, actor: Actor, idempotency: str | None, fingerprint: str) -> JobRequest:
-        """Make the job durable and queue it; the job that this Idempotency-Key made before, if it did."""
+        """Make the job durable and queue it. A repeated Idempotency-Key gives the job that it made before."""
         if idempotency is None:
             self._commit(request, actor)
         else:

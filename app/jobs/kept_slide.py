@@ -1,4 +1,4 @@
-"""The uploaded slide of one job as the slide of another: hard links, so that each is erased without the other."""
+"""Shares an uploaded slide between jobs by hard links, so that each job is erased without the other."""
 
 import os
 import shutil
@@ -37,6 +37,6 @@ def link_slide(store: JobStore, request: JobRequest, folder: Path) -> Path:
 
 
 def check_whole(request: JobRequest, files: Sequence[Path]) -> None:
-    """SlideGoneError unless ``files``, all that a linked slide consists of, have its size: it was erased meanwhile."""
+    """SlideGoneError unless ``files``, all files of a linked slide, have its size: else it was erased meanwhile."""
     if not isinstance(request.source, UploadSource) or source_state(files)[0] != request.source.size_bytes:
         raise SlideGoneError(GONE)

@@ -29,7 +29,7 @@ DOWN_S = 0.5
 LOOK_AGAIN_S = 0.05
 FAIR_EVERY = 10
 LAPSED_LEASES = 10
-"""A silent worker may be a busy machine's own: a slot for guests takes its job later than other slots do."""
+"""A silent worker may merely run on a busy machine, so a guest slot claims its job later than other slots do."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class JobQueue:
         self.call(self.client.ping)
 
     def enqueue(self, job_id: str, priority: Priority, holder: Holder = NOBODY) -> bool:
-        """Queue a job; False if it stands there already. ``holder``: whose it is."""
+        """Queue a job of ``holder``; False if it is already queued."""
         stream = self.stream(priority)
         keys, args = [stream, self.job_key(job_id), _open(stream)], [job_id, holder.tenant, json.dumps(holder)]
         return bool(self.call(self._enqueue, keys=keys, args=args))
 
     def open_by_holder(self) -> Counter[Holder]:
-        """Jobs waiting or running, by whose they are."""
+        """Number of jobs waiting or running, by holder."""
         found: Counter[Holder] = Counter()
         for priority in PRIORITIES:
             counts = cast("dict[str, str]", self.call(self.client.hgetall, _open(self.stream(priority))))
@@ -130,7 +130,7 @@ class JobQueue:
         return {p: int(self.call(self.client.xlen, self.stream(p))) for p in PRIORITIES}
 
     def take(self, consumer: str, wait_s: float, guest: Guest | None = None) -> Lease | None:
-        """The most urgent entry, new or of a worker that fell silent; None after ``wait_s``.
+        """The most urgent entry, new or with an expired lease; None after ``wait_s``.
 
         Among equally urgent ones, that of whoever has fewest in hand. ``guest``: only of a tenant, or of a holder, that
         has none in hand. Every tenth time the least urgent, so that what is routine is done also where urgent jobs

@@ -1,10 +1,10 @@
-"""What the queue asks of Redis in one step, in Lua. KEYS and ARGV are named above each script.
+"""The queue's atomic steps in Redis, in Lua. KEYS and ARGV are named above each script.
 
 An entry of a stream has the fields ``job``, ``tenant`` and ``holder`` (JSON: tenant and owner), in this order. The
 hash ``open`` of a stream counts its entries by holder.
 """
 
-# KEYS: stream, job, open. ARGV: job, tenant, holder. Idempotent: a job whose entry still stands is not queued twice.
+# KEYS: stream, job, open. ARGV: job, tenant, holder. Idempotent: a job that is still queued is not queued twice.
 ENQUEUE = """
 local entry = redis.call('HGET', KEYS[2], 'entry')
 if entry then
@@ -19,9 +19,9 @@ return 1
 """
 
 # KEYS: stream to take from, its open, served, all streams. ARGV: group, consumer, lease in ms, guest.
-# Whoever has fewest jobs in hand is next: first among tenants, then among the tenant's holders; among equals the one
-# that was served longest ago. ``guest`` is empty, or 'tenant' or 'holder': then only one that has none in hand.
-# Gives entry and job.
+# Next is the tenant with the fewest running jobs, then that tenant's holder with the fewest; among equals, the one
+# served longest ago. ``guest``: empty, or 'tenant' or 'holder' to serve only one without a running job.
+# Returns entry and job.
 TAKE = """
 local group, lease_ms, guest = ARGV[1], tonumber(ARGV[3]), ARGV[4]
 local in_hand, waiting, is_held = {}, {}, {}
@@ -104,7 +104,7 @@ if redis.call('HGET', KEYS[2], 'entry') == ARGV[2] then redis.call('DEL', KEYS[2
 return 1
 """
 
-# KEYS: stream, job. ARGV: group, entry. Puts the entry back at the end of its stream, at once free for anybody. One
+# KEYS: stream, job. ARGV: group, entry. Requeues the entry at the end of its stream, free at once. An entry
 # that Redis lost is queued again from disk.
 HAND_BACK = """
 local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
@@ -124,8 +124,8 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 return 1
 """
 
-# Redis measures leases and lives of keys by the wall clock. Once that was set back, what it wrote before lies in the
-# future: an entry then shows no idle time, however often one looks, and a key lives longer than it was given.
+# Redis measures leases and key lifetimes by the wall clock. If the clock is set back, earlier times lie in the
+# future: entries then show no idle time, and keys live too long.
 # KEYS: stream. ARGV: group.
 FUTURE = """
 local found = {}

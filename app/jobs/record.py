@@ -16,7 +16,7 @@ PRIORITIES: tuple[Priority, ...] = ("stat", "asap", "urgent", "routine")  # FHIR
 
 
 class Holder(NamedTuple):
-    """Whose a job or upload is: the tenant, and in it the key or token holder. Both empty on a server without keys."""
+    """Owner of a job or upload: the tenant, and in it the key or token holder. Both empty on a server without keys."""
 
     tenant: str
     owner: str
@@ -37,7 +37,7 @@ class Record(BaseModel):
 
 
 class UploadSource(Record):
-    """A slide that was uploaded. ``entry``: inside the job's ``slide`` folder, the file or folder to open it by."""
+    """An uploaded slide. ``entry``: the file or folder to open it by, inside the job's ``slide`` folder."""
 
     type: Literal["upload"] = "upload"
     entry: str
@@ -105,7 +105,7 @@ class JobRequest(Record):
 
     @property
     def holder(self) -> Holder:
-        """Whose job it is."""
+        """Owner of the job."""
         return Holder(self.tenant, self.owner)
 
 
@@ -142,7 +142,7 @@ def names_of(request: JobRequest, outcome: Outcome | None) -> Names:
 
 
 class Tombstone(Record):
-    """What stays of an erased job: that it was, whose, and when it went."""
+    """Record of an erased job: its owner and the time of erasure."""
 
     erased_at: datetime
     tenant: str = ""
@@ -150,5 +150,5 @@ class Tombstone(Record):
 
     @property
     def holder(self) -> Holder:
-        """Whose job it was."""
+        """Owner of the job."""
         return Holder(self.tenant, self.owner)

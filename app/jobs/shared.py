@@ -23,7 +23,7 @@ from app.slides.pool import ReaderPool
 log = structlog.stdlib.get_logger("xmag.worker")
 JOBS_LEAST, JOBS_MOST = 2, 8
 GUESTS: tuple[Guest, ...] = ("tenant", "holder")
-"""Slots beside the others, for who would else wait until somebody's long jobs are over."""
+"""Extra slots for those who would otherwise wait for somebody's long jobs."""
 
 
 def jobs_for(cores: int) -> int:
@@ -52,7 +52,7 @@ class Shared:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many jobs are worked on as there are slots, guests' aside."""
+        """Whether all slots are taken, guest slots aside."""
         return self.in_hand.count >= self.jobs_at_once
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""How a limited number of places is shared, so that whoever comes next finds one, whatever others hold.
+"""Sharing of a limited number of places, so that a newcomer always finds one.
 
 A tenant may take a place while it holds fewer than are free: alone it gets half of all, the next tenant half of the
 rest, and so on. In the same way a key gets half of what its tenant could have, and where slides are looked at, a slide
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 Owner = tuple[str, ...]
-"""Who holds places: tenant, key in the tenant, and so on inwards, the same number of names for all."""
+"""A holder of places: tenant, key in the tenant, and so on; all holders have the same number of names."""
 
 
 class Shares:
@@ -23,7 +23,7 @@ class Shares:
             self._count(owner, places)
 
     def may_take(self, owner: Owner) -> bool:
-        """Whether a place is free that ``owner`` need not leave to others."""
+        """Whether ``owner`` may take one more place."""
         room = self._size - self._held[()]
         for held in self.held_by(owner):
             if held >= room:
@@ -43,7 +43,7 @@ class Shares:
         self._count(owner, -1)
 
     def held_by(self, owner: Owner) -> tuple[int, ...]:
-        """Places that the tenant holds, the key, and so on: who holds less comes first."""
+        """Places held by the tenant, by the key, and so on; the lowest comes first."""
         return tuple(self._held[part] for part in _parts(owner))
 
     def _count(self, owner: Owner, places: int) -> None:

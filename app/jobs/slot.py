@@ -54,7 +54,7 @@ def new_name() -> str:
 
 
 class Slot:
-    """One job at a time. ``name`` is what it holds leases by: a job never has two holders of one name.
+    """One job at a time. ``name`` identifies the slot's leases: a job never has two holders of one name.
 
     ``guest``: one slot more, for a tenant (or a holder) that has no job in hand while the others are taken.
     """

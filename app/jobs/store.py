@@ -119,7 +119,7 @@ class JobStore:
             return False
 
     def slide_path(self, request: JobRequest) -> Path:
-        """Where the slide lies, by a path without links. SlideGoneError for an object: no copy of it is kept."""
+        """The slide's path, without links. SlideGoneError for an object, of which no copy is kept."""
         source = request.source
         if isinstance(source, UploadSource):
             return (self.folder(request.id) / SLIDE / source.entry).resolve()
@@ -200,7 +200,7 @@ class JobStore:
         return _parsed(Tombstone, self.folder(job_id) / TOMBSTONE)
 
     def holder(self, job_id: str) -> Holder:
-        """Whose the job is; nobody's where its request is gone or cannot be read."""
+        """Owner of the job; nobody if its request is missing or unreadable."""
         try:
             return self.request(job_id).holder
         except (JobErasedError, JobNotFoundError, RecordUnreadableError):

@@ -17,7 +17,7 @@ class ReceivedFile:
 
 
 def unpacked(path: Path, limits: ArchiveLimits, should_stop: Callable[[], bool] | None = None) -> Path:
-    """What to open the slide by: the file at ``path``, or, for a zip, the folder ``unpacked`` that replaces it.
+    """The path to open the slide by: the file at ``path``, or, for a zip, the folder ``unpacked`` that replaces it.
 
     ``should_stop`` is asked before every MiB. The archive's typed errors, CancelledError.
     """

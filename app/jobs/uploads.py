@@ -42,7 +42,7 @@ HOUR_S = 3600.0
 
 
 class UploadRecord(Record):
-    """upload.json. ``tenant`` and ``owner``: whose. ``suffix``: of the client's file name, with its dot, or empty."""
+    """upload.json. ``tenant`` and ``owner``: of the upload. ``suffix``: client's file extension with dot, or empty."""
 
     id: str
     created_at: datetime
@@ -149,7 +149,7 @@ class UploadStore:
         return upload
 
     def _held(self) -> Counter[Owner]:
-        """Whose the uploads are that were not finished."""
+        """Owners of the unfinished uploads."""
         names = [folder.name for folder in self._root.iterdir() if (folder / DATA).exists()]
         holders: dict[str, Holder] = {}
         for name in names:
@@ -159,7 +159,7 @@ class UploadStore:
         return Counter(holders.values())
 
     def find(self, upload_id: str, holder: Holder) -> Upload:
-        """The upload. UploadNotFoundError for what is not there, is another's, or became a job."""
+        """The upload. UploadNotFoundError if it is missing, belongs to another holder, or became a job."""
         upload = self.find_any(upload_id, holder)
         if upload.taken_by is not None:
             raise _not_found()

@@ -11,7 +11,7 @@ WARNINGS_MAX: Final = 8
 _FOREMOST: Final = OUT_OF_DOMAIN | {"identity_differs", "out_of_focus", "part_left_out"}
 """Codes of what bears on every number of the page."""
 SAID_OF_PREDICTIONS: Final = frozenset({"bag_size_out_of_range"})
-"""Codes of what a prediction's statement says, beside its numbers."""
+"""Codes of the warnings that a prediction's own statement contains."""
 
 
 def warning_codes(document: ResultDocument) -> tuple[str, ...]:
@@ -20,7 +20,7 @@ def warning_codes(document: ResultDocument) -> tuple[str, ...]:
 
 
 def foremost(document: ResultDocument) -> str:
-    """Whether the model applies to this slide, and why not; blur and left-out parts too. Empty where all is well."""
+    """Why the model may not apply to this slide, including blur and parts left out. Empty if there is no reason."""
     outside = [prediction for prediction in document.predictions if not wording.counts(prediction)]
     sentences = [wording.domain_sentence(prediction, document) for prediction in outside[:1]]
     if 0 < len(outside) < len(document.predictions):
@@ -30,7 +30,7 @@ def foremost(document: ResultDocument) -> str:
 
 
 def other_warnings(document: ResultDocument) -> tuple[str, ...]:
-    """Those that neither ``foremost`` nor a prediction's statement says, each once, without its code, and no more than
+    """Warnings not in ``foremost`` or a prediction's statement, each once, without its code, and no more than
     fit."""
     said = _FOREMOST | SAID_OF_PREDICTIONS
     found = [sentence_of(warning) for warning in _found(document) if code_of(warning) not in said]

@@ -87,7 +87,7 @@ def _is_per_class_attention(shown: ShownMap) -> bool:
 
 
 def _classifications(result: SlideResult, shown: ShownMap) -> list[dict[str, Any] | None] | None:
-    """The class each tile counts most for, where the map that opens first is attention per class; else None.
+    """The class that each tile counts most for, if the map that opens first is attention per class; else None.
 
     A tile is left unclassified where even its strongest attention is below an even share (1 / N), and where it has
     no rank.
@@ -105,7 +105,7 @@ def _class_rgb(k: int) -> tuple[int, int, int]:
 
 
 def _fill_colours(result: SlideResult, shown: ShownMap) -> list[list[int]] | None:
-    """The heatmap's colour of each tile, grey without a rank; None where its class colours it, or there is no map.
+    """The heatmap's colour of each tile, grey without a rank; None if tiles are coloured by class or there is no map.
 
     QuPath gives an object without a colour a red of its own.
     """

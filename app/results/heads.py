@@ -1,4 +1,4 @@
-"""The map that opens first, for each task: which number of each tile it shows, and of which class."""
+"""The map that opens first, for each task: its quantity and its class."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Quantity = Literal["attention", "tile_scores"]
 
 @dataclass(frozen=True)
 class TileValues:
-    """One number per tile: float32 [N]. ``label``: the class they belong to, None for shared attention."""
+    """One number per tile: float32 [N]. ``label``: their class, None for shared attention."""
 
     quantity: Quantity
     label: str | None
@@ -23,7 +23,7 @@ class TileValues:
 
 @dataclass(frozen=True)
 class ShownMap:
-    """What a picture of one task shows; ``tiles`` is None where the head has neither scores nor attention."""
+    """The map of one task; ``tiles`` is None if the head has neither scores nor attention."""
 
     prediction: PredictionPart
     tiles: TileValues | None
@@ -52,7 +52,7 @@ def shown_map(
 
 
 def opening_values(head: HeadMap, label: str, quantity: Quantity | None = None) -> TileValues | None:
-    """Tile scores of ``label`` where the head gives them, else attention: that of ``label``, or that of all classes.
+    """Tile scores of ``label`` if the head gives them, else attention for ``label`` or for all classes.
 
     ``quantity``: that one instead. None where the head has neither.
     """

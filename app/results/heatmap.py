@@ -1,4 +1,4 @@
-"""heatmap.png: the map that opens first over the thumbnail, with everything needed to read it honestly on one page."""
+"""heatmap.png: the map that opens first over the thumbnail, with its legend, on one page."""
 
 from typing import Final
 

@@ -46,7 +46,7 @@ def index_for(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
 
 
 def ranked_index(result: TileMaps, picture_size: tuple[int, int]) -> TileIndex:
-    """The same of the tiles that have a rank alone, numbered among themselves."""
+    """The same for the ranked tiles only, renumbered."""
     slide = result.document.slide
     tile_size0 = result.document.tiling.tile_size0_px
     return tile_index(result.coords[result.has_rank], tile_size0, (slide.width_px, slide.height_px), picture_size)

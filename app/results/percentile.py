@@ -1,4 +1,4 @@
-"""A scale that can be compared between slides: the share of a slide's tiles with as little or less."""
+"""A scale that is comparable between slides: the share of a slide's tiles with an equal or lower value."""
 
 import numpy as np
 

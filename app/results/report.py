@@ -25,7 +25,7 @@ ANSWERS_MAX, LABELS_MAX = 3, 5
 
 @dataclass(frozen=True)
 class Stated:
-    """What is known of the case: from the request, the case's number also from the slide's header."""
+    """The case's data from the request; the case number may also come from the slide's header."""
 
     case_id: str | None
     organ: str | None

@@ -8,11 +8,11 @@ from app.results.report import Answer, Report, Row
 
 STYLESHEET = "../../static/style/report.css"
 ICON = "../../static/style/icon.svg"
-"""Pictures and stylesheet are named from where the page lies, ``jobs/ID/``, whatever a proxy puts before that."""
+"""Images and stylesheet are relative to the page, ``jobs/ID/``, whatever prefix a proxy adds."""
 
 
 def render_html(report: Report, base: str) -> str:
-    """The page. ``base``: what stands before its links to other reports; empty: they lie beside it."""
+    """The page. ``base``: prefix of its links to other reports; empty for reports beside it."""
     parts = [
         _element("h1", report.title),
         _rows("identity", [*report.identity, *report.stated]),

@@ -258,7 +258,7 @@ class _Bar(Flowable):  # type: ignore[misc]  # reportlab has no types
 
 
 def _legend(canvas: Canvas, report: Report, drawn: ReportMap, top: float) -> float:
-    """Colour scale with percentiles and numbers, and what they mean; where it ends."""
+    """Draws the colour scale with percentiles, numbers and their meaning. Returns its lower end."""
     if report.ticks:
         bar_x = _MARGIN + 92
         bar_width = _MAP_WIDTH - 92 - 12

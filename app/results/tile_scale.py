@@ -1,4 +1,4 @@
-"""Where a tile's number stands on a scale of colours."""
+"""The place of a tile's number on a colour scale."""
 
 from typing import Literal
 

@@ -68,7 +68,7 @@ def map_legend(shown: ShownMap) -> str:
 
 
 def top_tiles_title(shown: ShownMap) -> str:
-    """Heading of the tiles that stand highest on the map."""
+    """Heading of the highest tiles of the map."""
     tiles = shown.tiles
     if tiles is None or tiles.label is None:
         return "Tiles with most attention (not evidence of tumour)"
@@ -120,13 +120,13 @@ NOT_COUNTED = "Does not count for this slide."
 
 
 def counts(prediction: PredictionPart) -> bool:
-    """Whether the score says anything: none of another stain or organ does. An unusual amount of tissue only makes it
+    """Whether the score is valid: not for another stain or organ. An unusual amount of tissue only makes it
     less certain."""
     return prediction.in_domain or not voids(prediction.outside)
 
 
 def bag_sentence(tiles: int, least: int, most: int) -> str | None:
-    """How the slide's tissue compares with that of the slides that the model was trained on; None where it is alike.
+    """Compares the slide's tissue with that of the training slides; None if it is in their range.
 
     ``least`` and ``most``: tiles of their smallest and largest.
     """

@@ -56,7 +56,7 @@ export async function request(path, options = {}) {
 
 export const getJson = async (path, options = {}) => (await request(path, options)).json();
 
-/** Where this tab keeps what is said of refused uploads. */
+/** Session-storage key of refused uploads. */
 export const REFUSED = "xmag.refused";
 
 /** Whose this page is, by tenant and name; null until somebody is logged in. */
