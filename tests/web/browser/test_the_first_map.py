@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.results.slide_result import TISSUE_MIN_SHOWN
+from tests.service import until
 from tests.web.browser.acts import open_slide, serious
 
 
@@ -91,3 +92,20 @@ def test_a_slide_that_waits_has_no_strip(page, hospital, slides_dir) -> None:
         assert not page.locator("#strip").is_visible()
     page.locator("#tiles button").first.wait_for(timeout=60_000)
     assert page.locator("#strip").is_visible()
+
+
+@pytest.mark.parametrize("answer", ["none", "late"])
+def test_no_map_is_shown_with_the_legend_of_another(page, finished: str, answer: str) -> None:
+    open_slide(page, finished)
+    held = []
+    page.route("**/heatmap.png*attention*", lambda route: route.abort() if answer == "none" else held.append(route))
+    page.select_option("#map-which", label="Attention map · malignancy")
+    until(lambda: page.locator("[data-drawn]").get_attribute("data-drawn") == "")
+    wrong = page.get_by_text("A layer could not be loaded.")
+    if answer == "none":
+        wrong.wait_for()
+        page.select_option("#map-which", index=0)
+    else:
+        held[0].continue_()
+    page.wait_for_selector("[data-drawn*='heatmap.png']")
+    assert not wrong.is_visible()

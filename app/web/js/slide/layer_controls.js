@@ -5,6 +5,7 @@ import { el } from "../dom.js";
 import { figure, words } from "../format.js";
 import { kept, keep } from "./choices.js";
 
+const LATE_MS = 400;
 const START = { shown: true, opacity: 50, scale: "percentile", palette: null };
 
 function picture(url) {
@@ -40,9 +41,9 @@ export class LayerControls {
 
   build() {
     const title = el("h2", { id: "layers-title" }, "Layers");
-    this.wrong = el("p", { class: "wrong", role: "alert", hidden: true });
-    this.element.replaceChildren(title, ...(this.maps.length ? this.mapControls() : [el("p", { class: "small" }, "This model gives no map.")]),
-      ...this.areas.map((layer) => this.areaControls(layer)), this.wrong);
+    this.wrong = el("p", { class: "wrong", role: "alert", hidden: true }, "A layer could not be loaded. Reload the page to try again.");
+    this.element.replaceChildren(title, this.wrong, ...(this.maps.length ? this.mapControls() : [el("p", { class: "small" }, "This model gives no map.")]),
+      ...this.areas.map((layer) => this.areaControls(layer)));
   }
 
   mapControls() {
@@ -117,24 +118,33 @@ export class LayerControls {
     this.set({ palette: names[(names.indexOf(this.palette()) + 1) % names.length] });
   }
 
-  /** The page and the slide, as chosen. A picture that is on its way replaces the one before it when it is here. */
+  /**
+   * The page and the slide, as chosen. The picture before is taken off when the wanted one is here, late or cannot be
+   * loaded: one map must not be shown with the legend of another.
+   */
   async update() {
     if (this.map) this.showChoice();
     for (const box of this.element.querySelectorAll("[data-layer]")) box.checked = this.choice.areas.has(box.dataset.layer);
     const wanted = this.areas.filter((layer) => this.choice.areas.has(layer.id)).map((layer) => ({ url: here(layer.url), opacity: 1 }));
     if (this.map && this.choice.shown) wanted.unshift({ url: this.mapUrl(), opacity: this.choice.opacity / 100 });
     const turn = (this.turn = (this.turn ?? 0) + 1);
-    try {
-      const shown = await Promise.all(wanted.map(async ({ url, opacity }) => ({ image: await this.load(url), opacity })));
-      if (turn !== this.turn) return;
-      this.wrong.hidden = true;
-      this.view.layers.shown = shown;
-      this.view.draw();
-      this.element.dataset.drawn = wanted.map(({ url }) => url).join(" ");
-    } catch (error) {
-      this.wrong.hidden = false;
-      this.wrong.textContent = "A layer could not be loaded. Reload the page to try again.";
-    }
+    const images = wanted.map(() => null);
+    const draw = () => this.draw(turn, wanted.map((layer, i) => ({ ...layer, image: images[i] })).filter(({ image }) => image !== null));
+    const late = setTimeout(draw, LATE_MS);
+    await Promise.all(wanted.map(async ({ url }, i) => {
+      images[i] = await this.load(url).catch(() => null);
+    }));
+    clearTimeout(late);
+    draw();
+    if (turn === this.turn) this.wrong.hidden = !images.includes(null);
+  }
+
+  /** Does nothing once something else was chosen. */
+  draw(turn, shown) {
+    if (turn !== this.turn) return;
+    this.view.layers.shown = shown;
+    this.view.draw();
+    this.element.dataset.drawn = shown.map(({ url }) => url).join(" ");
   }
 
   load(url) {
