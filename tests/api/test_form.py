@@ -44,8 +44,14 @@ def part(head: str | bytes, value: bytes, boundary=b"bbb") -> bytes:
     return b"--" + boundary + b"\r\n" + text + b"\r\n\r\n" + value + b"\r\n"
 
 
-def disposition(text: str) -> str:
-    return f"Content-Disposition: form-data; {text}"
+def disposition(text: str, *more: str) -> str:
+    """The header of a part, and ``more`` headers."""
+    return "\r\n".join([f"Content-Disposition: form-data; {text}", *more])
+
+
+def odd(name: str, header: str, value: bytes) -> bytes:
+    """A form of one field with a further header."""
+    return part(disposition(f"name={name}", header), value) + END
 
 
 CASE = part(disposition('name="case_id"'), "S26-Ü1;x".encode())
@@ -67,14 +73,10 @@ WHOLE = CASE + FILE + END
         WHOLE + b"An epilogue.\r\n--bbb\r\n" + CASE,
         part('content-disposition:form-data;name="case_id"', "S26-Ü1;x".encode()) + FILE + END,
         part("CONTENT-DISPOSITION: FORM-DATA; NAME=case_id", "S26-Ü1;x".encode()) + FILE + END,
-        part(disposition("name=case_id") + "\r\nContent-Type: text/plain; charset=utf-8", "S26-Ü1;x".encode())
-        + FILE
-        + END,
-        part(disposition("name=case_id") + '\r\ncontent-type: text/plain;charset="ISO-8859-1"', b"S26-\xdc1;x")
-        + FILE
-        + END,
+        part(disposition("name=case_id", "Content-Type: text/plain; charset=utf-8"), "S26-Ü1;x".encode()) + FILE + END,
+        part(disposition("name=case_id", 'content-type: text/plain;charset="ISO-8859-1"'), b"S26-\xdc1;x") + FILE + END,
         part(
-            disposition("name=case_id") + "\r\nContent-Transfer-Encoding: 8bit\r\nContent-Length: 9",
+            disposition("name=case_id", "Content-Transfer-Encoding: 8bit", "Content-Length: 9"),
             "S26-Ü1;x".encode(),
         )
         + FILE
@@ -134,43 +136,19 @@ def test_boundaries(said, boundary):
         (part(disposition("name=other"), b"a") + END, RequestInvalidError, "Known: slide, case_id"),
         (part(disposition('filename="s.svs"'), b"a") + END, RequestInvalidError, "no name"),
         (part(disposition("name=mpp; name=case_id"), b"a") + END, RequestInvalidError, "two names"),
-        (
-            part(disposition("name=mpp") + "\r\n" + disposition("name=case_id"), b"a") + END,
-            RequestInvalidError,
-            "two names",
-        ),
+        (part(disposition("name=mpp", disposition("name=case_id")), b"a") + END, RequestInvalidError, "two names"),
         (part(disposition("name=case_id"), b"a" * 8193) + END, RequestInvalidError, "8192"),
         (part(disposition("name=case_id"), b"\xff") + END, RequestInvalidError, "UTF-8"),
-        (
-            part(disposition("name=case_id") + "\r\nContent-Type: text/plain; charset=us-ascii", b"\xfc") + END,
-            RequestInvalidError,
-            "ASCII",
-        ),
-        (
-            part(disposition("name=case_id") + "\r\nContent-Type: text/plain; charset=klingon", b"a") + END,
-            UploadTypeError,
-            "klingon",
-        ),
-        (
-            part(disposition("name=case_id") + "\r\nContent-Type: text/plain; charset=utf-7", b"a") + END,
-            UploadTypeError,
-            "utf-7",
-        ),
-        (
-            part(disposition("name=slide") + "\r\nContent-Transfer-Encoding: base64", b"aaaa") + END,
-            UploadTypeError,
-            "base64",
-        ),
-        (
-            part(disposition("name=mpp") + "\r\nContent-Transfer-Encoding: Quoted-Printable", b"a") + END,
-            UploadTypeError,
-            "quoted-printable",
-        ),
+        (odd("case_id", "Content-Type: text/plain; charset=us-ascii", b"\xfc"), RequestInvalidError, "ASCII"),
+        (odd("case_id", "Content-Type: text/plain; charset=klingon", b"a"), UploadTypeError, "klingon"),
+        (odd("case_id", "Content-Type: text/plain; charset=utf-7", b"a"), UploadTypeError, "utf-7"),
+        (odd("slide", "Content-Transfer-Encoding: base64", b"aaaa"), UploadTypeError, "base64"),
+        (odd("mpp", "Content-Transfer-Encoding: Quoted-Printable", b"a"), UploadTypeError, "quoted-printable"),
         (part("Content-Disposition: attachment; name=mpp", b"1") + END, UploadBrokenError, "Content-Disposition"),
         (part("X: y", b"1") + END, UploadBrokenError, "Content-Disposition"),
         (part(disposition('name="slide"; filename="').encode() + b'\xfc.svs"', b"a") + END, UploadBrokenError, "UTF-8"),
-        (part(disposition("name=mpp") + "\r\n" + "X: y\r\n" * 20 + "Z: z", b"1") + END, UploadBrokenError, "header"),
-        (part(disposition("name=mpp") + "\r\nX: " + "y" * 9000, b"1") + END, UploadBrokenError, "header"),
+        (part(disposition("name=mpp", *["X: y"] * 20, "Z: z"), b"1") + END, UploadBrokenError, "header"),
+        (part(disposition("name=mpp", "X: " + "y" * 9000), b"1") + END, UploadBrokenError, "header"),
         (WHOLE.replace(b"\r\n", b"\n"), UploadBrokenError, "line break"),
         (CASE + FILE, UploadBrokenError, "ended before"),
         (CASE + FILE[:-20], UploadBrokenError, "ended before"),

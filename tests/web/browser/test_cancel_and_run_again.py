@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.service import until
 from tests.web.browser.acts import open_worklist, row, serious
@@ -56,10 +57,10 @@ def test_a_slide_page_cancels_and_runs_again(page, hospital, waiting: str) -> No
     page.goto(f"/jobs/{waiting}/view")
     page.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel the analysis").click()
-    page.locator("#state.cancelled").wait_for()
+    expect(page.locator("#state.cancelled")).to_be_visible()
     page.get_by_role("button", name="Run again").click()
     page.wait_for_url(lambda url: waiting not in url)
-    page.get_by_role("heading", name="In queue").wait_for()
+    expect(page.get_by_role("heading", name="In queue")).to_be_visible()
 
 
 def test_what_is_gone_is_said(page, hospital, slides_dir: Path) -> None:
