@@ -149,9 +149,9 @@ def test_credentials_go_by_tls_or_to_this_machine_alone(tmp_path, store, files):
 
 def test_what_callbacks_carry_is_described_without_secrets(tmp_path, files):
     said = CallbackCredentials(settings(tmp_path, "h", **files)).describe()
-    assert said.startswith("signed, a bearer token, a client certificate, valid until 20")
+    assert said.startswith("a signature, a bearer token, a client certificate, valid until 20")
     assert TOKEN not in said
-    assert CallbackCredentials(settings(tmp_path, "h")).describe() == "signed"
+    assert CallbackCredentials(settings(tmp_path, "h")).describe() == "a signature"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_what_callbacks_carry_is_described_without_secrets(tmp_path, files):
         ("callback_ca_file", None),
         ("callback_ca_file", "not a PEM"),
         ("callback_cert_file", None),
-        ("callback_cert_file", "not a PEM"),
+        ("callback_cert_file", "no certificate"),
         ("callback_key_file", None),
         ("callback_key_file", "theirs.key"),
         ("callback_key_file", "locked.key"),

@@ -210,7 +210,7 @@ def test_what_was_left_out_is_logged_once(tmp_path, pixels, caplog):
     path = write_tiff(tmp_path / "Doe.tif", [*levels(pixels, "jpeg", svs=False), jpeg_page(label(200, 150), 1)])
     with caplog.at_level("INFO"), SlideReader() as reader:
         reader.open(path)
-    assert caplog.text.count("1 images of the slide's file are no level") == 1
+    assert caplog.text.count("1 images in the slide's file are not levels of its pyramid") == 1
     assert "Doe" not in caplog.text
 
 
