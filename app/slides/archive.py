@@ -91,7 +91,7 @@ def extract_slide_zip(
 
 @contextmanager
 def blaming_zip(path: Path) -> Iterator[None]:
-    """In this block a slide at ``path`` that is none, or several, is the fault of the zip that was unpacked there."""
+    """In this block, no slide or several slides at ``path`` are reported as the fault of the unpacked zip."""
     try:
         yield
     except NotASlideError as error:
@@ -106,7 +106,7 @@ def _no_usable_slide(error: NotASlideError) -> ArchiveInvalidError:
 
 @dataclass(frozen=True)
 class _Member:
-    """A file in the zip and where it is written. ``is_dicom``: only if it begins as DICOM files do."""
+    """A file in the zip and its target path. ``is_dicom``: written only if it begins like a DICOM file."""
 
     entry: zipfile.ZipInfo
     target: PurePosixPath
@@ -137,7 +137,7 @@ def _too_many(entries: int, limits: ArchiveLimits) -> ArchiveUnsafeError:
 
 
 def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[_Member]:
-    """What is to be unpacked, the whole zip having passed every check."""
+    """The files to unpack, after the entire zip has passed every check."""
     if len(entries) > limits.entries:
         raise _too_many(len(entries), limits)
     targets = target_names(entries)
@@ -159,7 +159,7 @@ def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[
 
 
 def _of_a_slide(files: list[_Member]) -> list[_Member]:
-    """What may be the slide: all files beside an index, the one file of a slide of one, or what is DICOM by its name.
+    """Candidates for the slide: all files beside an index, a single-file slide, or files that look like DICOM by name.
 
     ArchiveInvalidError where there is nothing of the kind, or by their names several slides.
     """
@@ -178,7 +178,7 @@ def _of_a_slide(files: list[_Member]) -> list[_Member]:
 
 
 def _is_folder(entry: zipfile.ZipInfo) -> bool:
-    """Also as Windows PowerShell 5 writes them."""
+    """Also with backslashes, as Windows PowerShell 5 writes them."""
     return entry.is_dir() or (entry.orig_filename.endswith("\\") and entry.file_size == 0)
 
 

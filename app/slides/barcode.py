@@ -1,4 +1,4 @@
-"""The barcode of a slide's label, where its vendor has a field for it."""
+"""The barcode of a slide's label, if the vendor's format has a field for it."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ into the image description."""
 
 
 def header_barcode(properties: Mapping[str, str]) -> str | None:
-    """The barcode as found, trimmed; None where there is none, or what is there cannot be one."""
+    """The barcode, trimmed; None if it is missing or invalid."""
     for name in _FIELDS:
         text = properties.get(name, "").strip()
         if is_identifier(text):

@@ -1,4 +1,4 @@
-"""Pictures that are no bright-field slide in true colours: refused before anything is concluded from them.
+"""Refuses images that are not a bright-field slide in true colours, before anything is concluded from them.
 
 Fluorescence, dark field and 16-bit files that use a part of their range are dark. Colours that neither header nor tiles
 describe rightly are seen by their glass: YCbCr shown as RGB makes it salmon, RGB taken for YCbCr makes it magenta.
@@ -17,14 +17,14 @@ _PIXELS = 200_000
 _DARK, _BLACK, _BRIGHT = 64, 24, 160
 _DARK_MIN = 0.4
 _BRIGHT_MAX = 0.35
-"""Of what is not black. Stained tissue on glass has 0.84 and more, stained nuclei on black 0.0 to 0.2."""
+"""Bright fraction of the pixels that are not black. Tissue on glass has at least 0.84, nuclei on black 0.0 to 0.2."""
 _SATURATED, _MAGENTA_GREEN = 252, 185
 _MAGENTA_MAX = 0.02
-"""Of all pixels. Real slides have below 0.00001; their pixels taken for YCbCr 0.12 and more."""
+"""Fraction of all pixels. Real slides have less than 0.00001; read as YCbCr, at least 0.12."""
 
 
 def refuse_no_bright_field(thumbnail: UInt8Array) -> None:
-    """Raises SlideUnsupportedError for uint8 [h, w, 3] of a whole slide that is no bright-field image in true colours.
+    """Raises SlideUnsupportedError unless uint8 [h, w, 3] of an entire slide is a bright-field image in true colours.
 
     A bright slide in a black frame is one: the frame does not count.
     """

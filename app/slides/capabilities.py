@@ -1,4 +1,4 @@
-"""Gives up all capabilities: a decoding process of root has no more rights than root's own files give it.
+"""Drops all capabilities, so that a decoding process of root has only the rights that file permissions give root.
 
 Sources: capabilities(7), capset(2), prctl(2), linux/capability.h.
 """
@@ -24,7 +24,7 @@ class _Sets(ctypes.Structure):
 
 
 def give_up_capabilities() -> bool:
-    """From now on the process has no capability, and can get none. False where the platform has none (not Linux)."""
+    """Drops all capabilities for good. False if the platform has no capabilities (not Linux)."""
     if sys.platform != "linux":
         return False
     libc = ctypes.CDLL(None, use_errno=True)

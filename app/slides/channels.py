@@ -1,4 +1,4 @@
-"""Whether three channels are RGB or YCbCr, judged by a bright-field slide's pixels where nothing else tells.
+"""Tells RGB from YCbCr by the pixels of a bright-field slide, if nothing else does.
 
 Glass is the brightest colour of a slide and almost grey: its three channels are alike in RGB, and its Cb and Cr lie
 near 128 in YCbCr. All of a stained slide's Cb and Cr lie around 128, which of its G and B only a small part does.
@@ -14,14 +14,14 @@ _BRIGHTEST = 98.0
 """Percentile of the first channel."""
 _BRIGHT = 160
 _CHROMA, _CHROMA_BLUE, _CHROMA_RED = 128, 50, 60
-"""Furthest that Cb and Cr of stains lie from 128."""
+"""Largest distance of a stain's Cb and Cr from 128."""
 _GLASS_CHROMA = 24
 _SHARE_YCBCR, _SHARE_RGB = 0.97, 0.8
-"""Of pixels within that reach: at least so many, at most so many. Real slides: 0.99 to 1.0, and 0.01 to 0.56."""
+"""Pixels within that distance: at least this fraction in YCbCr, at most in RGB. Real: 0.99 to 1.0, 0.01 to 0.56."""
 
 
 def judge_channels(pixels: UInt8Array) -> Colours | None:
-    """What uint8 [..., 3] samples of a whole slide are; None where that is not beyond doubt."""
+    """Whether uint8 [..., 3] samples of an entire slide are RGB or YCbCr; None if in doubt."""
     first, second, third = pixels.reshape(-1, 3).T.astype(np.int16)
     # Padding: white or black, as RGB or as YCbCr.
     is_scanned = (first > 0) & (first < 254) if first.size else np.zeros(0, np.bool_)

@@ -1,4 +1,4 @@
-"""What a compressed tile says of its three channels, whatever the header of its container calls them.
+"""The meaning of a compressed tile's three channels by its codestream, whatever the container's header says.
 
 Sources: ITU-T T.871 (a JFIF file is YCbCr), ITU-T T.872 (Adobe's APP14 names the transform), libjpeg's reading of the
 component ids 'R', 'G', 'B'; ITU-T T.800, annex A (SIZ: sampling of the components, COD: multiple component transform).
@@ -17,7 +17,7 @@ _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 
 
 def jpeg_colours(head: bytes) -> Colours | None:
-    """Of a JPEG of three components, given by its first bytes; None where it does not say."""
+    """The colours of a JPEG of three components, from its first bytes; None if not stated."""
     is_jfif, adobe = False, None
     for marker, body in _segments(head):
         if marker == _APP0 and body.startswith(b"JFIF\0"):
@@ -30,7 +30,7 @@ def jpeg_colours(head: bytes) -> Colours | None:
 
 
 def is_dct_jpeg(data: bytes) -> bool:
-    """Whether a JPEG is coded in blocks of frequencies, by Huffman's codes: not lossless, nor arithmetic."""
+    """Whether a JPEG is DCT-based with Huffman coding: neither lossless nor arithmetic."""
     return any(marker in _SOF for marker, _ in _segments(data))
 
 
@@ -44,7 +44,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _of_frame(body: bytes, is_jfif: bool, adobe: int | None) -> Colours | None:
-    """``body``: of the frame header. Where JFIF and Adobe contradict each other nothing is said."""
+    """``body``: of the frame header. If JFIF and Adobe markers contradict each other, the answer is None."""
     if adobe in {0, 1}:
         colours: Colours = "ycbcr" if adobe else "rgb"
         return None if is_jfif and colours == "rgb" else colours
@@ -57,7 +57,7 @@ def _of_frame(body: bytes, is_jfif: bool, adobe: int | None) -> Colours | None:
 
 
 def jpeg2000_colours(head: bytes) -> Colours | None:
-    """Of a decoded JPEG 2000 codestream of three components, given by its first bytes; None where it does not say.
+    """The colours of a decoded JPEG 2000 codestream of three components, from its first bytes; None if not stated.
 
     A decoder undoes the codestream's own transform, so that what comes out then is RGB.
     """
@@ -82,5 +82,5 @@ def jpeg2000_colours(head: bytes) -> Colours | None:
 
 
 def is_jp2_file(head: bytes) -> bool:
-    """Whether it is a JP2 file with its boxes, where a bare codestream belongs."""
+    """Whether the tile is a JP2 file instead of a bare codestream."""
     return head.startswith(_JP2_SIGNATURE)

@@ -1,4 +1,4 @@
-"""What header and codestream of each level say of its colours, and what OpenSlide makes of it.
+"""The colours of each level as stated by header and codestream, and as shown by OpenSlide.
 
 OpenSlide believes the header: JPEG is converted as it says. JPEG 2000 comes out as decoded, but for Aperio's
 compression 33003, which is YCbCr without a transform of its own.
@@ -53,7 +53,7 @@ class Claim:
 
 
 def read_claims(slide: openslide.OpenSlide, found: FoundSlide) -> dict[int, Claim]:
-    """The claim of each of OpenSlide's levels, by its number; levels of which nothing is to be said are left out.
+    """The claim of each of OpenSlide's levels, by number, without levels that need no claim.
 
     Raises SlideUnsupportedError where one level's tiles contradict each other; SlideCorruptError, OSError.
     """
@@ -100,7 +100,7 @@ def _tiff_claim(fd: int, directory: Directory) -> Claim | None:
 
 
 def _tile_heads(fd: int, directory: Directory) -> Iterator[bytes]:
-    """Of the first, the middle and the last tile that is there."""
+    """The first bytes of the first, middle and last stored tile."""
     offsets, counts = directory.tags.get(_OFFSETS), directory.tags.get(_COUNTS)
     if offsets is None or counts is None or len(offsets) != len(counts):
         return

@@ -28,7 +28,7 @@ _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE_THREAD = 0x10000
 _F_SETOWN, _F_SETOWN_EX = 8, 15
 _FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
-"""Each names a process that the kernel sends a signal to."""
+"""Commands that name a process for the kernel to send a signal to."""
 _F_SETLEASE = 1024
 """Whoever opens the file afterwards waits until the lease is given up, 45 s at most (fcntl(2))."""
 _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR = 0x40086602, 0x401C5820
@@ -48,12 +48,12 @@ class _Program(ctypes.Structure):
 
 
 def give_up_calls() -> bool:
-    """From now on these calls fail (EACCES). False where the platform has no such filter. Before any thread."""
+    """Makes these calls fail (EACCES) from now on. Call before any thread starts. False without filter support."""
     return _install(_instructions)
 
 
 def give_up_threads() -> bool:
-    """From now on no thread of the process makes another one; call ``give_up_calls`` first. False as there."""
+    """Forbids new threads; call ``give_up_calls`` first. False without filter support."""
     return _install(lambda machine: [_load_number(), *_answer(_number(machine, "clone"), _REFUSE), _allow()])
 
 

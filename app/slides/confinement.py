@@ -1,4 +1,4 @@
-"""What is taken away from a decoding process, in two steps: most of it at its start, reading when it knows its slide.
+"""Confines a decoding process in two steps: most rights end at its start, reading when it knows its slide.
 
 Only Python runs before the second step: it finds the slide's files by names and first bytes. No C decoder has met them.
 """
@@ -18,12 +18,12 @@ from app.slides.landlock import read_only, shut_in
 from app.slides.readable import reading_rules
 
 _PARENTS_PIPE = 0
-"""Standard input: nothing is written to it, and it ends with the parent."""
+"""Standard input: the parent writes nothing to it, and it closes when the parent ends."""
 
 
 @dataclass(frozen=True)
 class Confined:
-    """Whether the kernel took each away.
+    """Which rights the kernel took away.
 
     ``reading``: all files but the slide and libraries. ``files``: making, changing and running files, and other
     processes' memory. ``calls``: the network, new processes, files' modes, owners and times, other processes' limits
@@ -37,7 +37,7 @@ class Confined:
 
 
 class Confinement:
-    """Of the calling process, which has one thread when this is made. It serves one slide in its life."""
+    """Confinement of the calling process, which must have one thread at this time. The process serves one slide."""
 
     def __init__(self) -> None:
         capabilities = give_up_capabilities()
@@ -46,11 +46,11 @@ class Confinement:
 
     @property
     def done(self) -> Confined:
-        """What was taken away so far."""
+        """The rights taken away so far."""
         return self._done
 
     def wait_for_request(self, line: socket.socket) -> bool:
-        """Wait until the parent says something on ``line``. False where it has ended instead.
+        """Wait until the parent writes to ``line``. False if the parent ended instead.
 
         From ``to_slide`` on a thread watches for its end.
         """
@@ -62,7 +62,7 @@ class Confinement:
         return any(fd == line.fileno() for fd, _ in poll.poll())
 
     def to_slide(self, entry: Path, files: Sequence[Path]) -> None:
-        """From now on nothing is read but the slide of ``files``, opened by ``entry``, and libraries.
+        """Limits reading to the libraries and the slide of ``files``, opened by ``entry``.
 
         Raises as ``real_files``.
         """
@@ -72,7 +72,7 @@ class Confinement:
         before = self._done
         reading = read_only(reading_rules(entry, files))
         self._done = Confined(reading, before.files, before.calls, before.capabilities)
-        # Only now: threads that had begun before would still read everything.
+        # Started only now: earlier threads could still read everything.
         threading.Thread(target=_die_with_parent, daemon=True).start()
         start_helpers()
         give_up_threads()

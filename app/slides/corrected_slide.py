@@ -1,4 +1,4 @@
-"""A slide whose header describes its colours wrongly, read as its tiles are."""
+"""A slide whose header describes its colours wrongly, read with the colours of its tiles."""
 
 import math
 import threading
@@ -50,11 +50,11 @@ class CorrectedSlide(openslide.OpenSlide):
                 "The header describes the slide's colours as YCbCr, but its tiles contain RGB, and tiles of this kind "
                 "cannot be corrected. Convert the slide with a header that matches its tiles."
             ) from error
-        # Philips counts in what fills up the last tiles.
+        # Philips includes the padding of the last tiles.
         return DirectLevel(found.entry, replace(image, width=size[0], height=size[1]), fill_missing=True)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         for direct in self._direct.values():
             direct.close()
         super().close()

@@ -11,11 +11,11 @@ _ITEM = struct.Struct("<4sI")
 _ITEM_TAG = b"\xfe\xff\x00\xe0"
 _BLOCK_BYTES = 2**20
 _SEARCH_BYTES = 2**30
-"""Of headers; real ones, a record for each of a million frames included, stay below."""
+"""Longest header; real ones are shorter, even with a record for each of a million frames."""
 
 
 def first_frame_head(path: Path, most: int) -> bytes:
-    """The first ``most`` bytes of the first frame; empty where none is encapsulated.
+    """The first ``most`` bytes of the first frame; empty if no frame is encapsulated.
 
     The frame is found by its tag: reading a record for each of a million frames would take a minute.
     """
@@ -33,7 +33,7 @@ def fragment_places(path: Path, most: int) -> list[tuple[int, int]]:
 
 
 def _fragments(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Items of the encapsulated Pixel Data, but for the first, the offset table."""
+    """Items of the encapsulated Pixel Data, without the first, the offset table."""
     at = _find_pixel_data(file)
     for number in count():
         if at is None:

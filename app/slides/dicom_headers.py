@@ -1,4 +1,4 @@
-"""What DICOM files say of themselves, read with pydicom. Only reader processes come here.
+"""Reads DICOM headers with pydicom, in reader processes only.
 
 Pixels are never read, and of the header only what stands in ``_TAGS``: a patient's name and id are not among it.
 """
@@ -28,11 +28,11 @@ from app.slides.entry import DICOM_HEAD_BYTES, begins_as_dicom, has_preamble
 from app.slides.identity import ISSUER_MAX_CHARS, SPECIMENS_MAX, DicomIdentity, Specimen, is_identifier
 
 HEADER_MAX_BYTES = 32 * 2**20
-"""Of a header before its frames' list; colour profiles and private elements included, real ones have below 20 MB."""
+"""Longest header before its list of frames. Real ones have less than 20 MB, with profiles and private elements."""
 _META_END = 0x0002FFFF
 """File meta information (PS3.10, 7.1): group 2, always in explicit little endian."""
 _LAST_TAG = 0x52009229
-"""Shared Functional Groups. What comes next is a record for each of up to a million frames."""
+"""Shared Functional Groups; the next element has a record for each of up to a million frames."""
 _DESCRIPTION_MAX_CHARS = 64
 _TAGS = tuple(
     cast(int, tag_for_keyword(keyword))
@@ -64,7 +64,7 @@ _TAGS = tuple(
     )
 )
 _FILLERS = frozenset({"unknown", "none", "null", "n/a", "unspecified", "anonymous", "anonymized"})
-"""What writers put where the standard wants a value and they have none."""
+"""Fillers that writers use for a required value that they do not have."""
 _UNREADABLE = (
     BytesLengthException,
     struct.error,
@@ -78,14 +78,14 @@ _UNREADABLE = (
     NotImplementedError,
     RecursionError,
 )
-"""What reading a damaged or hostile header may end in."""
+"""Errors from damaged or hostile headers."""
 
 config.settings.reading_validation_mode = config.IGNORE  # a warning would quote the value
 
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """One DICOM file. Sizes in px; a value that is absent or makes no sense is None.
+    """One DICOM file. Sizes in px; a missing or invalid value is None.
 
     ``width`` and ``height``: of the total pixel matrix. ``tile_width`` and ``tile_height``: of one frame.
     ``organization``: TILED_FULL, where all frames are there, row by row, or TILED_SPARSE.
@@ -133,7 +133,7 @@ class DicomHeader:
 
     @property
     def kind(self) -> str:
-        """What it is, in the standard's words."""
+        """The kind of file, in the standard's words."""
         return UID(self.sop_class_uid).name if self.sop_class_uid else "unknown"
 
 
@@ -144,7 +144,7 @@ def read_headers(files: Iterable[Path]) -> list[DicomHeader]:
 
 
 def read_header(path: Path) -> DicomHeader | None:
-    """The header of the file at ``path``; None where it is no DICOM file.
+    """The header of the file at ``path``; None if it is not a DICOM file.
 
     Raises SlideCorruptError where a header cannot be read or is longer than any real one; OSError.
     """
@@ -210,7 +210,7 @@ def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
 
 
 class _Bounded:
-    """A file of which no more is read than a header may have; what is skipped does not count."""
+    """A file that is read up to the length of a header; skipped parts do not count."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._left = file, HEADER_MAX_BYTES
@@ -261,13 +261,13 @@ def _pixel_spacing(ds: Dataset) -> tuple[float, float] | None:
 
 
 def _name(ds: Dataset, keyword: str) -> str | None:
-    """An identifier that a person or a laboratory system gave; None for a filler."""
+    """An identifier given by a person or a laboratory system; None for a filler."""
     text = _text(ds, keyword)
     return None if text is None or text.lower() in _FILLERS else text
 
 
 def _text(ds: Dataset, keyword: str) -> str | None:
-    """A trimmed identifier; None for one that is empty, has several values, or cannot be one."""
+    """A trimmed identifier; None if it is empty, has several values or is invalid."""
     value = ds.get(keyword)
     text = "" if value is None or isinstance(value, MultiValue) else str(value).strip(" \0")
     return text if is_identifier(text) else None

@@ -1,4 +1,4 @@
-"""Where the compressed frames of one DICOM level lie, if they can be read without OpenSlide."""
+"""Positions of the compressed frames of one DICOM level, if they can be read without OpenSlide."""
 
 from collections.abc import Sequence
 from pathlib import Path

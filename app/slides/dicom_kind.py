@@ -1,4 +1,4 @@
-"""Kinds of DICOM slide that OpenSlide cannot open, or of which it shows a part.
+"""Kinds of DICOM slide that OpenSlide cannot open or shows only in part.
 
 Sources: DICOM PS3.3, C.8.12.4 (Whole Slide Microscopy), PS3.5, 8.2, and the source of OpenSlide 4.0.1.
 """
@@ -18,7 +18,7 @@ _PHOTOMETRIC: dict[str, frozenset[str]] = {
     JPEG2000Lossless: frozenset({"RGB", "YBR_RCT"}),
     JPEG2000: frozenset({"RGB", "YBR_RCT", "YBR_ICT"}),
 }
-"""What is read, by transfer syntax."""
+"""Supported kinds, by transfer syntax."""
 _CONVERT = (
     "Convert the slide to 8-bit RGB in one focal plane, with JPEG Baseline, JPEG 2000 or uncompressed explicit "
     "little-endian frames."
@@ -26,9 +26,9 @@ _CONVERT = (
 
 
 def unreadable_dicom(headers: Sequence[DicomHeader]) -> SlideUnsupportedError | None:
-    """Why OpenSlide cannot open the series of these ``headers``, where its kind is the reason."""
+    """The error for a series that OpenSlide cannot open because of its kind; ``headers``: of the series."""
     images = [header for header in headers if header.is_slide_image]
-    # Deflated headers are not read, so that nothing tells which of them is a level.
+    # Deflated headers are not read, so it is unknown which of them is a level.
     for header in images:
         if header.transfer_syntax_uid not in _PHOTOMETRIC:
             return _unsupported(f"transfer syntax {UID(header.transfer_syntax_uid).name}")
@@ -53,14 +53,14 @@ def unreadable_dicom(headers: Sequence[DicomHeader]) -> SlideUnsupportedError | 
 
 
 def refuse_unopened_dicom(headers: Sequence[DicomHeader]) -> None:
-    """Raises SlideUnsupportedError for frames that are organised as no tiles: OpenSlide 4.0.1 crashes on them."""
+    """Raises SlideUnsupportedError unless frames are organised as tiles: OpenSlide 4.0.1 crashes on others."""
     for header in headers:
         if header.organization not in {None, "TILED_FULL", "TILED_SPARSE"}:
             raise _unsupported(f"images organised as {header.organization}")
 
 
 def refuse_unsupported_dicom(headers: Sequence[DicomHeader]) -> None:
-    """Raises SlideUnsupportedError where OpenSlide opens the series but would show one of several images of it."""
+    """Raises SlideUnsupportedError if OpenSlide opens the series but would show one of several images in it."""
     if (paths := max((header.optical_paths for header in headers if header.is_volume), default=1)) > 1:
         raise _unsupported(f"images with {paths} optical paths")
     for header in headers:
@@ -69,7 +69,7 @@ def refuse_unsupported_dicom(headers: Sequence[DicomHeader]) -> None:
 
 
 def _frames_per_tile(header: DicomHeader) -> float:
-    """More than 1 where there are several optical paths or focal planes, which a sparse image need not count."""
+    """More than 1 with several optical paths or focal planes, which a sparse image need not declare."""
     sides = (header.width, header.tile_width), (header.height, header.tile_height)
     tiles = math.prod(-(-whole // tile) for whole, tile in sides if whole and tile)
     return (header.frames or 0) / tiles

@@ -1,4 +1,4 @@
-"""How much coarser the levels of a DICOM slide are by the Pixel Spacing in their headers (PS3.3 C.7.6.16.2.1)."""
+"""Downsample factors of a DICOM slide's levels, by the Pixel Spacing in their headers (PS3.3 C.7.6.16.2.1)."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,9 @@ from app.slides.level_shape import Size
 
 Spacing = tuple[float, float]
 _APART = 0.01
-"""By how much both axes may differ."""
+"""Largest difference between the two axes."""
 _NEARLY_WHOLE = 0.002
-"""Headers round the spacing: a factor so near to a whole number is meant to be one."""
+"""Headers round the spacing, so a factor this close to an integer is taken as the integer."""
 
 
 def level_spacings(levels: Iterable[DicomHeader]) -> dict[Size, Spacing]:
@@ -26,7 +26,7 @@ def level_spacings(levels: Iterable[DicomHeader]) -> dict[Size, Spacing]:
 
 
 def spaced_downsample(spacing0: Spacing | None, spacing: Spacing | None) -> float | None:
-    """How many px of level 0 make one of another level; None where that is not said, or not alike for both axes."""
+    """Level-0 px per px of another level; None if it is not stated or differs between the axes."""
     if spacing0 is None or spacing is None:
         return None
     along, down = (part / full for full, part in zip(spacing0, spacing, strict=True))

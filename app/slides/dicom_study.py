@@ -1,4 +1,4 @@
-"""Which files of a DICOM study are the slide: the levels of its pyramid. Everything else is passed over."""
+"""Finds the slide in a DICOM study: the levels of its pyramid. All other files are ignored."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class DicomSlide:
 
     @property
     def identity(self) -> DicomIdentity | None:
-        """Whose slide it is, as its largest level says."""
+        """The slide's identifiers, from its largest level."""
         return self.levels[0].identity
 
 
@@ -66,7 +66,7 @@ def _series(levels: Iterable[DicomHeader]) -> dict[str | None, list[DicomHeader]
 
 
 def _are_levels_of_one(series: Sequence[Sequence[DicomHeader]]) -> bool:
-    """Whether all images show one piece of glass in one coordinate system, each series at scales of its own.
+    """Whether all images show one piece of glass in one coordinate system, with no scale in two series.
 
     Of one series only what contradicts counts: levels with a frame of reference each are known, and a container that
     is not named.

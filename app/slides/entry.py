@@ -1,4 +1,4 @@
-"""Which files may be a slide's, told by their names and first bytes alone: no decoder is involved."""
+"""Finds files that may belong to a slide, by names and first bytes only, without a decoder."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ def has_preamble(head: bytes) -> bool:
 
 
 def several_slides(count: int, names: Sequence[str | None] = ()) -> NotASlideError:
-    """The error for several slides where one was expected. ``names``: what tells them apart, where there is any."""
+    """The error for several slides instead of one. ``names``: distinguishing names, if there are any."""
     known = [f'"{name}"' for name in names if name]
     told = f" Series: {', '.join(known[:_NAMED_MAX])}{', …' if len(known) > _NAMED_MAX else ''}." if known else ""
     return NotASlideError(f"There are {count} slides here. Send one slide at a time.{told}")

@@ -1,4 +1,4 @@
-"""Which files of a folder are the slide. Only reader processes come here: headers of DICOM files are parsed."""
+"""Finds the slide's files in a folder. Parses DICOM headers, so it runs in reader processes only."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.slides.folder_walk import files_below, is_regular
 
 @dataclass(frozen=True)
 class FoundSlide:
-    """A slide. ``entry``: the file to open it by; ``files``: all that it consists of; ``dicom``: its DICOM headers."""
+    """A slide. ``entry``: the file to open it by; ``files``: all its files; ``dicom``: its DICOM headers."""
 
     entry: Path
     files: tuple[Path, ...]
@@ -22,7 +22,7 @@ class FoundSlide:
 
 
 def find_slide(path: Path) -> FoundSlide:
-    """The one slide that ``path`` is, as a file, or holds, as a folder with subfolders.
+    """The one slide at ``path``: the file itself, or the slide in the folder and its subfolders.
 
     A DICOM file stands for its series in its folder. Raises NotASlideError when there is no slide or more than one,
     SlideUnsupportedError, SlideCorruptError, the errors of ``slide_files``, and OSError.
@@ -61,7 +61,7 @@ def _found(headers: list[DicomHeader]) -> FoundSlide:
 
 
 def _readable(files: Iterable[Path]) -> list[DicomHeader]:
-    """The headers of a slide's neighbours: one that cannot be read is another slide's trouble."""
+    """The headers of neighbouring files; unreadable ones are skipped, because they belong to other slides."""
     found = []
     for path in files:
         try:

@@ -14,7 +14,7 @@ from app.warning import coded
 AREA_MAX_MM2 = 20_000.0
 """The largest glass, 75 × 100 mm, has 7,500: about 37,000 tiles of 448 µm."""
 _ROUNDING_PX = 1e-6
-"""448 / 0.28 comes out as 1599.9999999999998."""
+"""Tolerance for rounding: 448 / 0.28 gives 1599.9999999999998."""
 FULLEST_TILES = 4
 """How many tiles are kept when none reaches the least tissue fraction."""
 
@@ -67,7 +67,7 @@ def grid_for(info: SlideInfo, plan: ReadingPlan) -> Grid:
 
 
 def cell_size(tile_size0: float) -> int:
-    """The largest whole number of level-0 px that no step of the grid falls below.
+    """The largest integer of level-0 px that is not above any step of the grid.
 
     Readers of bags divide coords by it and round down, as TITAN does: each tile then has a cell of its own.
     """

@@ -1,4 +1,4 @@
-"""Two threads that help the calling one with a slide. A reader starts them before it gives up making threads."""
+"""Two helper threads for a slide. A reader starts them before it gives up making threads."""
 
 import os
 import threading

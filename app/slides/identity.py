@@ -1,4 +1,4 @@
-"""Whose slide it is, as the slide's own header says. A patient's name and id are never read."""
+"""Identifiers in the slide's own header. A patient's name and id are never read."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ IDENTIFIER_MAX_CHARS = 64
 ISSUER_MAX_CHARS = 200
 SPECIMENS_MAX = 50
 _TURNS_WRITING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Format characters that change the direction of writing: an identifier would look like another."""
+"""Characters that change the writing direction and make one identifier look like another."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def is_identifier(text: str, chars_max: int = IDENTIFIER_MAX_CHARS) -> bool:
 
 
 def identity_from_json(value: object) -> DicomIdentity | None:
-    """What the reader process read of the header, every value of it checked. Raises ChannelGarbledError."""
+    """The header data sent by the reader process, with every value checked. Raises ChannelGarbledError."""
     if value is None:
         return None
     if not isinstance(value, dict):

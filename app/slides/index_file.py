@@ -17,12 +17,12 @@ from app.slides.folder_walk import special_file
 MIRAX = ".mrxs"
 _MIRAX_INDEX = "Slidedat.ini"
 _MIRAX_BYTES, _HAMAMATSU_BYTES = 2**20, 64 * 2**10
-"""OpenSlide reads no larger index."""
+"""Largest index that OpenSlide reads."""
 _HAMAMATSU_GROUP = b"Virtual Microscope Specimen"
-"""By its content alone a file of any name is a VMS or VMU; the group of a VMU ends in the same words."""
+"""Marks a VMS or VMU index by content, whatever its name; the group of a VMU ends in the same words."""
 _MIRAX_KEYS = (b"file_", b"indexfile")
 _HAMAMATSU_KEYS = (b"imagefile", b"mapfile", b"macroimage", b"optimisationfile")
-"""What the keys of file names begin with, in lower case."""
+"""Prefixes of the keys for file names, in lower case."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NAME_BYTES = 255
 
@@ -34,7 +34,7 @@ def index_folder(entry: Path) -> Path | None:
 
 
 def named_files(entry: Path) -> list[Path]:
-    """The files that the index of the slide ``entry`` names, as far as they are there; none for a slide of one file.
+    """The existing files that the index of the slide ``entry`` names; none for a single-file slide.
 
     Raises SlideUnsafeError where a name is not that of a regular file in the slide's own folder, NotASlideError for a
     pipe, device or socket in place of an index, and OSError.
@@ -51,7 +51,7 @@ def named_files(entry: Path) -> list[Path]:
 
 
 def _text(path: Path, bytes_max: int, flags: int = 0) -> bytes:
-    """The bytes of a file that may be an index; none of one that is too large. Never waits for a pipe."""
+    """The bytes of a possible index file; empty if it is too large. Never waits for a pipe."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the calling process may do to files, as far as the kernel can say (Landlock, Linux 5.13 or newer).
+"""Limits the calling process's access to files, as far as the kernel can (Landlock, Linux 5.13 or newer).
 
 What is open already stays open. Rules cannot be taken off again; threads that begin afterwards inherit them. Sources:
 landlock(7), landlock_create_ruleset(2), landlock_add_rule(2).
@@ -34,7 +34,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def shut_in() -> bool:
-    """From now on no file is made, changed or run, and no other process looked into or (Linux 6.12) signalled.
+    """Forbids making, changing and running files, inspecting other processes and (Linux 6.12) signalling them.
 
     False where the kernel cannot. Before any thread.
     """
@@ -46,7 +46,7 @@ def shut_in() -> bool:
 
 
 def read_only(allowed: Iterable[tuple[int, int]]) -> bool:
-    """From now on only these are read: (descriptor, READ_FILE | READ_FOLDER), a folder's with all that lies below.
+    """Limits reading to these: (descriptor, READ_FILE | READ_FOLDER); a folder includes everything below it.
 
     A descriptor may be closed afterwards. False where the kernel cannot. Before any thread.
     """
@@ -54,7 +54,7 @@ def read_only(allowed: Iterable[tuple[int, int]]) -> bool:
 
 
 def _version() -> int:
-    """Of Landlock; less than 1 where there is none."""
+    """Landlock's version; less than 1 without Landlock."""
     if sys.platform != "linux":
         return 0
     return int(ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION))

@@ -1,4 +1,4 @@
-"""Which level of the pyramid to read."""
+"""Chooses the level of the pyramid to read."""
 
 from app.errors import ResolutionTooLowError
 from app.slides.types import SlideInfo
@@ -8,7 +8,7 @@ _ROUNDING = 1e-6
 
 
 def choose_level(info: SlideInfo, target_mpp: float, tolerance: float = 0.0) -> int:
-    """Which of ``info.levels`` is the coarsest of at most ``target_mpp`` · (1 + ``tolerance``) µm/px; 0 if none is.
+    """Index of the coarsest of ``info.levels`` with at most ``target_mpp`` · (1 + ``tolerance``) µm/px; 0 if none is.
 
     Raises ResolutionTooLowError when level 0 is more than 6 % coarser than the target.
     """
@@ -25,6 +25,6 @@ def coarsest_mpp(target_mpp: float, tolerance: float) -> float:
 
 
 def coarsest_level(info: SlideInfo, limit_mpp: float) -> int:
-    """Which of ``info.levels`` is the coarsest of at most ``limit_mpp`` µm/px; 0 if none is as fine."""
+    """Index of the coarsest of ``info.levels`` with at most ``limit_mpp`` µm/px; 0 if none is as fine."""
     fitting = [place for place, level in enumerate(info.levels) if info.mpp * level.downsample <= limit_mpp]
     return max(fitting, key=lambda place: info.levels[place].downsample, default=0)

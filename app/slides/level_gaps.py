@@ -11,11 +11,11 @@ from app.slides.tiff_directory import Directory
 from app.slides.tiff_levels import TILE_BYTES, size_of, tile_size
 
 _EDGE_PX = 1.0
-"""Of the finer level: rounding may move a tile's edge by so much."""
+"""Pixels of the finer level by which rounding may move a tile's edge."""
 
 
 def has_gaps(level: Directory, finer: Directory, scale: float) -> bool:
-    """Whether a tile is missing from ``level`` where ``finer`` has one; ``scale``: its px for one of ``level``.
+    """Whether ``level`` lacks a tile that ``finer`` has; ``scale``: px of ``finer`` per px of ``level``.
 
     False where the tiles are not as many as the sizes ask for: nothing can be told then.
     """

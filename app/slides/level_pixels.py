@@ -1,4 +1,4 @@
-"""Whether an image of a file shows the same as a finer level of the slide, and at which scale: a look at a few places.
+"""Compares an image with a finer level of the slide at a few places: whether it shows the same, and at which scale.
 
 A label can have the slide's shape, and a level that was filled up to whole tiles can have several scales. Both are
 told by pixels: the part of the image that holds most is compared with the finer level, shrunk to each scale in turn.
@@ -20,22 +20,22 @@ from app.slides.types import Float32Array
 
 _WINDOW_PX = 60
 _FINER_PX = 1024
-"""A window's side on the finer level is at most about this."""
+"""Approximate largest side of a window on the finer level."""
 _WINDOWS_MAX = 3
 _FLAT = 6.0
-"""Grey levels of standard deviation: less than that is glass, and its noise tells nothing."""
+"""Standard deviation in grey levels; a window below it is glass, whose noise proves nothing."""
 _FLAT_APART = 16.0
 _ALIKE = 0.8
 """Correlation. Levels of real slides reach 0.95 and more, labels and other scales mostly less than 0.4."""
 _UNLIKE = 0.5
-"""Less than that settles it at once."""
+"""A lower correlation rejects the scale at once."""
 _AHEAD = 0.03
-"""By how much the best scale has to be ahead of the next."""
+"""Least lead of the best scale over the next."""
 
 
 @dataclass(frozen=True)
 class Picture(Closing):
-    """One of the images that OpenSlide calls levels, by its ``number``; closes with its block.
+    """One of the images that OpenSlide calls levels, by ``number``; a context manager that closes it.
 
     ``direct``: its compressed tiles, where they can be read without OpenSlide, which takes five times as long.
     """
@@ -45,7 +45,7 @@ class Picture(Closing):
     direct: DirectLevel | None = None
 
     def close(self) -> None:
-        """Let go of the tiles; the open slide is left open."""
+        """Close the tiles; the slide stays open."""
         if self.direct is not None:
             self.direct.close()
 
@@ -90,7 +90,7 @@ def find_scale(picture: Picture, finer: Picture, scales: Sequence[float], places
 
 
 def _fullest_window(picture: Picture, place: Place, scale: float) -> tuple[Place, Float32Array]:
-    """The square part of a place whose colours differ most, and its pixels."""
+    """The square part of a place with the greatest colour variation, and its pixels."""
     pixels = picture.read(place)
     side = min(_WINDOW_PX, max(PLACE_MIN_PX, int(_FINER_PX / scale)), place.width, place.height)
     starts = [(y, x) for y in _starts(place.height, side) for x in _starts(place.width, side)]
@@ -102,7 +102,7 @@ def _fullest_window(picture: Picture, place: Place, scale: float) -> tuple[Place
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Where the windows of a place begin, so that four of them lie in a tile of 256 px, each over one finer tile."""
+    """Starts of a place's windows: four windows per tile of 256 px, each over one finer tile."""
     return [*range(0, length - side, side + 2 * PLACE_INSET_PX), length - side]
 
 
@@ -127,7 +127,7 @@ def _flat_alike(pixels: Float32Array, look: Float32Array) -> bool:
 
 
 def _correlation(pixels: Float32Array, look: Float32Array) -> float:
-    """-1 to 1, over all channels at once and of means over 2 × 2 px: a level may lie half a px beside another."""
+    """Correlation, -1 to 1, over all channels, of means over 2 × 2 px: levels may be shifted by half a px."""
     mine, theirs = _halved(pixels), _halved(look)
     mine, theirs = mine - mine.mean(axis=(0, 1)), theirs - theirs.mean(axis=(0, 1))
     size = float(np.sqrt((mine**2).sum() * (theirs**2).sum()))

@@ -1,4 +1,4 @@
-"""Where to look at an image to see what it is: where it holds most, or all over it."""
+"""Chooses places at which to compare an image: where it has most detail, or spread over it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from app.slides.level_shape import Size
 
 PLACE_MIN_PX = 8
-"""A smaller one tells nothing."""
+"""Least side of a place; a smaller one proves nothing."""
 PLACE_INSET_PX = 2
-"""Of a tile so much is left out on all sides: OpenSlide decodes the next ones too where it interpolates."""
+"""Margin left out of a tile, because OpenSlide also decodes the neighbours when it interpolates."""
 _PLACES_MAX = 48
-"""Looked at until one holds more than glass, where nothing tells which do."""
+"""Places tried until one holds more than glass, if tile sizes give no hint."""
 _PLACE_PX = 512
 _GOLDEN = 0.618034
-"""Steps of this fraction of a whole spread evenly over it."""
+"""Steps of this fraction spread evenly over the image."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Places:
-    """Where to look. ``fullest_first``: the first holds most, so that if it is flat all are; ``all``: no part is left
+    """Places to compare. ``fullest_first``: the first has most detail, so if it is flat, all are; ``all``: none is left
     out."""
 
     in_order: Sequence[Place]
@@ -40,7 +40,7 @@ class Places:
 
 
 def places_in(size: Size, tile: Size, stored: Size, counts: NDArray[np.uint64] | None) -> Places:
-    """Where to look at an image of ``size`` that is stored as one of size ``stored``, in tiles of size ``tile``.
+    """Places to compare in an image of ``size`` that is stored as one of size ``stored``, in tiles of size ``tile``.
 
     Those tiles first that hold most by their ``counts`` of bytes; where there are none, from all over it. Large tiles
     in parts. No place where ``tile`` makes no sense.

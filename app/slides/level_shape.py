@@ -1,4 +1,4 @@
-"""By how much a level may be coarser than level 0, as its size tells.
+"""Possible downsample factors of a level, by its size.
 
 Writers round each side to a whole pixel, up or down, or fill the level up to whole tiles. So a side of ``part`` px
 stands for any full side between (part - 1) and (part + 1) times the factor, or, filled up, from (part - tile) times on.
@@ -8,14 +8,14 @@ Both sides must allow the same factor; an image of another shape, like most labe
 import math
 
 CANDIDATES_MAX = 12
-"""So many factors of a level that was filled up are tried at most."""
+"""Most factors tried for a padded level."""
 
 Size = tuple[int, int]
 """(width, height) in px."""
 
 
 def rounded_downsample(size0: Size, size: Size) -> float | None:
-    """How many level-0 px make one px of a level of ``size``, if sides are rounded to a pixel; None if they disagree.
+    """Level-0 px per px of a level of ``size``, if sides are rounded to a pixel; None if the sides disagree.
 
     Scanners shrink by whole numbers and drop the rest of the last row and column (17883 px at 1/4 are 4470), so
     that the quotient of the sizes, 4.0007, would be off by most of a pixel at the far edge. A whole number that
@@ -31,7 +31,7 @@ def rounded_downsample(size0: Size, size: Size) -> float | None:
 
 
 def filled_downsamples(size0: Size, size: Size, tile: Size, most: float) -> tuple[float, ...]:
-    """Whole factors up to ``most`` that explain a level filled up to whole tiles of ``tile`` px.
+    """Integer factors up to ``most`` that explain a level padded to complete tiles of ``tile`` px.
 
     Where too many do, powers of two. Nothing where ``size`` is no whole number of tiles on both sides.
     """
@@ -47,7 +47,7 @@ def filled_downsamples(size0: Size, size: Size, tile: Size, most: float) -> tupl
 
 
 def is_filled(size0: Size, size: Size, tile: Size, downsample: float) -> bool:
-    """Whether a level of ``size`` may be level 0 shrunk by ``downsample`` and filled up to whole tiles."""
+    """Whether a level of ``size`` may be level 0 shrunk by ``downsample`` and padded to complete tiles."""
     if not _is_whole_tiles(size, tile):
         return False
     needed = [full / downsample for full in size0]
@@ -55,7 +55,7 @@ def is_filled(size0: Size, size: Size, tile: Size, downsample: float) -> bool:
 
 
 def content_size(size0: Size, size: Size, downsample: float) -> Size:
-    """The part of a level that shows the slide, from its top left: all of it, or less where it was filled up."""
+    """The part of a level that shows the slide, from its top left: everything except padding."""
     width, height = (min(part, math.ceil(full / downsample)) for full, part in zip(size0, size, strict=True))
     return width, height
 

@@ -15,7 +15,7 @@ from app.slides.ome import ome_mpp
 from app.slides.types import Bounds, Level, MppSource, SlideInfo
 
 MPP_MIN = 0.08
-"""Finer than any slide scanner; 0.05 is what 0.5 becomes where a writer takes px per mm for px per cm."""
+"""Finer than any slide scanner. 0.05 results from 0.5 if a writer confuses px per mm with px per cm."""
 MPP_MAX = 5.0
 MPP_MAX_ANISOTROPY = 0.02
 OBJECTIVE_POWER_MAX = 1000.0
@@ -60,7 +60,7 @@ def _file_mpp(properties: Mapping[str, str]) -> float | None:
 
 
 def resolve_mpp(properties: Mapping[str, str], requested: float | None) -> tuple[float, float, MppSource]:
-    """(mpp_x, mpp_y, source): the request before the file before 10 / objective power. Errors as ``read_info``.
+    """(mpp_x, mpp_y, source): from the request, else the file, else 10 / objective power. Errors as ``read_info``.
 
     A DICOM file always states its spacing. Where OpenSlide does not find it, as in the record of each frame, the
     nominal power is not taken instead.

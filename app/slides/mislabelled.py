@@ -1,4 +1,4 @@
-"""Levels whose colours the header describes wrongly: found, and read as they are.
+"""Finds levels whose colours the header describes wrongly.
 
 Converters are known to write this, and OpenSlide believes the header: pink tissue turns teal on salmon.
 """
@@ -24,14 +24,14 @@ _PLACES, _PLACE_PX = 6, 128
 
 @dataclass(frozen=True)
 class Mislabelled:
-    """``levels``: what the channels of each such level are, by OpenSlide's number. ``warning``: for the result."""
+    """``levels``: true colours of each such level, by OpenSlide's number. ``warning``: for the result."""
 
     levels: Mapping[int, Colours]
     warning: str
 
 
 def find_mislabelled(slide: openslide.OpenSlide, found: FoundSlide) -> Mislabelled:
-    """Empty where header and tiles of all levels agree. ``slide``: the open ``found``, as OpenSlide reads it.
+    """Empty if header and tiles of all levels agree. ``slide``: the open ``found``, as OpenSlide reads it.
 
     Raises SlideUnsupportedError where tiles contradict each other; SlideCorruptError, OpenSlideError, OSError.
     """
@@ -45,7 +45,7 @@ def find_mislabelled(slide: openslide.OpenSlide, found: FoundSlide) -> Mislabell
 
 
 def _judged(slide: openslide.OpenSlide, claims: Mapping[int, Claim], claim: Claim) -> Colours:
-    """What the channels of levels with this claim are: as the tiles say, else as pixels show, else as the header says.
+    """The colours of levels with this claim: from the tiles, else from the pixels, else from the header.
 
     A JPEG that does not say is as its header says: that is how scanners write it.
     """
@@ -59,7 +59,7 @@ def _judged(slide: openslide.OpenSlide, claims: Mapping[int, Claim], claim: Clai
 
 
 def _samples(slide: openslide.OpenSlide, number: int) -> UInt8Array:
-    """uint8 [n, 3]: the channels of a level as OpenSlide hands them out, from all over it."""
+    """uint8 [n, 3]: channels of a level as OpenSlide returns them, sampled all over the level."""
     width, height = slide.level_dimensions[number]
     if max(width, height) <= _WHOLE_PX:
         places, size = [(0, 0)], (width, height)

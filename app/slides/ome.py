@@ -1,4 +1,4 @@
-"""What an OME-TIFF states in its XML, where OpenSlide does not look: its images, and their pixel size.
+"""Data in an OME-TIFF's XML, which OpenSlide does not read: the images and their pixel size.
 
 Source: the OME data model, schema 2016-06 (Pixels: PhysicalSizeX and PhysicalSizeY, by default in µm; TiffData: each
 file of a set describes the images of all, and names by UUID the file that holds each).
@@ -47,7 +47,7 @@ def ome_images(properties: Mapping[str, str]) -> list[Mapping[str, str]]:
 
 
 def ome_image(properties: Mapping[str, str], images: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
-    """Of ``images`` the one that OpenSlide shows: that of the slide's size, else the first that states none.
+    """The one of ``images`` that OpenSlide shows: that of the slide's size, else the first without a stated size.
 
     None where no image is meant: a copy may have been resized.
     """
@@ -60,7 +60,7 @@ def ome_image(properties: Mapping[str, str], images: Sequence[Mapping[str, str]]
 
 
 def ome_pixel_um(pixels: Mapping[str, str]) -> float | None:
-    """The size of a pixel along x in µm; None where it is not stated, or is no length."""
+    """The size of a pixel along x in µm; None if it is not stated or not a length."""
     try:
         return float(_um(pixels, "PhysicalSizeX") or "")
     except ValueError:
@@ -68,7 +68,7 @@ def ome_pixel_um(pixels: Mapping[str, str]) -> float | None:
 
 
 class _Images:
-    """Hears an XML parser and keeps the attributes of each Pixels element, its image's name, and nothing else.
+    """An XML parser's target that keeps the attributes of each Pixels element and its image's name only.
 
     ``found``: with the UUIDs of the files that hold each image, none where it does not say. ``file``: this file's UUID.
     """

@@ -54,16 +54,16 @@ class OpenedSlide(Closing):
 
     @property
     def entry(self) -> Path:
-        """The file that was opened, or the one of several that stands for the slide."""
+        """The file that was opened, or the main file of several."""
         return self.found.entry
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.slide.close()
 
 
 BeforeDecoding = Callable[[Path, tuple[Path, ...]], None]
-"""Called with the file that the slide is opened by, and all its files, before a decoder sees one of them."""
+"""Called with the file to open the slide by, and all its files, before any decoder reads them."""
 
 
 def open_slide(path: Path, mpp: float | None = None, before: BeforeDecoding = lambda *_: None) -> OpenedSlide:

@@ -1,4 +1,4 @@
-"""Files that contain more than one picture of the slide: scenes, focal planes, time points. One of them is analysed.
+"""Files with several images of the slide: scenes, focal planes or time points. One of them is analysed.
 
 Sources: the OME data model, schema 2016-06 (Image, SizeZ, SizeT); OpenSlide's source: it reads the first image of an
 OME-TIFF, the focal plane 0 of NDPI and SCN, and draws all scenes of a CZI, but does not tell its planes apart.
@@ -21,7 +21,7 @@ _SAME_PIXEL = 1.1
 _LEVEL_RATIO, _SAME_SHAPE = 1.8, 1.02
 _NDPI_FOCAL_PLANE = 65424
 _CLASSIC_TIFF_BYTES = 2**32
-"""A larger NDPI has offsets that the standard does not know."""
+"""Largest NDPI with standard offsets."""
 _SCN_PLANE = re.compile(r'<dimension\b[^>]*\bz="(\d+)"')
 _DESCRIPTION = 270
 
@@ -68,7 +68,7 @@ def ome_parts_left_out(properties: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _is_scene(image: Mapping[str, str], shown: Mapping[str, str]) -> bool:
-    """Whether another image shows more of the slide, rather than the same, smaller."""
+    """Whether another image shows more of the slide, not just a smaller version."""
     pixel, shown_pixel = ome_pixel_um(image), ome_pixel_um(shown)
     if pixel is not None and shown_pixel is not None:
         return 1 / _SAME_PIXEL <= pixel / shown_pixel <= _SAME_PIXEL
@@ -100,6 +100,6 @@ def _left_out(sentence: str) -> str:
 
 
 def _count(values: Mapping[str, str], name: str) -> int:
-    """A number of one or more; 1 where it is not stated."""
+    """A number of at least 1; 1 if not stated."""
     text = values.get(name, "")
     return max(1, int(text)) if text.isdecimal() else 1

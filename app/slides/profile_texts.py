@@ -1,4 +1,4 @@
-"""ICC profiles without their texts: what colours are computed from stays, byte for byte.
+"""Removes texts from ICC profiles; the data for computing colours stays, byte for byte.
 
 Source: ICC.1 (profile version 4), sections 7.2 (header), 7.3 (tag table), 9 and 10 (tags and their types).
 """
@@ -31,7 +31,7 @@ _TAGS_MAX = 200
 
 
 def without_texts(profile: bytes) -> bytes:
-    """The profile, as long as before; empty where it is none that can be used.
+    """The profile without texts, of the same length; empty if it is unusable.
 
     Description, copyright, names of device and maker, date, identifiers and every unknown tag are gone.
     """

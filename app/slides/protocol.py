@@ -34,10 +34,10 @@ from app.warning import is_coded
 
 _LEVELS_MAX = 65
 IMAGES_MAX = 4096
-"""Directories of a TIFF, as many as are followed."""
+"""Most directories of a TIFF that are followed."""
 _WARNINGS_MAX = 20
 _NAMES_MAX_BYTES = 900_000
-"""Of the files' names in an answer, which may have 1 MiB in all."""
+"""Longest total of file names in an answer, which may have 1 MiB."""
 _FROM_READER = (SlideError, StorageUnavailableError)
 
 
@@ -225,13 +225,13 @@ def error_to_json(error: XmagError, decoder_text: str = "") -> Message:
 
 
 def decoder_text(error: XmagError) -> str:
-    """What a decoder said that ``error`` was raised for; empty where it was none."""
+    """The decoder's message that caused ``error``; empty if no decoder caused it."""
     cause = error.__cause__
     return "" if cause is None or isinstance(cause, XmagError) else f"{type(cause).__name__}: {cause}"
 
 
 def error_from_json(message: Message) -> XmagError:
-    """The typed error that the reader process reported; only errors of a slide or its storage can come from there.
+    """The typed error reported by the reader process; it must be about a slide or its storage.
 
     The message is a sentence of ours, unless a slide took the process over: then it is any text, made printable and cut
     to 1000 characters, by a process that read nothing but that slide.

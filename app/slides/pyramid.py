@@ -1,4 +1,4 @@
-"""Which of the images that OpenSlide calls levels are levels of the slide, and by how much each is coarser.
+"""Finds the true levels among the images that OpenSlide calls levels, and their downsample factors.
 
 OpenSlide believes a file's flags: a label or macro that is marked as a smaller copy is a level to it. Here a level has
 the slide's shape and shows the slide's pixels, or is none: it is never shown, read or counted. Level 0 is always one.
@@ -36,17 +36,17 @@ from app.slides.tiled_image import WANTED, NotDirectError, image_of
 from app.slides.types import Level
 
 _SPACING_TOLERANCE = 0.01
-"""By how much what a header says of the spacing may differ from what its sizes say: some divide one by the other."""
+"""Largest difference between the spacing in the header and that computed from the sizes."""
 _COARSER_BY = 1.001
-"""Levels lie further apart than this; one of the same size again is no further level."""
+"""Least ratio between levels; another image of the same size is not a level."""
 _COMPARED_BY_MOST = 256
-"""Pixels of levels further apart are not compared: a few of one would be a large part of the other."""
+"""Greatest ratio of levels whose pixels are compared: beyond it, a few px would cover much of the other."""
 _IMAGES_MAX = 64
-"""So many of OpenSlide's levels are looked at; slides have a dozen."""
+"""Most of OpenSlide's levels that are checked; slides have a dozen."""
 _COARSER_BY_MOST = 16
-"""Levels that were filled up are looked for up to this factor; more would be a lot to compare."""
+"""Largest factor tried for padded levels, to limit the work."""
 _FILLED_FROM_FINER = frozenset({"aperio"})
-"""Formats of which OpenSlide draws a level's missing tiles from the next finer level."""
+"""Formats for which OpenSlide draws a level's missing tiles from the next finer level."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Files:
     directories: Sequence[Directory]
 
     def direct(self, number: int) -> DirectLevel | None:
-        """The level's compressed tiles; None where they are of a kind that OpenSlide has to read."""
+        """The level's compressed tiles; None if only OpenSlide can read them."""
         try:
             return DirectLevel(self.path, image_of(self.directories[number]))
         except NotDirectError:
@@ -96,7 +96,7 @@ class _Candidate:
     def by_pixels(
         self, downsamples: Sequence[float], tile: Size, stored: Size, counts: NDArray[np.uint64] | None = None
     ) -> Level | None:
-        """The level, with that of ``downsamples`` at which it shows the slide; the rest as ``places_in`` takes it."""
+        """The level at the one of ``downsamples`` at which it shows the slide; other arguments as in ``places_in``."""
         least, most = (self.finer.downsample * factor for factor in (_COARSER_BY, _COMPARED_BY_MOST))
         fitting = [downsample for downsample in downsamples if least <= downsample <= most]
         if not fitting:
@@ -147,7 +147,7 @@ def _found(slide: openslide.OpenSlide, judge: _Judge) -> tuple[Level, ...]:
 
 
 def _by_shape(candidate: _Candidate) -> Level | None:
-    """For formats that name their levels."""
+    """The levels of formats that name them."""
     downsample = rounded_downsample(candidate.size0, candidate.size)
     return None if downsample is None else candidate.level(downsample)
 
@@ -177,7 +177,7 @@ def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
 
 
 def _of_dicom(slide: openslide.OpenSlide, dicom: DicomSlide) -> _Judge:
-    """A DICOM instance says its pixels' spacing; its size or its pixels have to bear that out. That it shows the same
+    """A DICOM instance states its pixel spacing, which its size or pixels must confirm. That it shows the same
     part of the same slide is told by pixels alone."""
     spacings = level_spacings(dicom.levels)
 
@@ -196,7 +196,7 @@ def _of_dicom(slide: openslide.OpenSlide, dicom: DicomSlide) -> _Judge:
 
 
 def _directories(slide: openslide.OpenSlide, entry: Path) -> list[Directory]:
-    """The directory of each of OpenSlide's levels; none where it is not certain which they are."""
+    """The directory of each of OpenSlide's levels; empty if they are not certain."""
     vendor = slide.properties[openslide.PROPERTY_NAME_VENDOR]
     all_of_them = list(read_directories(entry, WANTED, below=True))
     found = level_directories(all_of_them, vendor)
@@ -205,7 +205,7 @@ def _directories(slide: openslide.OpenSlide, entry: Path) -> list[Directory]:
         return []
     for directory, size in zip(found, slide.level_dimensions, strict=True):
         beyond = [side - part for side, part in zip(size_of(directory), size, strict=True)]
-        # Philips fills up the last tiles and counts them in; OpenSlide knows the true size from elsewhere.
+        # Philips pads the last tiles and includes the padding; OpenSlide takes the true size from elsewhere.
         if min(beyond) < 0 or (max(beyond) > 0 and vendor != "philips"):
             return []
     return found

@@ -1,4 +1,4 @@
-"""What a decoding process may read: its own slide, and what Python and the C libraries load when they first need it."""
+"""The files a decoding process may read: its own slide, and files that Python and C libraries load on demand."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ _LIBRARIES = (
 
 @cache
 def libraries() -> tuple[tuple[Path, int], ...]:
-    """Python's and the C libraries' files and folders, each with what is allowed to it (Landlock).
+    """Files and folders of Python and the C libraries, each with its Landlock rights.
 
     Of the folder that ``app`` lies in, ``app`` alone: a clone of the project may hold the data folder too.
     """
@@ -62,7 +62,7 @@ def reading_rules(entry: Path, files: Sequence[Path]) -> Iterator[tuple[int, int
 
 
 def _targets(entry: Path, files: Sequence[Path]) -> Iterator[Path]:
-    """The other files; of a link the file behind it, unless it was turned elsewhere since it was listed."""
+    """The other files; for a link its target, unless the link was changed since the listing."""
     for file in files:
         target = file.resolve() if file.is_symlink() else file
         if file != entry and target.is_relative_to(entry.parent):

@@ -203,7 +203,7 @@ class SlideReader(Closing):
             memory.close()
 
     def confined(self) -> Confined:
-        """What was taken away from the process; reading only once a slide was opened, or refused by a decoder."""
+        """The rights taken from the process; reading is taken once a slide was opened or refused by a decoder."""
         answer = self._ask({"op": "confined"}, self._limits.open_timeout_s)
         with self._believing():
             return Confined(*(bool_or_none(answer.get(each.name)) is True for each in fields(Confined)))
@@ -215,7 +215,7 @@ class SlideReader(Closing):
             self._process.kill()
 
     def _renew(self) -> None:
-        """A new process in place of one that had a slide."""
+        """Replaces a process that had a slide by a new one."""
         with self._closing:
             if not self._closed:
                 self._process.kill()
@@ -302,7 +302,7 @@ def _warn_once() -> None:
 
 
 def _too_costly(computed_s: float) -> SlideTooCostlyError:
-    """Not an idle decoder that waits for its disk, or for a processor: another attempt would take as long."""
+    """The error for a decoder that used up its processor time: another attempt would take as long."""
     return SlideTooCostlyError(
         f"Decoding the slide was stopped after {computed_s:.0f} s of processor time. The file is damaged or needs more "
         "time than allowed. Export it again as a pyramid of several levels."

@@ -21,7 +21,7 @@ _FORKS: bool = sys.platform == "linux"
 _EXIT_WAIT_S = 5.0
 _STDERR_BYTES = 2000
 _UTIME = 11
-"""Of /proc/PID/stat after the process' name; stime follows (proc(5))."""
+"""Index of utime in /proc/PID/stat after the process name; stime follows (proc(5))."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ReaderProcess:
         return self._child.poll() is None
 
     def computed_s(self) -> float:
-        """Processor seconds that it has used; 0 where the system does not tell (Linux does)."""
+        """Processor seconds used so far; 0 if the system does not report them (Linux does)."""
         try:
             fields = (
                 Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()

@@ -38,7 +38,7 @@ from app.slides.types import BoolArray, Extent, ReadingPlan, UInt8Array
 
 
 def serve(sock: socket.socket, confinement: Confinement) -> None:
-    """Answer until the other side closes. ``confinement``: of this process, before it meets a slide."""
+    """Answer requests until the other side closes. ``confinement``: of this process, before it has a slide."""
     channel = Channel(sock, takes_fds=True)
     service = _Service(channel, confinement)
     while True:

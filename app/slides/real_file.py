@@ -1,4 +1,4 @@
-"""Opening files by a path that leads through no link: what is named below a folder cannot lie outside of it."""
+"""Opens files without following links, so that a name below a folder cannot lead outside it."""
 
 import os
 import stat
@@ -11,11 +11,11 @@ from app.errors import SourceChangedError
 from app.slides.folder_walk import special_file
 
 _LOOK: int = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC | os.O_NOFOLLOW
-"""Opens without reading, and so waits for no pipe or device. O_PATH is Linux's; elsewhere the next best."""
+"""Flags for opening without reading, so that pipes and devices cannot block. O_PATH exists on Linux only."""
 
 
 def real_files(paths: Iterable[Path]) -> Iterator[int]:
-    """A descriptor of each regular file (absolute paths), for looking at and for Landlock rules, not for reading.
+    """A descriptor of each regular file (absolute paths), for fstat and Landlock rules, not for reading.
 
     Each is closed when the next is asked for. Raises SourceChangedError where a link stands in a path: paths are
     resolved when a slide is asked for. Also NotASlideError for a pipe, device or socket, and OSError.
@@ -44,7 +44,7 @@ def real_folder(path: Path) -> Iterator[int]:
 
 
 def check_real(path: Path) -> None:
-    """Raises SourceChangedError where a link stands in the path of this file or folder, and OSError."""
+    """Raises SourceChangedError if the path of this file or folder contains a link, and OSError."""
     with real_folder(path.parent) as folder, _step(path.name, folder) as fd:
         if stat.S_ISLNK(os.fstat(fd).st_mode):
             raise _link()

@@ -109,7 +109,7 @@ def _read_rgb(opened: OpenedSlide, level: Level, columns: _Span, rows: _Span) ->
         raise undecodable() from error
     inside = _inside(level, columns, rows)
     if (level.width, level.height) != opened.slide.level_dimensions[level.number]:
-        whole, pixels = pixels, Image.new("RGBA", size)  # what fills up the last tiles is not the slide's
+        whole, pixels = pixels, Image.new("RGBA", size)  # padding of the last tiles is not part of the slide
         if inside is not None:
             pixels.paste(whole.crop(inside), inside)
     if pixels.getchannel("A").getextrema() == (255, 255):
@@ -122,7 +122,7 @@ def _read_rgb(opened: OpenedSlide, level: Level, columns: _Span, rows: _Span) ->
 
 
 def _inside(level: Level, columns: _Span, rows: _Span) -> tuple[int, int, int, int] | None:
-    """The part of a read that lies on the level: left, top, right, bottom; None where nothing does."""
+    """The part of a read that lies on the level: left, top, right, bottom; None if no part does."""
     left, top = max(0, round(-columns.position)), max(0, round(-rows.position))
     right = min(columns.count, round(level.width - columns.position))
     bottom = min(rows.count, round(level.height - rows.position))

@@ -34,7 +34,7 @@ _NUMBER_TAGS = frozenset(
 """Size, form and colour of the pixels."""
 _NUMBER_KINDS = frozenset({3, 4, 5, 16})
 _NUMBERS_MAX = 16
-"""In one of these tags; more would be room for text."""
+"""Most values in one of these tags; more would be room for text."""
 _APERIO_HEAD = re.compile(r"Aperio Image Library v?[\d.]*(\s*[\r\n]+[\dx\[\](), >-]*)?")
 _HARMLESS_PAIR = re.compile(r"(AppMag|MPP|OriginalAppMag|OriginalMPP|Left|Top) *= *-?[\d.]+", re.IGNORECASE)
 _SEPARATE_PLANES = 2
@@ -50,7 +50,7 @@ class Stripped:
 
 
 def strip_slide(source: Path, target: Path, info: SlideInfo) -> Stripped:
-    """Write the copy, which must not exist yet, whole or not at all. ``info``: the record of the slide at ``source``.
+    """Write the copy completely or not at all; it must not exist yet. ``info``: the record of the slide at ``source``.
 
     What is no level of its pyramid is left out, however much it looks like one.
     SlideError for formats that keep labels elsewhere, SlideUnsupportedError for tiles that cannot be searched for
@@ -79,7 +79,7 @@ def strip_slide(source: Path, target: Path, info: SlideInfo) -> Stripped:
 
 
 def _levels(directories: Sequence[Directory], info: SlideInfo) -> list[Directory]:
-    """Those of the slide's levels, in the file's order."""
+    """Directories of the slide's levels, in the file's order."""
     counted = level_directories(list(directories), info.vendor)
     if any(level.number >= len(counted) or not _may_be(counted[level.number], level) for level in info.levels):
         raise SlideError(
@@ -109,7 +109,7 @@ def _write(file: BinaryIO, out: BinaryIO, directory: Directory, following: int) 
 
 
 def _value(file: BinaryIO, directory: Directory, entry: Entry) -> bytes | None:
-    """What the copy has under the entry's tag, no longer than before; None for nothing."""
+    """The entry's value in the copy, no longer than before; None to leave the entry out."""
     if entry.tag == _DESCRIPTION:
         return _description(directory.text(_DESCRIPTION))
     if entry.tag == _JPEG_TABLES:
@@ -132,7 +132,7 @@ def _raw(file: BinaryIO, directory: Directory, entry: Entry) -> bytes:
 
 
 def _put(out: BinaryIO, directory: Directory, entry: Entry, value: bytes) -> Entry:
-    """The entry with its value, which is written to the old one's place where it does not fit into the entry."""
+    """The entry with its value; a value too long for the entry is written at the old value's place."""
     place = entry.place(directory.layout)
     kind = _ASCII if entry.tag == _DESCRIPTION else entry.kind
     count = len(value) if len(value) != entry.length else entry.count

@@ -1,4 +1,4 @@
-"""System calls that a decoding process has no use for, and their numbers on x86-64 and ARM.
+"""System calls that a decoding process does not need, and their numbers on x86-64 and ARM.
 
 A list of what is refused, not of what is allowed: what a C library calls differs by version and processor. Calls that
 need a capability (modules, clocks, swap) are not listed, because the process has none. Sources: Linux 6.17,
@@ -102,7 +102,7 @@ REFUSED: Mapping[str, tuple[int, int | None]] = {
     **_ATTRIBUTES_OF_FILES,
     **_NAMESPACES_AND_KERNEL,
 }
-"""Numbers on x86-64 and on ARM; None where the call does not exist."""
+"""Numbers on x86-64 and on ARM; None if the call does not exist."""
 BY_ARGUMENT = {
     "clone": (56, 220),
     "clone3": (435, 435),
@@ -112,4 +112,4 @@ BY_ARGUMENT = {
     "fcntl": (72, 25),
     "ioctl": (16, 29),
 }
-"""Calls that are needed with some arguments only."""
+"""Calls that are allowed with some arguments only."""

@@ -1,4 +1,4 @@
-"""Whether a TIFF is all there: every directory, every tag that pixels or resolution need, and every tile and strip must
+"""Checks that a TIFF is complete: every directory, every tag for pixels or resolution, and every tile and strip must
 end before the file does.
 
 A truncated TIFF mostly looks to libtiff like no TIFF at all (its directories stand at the end), or opens with
@@ -27,7 +27,7 @@ _WANTED = frozenset(
     | _PIXEL_TAGS
     | _RESOLUTION_TAGS
 )
-"""A value of any other tag may lie beyond the end of the file: nothing that is read depends on it."""
+"""Values of all other tags may lie beyond the end of the file, because nothing read depends on them."""
 
 
 def check_tiff_complete(path: Path) -> None:

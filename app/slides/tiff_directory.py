@@ -30,7 +30,7 @@ class Layout:
 
     @property
     def head_bytes(self) -> int:
-        """What stands before everything else: mark, version, and where the first directory is."""
+        """The file header: mark, version, and offset of the first directory."""
         return 16 if self.big else 8
 
     @property
@@ -83,12 +83,12 @@ class Directory:
     is_below: bool = False
 
     def number(self, tag: int) -> int | None:
-        """The single number under ``tag``; None where there is none or more than one."""
+        """The single number under ``tag``; None if there is none or more than one."""
         values = self.tags.get(tag)
         return int(values[0]) if values is not None and len(values) == 1 else None
 
     def text(self, tag: int) -> str:
-        """The characters under ``tag`` (Latin-1); empty where there are none."""
+        """The characters under ``tag`` (Latin-1); empty if there are none."""
         values = self.tags.get(tag)
         return "" if values is None else values.astype(np.uint8).tobytes().rstrip(b"\0").decode("latin-1")
 

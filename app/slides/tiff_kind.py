@@ -1,4 +1,4 @@
-"""Kinds of tiled TIFF that OpenSlide cannot open, or opens but does not show as they are.
+"""Kinds of tiled TIFF that OpenSlide cannot open or shows wrongly.
 
 Sources: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation), 14 (Predictor), 18 (ExtraSamples) and 19
 (SampleFormat), the registered compression numbers as libtiff lists them, Adobe's TIFF Technical Note 3 (Predictor 3),
@@ -43,7 +43,7 @@ _SAMPLES_MIN = {_RGB: 3, 3: 1, 5: 4, _YCBCR: 3, 8: 3}
 _MIRRORED = frozenset({2, 3, 4, 6, 7, 8})
 """Orientations for which libtiff mirrors each tile in its place; 1 and 5 begin at the top left."""
 _NOT_UNSIGNED = {2: "signed", 3: "floating-point"}
-"""By SampleFormat; libtiff's RGBA reader takes signed samples for unsigned ones."""
+"""Names by SampleFormat; libtiff's RGBA reader reads signed samples as unsigned."""
 _FLOATING_POINT_PREDICTOR = 3
 _IN_STRIPS = "hamamatsu"
 """NDPI has strips, all other formats tiles."""
@@ -52,7 +52,7 @@ _CONVERT = "Convert the slide to a pyramidal TIFF of 8-bit RGB with JPEG tiles."
 
 
 def refuse_unsupported_tiff(path: Path) -> None:
-    """Raises SlideUnsupportedError where OpenSlide would show the tiled TIFF at ``path`` wrongly.
+    """Raises SlideUnsupportedError if OpenSlide would show the tiled TIFF at ``path`` wrongly.
 
     Tiles that OpenSlide decodes itself are read as stored, whatever Orientation says.
     """
@@ -70,7 +70,7 @@ def refuse_unsupported_tiff(path: Path) -> None:
 
 
 def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | None:
-    """Why OpenSlide cannot open the tiled TIFF at ``path``, where its kind is the reason. Raises SlideCorruptError.
+    """The error for a tiled TIFF that OpenSlide cannot open because of its kind. Raises SlideCorruptError.
 
     ``vendor``: OpenSlide's name for the format; None where it knows none.
     """
@@ -91,7 +91,7 @@ def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | N
 
 
 def is_plain_jpeg(directory: Directory) -> bool:
-    """Whether OpenSlide decodes its tiles by libjpeg alone: interleaved 8-bit JPEG of RGB or YCbCr."""
+    """Whether OpenSlide decodes the tiles with libjpeg only: interleaved 8-bit JPEG of RGB or YCbCr."""
     return (
         directory.number(_COMPRESSION) == _JPEG
         and directory.number(_PLANAR) in {None, 1}

@@ -1,4 +1,4 @@
-"""Which directory of a TIFF each of OpenSlide's levels is, and what a directory says of being one.
+"""Maps OpenSlide's levels to the directories of a TIFF, and reads a directory's hints that it is a level.
 
 OpenSlide takes every tiled directory of these formats for a level: of a plain TIFF the first and those that are marked
 as a smaller copy, the widest first; of SVS and Philips TIFF all, in the file's order.
@@ -27,7 +27,7 @@ _UNCOMPRESSED = 1
 
 
 def level_directories(directories: list[Directory], vendor: str) -> list[Directory]:
-    """Those of a TIFF's ``directories`` that OpenSlide counts as levels, in its order."""
+    """The ``directories`` of a TIFF that OpenSlide counts as levels, in its order."""
     tiled = [(place, found) for place, found in enumerate(directories) if is_tiled(found) and not found.is_below]
     if vendor != "generic-tiff":
         return [found for _, found in tiled]
@@ -36,7 +36,7 @@ def level_directories(directories: list[Directory], vendor: str) -> list[Directo
 
 
 def refuse_larger(directories: list[Directory], levels: list[Directory]) -> None:
-    """Raises SlideUnsupportedError unless the first directory, which the resolution is of, is the largest image."""
+    """Raises SlideUnsupportedError unless the first directory, which states the resolution, is the largest image."""
     if not levels or not directories:
         return
     width, height = size_of(directories[0])
@@ -51,7 +51,7 @@ def refuse_larger(directories: list[Directory], levels: list[Directory]) -> None
 
 
 def refuse_disorder(path: Path) -> None:
-    """Raises SlideUnsupportedError where OpenSlide does not open the TIFF since its images seem to be in disorder.
+    """Raises SlideUnsupportedError if OpenSlide rejects the TIFF because its images seem out of order.
 
     Also raises the errors of ``read_directories``.
     """
@@ -77,7 +77,7 @@ def refuse_disorder(path: Path) -> None:
 
 
 def _refuse_thumbnail_first(directories: list[Directory]) -> None:
-    """Raises SlideUnsupportedError where a larger, tiled image comes after the first one."""
+    """Raises SlideUnsupportedError if a larger, tiled image comes after the first one."""
     width, height = size_of(directories[0])
     if any(is_tiled(found) and size_of(found)[0] > width and size_of(found)[1] > height for found in directories[1:]):
         raise SlideUnsupportedError(
@@ -110,7 +110,7 @@ def tile_bytes(directory: Directory) -> NDArray[np.uint64] | None:
 
 
 def is_another_kind(directory: Directory) -> bool:
-    """Whether its flags or its description say that it is a label, a macro, a thumbnail or a mask."""
+    """Whether flags or description mark it as a label, macro, thumbnail or mask."""
     if (directory.number(_SUBFILE) or 0) & ~(_SMALLER_COPY | _ONE_PAGE):
         return True
     text = directory.text(_DESCRIPTION).partition("|")[0]

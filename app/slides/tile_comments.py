@@ -1,4 +1,4 @@
-"""Compressed tiles without what somebody wrote into them: comments, EXIF, XMP, and what stands after the end.
+"""Removes comments, EXIF, XMP and bytes after the end from compressed tiles.
 
 Lengths stay: what goes becomes zeros in its place, so that offsets need no change. Pixels do not change.
 Sources: ITU-T T.81 annex B (JPEG), T.871 (JFIF), T.872 (Adobe's segment); ITU-T T.800 annex A (JPEG 2000).
@@ -17,13 +17,13 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """Within a scan 0xFF is followed by 0 (the byte itself), by 0xFF (filling) or by a restart marker."""
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12
-"""Of the two segments' values; more is a thumbnail or something unknown."""
+"""Lengths of the two segments' values; a longer one holds a thumbnail or something unknown."""
 _J2K_SOC, _J2K_EOC, _J2K_SOT, _J2K_SOD, _J2K_COM = b"\xff\x4f", b"\xff\xd9", 0x90, 0x93, 0x64
 _J2K_NEEDED = frozenset({0x50, 0x51, 0x52, 0x53, 0x5C, 0x5D, 0x5E, 0x5F, 0x55, 0x57, 0x58, 0x60, 0x61, 0x63, 0x90})
 
 
 def without_comments(tile: bytes, compression: int | None, pixel_bytes: int) -> bytes:
-    """The tile's bytes, as many as before. ``pixel_bytes``: what it holds once decoded.
+    """The cleaned tile, of the same length. ``pixel_bytes``: its size once decoded.
 
     Raises SlideUnsupportedError for a compression or a stream that is not understood.
     """
@@ -43,7 +43,7 @@ def without_comments(tile: bytes, compression: int | None, pixel_bytes: int) -> 
 
 
 def clean_jpeg(stream: bytes) -> bytes:
-    """A JPEG stream, or one of tables alone, with only what decoding needs."""
+    """A JPEG stream (or a tables-only stream), reduced to the parts that decoding needs."""
     out = bytearray(len(stream))
     if stream[:2] != bytes((0xFF, _SOI)):
         raise _not_understood()
@@ -79,7 +79,7 @@ def clean_jpeg(stream: bytes) -> bytes:
 
 
 def _kept(marker: int, value: bytes) -> bytes:
-    """The beginning of a segment's value that stays."""
+    """The part of a segment's value to keep, from its start."""
     if marker in _FRAME:
         return value
     if marker == _APP0 and value.startswith(b"JFIF\0") and len(value) >= _JFIF_BYTES:

@@ -97,11 +97,11 @@ def find_tiled_image(path: Path, info: SlideInfo, level: int, colours: Mapping[i
     image = image_of(directories[wanted.number], colours.get(wanted.number))
     if info.vendor == "philips":
         return image
-    return replace(image, width=wanted.width, height=wanted.height)  # the rest only fills up the last tiles
+    return replace(image, width=wanted.width, height=wanted.height)  # the rest is padding of the last tiles
 
 
 def _may_be(directory: Directory, level: Level, info: SlideInfo) -> bool:
-    """Whether its size can be the level's: the same, or filled up to whole tiles."""
+    """Whether its size fits the level: the same, or padded to complete tiles."""
     beyond = [side - part for side, part in zip(size_of(directory), (level.width, level.height), strict=True)]
     if info.vendor == "philips" or level.downsample > 1:
         return min(beyond) >= 0

@@ -1,4 +1,4 @@
-"""Slides of a kind that OpenSlide cannot open, or would show wrongly: told apart from damaged ones."""
+"""Tells unsupported slides, which OpenSlide cannot open or would show wrongly, from damaged ones."""
 
 import re
 
@@ -12,7 +12,7 @@ from app.slides.tiff_directory import is_tiff
 from app.slides.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
 
 _ODD_TIFFS = frozenset({"hamamatsu"})
-"""NDPI stretches classic TIFF beyond 4 GiB in its own way, so that its offsets cannot be checked by the standard."""
+"""NDPI extends classic TIFF beyond 4 GiB in its own way, so its offsets cannot be checked by the standard."""
 _CONVERT = "Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles"
 _BY_ITS_WORDS = (
     (
@@ -25,17 +25,17 @@ _BY_ITS_WORDS = (
         "The SCN file contains several scenes that were scanned differently. Export each of them as a file of its own.",
     ),
 )
-"""What OpenSlide says of formats for which nothing is read here, and what is said instead."""
+"""OpenSlide's messages for formats that are not checked here, and our messages for them."""
 
 
 def refuse_unopened(found: FoundSlide) -> None:
-    """Raises SlideUnsupportedError for what must not be opened."""
+    """Raises SlideUnsupportedError for files that must not be opened."""
     if found.dicom is not None:
         refuse_unopened_dicom(found.dicom.images)
 
 
 def why_unreadable(found: FoundSlide, said: str = "") -> SlideUnsupportedError | None:
-    """Why OpenSlide cannot open the slide, where its kind is the reason. ``said``: OpenSlide's own words.
+    """The error for a slide that OpenSlide cannot open because of its kind. ``said``: OpenSlide's own message.
 
     Raises SlideCorruptError where the file is damaged; OSError.
     """
@@ -48,7 +48,7 @@ def why_unreadable(found: FoundSlide, said: str = "") -> SlideUnsupportedError |
 
 
 def refuse_unsupported(slide: openslide.OpenSlide, found: FoundSlide) -> None:
-    """Raises SlideUnsupportedError where ``found``, open as ``slide``, is shown wrongly; SlideCorruptError, OSError."""
+    """Raises SlideUnsupportedError if ``found``, open as ``slide``, is shown wrongly; SlideCorruptError, OSError."""
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
     if found.dicom is not None:
         refuse_unsupported_dicom(found.dicom.images)

@@ -111,7 +111,7 @@ class SlideViews(Closing):
         return idle or self._open(viewed)
 
     def _idle_for(self, name: str, gone: list[OpenSlideView]) -> OpenSlideView | None:
-        """An idle reader; None where a new one may be made. Who has to go is put into ``gone``. ViewerBusyError."""
+        """An idle reader; None if a new one may be made. Adds a reader that must close to ``gone``. ViewerBusyError."""
         if self._closed:
             raise DrainingError("The service is going down.")
         dead = [view for view in self._idle if not view.reader.alive]

@@ -1,4 +1,4 @@
-"""Under which names the files of a zip are written: their own where those are plain, else names of our making.
+"""Chooses the names under which a zip's files are written: their own if plain, else generated names.
 
 Only an index file needs the names of other files, and scanners give those plain ones. So a name never refuses a slide,
 except one that leads out of the folder.
@@ -24,7 +24,7 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,64}")
 
 
 def target_names(entries: Sequence[ZipInfo]) -> list[PurePosixPath | None]:
-    """Where each of ``entries`` is written: relative, plain, at most 16 folders deep.
+    """The target path of each of ``entries``: relative, plain, at most 16 folders deep.
 
     None for what file managers leave behind. Equal names stay equal, and a folder keeps the name of the index file that
     it belongs to. Raises ArchiveUnsafeError for a name that is absolute, climbs or is too deep.
@@ -56,6 +56,6 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _plain(part: str) -> str:
-    """``part``, or a name made from its hash where it has characters that a file system or library could trip over."""
+    """``part``, or a name made from its hash if it has characters unsafe for file systems or libraries."""
     is_plain = part.isprintable() and not {"\\", ":", "/"} & {*part} and len(part.encode()) <= _PART_BYTES_MAX
     return part if is_plain else f"name-{hashlib.sha256(part.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

@@ -44,7 +44,7 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Hold the file ``lock``, made if missing; waits for a process that holds it. A killed one holds nothing."""
+    """Hold the file ``lock``, made if missing. Waits for another holder; a killed process holds nothing."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TILE_PX: Final = 224
-"""Side of what a network sees, at either magnification."""
+"""Side of a network's input, at either magnification."""
 TILE_MPP: Final = 2.0
 """µm per pixel of a 5x tile."""
 TOKENS: Final = 4
