@@ -23,14 +23,13 @@ from app.slides.dicom_headers import DicomHeader
 from app.slides.dicom_study import DicomSlide
 from app.slides.finding import FoundSlide
 from app.slides.tiff_directory import Directory, read_directories
-from app.slides.tiff_kind import PIXEL_TAGS, is_plain_jpeg
+from app.slides.tiff_kind import APERIO_JPEG_2000, PIXEL_TAGS, is_plain_jpeg
 from app.slides.tiff_levels import VENDORS, WANTED, level_directories
 
 Codec = Literal["JPEG", "JPEG 2000"]
 _TILED_TIFFS = VENDORS | {"leica", "ventana", "trestle", "argos"}
 _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _COUNTS = 259, 262, 324, 325
 _YCBCR = 6
-_APERIO: dict[int, Colours] = {33003: "ycbcr", 33005: "rgb"}
 _DICOM_CODECS: dict[str, Codec] = {
     JPEGBaseline8Bit: "JPEG",
     JPEG2000Lossless: "JPEG 2000",
@@ -88,8 +87,8 @@ def _tiff_claims(slide: openslide.OpenSlide, entry: Path, vendor: str) -> Iterat
 
 def _tiff_claim(fd: int, directory: Directory) -> Claim | None:
     compression = directory.number(_COMPRESSION) or 0
-    if compression in _APERIO:
-        colours = _APERIO[compression]
+    if compression in APERIO_JPEG_2000:
+        colours = APERIO_JPEG_2000[compression]
         said = {_jpeg2000(head) for head in _tile_heads(fd, directory)} - {None}
         return Claim("TIFF", "JPEG 2000", f"compression {compression}", colours, colours, _agreed(said))
     if not is_plain_jpeg(directory):

@@ -7,10 +7,11 @@ and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.errors import SlideUnsupportedError
+from app.slides.codestream import Colours
 from app.slides.tiff_directory import Directory, read_directories
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA = 258, 259, 262, 274, 277, 284, 338
@@ -20,13 +21,13 @@ PIXEL_TAGS = frozenset(
     {_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA, _PREDICTOR, _SAMPLE_FORMAT}
 )
 _JPEG = 7
-_APERIO_JPEG_2000 = frozenset({33003, 33005})
+APERIO_JPEG_2000: Mapping[int, Colours] = {33003: "ycbcr", 33005: "rgb"}
+"""Aperio's compressions, and what the channels of each are."""
 _READABLE = frozenset({1, 5, _JPEG, 8, 32773, 32946, 50000})
 _NAMES = {
     6: "old-style JPEG",
     22610: "JPEG XR",
-    33003: "Aperio's JPEG 2000",
-    33005: "Aperio's JPEG 2000",
+    **dict.fromkeys(APERIO_JPEG_2000, "Aperio's JPEG 2000"),
     34712: "JPEG 2000",
     34887: "LERC",
     34892: "lossy JPEG of DNG",
@@ -57,7 +58,7 @@ def refuse_unsupported_tiff(path: Path) -> None:
     Tiles that OpenSlide decodes itself are read as stored, whatever Orientation says.
     """
     for place, directory in enumerate(_tiled(path)):
-        if directory.number(_COMPRESSION) in _APERIO_JPEG_2000 or is_plain_jpeg(directory):
+        if directory.number(_COMPRESSION) in APERIO_JPEG_2000 or is_plain_jpeg(directory):
             continue
         if place == 0:
             _refuse_pixels(directory)
@@ -75,7 +76,7 @@ def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | N
     ``vendor``: OpenSlide's name for the format; None where it knows none.
     """
     directories = list(read_directories(path, PIXEL_TAGS) if vendor == _IN_STRIPS else _tiled(path))
-    readable = _READABLE | _APERIO_JPEG_2000 if vendor == "aperio" else _READABLE
+    readable = _READABLE | APERIO_JPEG_2000.keys() if vendor == "aperio" else _READABLE
     for directory in directories:
         compression = directory.number(_COMPRESSION)
         if compression is not None and compression not in readable:

@@ -8,8 +8,9 @@ import re
 import zlib
 
 from app.errors import SlideUnsupportedError
+from app.slides.tiff_kind import APERIO_JPEG_2000
 
-_NONE, _JPEG, _DEFLATE, _JPEG_2000 = 1, 7, frozenset({8, 32946}), frozenset({33003, 33005})
+_NONE, _JPEG, _DEFLATE = 1, 7, frozenset({8, 32946})
 _SOI, _EOI, _SOS, _COM, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
 _FRAME = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF})
 """What decoding needs: frame, scan, tables, restart interval."""
@@ -31,7 +32,7 @@ def without_comments(tile: bytes, compression: int | None, pixel_bytes: int) -> 
         return tile
     if compression == _JPEG:
         return clean_jpeg(tile)
-    if compression in _JPEG_2000:
+    if compression in APERIO_JPEG_2000:
         return _clean_j2k(tile)
     if compression in {None, _NONE}:
         return tile[:pixel_bytes].ljust(len(tile), b"\0")

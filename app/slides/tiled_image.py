@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from app.slides.codestream import Colours
 from app.slides.tiff_directory import Directory, read_directories
+from app.slides.tiff_kind import APERIO_JPEG_2000
 from app.slides.tiff_levels import VENDORS, level_directories, size_of
 from app.slides.tiff_levels import WANTED as LEVEL_TAGS
 from app.slides.types import Level, SlideInfo
@@ -26,7 +27,6 @@ WANTED = LEVEL_TAGS | frozenset(
 )
 _JPEG = 7
 _PHOTOMETRICS: dict[int | None, Colours] = {2: "rgb", 6: "ycbcr"}
-_APERIO_JPEG_2000: dict[int | None, Colours] = {33003: "ycbcr", 33005: "rgb"}
 TILE_PX_MAX = 2048
 """A side. Larger tiles would be decoded whole for every small part."""
 
@@ -143,6 +143,7 @@ def _coding(directory: Directory, colours: Colours | None) -> Coding:
     compression, photometric = directory.number(_COMPRESSION), directory.number(_PHOTOMETRIC)
     if compression == _JPEG and photometric in _PHOTOMETRICS:
         return _JPEG_CODINGS[colours or _PHOTOMETRICS[photometric]]
-    if compression in _APERIO_JPEG_2000 and (colours or _APERIO_JPEG_2000[compression]) == "rgb":
+    aperio = APERIO_JPEG_2000.get(compression or 0)
+    if aperio is not None and (colours or aperio) == "rgb":
         return "jpeg2000-rgb"
     raise NotDirectError(f"compression {compression} with photometric interpretation {photometric}")
