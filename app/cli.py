@@ -211,7 +211,7 @@ def strip(
 ) -> None:
     """Make a de-identified copy of a slide: no label, macro or thumbnail image, no names, dates or comments.
 
-    Look at the copy before you hand it on: its pixels stay as they are. Whatever was written on the glass and scanned
+    Check the copy before you hand it on: its pixels are unchanged. Anything written on the glass and scanned
     with the tissue is in the copy. Pixels beyond the image's edge, which fill up the last tiles, stay too.
 
     Exit code 0: done, 1: cannot.

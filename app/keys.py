@@ -30,7 +30,7 @@ PREFIX = "xmag_"
 class ApiKey:
     """A key as kept: its name, the tenant whose jobs it sees, what it may do, and its hash.
 
-    ``owner``: random; jobs made with the key carry it. A key that replaces another has the other's.
+    ``owner``: random; recorded in the key's jobs. A key that replaces another has the same owner.
     """
 
     name: str

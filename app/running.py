@@ -1,6 +1,6 @@
 """Finds services on this machine and their data folders: a key made in another folder would not work.
 
-Linux only (proc(5)); elsewhere, and of processes that this user may not look into, nothing is known.
+Linux only (proc(5)). Finds nothing on other systems, or about processes that this user may not inspect.
 """
 
 import os

@@ -25,7 +25,7 @@ _FORBIDDEN = {
 def identifier(value: object) -> object:
     """``value`` without blanks and invisible characters at its ends, for pydantic; what is no text goes through.
 
-    PydanticCustomError for such a character inside, and for what programs write for no value.
+    PydanticCustomError for such a character inside, and for texts that programs write for a missing value.
     """
     if not isinstance(value, str):
         return value

@@ -9,7 +9,7 @@ from app.keys import Scope
 class Identity:
     """``actor`` is the name in the audit log, ``name`` the one for people.
 
-    ``owner`` names the key or token holder in job records: opaque, stable, no secret. ``key_sha256``: of the key,
+    ``owner`` identifies the key or token holder in job records: opaque, stable, not secret. ``key_sha256``: of the key,
     which may be revoked. ``ends_at``: when the token expires, in seconds since 1970.
     """
 

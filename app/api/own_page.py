@@ -38,7 +38,7 @@ def is_own_origin(headers: Headers, scheme: str, public_url: str) -> bool:
 def is_own_site(headers: Headers) -> bool:
     """Whether the browser marks the request as its user's or as one of the same page; programs send no mark.
 
-    Other ports of this machine are the same *site*, and no friends: ``same-site`` does not count.
+    Other ports of this machine are the same *site* but not trusted, so ``same-site`` does not count.
     """
     return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 

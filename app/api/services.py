@@ -118,7 +118,7 @@ class Services:
     def model_for(self, named: str | None) -> str:
         """The model of a request that names ``named``; errors as ``ModelRegistry.default``.
 
-        The message of NoModelError names no folder: that is for the log.
+        The message of NoModelError names no folder; the log does.
         """
         try:
             return self.registry.default(named, self.settings.model)

@@ -1,6 +1,6 @@
 """The fsynced file ``attempts``: one line when an attempt begins, and at most one more for its end.
 
-An attempt is handed back and does not count, or failed and is to be repeated. One of which nothing is told may have
+An attempt is requeued and does not count, or it failed and will be repeated. An attempt without such a line may have
 ended its worker.
 """
 
@@ -17,7 +17,7 @@ from app.jobs.record import now
 class Attempts:
     """``begun``: all attempts that started; ``counted``: ``begun`` without the requeued ones.
 
-    ``lost``: counted ones of which no failure was noted.
+    ``lost``: counted attempts without a recorded failure.
     """
 
     begun: int

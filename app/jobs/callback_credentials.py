@@ -1,6 +1,6 @@
 """Credentials of callbacks besides the signature: a bearer token and a client certificate, from files.
 
-The files are read for each notice, so that one that is replaced counts at once.
+The files are read for each callback, so that a replaced file takes effect at once.
 """
 
 import re

@@ -17,7 +17,7 @@ GONE = "The slide was erased; its results are kept. Send the slide again."
 def link_slide(store: JobStore, request: JobRequest, folder: Path) -> Path:
     """Link all files of the uploaded slide of ``request`` into the empty ``folder``, durably; the file to open.
 
-    SlideGoneError where the slide was erased, also while it was linked; JobErasedError.
+    SlideGoneError if the slide was erased, even during linking; JobErasedError.
     """
     source = request.source
     if not isinstance(source, UploadSource):

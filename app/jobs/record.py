@@ -48,7 +48,7 @@ class UploadSource(Record):
 class PathSource(Record):
     """A slide of the hospital's own, read in place; ``sha256`` is the worker's to find.
 
-    ``files``: all that it consists of, relative to the folder at ``path`` or around it.
+    ``files``: all its files, relative to the folder at ``path`` or around it.
     """
 
     type: Literal["path"] = "path"

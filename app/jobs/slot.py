@@ -56,7 +56,7 @@ def new_name() -> str:
 class Slot:
     """One job at a time. ``name`` identifies the slot's leases: a job never has two holders of one name.
 
-    ``guest``: one slot more, for a tenant (or a holder) that has no job in hand while the others are taken.
+    ``guest``: an extra slot, for a tenant (or a holder) without a running job while all other slots are taken.
     """
 
     def __init__(self, shared: Shared, guest: Guest | None = None) -> None:

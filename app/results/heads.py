@@ -54,7 +54,7 @@ def shown_map(
 def opening_values(head: HeadMap, label: str, quantity: Quantity | None = None) -> TileValues | None:
     """Tile scores of ``label`` if the head gives them, else attention for ``label`` or for all classes.
 
-    ``quantity``: that one instead. None where the head has neither.
+    ``quantity``: overrides that choice. None if the head has neither.
     """
     if head.tile_scores is not None and quantity != "attention":
         return TileValues("tile_scores", label, head.tile_scores[:, head.labels.index(label)])

@@ -66,7 +66,7 @@ class Layer(BaseModel):
 def layers(maps: TileMaps, base: str, *, has_qc: bool) -> list[Layer]:
     """Each head's tile scores and attention, tissue, quality. ``base``: the job's path.
 
-    The first one is what a viewer shows unasked: ``heads.shown_map``.
+    A viewer shows the first one by default: ``heads.shown_map``.
     """
     found: list[Layer] = []
     predictions = {prediction.task: prediction for prediction in maps.document.predictions}

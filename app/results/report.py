@@ -36,7 +36,7 @@ class Stated:
 class Subject:
     """Which job it is about. ``slide_id``: the container's barcode, where the request gave it.
 
-    ``stated``: None unless the case is asked for; then ``slide_id`` may come from the slide's header too.
+    ``stated``: None unless the case is requested; ``slide_id`` may then come from the slide's header.
     """
 
     job_id: str

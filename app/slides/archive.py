@@ -60,8 +60,8 @@ def extract_slide_zip(
 ) -> None:
     """Unpacks what may be a slide into ``folder`` (made here; must be new or empty). No file is opened.
 
-    What lies there then is on disk for good: the zip may be deleted. ``should_stop`` is asked before every MiB, and
-    CancelledError raised when it says so. Raises ArchiveUnsafeError (links, absolute or climbing names, duplicates,
+    Unpacked files are durable, so the zip may be deleted. ``should_stop`` is called before every MiB, and
+    CancelledError is raised if it is true. Raises ArchiveUnsafeError (links, absolute or climbing names, duplicates,
     encryption, too many or too large), ArchiveInvalidError (no readable zip, no file that may be a slide) and
     DiskLowError (no room to unpack it); on any failure ``folder`` is removed.
     """
@@ -161,7 +161,7 @@ def _checked(entries: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> list[
 def _of_a_slide(files: list[_Member]) -> list[_Member]:
     """Candidates for the slide: all files beside an index, a single-file slide, or files that look like DICOM by name.
 
-    ArchiveInvalidError where there is nothing of the kind, or by their names several slides.
+    ArchiveInvalidError if there is no candidate, or if the names show several slides.
     """
     for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES):
         found = [member for member in files if member.target.suffix.lower() in suffixes]

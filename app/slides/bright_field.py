@@ -1,6 +1,6 @@
 """Refuses images that are not a bright-field slide in true colours, before anything is concluded from them.
 
-Fluorescence, dark field and 16-bit files that use a part of their range are dark. Colours that neither header nor tiles
+Fluorescence, dark field and 16-bit files that use part of their range are dark. Colours that neither header nor tiles
 describe rightly are seen by their glass: YCbCr shown as RGB makes it salmon, RGB taken for YCbCr makes it magenta.
 """
 

@@ -1,6 +1,6 @@
 """The colours of each level as stated by header and codestream, and as shown by OpenSlide.
 
-OpenSlide believes the header: JPEG is converted as it says. JPEG 2000 comes out as decoded, but for Aperio's
+OpenSlide trusts the header: JPEG is converted as the header says. JPEG 2000 is shown as decoded, except Aperio's
 compression 33003, which is YCbCr without a transform of its own.
 Sources: TIFF 6.0 (PhotometricInterpretation), DICOM PS3.5, 8.2 (photometric interpretations of each transfer syntax),
 and the source of OpenSlide 4.0.1.
@@ -54,7 +54,7 @@ class Claim:
 def read_claims(slide: openslide.OpenSlide, found: FoundSlide) -> dict[int, Claim]:
     """The claim of each of OpenSlide's levels, by number, without levels that need no claim.
 
-    Raises SlideUnsupportedError where one level's tiles contradict each other; SlideCorruptError, OSError.
+    Raises SlideUnsupportedError if one level's tiles contradict each other; SlideCorruptError, OSError.
     """
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
     if found.dicom is not None:

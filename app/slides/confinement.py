@@ -52,7 +52,7 @@ class Confinement:
     def wait_for_request(self, line: socket.socket) -> bool:
         """Wait until the parent writes to ``line``. False if the parent ended instead.
 
-        From ``to_slide`` on a thread watches for its end.
+        From ``to_slide`` on, a thread watches for the parent's end.
         """
         if self._is_set:
             return True

@@ -24,8 +24,8 @@ class CorrectedSlide(openslide.OpenSlide):
     """OpenSlide with true colours: what it shows of YCbCr that is called RGB is converted. RGB that is called YCbCr it
     would spoil, so such levels' tiles are decoded here.
 
-    ``levels``: what the channels of each mislabelled level are, by OpenSlide's number.
-    Raises SlideUnsupportedError where such tiles are of a kind that is not decoded here; SlideCorruptError, OSError.
+    ``levels``: true colours of each mislabelled level, by OpenSlide's number.
+    Raises SlideUnsupportedError if such tiles cannot be decoded here; SlideCorruptError, OSError.
     """
 
     def __init__(self, found: FoundSlide, levels: Mapping[int, Colours]) -> None:

@@ -17,7 +17,7 @@ _SEARCH_BYTES = 2**30
 def first_frame_head(path: Path, most: int) -> bytes:
     """The first ``most`` bytes of the first frame; empty if no frame is encapsulated.
 
-    The frame is found by its tag: reading a record for each of a million frames would take a minute.
+    The frame is found by its tag, because reading a record for each of a million frames would take a minute.
     """
     with path.open("rb") as file:
         for offset, length in _fragments(file):

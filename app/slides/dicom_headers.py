@@ -1,6 +1,6 @@
 """Reads DICOM headers with pydicom, in reader processes only.
 
-Pixels are never read, and of the header only what stands in ``_TAGS``: a patient's name and id are not among it.
+Pixels are never read, and only the header tags in ``_TAGS``: not the patient's name and id.
 """
 
 import struct
@@ -88,11 +88,11 @@ class DicomHeader:
     """One DICOM file. Sizes in px; a missing or invalid value is None.
 
     ``width`` and ``height``: of the total pixel matrix. ``tile_width`` and ``tile_height``: of one frame.
-    ``organization``: TILED_FULL, where all frames are there, row by row, or TILED_SPARSE.
+    ``organization``: TILED_FULL (all frames present, row by row) or TILED_SPARSE.
     ``pixel_spacing_mm``: between the centres of pixels, (down a column, along a row), of the shared functional groups.
-    ``focal_planes``, ``optical_paths``: 1 where the header does not say.
+    ``focal_planes``, ``optical_paths``: 1 if not stated.
     ``has_preamble``: OpenSlide reads no file without it.
-    Of a file that is no slide image, or is deflated, the fields from ``series_description`` on are not read.
+    For a file that is not a slide image, or is deflated, fields from ``series_description`` on are not read.
     """
 
     path: Path
@@ -146,7 +146,7 @@ def read_headers(files: Iterable[Path]) -> list[DicomHeader]:
 def read_header(path: Path) -> DicomHeader | None:
     """The header of the file at ``path``; None if it is not a DICOM file.
 
-    Raises SlideCorruptError where a header cannot be read or is longer than any real one; OSError.
+    Raises SlideCorruptError if a header is unreadable or longer than any real one; OSError.
     """
     with path.open("rb") as file:
         try:

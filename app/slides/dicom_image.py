@@ -14,7 +14,7 @@ from app.slides.tiled_image import TILE_PX_MAX, NotDirectError, TiledImage
 def dicom_image(headers: Sequence[DicomHeader], size: tuple[int, int]) -> tuple[Path, TiledImage]:
     """The file of the level of ``size`` (width, height) px, and its frames as tiles of RGB JPEG.
 
-    Raises NotDirectError where they do not lie row by row in one file, each in one piece; OSError.
+    Raises NotDirectError unless the frames are in one file, row by row, each in one fragment; OSError.
     """
     levels = [header for header in headers if header.is_volume and (header.width, header.height) == size]
     if len(levels) != 1:

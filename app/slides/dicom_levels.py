@@ -15,7 +15,7 @@ _NEARLY_WHOLE = 0.002
 def level_spacings(levels: Iterable[DicomHeader]) -> dict[Size, Spacing]:
     """(along a row, down a column) in mm of each of a slide's ``levels``, by its size in px.
 
-    Sizes of which two files say different spacings are left out.
+    Sizes with two different spacings are left out.
     """
     found: dict[Size, set[Spacing]] = {}
     for header in levels:

@@ -42,8 +42,8 @@ class DicomSlide:
 def slide_in(headers: Sequence[DicomHeader]) -> DicomSlide:
     """The one slide among ``headers``: the VOLUME images of one series, or of several that are levels of one pyramid.
 
-    Raises NotASlideError where there are several slides, SlideUnsupportedError where there is no level of one, and
-    SlideCorruptError where a level does not tell its series or size.
+    Raises NotASlideError for several slides, SlideUnsupportedError if there is no level of a slide, and
+    SlideCorruptError if a level does not state its series or size.
     """
     levels = [header for header in headers if header.is_volume]
     if not levels:

@@ -32,7 +32,7 @@ class LevelRect:
 class DirectLevel(Closing):
     """The level's compressed tiles at hand. ``rects``: what will be read, in that order; closes with its block.
 
-    ``fill_missing``: tiles that are missing from the file are white, as they are to OpenSlide.
+    ``fill_missing``: missing tiles are white, as in OpenSlide.
 
     Raises OSError when the file cannot be opened or read.
     """

@@ -14,7 +14,7 @@ def slide_files(path: Path) -> tuple[Path, ...]:
     content): itself and the files beside it that it names. A DICOM file: all DICOM files of its folder; which of them
     are its series, only a reader process can tell (``SlideReader.files``). Any other file: itself.
     Raises FileNotFoundError (nothing there) and other OSErrors, NotASlideError for a pipe, device or socket,
-    SlideUnsafeError for an index that names something else, SlideTooManyFilesError.
+    SlideUnsafeError for an index that names other files, SlideTooManyFilesError.
     """
     if not is_regular(path):
         return tuple(files_below(path))

@@ -69,7 +69,7 @@ def grid_for(info: SlideInfo, plan: ReadingPlan) -> Grid:
 def cell_size(tile_size0: float) -> int:
     """The largest integer of level-0 px that is not above any step of the grid.
 
-    Readers of bags divide coords by it and round down, as TITAN does: each tile then has a cell of its own.
+    TITAN and other readers divide coords by it and round down, so each tile gets its own cell.
     """
     return math.floor(tile_size0 + _ROUNDING_PX)
 

@@ -30,7 +30,7 @@ def hash_files(files: Sequence[Path], should_stop: Callable[[], bool] | None = N
     Of one file: the file's sha256. Of several: the sha256 of the sorted lines ``<sha256>  <name>\\n``, names relative
     to the deepest folder that holds them all, as ``find . -type f -printf '%P\\0' | xargs -0 sha256sum |
     LC_ALL=C sort`` prints them there; and the sum of their sizes. ``should_stop`` is asked before every MiB.
-    Raises CancelledError when it says so, FileNotFoundError and NotADirectoryError where nothing is, and
+    Raises CancelledError if it is true, FileNotFoundError and NotADirectoryError for a missing path, and
     StorageUnavailableError for other I/O errors.
     """
     try:

@@ -24,8 +24,8 @@ class Specimen:
 class DicomIdentity:
     """Identifiers of a slide in its DICOM header; None if the header has none.
 
-    ``accession`` (0008,0050) is the case, ``container`` (0040,0512) the slide. The issuers are written as HL7 writes
-    them: ``namespace``, or ``namespace&universal id&its type``.
+    ``accession`` (0008,0050) is the case, ``container`` (0040,0512) the slide. Issuers have the form used in HL7:
+    ``namespace``, or ``namespace&universal id&its type``.
     """
 
     study_uid: str | None

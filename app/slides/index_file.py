@@ -36,7 +36,7 @@ def index_folder(entry: Path) -> Path | None:
 def named_files(entry: Path) -> list[Path]:
     """The existing files that the index of the slide ``entry`` names; none for a single-file slide.
 
-    Raises SlideUnsafeError where a name is not that of a regular file in the slide's own folder, NotASlideError for a
+    Raises SlideUnsafeError unless each name is that of a regular file in the slide's own folder, NotASlideError for a
     pipe, device or socket in place of an index, and OSError.
     """
     index, folder = _text(entry, _HAMAMATSU_BYTES), index_folder(entry)

@@ -1,6 +1,6 @@
 """Limits the calling process's access to files, as far as the kernel can (Landlock, Linux 5.13 or newer).
 
-What is open already stays open. Rules cannot be taken off again; threads that begin afterwards inherit them. Sources:
+Open files stay open. Rules cannot be removed, and later threads inherit them. Sources:
 landlock(7), landlock_create_ruleset(2), landlock_add_rule(2).
 """
 

@@ -1,6 +1,6 @@
 """Whether a level lacks tiles that a finer level has. OpenSlide shows a missing tile of most TIFFs as glass.
 
-Scanners leave out tiles without tissue, in all levels alike. A level that lacks more would hide tissue.
+Scanners leave out tiles without tissue in all levels alike. A level that lacks more tiles would hide tissue.
 Source: TIFF 6.0, section 15 (TileByteCounts); OpenSlide takes a tile of 0 bytes for missing.
 """
 
@@ -17,7 +17,7 @@ _EDGE_PX = 1.0
 def has_gaps(level: Directory, finer: Directory, scale: float) -> bool:
     """Whether ``level`` lacks a tile that ``finer`` has; ``scale``: px of ``finer`` per px of ``level``.
 
-    False where the tiles are not as many as the sizes ask for: nothing can be told then.
+    False if the number of tiles does not match the sizes, because nothing can be concluded then.
     """
     stored, below = _stored(level), _stored(finer)
     if stored is None or below is None:

@@ -37,7 +37,7 @@ _AHEAD = 0.03
 class Picture(Closing):
     """One of the images that OpenSlide calls levels, by ``number``; a context manager that closes it.
 
-    ``direct``: its compressed tiles, where they can be read without OpenSlide, which takes five times as long.
+    ``direct``: its compressed tiles, if they can be read without OpenSlide, which is five times slower.
     """
 
     slide: openslide.OpenSlide
@@ -67,7 +67,7 @@ class Picture(Closing):
 def find_scale(picture: Picture, finer: Picture, scales: Sequence[float], places: Places) -> float | None:
     """Which of ``scales`` (px of ``finer`` for one of ``picture``) shows the same; None if none does or several may.
 
-    Where all is flat and of the finer level's colour, it is the first. Raises openslide.OpenSlideError.
+    If everything is flat and has the finer level's colour, the first scale. Raises openslide.OpenSlideError.
     """
     windows = 0
     for place in places.in_order:

@@ -42,7 +42,7 @@ class Places:
 def places_in(size: Size, tile: Size, stored: Size, counts: NDArray[np.uint64] | None) -> Places:
     """Places to compare in an image of ``size`` that is stored as one of size ``stored``, in tiles of size ``tile``.
 
-    Those tiles first that hold most by their ``counts`` of bytes; where there are none, from all over it. Large tiles
+    First the tiles with most bytes by ``counts``; without ``counts``, places all over the image. Large tiles
     in parts. No place where ``tile`` makes no sense.
     """
     if min(tile) < 1:

@@ -1,6 +1,6 @@
 """Finds levels whose colours the header describes wrongly.
 
-Converters are known to write this, and OpenSlide believes the header: pink tissue turns teal on salmon.
+Some converters write such headers, and OpenSlide trusts the header: pink tissue turns teal on salmon.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Mislabelled:
 def find_mislabelled(slide: openslide.OpenSlide, found: FoundSlide) -> Mislabelled:
     """Empty if header and tiles of all levels agree. ``slide``: the open ``found``, as OpenSlide reads it.
 
-    Raises SlideUnsupportedError where tiles contradict each other; SlideCorruptError, OpenSlideError, OSError.
+    Raises SlideUnsupportedError if tiles contradict each other; SlideCorruptError, OpenSlideError, OSError.
     """
     claims = read_claims(slide, found)
     judged = {claim: _judged(slide, claims, claim) for claim in {*claims.values()}}

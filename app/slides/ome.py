@@ -31,7 +31,7 @@ def ome_images(properties: Mapping[str, str]) -> list[Mapping[str, str]]:
     """The attributes of the Pixels element of each image in this file, and the image's ``Name``; none where there is no
     OME XML.
 
-    Images that lie in other files of a set are left out. What stands before broken XML counts.
+    Images in other files of a set are left out. If the XML is broken, the part before the error is used.
     """
     text = properties.get(DESCRIPTION, "").strip()
     if "OME" not in text[:_HEAD_CHARACTERS] or "<!DOCTYPE" in text:
@@ -49,7 +49,7 @@ def ome_images(properties: Mapping[str, str]) -> list[Mapping[str, str]]:
 def ome_image(properties: Mapping[str, str], images: Sequence[Mapping[str, str]]) -> Mapping[str, str] | None:
     """The one of ``images`` that OpenSlide shows: that of the slide's size, else the first without a stated size.
 
-    None where no image is meant: a copy may have been resized.
+    None if no image matches, because a copy may have been resized.
     """
     size = tuple(properties.get(name, "") for name in _SIZE)
     for wanted in (size, (None, None)):
@@ -70,7 +70,7 @@ def ome_pixel_um(pixels: Mapping[str, str]) -> float | None:
 class _Images:
     """An XML parser's target that keeps the attributes of each Pixels element and its image's name only.
 
-    ``found``: with the UUIDs of the files that hold each image, none where it does not say. ``file``: this file's UUID.
+    ``found``: images with the UUIDs of their files, if stated. ``file``: this file's UUID.
     """
 
     def __init__(self) -> None:

@@ -41,8 +41,8 @@ _WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TI
 class OpenedSlide(Closing):
     """An open slide and what is known of it; closes with its ``with`` block.
 
-    ``found``: its files, and the headers of a DICOM slide.
-    ``colours``: what the channels of levels are whose header is wrong, by OpenSlide's number; ``slide`` corrects them.
+    ``found``: the slide's files, and the headers of a DICOM slide.
+    ``colours``: true colours of levels with a wrong header, by OpenSlide's number; ``slide`` corrects them.
     ``warnings``: for the result.
     """
 

@@ -29,7 +29,7 @@ _DESCRIPTION = 270
 def parts_left_out(slide: openslide.OpenSlide, entry: Path) -> tuple[str, ...]:
     """Warnings of scenes, planes and time points that are not analysed. ``slide``: open at ``entry``.
 
-    Raises SlideUnsupportedError where it cannot be told which one OpenSlide shows; SlideCorruptError, OSError.
+    Raises SlideUnsupportedError if it is unclear which one OpenSlide shows; SlideCorruptError, OSError.
     """
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
     if vendor == "zeiss":

@@ -233,7 +233,7 @@ def decoder_text(error: XmagError) -> str:
 def error_from_json(message: Message) -> XmagError:
     """The typed error reported by the reader process; it must be about a slide or its storage.
 
-    The message is a sentence of ours, unless a slide took the process over: then it is any text, made printable and cut
+    The message is one of ours. A slide that took the process over may send any text; it is made printable and cut
     to 1000 characters, by a process that read nothing but that slide.
     """
     cls = error_for_code(text(message, "code"))

@@ -1,6 +1,6 @@
 """Finds the true levels among the images that OpenSlide calls levels, and their downsample factors.
 
-OpenSlide believes a file's flags: a label or macro that is marked as a smaller copy is a level to it. Here a level has
+OpenSlide trusts a file's flags: a label or macro marked as a smaller copy counts as a level. Here a level has
 the slide's shape and shows the slide's pixels, or is none: it is never shown, read or counted. Level 0 is always one.
 """
 
@@ -117,7 +117,7 @@ _Judge = Callable[[_Candidate], Level | None]
 def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, ...]:
     """The levels of ``found``, open as ``slide``, finest first.
 
-    Raises SlideUnsupportedError where the file contains a larger image than level 0; SlideCorruptError, also for
+    Raises SlideUnsupportedError if the file contains a larger image than level 0; SlideCorruptError, also for
     impossible sizes; OSError.
     """
     width, height = slide.dimensions

@@ -32,7 +32,7 @@ _LIBRARIES = (
 def libraries() -> tuple[tuple[Path, int], ...]:
     """Files and folders of Python and the C libraries, each with its Landlock rights.
 
-    Of the folder that ``app`` lies in, ``app`` alone: a clone of the project may hold the data folder too.
+    Of the folder around ``app``, only ``app``: a clone of the project may also contain the data folder.
     """
     places = [Path(entry) for entry in sys.path if entry.startswith("/")]
     modules = [_APP if place == _APP.parent and place.name not in _PACKAGES else place for place in places]
@@ -43,7 +43,7 @@ def libraries() -> tuple[tuple[Path, int], ...]:
 def reading_rules(entry: Path, files: Sequence[Path]) -> Iterator[tuple[int, int]]:
     """Landlock rules for the slide of these ``files``, opened by ``entry``, and for libraries.
 
-    Each has a descriptor that is closed when the next rule is asked for. Names beside a DICOM file may be listed, which
+    Each has a descriptor that is closed when the next rule is requested. Names beside a DICOM file may be listed, which
     OpenSlide does. Raises as ``real_files``.
     """
     yield from ((fd, READ_FILE) for fd in real_files([entry, *_targets(entry, files)]))

@@ -86,7 +86,7 @@ class SlideReader(Closing):
     def open(self, path: Path, mpp: float | None = None) -> SlideInfo:
         """Open the slide at ``path`` (file or folder) in place of the one before; ``mpp`` overrides the file's.
 
-        Then ``files`` is all that the slide consists of. The process can read this slide and no other, so that each
+        ``files`` then lists all files of the slide. The process can read this slide and no other, so that each
         slide has a new one. SourceChangedError where ``path`` leads through a link: the caller resolves it, once.
         """
         self._info = self._survey = None

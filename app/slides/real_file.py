@@ -17,7 +17,7 @@ _LOOK: int = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC |
 def real_files(paths: Iterable[Path]) -> Iterator[int]:
     """A descriptor of each regular file (absolute paths), for fstat and Landlock rules, not for reading.
 
-    Each is closed when the next is asked for. Raises SourceChangedError where a link stands in a path: paths are
+    Each is closed when the next is requested. Raises SourceChangedError if a path contains a link: paths are
     resolved when a slide is asked for. Also NotASlideError for a pipe, device or socket, and OSError.
     """
     for parent, beside in groupby(paths, lambda path: path.parent):

@@ -1,6 +1,6 @@
 """A copy of an SVS or tiled TIFF that holds the pyramid and nothing else: no label, macro, thumbnail, names or dates.
 
-Only what a level's directory points to is copied, each to where it stood, and of a directory only known tags of
+Copies only data that a level's directory points to, each to its old place, and of a directory only known tags of
 numbers; the rest of the copy is zeros. Tiles lose their comments, colour profiles their texts. What is not known to be
 harmless is therefore gone, wherever a scanner hid it; a kind of tile that is not understood is refused.
 Sources: TIFF 6.0; BigTIFF's layout as libtiff documents it; the Aperio format as OpenSlide documents it.
@@ -52,7 +52,7 @@ class Stripped:
 def strip_slide(source: Path, target: Path, info: SlideInfo) -> Stripped:
     """Write the copy completely or not at all; it must not exist yet. ``info``: the record of the slide at ``source``.
 
-    What is no level of its pyramid is left out, however much it looks like one.
+    Images that are not levels of its pyramid are left out, however similar they look.
     SlideError for formats that keep labels elsewhere, SlideUnsupportedError for tiles that cannot be searched for
     comments, SlideCorruptError, RequestInvalidError, OSError.
     """

@@ -14,7 +14,7 @@ def survey_slide(opened: OpenedSlide, plan: ReadingPlan, thumbnail: UInt8Array |
     """Where the tissue is and which tiles hold it; no coords when there is none (the caller decides what then).
 
     All wait for it: stain and focus are judged later. ``thumbnail``: where to draw it, if not in memory of its own.
-    Raises SlideCorruptError where the thumbnail cannot be read, SlideUnsupportedError for one that is no bright field.
+    Raises SlideCorruptError if the thumbnail cannot be read, SlideUnsupportedError if it is not bright field.
     """
     info = opened.info
     thumbnail = render_thumbnail(opened, thumbnail)

@@ -72,8 +72,8 @@ class Entry:
 class Directory:
     """One image file directory.
 
-    ``offset``: where it stands. ``tags``: what was asked for, uint64 [count] of each tag of unsigned numbers or bytes.
-    ``entries``: all, in the file's order. ``is_below``: it stands under another one's SubIFDs, not in the main chain.
+    ``offset``: its position. ``tags``: the requested ones, uint64 [count] of each tag of unsigned numbers or bytes.
+    ``entries``: all, in the file's order. ``is_below``: it is a SubIFD of another one, not in the main chain.
     """
 
     offset: int
@@ -102,7 +102,7 @@ def is_tiff(path: Path) -> bool:
 def read_directories(path: Path, wanted: Set[int], *, below: bool = False) -> Iterator[Directory]:
     """The main chain of directories of the TIFF at ``path``, with the tags ``wanted``; nothing if it is no TIFF.
 
-    ``below``: after each, those under its SubIFDs too.
+    ``below``: include the SubIFDs of each, after it.
     Raises SlideCorruptError when a directory or a wanted value lies beyond the end of the file, or the chain is a
     circle.
     """

@@ -55,7 +55,7 @@ _CONVERT = "Convert the slide to a pyramidal TIFF of 8-bit RGB with JPEG tiles."
 def refuse_unsupported_tiff(path: Path) -> None:
     """Raises SlideUnsupportedError if OpenSlide would show the tiled TIFF at ``path`` wrongly.
 
-    Tiles that OpenSlide decodes itself are read as stored, whatever Orientation says.
+    Tiles that OpenSlide decodes itself are read as stored, whatever the Orientation tag says.
     """
     for place, directory in enumerate(_tiled(path)):
         if directory.number(_COMPRESSION) in APERIO_JPEG_2000 or is_plain_jpeg(directory):
@@ -73,7 +73,7 @@ def refuse_unsupported_tiff(path: Path) -> None:
 def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | None:
     """The error for a tiled TIFF that OpenSlide cannot open because of its kind. Raises SlideCorruptError.
 
-    ``vendor``: OpenSlide's name for the format; None where it knows none.
+    ``vendor``: OpenSlide's name for the format; None if it has none.
     """
     directories = list(read_directories(path, PIXEL_TAGS) if vendor == _IN_STRIPS else _tiled(path))
     readable = _READABLE | APERIO_JPEG_2000.keys() if vendor == "aperio" else _READABLE

@@ -1,6 +1,6 @@
 """Maps OpenSlide's levels to the directories of a TIFF, and reads a directory's hints that it is a level.
 
-OpenSlide takes every tiled directory of these formats for a level: of a plain TIFF the first and those that are marked
+OpenSlide takes every tiled directory of these formats as a level; of a plain TIFF, the first and those that are marked
 as a smaller copy, the widest first; of SVS and Philips TIFF all, in the file's order.
 Sources: TIFF 6.0, section 8 (NewSubfileType) and 15 (tiles); the formats as OpenSlide documents them.
 """

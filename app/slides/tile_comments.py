@@ -1,6 +1,6 @@
 """Removes comments, EXIF, XMP and bytes after the end from compressed tiles.
 
-Lengths stay: what goes becomes zeros in its place, so that offsets need no change. Pixels do not change.
+Removed bytes become zeros, so that lengths and offsets stay the same. Pixels do not change.
 Sources: ITU-T T.81 annex B (JPEG), T.871 (JFIF), T.872 (Adobe's segment); ITU-T T.800 annex A (JPEG 2000).
 """
 

@@ -111,7 +111,7 @@ def _may_be(directory: Directory, level: Level, info: SlideInfo) -> bool:
 def image_of(directory: Directory, colours: Colours | None = None) -> TiledImage:
     """The tiles of a directory with the tags ``WANTED``; ``colours``: what they are where its header is wrong.
 
-    Raises NotDirectError where they are of a kind that is not read here.
+    Raises NotDirectError for kinds of tiles that are not read here.
     """
     bits = directory.tags.get(_BITS)
     if bits is None or bits.tolist() != [8, 8, 8] or directory.number(_SAMPLES) != 3:

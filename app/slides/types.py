@@ -66,7 +66,7 @@ class Bounds:
 class Level:
     """One level of the pyramid.
 
-    ``number``: OpenSlide's, which counts also what is no level. ``width``, ``height``: the px that show the slide,
+    ``number``: OpenSlide's, which counts other images too. ``width``, ``height``: the px that show the slide,
     without those that only fill up the last tiles. ``downsample``: level-0 px that make one px of it.
     """
 
@@ -81,9 +81,9 @@ class SlideInfo:
     """What is known of a slide before a tile is read.
 
     ``mpp`` is the mean of ``mpp_x`` and ``mpp_y`` in µm/px at level 0. ``background`` is RGB, 0 to 255.
-    ``levels``: finest first; the first is the whole slide.
+    ``levels``: finest first; the first is the entire slide.
     ``mpp_file``: what the file itself says (or its objective power), whatever was used; None if nothing usable.
-    ``identity``: whose slide it is, of a DICOM slide. ``barcode``: the label's, where the vendor has a field for it.
+    ``identity``: identifiers of a DICOM slide. ``barcode``: the label's, if the vendor has a field for it.
     """
 
     vendor: str

@@ -37,7 +37,7 @@ def refuse_unopened(found: FoundSlide) -> None:
 def why_unreadable(found: FoundSlide, said: str = "") -> SlideUnsupportedError | None:
     """The error for a slide that OpenSlide cannot open because of its kind. ``said``: OpenSlide's own message.
 
-    Raises SlideCorruptError where the file is damaged; OSError.
+    Raises SlideCorruptError if the file is damaged; OSError.
     """
     for pattern, sentence in _BY_ITS_WORDS:
         if (match := pattern.match(said)) is not None:

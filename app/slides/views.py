@@ -62,7 +62,7 @@ class SlideViews(Closing):
     def lease(self, viewed: Viewed) -> Iterator[OpenSlideView]:
         """The slide, open, for this block.
 
-        The slide's typed errors; ViewerBusyError where all readers are lent; DrainingError once closed.
+        The slide's typed errors; ViewerBusyError if all readers are in use; DrainingError once closed.
         """
         view = self._take(viewed)
         try:
