@@ -1,8 +1,10 @@
 """A model for tests: the student with ImageNet weights, and a head with random ones."""
 
-from app.inference.manifest import Calibration, Domain, Provenance, Reading
-from xmag_train.export.heads import BAG_SIZES, INTENDED_USE
-from xmag_train.export.package import HeadSpec, ModelSpec
+from dataclasses import replace
+
+from app.inference.manifest import Domain, Provenance, Reading
+from xmag_train.export.heads import placeholder
+from xmag_train.export.package import ModelSpec
 from xmag_train.mil.gated_attention import untrained_head
 from xmag_train.networks.imagenet import WEIGHTS_PACKAGE, WEIGHTS_SHA256, load_imagenet
 from xmag_train.networks.students.lite0 import EMBEDDING_DIM, Student
@@ -15,24 +17,17 @@ LABELS = ["not_malignant", "malignant"]
 def untrained_spec(seed: int, commit: str) -> ModelSpec:
     """The student with ImageNet weights and one gated-attention head drawn from ``seed``."""
     student = load_imagenet(Student())
-    head = untrained_head(EMBEDDING_DIM, len(LABELS), seed)
     return ModelSpec(
         name=NAME,
         version=VERSION,
         student=student,
         heads=[
-            HeadSpec(
+            replace(
+                placeholder(EMBEDDING_DIM),
                 task="malignancy",
-                module=head,
+                module=untrained_head(EMBEDDING_DIM, len(LABELS), seed),
                 labels=LABELS,
                 positive_class="malignant",
-                bag_size_min=BAG_SIZES[0],
-                bag_size_max=BAG_SIZES[1],
-                calibration=Calibration(),
-                metrics=[],
-                intended_use=INTENDED_USE,
-                trained=False,
-                validated=False,
             )
         ],
         reading=Reading(),
