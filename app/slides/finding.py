@@ -43,16 +43,28 @@ def find_slide(path: Path) -> FoundSlide:
 def _in_folder(folder: Path) -> FoundSlide:
     files = [path for path in files_below(folder) if not path.is_symlink()]
     files = [path for path in files if not is_clutter(path.relative_to(folder).parts)]
-    for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES):
-        found = [path for path in files if path.suffix.lower() in suffixes]
-        if len(found) > 1:
-            raise several_slides(len(found))
-        if found:
-            return FoundSlide(found[0], slide_files(found[0]))
+    indexes, singles = (
+        [path for path in files if path.suffix.lower() in suffixes] for suffixes in (INDEX_SUFFIXES, SINGLE_SUFFIXES)
+    )
+    if entries := indexes or singles:
+        return _alone(entries, [*singles, *(path for path in files if has_dicom_name(path))])
     headers = read_headers(path for path in files if has_dicom_name(path))
     if not headers:
         raise NotASlideError("There is no slide here. Send an SVS, a pyramidal TIFF, or the files of one DICOM series.")
     return _found(headers)
+
+
+def _alone(entries: list[Path], candidates: list[Path]) -> FoundSlide:
+    """The slide that ``entries`` names; ``candidates``: files that are slides of their own unless they belong to it."""
+    if len(entries) > 1:
+        raise several_slides(len(entries))
+    own = slide_files(entries[0])
+    beside = [path for path in candidates if path not in own]
+    series = {header.series_uid for header in _readable(filter(has_dicom_name, beside)) if header.is_volume}
+    count = 1 + sum(not has_dicom_name(path) for path in beside) + len(series)
+    if count > 1:
+        raise several_slides(count)
+    return FoundSlide(entries[0], own)
 
 
 def _found(headers: list[DicomHeader]) -> FoundSlide:

@@ -56,6 +56,29 @@ def test_a_folder_with_two_slides_or_none_is_refused(tmp_path):
         find_slide(tmp_path)
 
 
+@pytest.mark.parametrize("first", ["a.mrxs", "a.svs"])
+@pytest.mark.parametrize("second", ["b.tif", "b.dcm"])
+def test_slides_of_two_formats_are_two_slides(tmp_path, first, second):
+    (tmp_path / first).write_bytes(b"x")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "Data0000.dat").write_bytes(b"x")
+    write_image(tmp_path / "label.dcm", SMALL, 0.5, STUDY, LABEL)
+    assert find_slide(tmp_path).entry.name == first
+    if second == "b.dcm":
+        write_image(tmp_path / second, PIXELS, 0.5, STUDY)
+    else:
+        (tmp_path / second).write_bytes(b"x")
+    with pytest.raises(NotASlideError, match="There are 2 slides here"):
+        find_slide(tmp_path)
+
+
+def test_a_picture_in_the_folder_of_an_index_file_is_part_of_its_slide(tmp_path):
+    (tmp_path / "a.mrxs").write_bytes(b"x")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "preview.tif").write_bytes(b"x")
+    assert find_slide(tmp_path).entry.name == "a.mrxs"
+
+
 def test_what_lies_beside_a_slide_in_a_study_is_passed_over(tmp_path):
     write_slide(tmp_path / "slide", PIXELS, 0.5, STUDY)
     (tmp_path / "slide/level1.dcm").rename(tmp_path / "slide/IM0")
