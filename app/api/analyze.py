@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from app.api.analyze_reference import ACCEPTED, EXTRA, callback
 from app.api.auth import Caller, Sender
 from app.api.json_body import read_json, validated
+from app.api.media_type import media_type
 from app.api.new_job import (
     accept,
     accepted_view,
@@ -59,7 +60,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     """
     await run_in_threadpool(services.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = media_type(request)
     try:
         if kind == "multipart/form-data":
             job_id = await _by_upload(request, services, caller, idempotency)

@@ -7,6 +7,7 @@ from app.api.analyze_reference import ACCEPTED, RERUN_EXTRA
 from app.api.auth import Caller, Sender
 from app.api.json_body import read_json, validated
 from app.api.lookup import visible_status
+from app.api.media_type import media_type
 from app.api.new_job import (
     accept,
     accepted_view,
@@ -71,7 +72,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
 
 
 async def _optional_json(request: Request, services: Services) -> object:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = media_type(request)
     if kind == "application/json":
         return await read_json(request, services.settings)
     if kind or content_length(request):

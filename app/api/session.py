@@ -10,6 +10,7 @@ from app.api.auth import address_of, check_csrf, check_own_page, credential_of
 from app.api.credentials import identify, refusal
 from app.api.identity import Identity
 from app.api.json_body import read_json, validated
+from app.api.media_type import media_type
 from app.api.own_page import origin_of
 from app.api.problems import responses
 from app.api.services import Services, ServicesDep
@@ -48,7 +49,7 @@ LOCAL = SessionView(authenticated=True, required=False, name="local", scopes=lis
 
 async def _credential(request: Request, services: ServicesDep) -> Credential:
     check_own_page(request, services)
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+    if media_type(request) != "application/json":
         raise RequestInvalidError("Send the key as application/json.")  # what no foreign form can
     return validated(Credential, await read_json(request, services.settings), is_strict=True)
 

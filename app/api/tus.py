@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from app.api.auth import Caller, Sender
+from app.api.media_type import media_type
 from app.api.problems import logged_response
 from app.api.services import Services, ServicesDep
 from app.api.tus_reference import (
@@ -239,7 +240,7 @@ def _check_extensions(request: Request) -> None:
 
 
 def _is_piece(request: Request) -> bool:
-    return request.headers.get("content-type", "").split(";")[0].strip().lower() == BODY_TYPE
+    return media_type(request) == BODY_TYPE
 
 
 def _has_piece(request: Request) -> bool:
