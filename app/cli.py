@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from app.cli_access import audit_cli, keys_cli
+from app.access.cli import audit_cli, keys_cli
 from app.client.cli import submit
 from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
 
@@ -87,8 +87,8 @@ def _settings() -> "Settings":
 @cli.command()
 def serve() -> None:
     """Run API, worker and queue on this machine until Ctrl-C."""
-    from app.logs import configure_logs
-    from app.serve import serve as run
+    from app.run.serve import serve as run
+    from app.system.logs import configure_logs
 
     settings = _settings()
     configure_logs(settings.log_level, settings.log_format)
@@ -100,7 +100,7 @@ def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inher
     """Run the API alone (what `serve` starts)."""
     import socket
 
-    from app.api_process import run_api
+    from app.run.api_process import run_api
 
     run_api(_settings(), None if fd is None else socket.socket(fileno=fd))
 
@@ -110,19 +110,19 @@ def worker() -> None:
     """Run one worker against XMAG_REDIS_URL and the data folder, until SIGTERM."""
     import structlog
 
-    from app.audit import AuditLog
-    from app.jobs.copies import Copies
-    from app.jobs.embedded import queue_address
-    from app.jobs.erase import Eraser
-    from app.jobs.idempotency import Claims
-    from app.jobs.queue import JobQueue, connect
-    from app.jobs.reconcile import Reconciler
-    from app.jobs.retention import Retention
-    from app.jobs.store import JobStore
-    from app.jobs.worker import Worker
-    from app.logs import configure_logs
-    from app.process import give_way
+    from app.access.audit import AuditLog
+    from app.jobs.intake.fetched import Copies
+    from app.jobs.queue.embedded import queue_address
+    from app.jobs.queue.queue import JobQueue, connect
+    from app.jobs.upkeep.erase import Eraser
+    from app.jobs.upkeep.reconcile import Reconciler
+    from app.jobs.upkeep.retention import Retention
+    from app.jobs.worker.worker import Worker
+    from app.records.idempotency import Claims
+    from app.records.store import JobStore
     from app.settings import prepare_data_dir
+    from app.system.logs import configure_logs
+    from app.system.process import give_way
 
     log = structlog.stdlib.get_logger("xmag.worker")
     settings = _settings()
@@ -161,10 +161,10 @@ def analyze(
     organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
 ) -> None:
     """Analyse one slide here, without server or queue. Exit code 0: done, 1: the slide failed, 2: usage."""
-    from app.slides.reader_process import prepare_readers
+    from app.slides.sandbox.reader_process import prepare_readers
 
     prepare_readers()  # they load while this process does
-    from app.local import LocalRequest, analyze_locally
+    from app.analysis.local import LocalRequest, analyze_locally
     from app.results.summary import summary_lines
 
     if mpp is not None and not math.isfinite(mpp):
@@ -216,8 +216,8 @@ def strip(
 
     Exit code 0: done, 1: cannot.
     """
-    from app.slides.reader import SlideReader
-    from app.slides.strip import strip_slide
+    from app.slides.formats.anonymise.strip import strip_slide
+    from app.slides.sandbox.reader import SlideReader
 
     any_mpp = 0.5  # a slide that does not say its resolution can be stripped too
     try:
@@ -262,7 +262,7 @@ def models() -> None:
 @cli.command()
 def doctor() -> None:
     """Say what is wrong with this set-up: settings, disk, queue, runtime, GPU, models."""
-    from app.doctor import examine
+    from app.run.doctor import examine
 
     settings = _settings()
     findings = examine(settings)

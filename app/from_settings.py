@@ -1,8 +1,8 @@
 """What the settings come to for the rooms that do not know them."""
 
 from app.settings import Settings
-from app.slides.archive import ArchiveLimits
-from app.slides.reader import ReaderLimits
+from app.slides.formats.archive.archive import ArchiveLimits
+from app.slides.sandbox.reader import ReaderLimits
 
 
 def reader_limits(settings: Settings) -> ReaderLimits:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.errors import IdentityConflictError
-from app.slides.identity import DicomIdentity
+from app.slides.formats.identity import DicomIdentity
 from app.slides.types import SlideInfo
 from app.warning import coded
 

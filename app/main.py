@@ -10,39 +10,53 @@ from types import FrameType
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import analyze, deepzoom, events, files, health, jobs, layers, metrics, pages, reports, rerun, session, tus
-from app.api.bodiless import Bodiless
-from app.api.failures import FailureLimiter
+from app.access.audit import AuditLog
+from app.access.failures import FailureLimiter
+from app.access.keys import KeyStore
+from app.access.oidc import TokenVerifier
+from app.access.sessions import SessionStore
+from app.access.view_log import Looks
 from app.api.feed import JobFeed
-from app.api.looks import Looks
-from app.api.oidc import TokenVerifier
-from app.api.openapi import complete_openapi, operation_id
+from app.api.middleware.conditional_get import Bodiless
+from app.api.middleware.local_only import Guard
+from app.api.middleware.redirects import RelativeRedirects
+from app.api.middleware.request_checks import RequestChecks, check_query
+from app.api.middleware.request_id import RequestId
 from app.api.problems import ANY_OTHER, install_problem_handlers
-from app.api.redirects import RelativeRedirects
-from app.api.request_checks import RequestChecks, check_query
-from app.api.request_id import RequestId
-from app.api.security import Guard
+from app.api.reference.openapi import complete_openapi, operation_id
+from app.api.routes import (
+    analyze,
+    deepzoom,
+    events,
+    files,
+    health,
+    jobs,
+    layers,
+    metrics,
+    pages,
+    reports,
+    rerun,
+    session,
+    tus,
+)
 from app.api.services import Services
-from app.api.sessions import SessionStore
-from app.audit import AuditLog
 from app.inference.registry import ModelRegistry
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.callbacks import CallbackThread
-from app.jobs.copies import Copies
-from app.jobs.embedded import queue_address
-from app.jobs.erase import Eraser
-from app.jobs.idempotency import Claims
-from app.jobs.intake import Intake
-from app.jobs.queue import JobQueue, connect
-from app.jobs.reconcile import Reconciler
-from app.jobs.retention import Retention
-from app.jobs.store import JobStore
-from app.jobs.uploads import UploadStore
-from app.jobs.viewer import Viewer
-from app.keys import KeyStore
-from app.logs import configure_logs
+from app.jobs.intake.fetched import Copies
+from app.jobs.intake.intake import Intake
+from app.jobs.intake.uploads import UploadStore
+from app.jobs.queue.embedded import queue_address
+from app.jobs.queue.queue import JobQueue, connect
+from app.jobs.upkeep.erase import Eraser
+from app.jobs.upkeep.reconcile import Reconciler
+from app.jobs.upkeep.retention import Retention
 from app.objects.store import ObjectStore
+from app.records.idempotency import Claims
+from app.records.store import JobStore
 from app.settings import Settings, load_settings, prepare_data_dir
+from app.system.logs import configure_logs
+from app.viewer.viewer import Viewer
 
 DESCRIPTION = """
 Whole-slide image analysis at 5x (2.0 µm/px): POST a slide to `/analyze`, poll the job, take the result.

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from machine import MODEL, in_turn, note, options
 
+from app.analysis.reading_plan import reading_plan
 from app.inference.cores import available_cores
 from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.processor import int8_is_exact
-from app.reading_plan import reading_plan
-from app.slides.opening import open_slide
-from app.slides.survey import survey_slide
-from app.slides.tile_reader import TileReader
+from app.slides.formats.opening import open_slide
+from app.slides.tiles.survey import survey_slide
+from app.slides.tiles.tile_reader import TileReader
 
 
 def some_tiles(slide: Path, model: Model, count: int) -> np.ndarray:

@@ -21,8 +21,8 @@ from PIL import Image
 from sheet import MASK_PX, Piece, Placed, find_pieces, fullest_window, lay_out
 from tiff_pyramid import BLOCK_PX, write_pyramid
 
-from app.slides.opening import open_slide
-from app.slides.survey import survey_slide
+from app.slides.formats.opening import open_slide
+from app.slides.tiles.survey import survey_slide
 from app.slides.types import ReadingPlan
 
 UInt8Array = NDArray[np.uint8]

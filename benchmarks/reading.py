@@ -27,17 +27,17 @@ import simplejpeg
 from machine import MODEL, note, options
 from PIL import Image
 
+from app.analysis.reading_plan import reading_plan
 from app.errors import MppImplausibleError, MppMissingError
 from app.inference.manifest import read_manifest
-from app.reading_plan import reading_plan
-from app.slides.direct_level import DirectLevel
-from app.slides.level import choose_level
-from app.slides.opening import OpenedSlide, open_slide
-from app.slides.render import render_tile
-from app.slides.survey import survey_slide
-from app.slides.tile_codec import decode_tile
-from app.slides.tile_reader import TileReader
-from app.slides.tiled_image import NotDirectError, find_tiled_image
+from app.slides.formats.levels.level import choose_level
+from app.slides.formats.opening import OpenedSlide, open_slide
+from app.slides.tiles.direct_level import DirectLevel
+from app.slides.tiles.render import render_tile
+from app.slides.tiles.survey import survey_slide
+from app.slides.tiles.tile_codec import decode_tile
+from app.slides.tiles.tile_reader import TileReader
+from app.slides.tiles.tiled_image import NotDirectError, find_tiled_image
 from app.slides.types import ReadingPlan
 
 PLAN = reading_plan(read_manifest(MODEL)[0])

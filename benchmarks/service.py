@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from machine import ROOT
 
-from app.jobs.embedded import socket_path
+from app.jobs.queue.embedded import socket_path
 
 START_S, JOB_S = 60.0, 300.0
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.slides.grid import make_grid, select_tiles, tissue_fractions
-from app.slides.regions import find_regions
+from app.slides.tiles.grid import make_grid, select_tiles, tissue_fractions
+from app.slides.tissue.regions import find_regions
 
 MASK_PX = 32
 """Level-0 px of one mask pixel; pieces and places are whole numbers of them."""

@@ -19,8 +19,8 @@ from xmag_train.networks.students.vit import VIT_BASE, VitStudent
 from xmag_train.networks.teachers.registry import build_teacher
 
 from app.inference.processor import int8_is_exact
-from app.slides.opening import open_slide
-from app.slides.survey import survey_slide
+from app.slides.formats.opening import open_slide
+from app.slides.tiles.survey import survey_slide
 from app.slides.types import ReadingPlan
 
 BATCH = 2

@@ -16,12 +16,12 @@ import openslide
 from machine import MODEL, in_turn, note, options
 from PIL import Image
 
+from app.analysis.pipeline import Means, SlideRequest, analyze
+from app.analysis.reading_plan import reading_plan
 from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.runtime import onnxruntime
-from app.pipeline import Means, SlideRequest, analyze
-from app.reading_plan import reading_plan
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 
 BATCH_TILES = 16
 

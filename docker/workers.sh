@@ -4,7 +4,7 @@
 set -u
 IFS=', ' read -ra gpus <<< "${XMAG_GPUS:-0}"
 if [ "${1:-}" = health ]; then
-  exec python -I -m app.health worker "${#gpus[@]}"
+  exec python -I -m app.run.health worker "${#gpus[@]}"
 fi
 pids=()
 # Once only: to a worker, a second signal means that there is no time left.

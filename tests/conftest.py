@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from app.jobs.queue.embedded import ensure_embedded
+from app.jobs.queue.queue import JobQueue, connect
+from app.records.store import JobStore
+from tests.guarded import guarded, provider
 from tests.object_store import ObjectServer
 from tests.service import Service
 from tests.tissue import blank_slide, tissue_slide
+
+__all__ = ["guarded", "provider"]
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +63,26 @@ def nvidia_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = Path(__file__).with_name("libcuda_stand_in.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libcuda.so.1", source], check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def queue_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server."""
+    server = ensure_embedded(tmp_path_factory.mktemp("queue"))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def queue(queue_url: str) -> Iterator[JobQueue]:
+    """An empty queue with a lease of half a second."""
+    client = connect(queue_url)
+    client.flushall()
+    yield JobQueue(client, lease_s=0.5)
+    client.close()
+
+
+@pytest.fixture
+def store(tmp_path) -> JobStore:
+    """An empty store."""
+    return JobStore(tmp_path / "jobs")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from app.jobs.embedded import socket_path
-from app.jobs.queue import connect
+from app.jobs.queue.embedded import socket_path
+from app.jobs.queue.queue import connect
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 60.0

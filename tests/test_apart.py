@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from app.jobs.embedded import ensure_embedded
+from app.jobs.queue.embedded import ensure_embedded
 from tests.service import ROOT, until
 from tests.tissue import tissue_slide
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.run.supervisor import EXIT_SETUP
 from app.settings import Settings
-from app.supervisor import EXIT_SETUP
 from tests.service import ROOT
 
 OVERLAYS = ("share-redis", "worker-host", "object-store", "own-ca", "callbacks", "alertmanager")
@@ -51,9 +51,9 @@ def test_every_setting_can_be_made_through_compose_or_is_the_image():
 @pytest.mark.parametrize(
     ("service", "modules"),
     [
-        ("api", "app.api_process"),
-        ("worker", "app.jobs.worker, app.jobs.reconcile"),
-        ("worker-cpu", "app.jobs.worker, app.jobs.reconcile"),
+        ("api", "app.run.api_process"),
+        ("worker", "app.jobs.worker.worker, app.jobs.upkeep.reconcile"),
+        ("worker-cpu", "app.jobs.worker.worker, app.jobs.upkeep.reconcile"),
     ],
 )
 def test_a_container_is_given_every_setting_that_its_code_reads(service, modules):
@@ -106,7 +106,7 @@ def test_a_worker_is_given_longer_than_it_may_take_to_drain():
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are():
-    metrics = (ROOT / "app" / "api" / "metrics.py").read_text()
+    metrics = (ROOT / "app" / "api" / "routes" / "metrics.py").read_text()
     names = set(re.findall(r'"(xmag_[a-z_]+)"', metrics))
     for file in ("alerts.yml", "dashboard.json"):
         text = (ROOT / "docker" / "monitoring" / file).read_text()

@@ -2,7 +2,7 @@
 
 import re
 
-from app.api import pages
+from app.api.routes import pages
 from app.errors import XmagError
 from app.main import create_app
 from app.settings import Settings

@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import IdentityConflictError
 from app.identity import Names, identity_warnings
-from app.slides.identity import DicomIdentity
+from app.slides.formats.identity import DicomIdentity
 from app.slides.types import Level, SlideInfo
 
 INFO = SlideInfo("x", 9, 9, 0.5, 0.5, 0.5, "file", None, (Level(0, 9, 9, 1.0),), (255, 255, 255), None)

@@ -8,15 +8,15 @@ from typing import Annotated, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from app.api.credentials import identify, refusal
-from app.api.identity import Identity
-from app.api.own_page import SAFE_METHODS, is_own_page
+from app.access.audit import Actor
+from app.access.credentials import identify, refusal
+from app.access.identity import Identity
+from app.access.keys import SCOPES, Scope
+from app.access.own_page import SAFE_METHODS, is_own_page
+from app.access.sessions import COOKIE, CSRF_HEADER, Session
 from app.api.services import Services, ServicesDep
-from app.api.sessions import COOKIE, CSRF_HEADER, Session
-from app.audit import Actor
 from app.errors import ForbiddenError, IdentityUnavailableError, QueueUnavailableError, UnauthenticatedError
-from app.jobs.record import NOBODY, Holder
-from app.keys import SCOPES, Scope
+from app.records.record import NOBODY, Holder
 
 _bearer = HTTPBearer(
     auto_error=False,

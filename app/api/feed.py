@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from app.jobs.queue import JobQueue
-from app.jobs.store import JobStore
+from app.jobs.queue.queue import JobQueue
 from app.jobs.watch import JobChange, JobWatch
+from app.records.store import JobStore
 
 log = structlog.stdlib.get_logger("xmag.api")
 TURN_S = 0.5

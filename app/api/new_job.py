@@ -9,18 +9,18 @@ from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import Caller
+from app.api.body.upload import too_large
 from app.api.schemas import POLL_AFTER_S, AnalyzeFields, JobView, job_view
 from app.api.services import Services
-from app.api.upload import too_large
 from app.errors import EmptyUploadError, RequestInvalidError, TaskNotFoundError
 from app.identity import identity_warnings
-from app.jobs.idempotency import key_hash
-from app.jobs.intake import fingerprint_of
-from app.jobs.record import JobRequest, ObjectSource, Source, now
-from app.jobs.source import resolve_object
+from app.jobs.intake.intake import fingerprint_of
+from app.jobs.intake.source import resolve_object
+from app.jobs.intake.upload_folder import UploadFolder
 from app.jobs.status import job_status
-from app.jobs.upload_folder import UploadFolder
-from app.slides.identity import DicomIdentity
+from app.records.idempotency import key_hash
+from app.records.record import JobRequest, ObjectSource, Source, now
+from app.slides.formats.identity import DicomIdentity
 from app.slides.types import SlideInfo
 
 log = structlog.stdlib.get_logger("xmag.api")

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from app.jobs.shares import Owner, Shares
+from app.system.shares import Owner, Shares
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,15 +9,15 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 from PIL import Image
 
+from app.access.audit import Event
 from app.api.auth import Reader
-from app.api.lookup import ReadableJob
 from app.api.schemas import POLL_AFTER_S
 from app.api.services import Services, ServicesDep
-from app.audit import Event
+from app.api.visible_job import ReadableJob
 from app.errors import ResultNotReadyError, ResultPendingError, TaskNotFoundError
 from app.jobs.status import JobStatus
+from app.results.files.write import encode_png
 from app.results.schema import ResultDocument
-from app.results.write import encode_png
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
-from app.api.identifiers import identifier
-from app.jobs.record import JobError, Priority, State
+from app.api.body.identifiers import identifier
 from app.jobs.status import JobStatus
-from app.slides.identity import DicomIdentity
+from app.records.record import JobError, Priority, State
+from app.slides.formats.identity import DicomIdentity
 
 POLL_AFTER_S = 2
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(identifier)]

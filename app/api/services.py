@@ -10,34 +10,34 @@ from typing import Annotated, ParamSpec, TypeVar, cast
 import structlog
 from fastapi import Depends, Request
 
-from app.api.cursors import Cursors
-from app.api.failures import FailureLimiter
+from app.access.audit import AuditLog
+from app.access.cursors import Cursors
+from app.access.failures import FailureLimiter
+from app.access.keys import KeyStore
+from app.access.oidc import TokenVerifier
+from app.access.sessions import SessionStore
+from app.access.view_log import Looks
+from app.api.body.incoming import Incoming
+from app.api.body.upload_turns import Turns
 from app.api.feed import JobFeed
-from app.api.incoming import Incoming
-from app.api.looks import Looks
-from app.api.oidc import TokenVerifier
 from app.api.places import Places
-from app.api.sessions import SessionStore
-from app.api.turns import Turns
 from app.api.viewing import Viewing
-from app.audit import AuditLog
 from app.errors import DrainingError, NoModelError, QueueFullError, QueueUnavailableError
 from app.inference.registry import ModelRegistry
-from app.jobs.erase import Eraser
-from app.jobs.intake import PROBES, Intake
-from app.jobs.kept_slide import check_whole, link_slide
-from app.jobs.queue import JobQueue
-from app.jobs.record import Holder, JobRequest, PathSource, UploadSource
-from app.jobs.shares import Owner, Shares
-from app.jobs.source import resolve_source
-from app.jobs.store import JobStore
-from app.jobs.unpack import ReceivedFile
-from app.jobs.uploads import UploadStore
-from app.jobs.viewer import Viewer
-from app.keys import KeyStore
+from app.jobs.intake.intake import PROBES, Intake
+from app.jobs.intake.kept_slide import check_whole, link_slide
+from app.jobs.intake.source import resolve_source
+from app.jobs.intake.unpack import ReceivedFile
+from app.jobs.intake.uploads import UploadStore
+from app.jobs.queue.queue import JobQueue
+from app.jobs.upkeep.erase import Eraser
 from app.objects.store import ObjectStore
+from app.records.record import Holder, JobRequest, PathSource, UploadSource
+from app.records.store import JobStore
 from app.settings import Settings
 from app.slides.types import SlideInfo
+from app.system.shares import Owner, Shares
+from app.viewer.viewer import Viewer
 
 log = structlog.stdlib.get_logger("xmag.api")
 NO_MODEL = "No usable model in the server's models folder (XMAG_MODELS_DIR, XMAG_MODEL). Tell whoever runs it."

@@ -6,8 +6,8 @@ from typing import ParamSpec, TypeVar
 
 from app.api.places import Places
 from app.errors import ViewerBusyError
-from app.jobs.record import Holder, JobRequest
-from app.jobs.viewer import Viewer
+from app.records.record import Holder, JobRequest
+from app.viewer.viewer import Viewer
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.embedder import Embedder
-from app.process import let_thread_give_way
+from app.system.process import let_thread_give_way
 
 FAIR_EVERY = 8
 END_WAIT_S = 5.0
@@ -54,7 +54,7 @@ class Device:
 
     Next is the most urgent, among equals the slide with the fewest tiles left: a biopsy does not wait for a resection,
     and of two slides alike one is done early instead of both late. Every eighth batch begins with what has waited
-    longest, so that none waits for ever. Who submits holds the line short: see app.pipeline.
+    longest, so that none waits for ever. Who submits holds the line short: see app.analysis.pipeline.
     """
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from app.inference.precision import choose_variant
 from app.inference.providers import choose_provider
 from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
-from app.process import BEHIND_READERS
+from app.system.process import BEHIND_READERS
 
 # On a CPU small enough for a core's own cache: each further tile costs about 14 MB a core. A GPU wants to be filled,
 # but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.

@@ -19,13 +19,13 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from app.durable import write_once, write_over
 from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError, SetupError
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.post import PostError, post_json
-from app.jobs.record import FinalState, JobError, Record, names_of, now
-from app.jobs.store import JobStore
+from app.records.record import FinalState, JobError, Record, names_of, now
+from app.records.store import JobStore
 from app.settings import Settings
+from app.system.durable import write_once, write_over
 
 log = structlog.stdlib.get_logger("xmag.callback")
 TURN_S = 1.0

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from app.errors import QueueUnavailableError
 from app.identity import Names
-from app.jobs.queue import JobQueue
-from app.jobs.record import JobError, JobRequest, ObjectSource, State, names_of
-from app.jobs.store import JobStore
+from app.jobs.queue.queue import JobQueue
+from app.records.record import JobError, JobRequest, ObjectSource, State, names_of
+from app.records.store import JobStore
 
 # Share of a job's time that lies before each stage, and the stage's own: tiles are nearly all of it.
 _SHARES = {"open": (0.0, 0.02), "survey": (0.02, 0.08), "tiles": (0.10, 0.80), "aggregate": (0.9, 0.02)}

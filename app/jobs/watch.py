@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from app.errors import JobErasedError, JobNotFoundError, RecordUnreadableError
-from app.jobs.queue import JobQueue
-from app.jobs.record import NOBODY, Holder
+from app.jobs.queue.queue import JobQueue
 from app.jobs.status import JobStatus, job_status
-from app.jobs.store import JobStore
+from app.records.record import NOBODY, Holder
+from app.records.store import JobStore
 
 ENDED_WATCHED = 500
 """Of jobs that are over, so many of the newest are watched for being erased."""

@@ -31,7 +31,7 @@ class TileMaps:
     """The document and what is known of each tile: all that maps and tables need, without embeddings and pixels.
 
     coords: int64 [N, 2] level-0 (x, y), top-left; tissue_fractions: float32 [N]; sharpness: float32 [N]
-    (``app.slides.sharpness``), NaN where a tile was not judged for focus; None in results older than that figure.
+    (``app.slides.tissue.sharpness``), NaN where not judged for focus; None in older results.
     """
 
     document: ResultDocument

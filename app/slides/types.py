@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.slides.identity import DicomIdentity
+from app.slides.formats.identity import DicomIdentity
 
 MppSource = Literal["request", "file", "objective_power"]
 ResampleFilter = Literal["lanczos", "box"]
@@ -110,7 +110,7 @@ class SlideQc:
     the whole area; ``out_of_focus_fraction``: of the tissue looked at for it.
     ``stain_he``: whether the tissue's colours are those of H&E; None where too little tissue tells.
     Stain and focus are judged once the tiles were read, and None before.
-    ``sharpness``: (row of the survey's coords, ``app.slides.sharpness``) of each tile that was judged for focus.
+    ``sharpness``: (row of the survey's coords, ``app.slides.tissue.sharpness``) of each tile that was judged for focus.
     """
 
     pen_fraction: float

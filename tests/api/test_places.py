@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from app.api.places import Places
-from app.jobs.record import Holder
+from app.records.record import Holder
 
 A, A2, B, C = Holder("a", "1"), Holder("a", "2"), Holder("b", "1"), Holder("c", "1")
 

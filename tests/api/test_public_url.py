@@ -11,8 +11,8 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from app.api.session import cookie_place
-from app.keys import KeyStore
+from app.access.keys import KeyStore
+from app.api.routes.session import cookie_place
 from app.settings import Settings
 from tests.api.answers import check_problem
 from tests.prefix_proxy import PrefixProxy

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
+from app.access.audit import Actor
 from app.api.auth import Caller
-from app.audit import Actor
-from app.jobs.record import Holder
 from app.main import create_app
+from app.records.record import Holder
 from app.settings import Settings
 from tests.api.answers import check_problem
 from tests.service import until

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from app.api.patience import impatient
+from app.api.middleware.http_protocol import impatient
 from tests.api.answers import check_problem
 from tests.service import until
 

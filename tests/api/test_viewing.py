@@ -11,7 +11,7 @@ import pytest
 
 from app.api.viewing import WAITING_MAX
 from tests.api.answers import check_problem
-from tests.api.test_deepzoom import children
+from tests.api.routes.test_deepzoom import children
 from tests.service import until
 from tests.tissue import tissue_slide
 

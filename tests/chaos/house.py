@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 from redis.exceptions import RedisError
 
-from app.audit import AuditLog
-from app.jobs.queue import JobQueue, connect
+from app.access.audit import AuditLog
+from app.jobs.queue.queue import JobQueue, connect
 from tests.chaos.ledger import SUCCEEDED, Asked, Ledger, OutcomeWatch, accepted_on_disk, audited_outcomes, essence
 from tests.service import Service
 

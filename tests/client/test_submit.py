@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from app.keys import KeyStore
+from app.access.keys import KeyStore
 from tests.client.test_service import Scripted
 from tests.service import ROOT, Service
 from tests.tissue import tissue_slide

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from app.audit import HEAD, LOG, Actor, AuditLog, Event
+from app.access.audit import HEAD, LOG, Actor, AuditLog, Event
 from tests.service import ROOT
 
 if shutil.which("tar") is None:

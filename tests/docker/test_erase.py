@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.keys import KeyStore
+from app.access.keys import KeyStore
 from tests.service import ROOT, Service
 from tests.tissue import tissue_slide
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.jobs.queue import JobQueue
-from app.jobs.record import PRIORITIES
+from app.jobs.queue.queue import JobQueue
+from app.records.record import PRIORITIES
 from app.settings import Settings
 from tests.service import ROOT
 

@@ -81,4 +81,4 @@ def test_when_one_ends_all_end_with_its_exit_code(start, tmp_path):
 
 def test_health_asks_for_as_many_workers_as_there_are_gpus(start):
     said, _ = start("0,1,5", "health").communicate(timeout=20)
-    assert said == "-I -m app.health worker 3\n"
+    assert said == "-I -m app.run.health worker 3\n"

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.keys import KeyStore
+from app.access.keys import KeyStore
 from tests.fuzz.attack import Report, attack_with_disguises, attack_with_requests, attack_with_slides
 from tests.service import ROOT, Service
 from tests.tissue import tissue_slide

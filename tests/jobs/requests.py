@@ -1,8 +1,8 @@
 """Job records for tests."""
 
-from app.jobs.ids import new_job_id
-from app.jobs.record import JobRequest, Outcome, UploadSource, now
-from app.jobs.store import JobStore
+from app.records.ids import new_job_id
+from app.records.record import JobRequest, Outcome, UploadSource, now
+from app.records.store import JobStore
 
 
 def make_request(priority="routine", **fields) -> JobRequest:

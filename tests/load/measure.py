@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.jobs.queue import connect
+from app.jobs.queue.queue import connect
 from tests.service import Service
 
 MIB = 1 << 20

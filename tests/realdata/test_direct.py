@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.slides.level import choose_level
-from app.slides.opening import OpenedSlide, open_slide
-from app.slides.survey import survey_slide
-from app.slides.tile_reader import TileReader
+from app.slides.formats.levels.level import choose_level
+from app.slides.formats.opening import OpenedSlide, open_slide
+from app.slides.tiles.survey import survey_slide
+from app.slides.tiles.tile_reader import TileReader
 from app.slides.types import ReadingPlan
 
 PLAN = ReadingPlan()

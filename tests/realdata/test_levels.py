@@ -5,7 +5,7 @@ from pathlib import Path
 import openslide
 import pytest
 
-from app.slides.opening import open_slide
+from app.slides.formats.opening import open_slide
 
 LEVELS = {
     "dev_ck7p40_ihc_20x.svs": (1, 4, 16),

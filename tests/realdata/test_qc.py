@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from app.slides.sharpness import out_of_focus_fraction, sharpness
-from app.slides.stain import stain_is_he
-from app.slides.tissue import find_tissue
+from app.slides.tissue.sharpness import out_of_focus_fraction, sharpness
+from app.slides.tissue.stain import stain_is_he
+from app.slides.tissue.tissue import find_tissue
 from tests.realdata.pictures import (
     HE_SLIDES,
     IHC_MPP,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.errors import MppImplausibleError, MppMissingError, SlideCorruptError
-from app.slides.hashing import hash_slide
-from app.slides.reader import SlideReader
+from app.slides.formats.hashing import hash_slide
+from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
 
 PLAN = ReadingPlan()

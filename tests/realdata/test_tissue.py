@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.slides.stain import stain_is_he
-from app.slides.tissue import find_tissue
+from app.slides.tissue.stain import stain_is_he
+from app.slides.tissue.tissue import find_tissue
 from tests.realdata.pictures import (
     HE_SLIDES,
     IHC_MPP,

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.slides.channels import judge_channels
-from app.slides.level import choose_level
-from app.slides.opening import open_slide
-from app.slides.reader import SlideReader
-from app.slides.render import render_tile
-from app.slides.stain import stain_is_he
-from app.slides.thumbnail import render_thumbnail
+from app.slides.formats.colours.channels import judge_channels
+from app.slides.formats.levels.level import choose_level
+from app.slides.formats.opening import open_slide
+from app.slides.sandbox.reader import SlideReader
+from app.slides.tiles.render import render_tile
+from app.slides.tiles.thumbnail import render_thumbnail
+from app.slides.tissue.stain import stain_is_he
 from app.slides.types import ReadingPlan, Survey, UInt8Array
 
 

@@ -8,8 +8,8 @@ import pytest
 from openslide.deepzoom import DeepZoomGenerator
 from PIL import ImageCms
 
-from app.slides.deepzoom import DeepZoom
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
+from app.viewer.deepzoom import DeepZoom
 
 SLIDES = [  # name, mpp, what becomes of its colour profile
     ("fix_tcga_cr_7395_ts1_nomag.svs", 0.5, "profile"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from app.results.pictures.small_thumbnail import shrunk
 from app.results.schema import (
     BagSizePart,
     BoundsPart,
@@ -20,7 +21,6 @@ from app.results.schema import (
     VersionsPart,
 )
 from app.results.slide_result import HeadMap, SlideResult
-from app.results.small_thumbnail import shrunk
 from app.slides.types import DARK, PEN
 
 SLIDE_SHA256 = "5" * 64

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .make_slide import he_like, write_svs
+from tests.slides.make_slide import he_like, write_svs
 
 
 @pytest.fixture(scope="module")

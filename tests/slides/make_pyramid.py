@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.slides.deepzoom import DeepZoom
-from app.slides.display import Display
-from app.slides.opening import open_slide
-from app.slides.survey import survey_slide
-from app.slides.tile_reader import TileReader
+from app.slides.formats.opening import open_slide
+from app.slides.tiles.display import Display
+from app.slides.tiles.survey import survey_slide
+from app.slides.tiles.tile_reader import TileReader
 from app.slides.types import ReadingPlan
+from app.viewer.deepzoom import DeepZoom
 from tests.slides.make_tiff import MPP, Page, page
 from tests.slides.pixels import jpeg
 from tests.tissue import paint_tissue

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 
 
 def pid_of(reader: SlideReader) -> int:

@@ -12,7 +12,7 @@ import torch
 from slide_painter import load_painter
 from torch import nn
 
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.distill.slide_readings import slide_cosines, slide_readings
 from xmag_train.export.config import SlideReadingConfig

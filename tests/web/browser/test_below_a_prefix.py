@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.keys import KeyStore
+from app.access.keys import KeyStore
 from tests.prefix_proxy import PrefixProxy
 from tests.service import Service, until
 from tests.tissue import tissue_slide

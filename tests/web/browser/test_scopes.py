@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.keys import KeyStore, Scope
+from app.access.keys import KeyStore, Scope
 from tests.service import Service
 from tests.tissue import blank_slide, tissue_slide
 from tests.web.browser.acts import row

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import SlideError
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.config import changes
 from xmag_train.data.claim import claim

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from app.errors import SlideError
-from app.slides.level import choose_level
-from app.slides.reader import SlideReader
+from app.slides.formats.levels.level import choose_level
+from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.distill.reading_agreement import embed, reading_cosines
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NoTissueError
-from app.slides.files import slide_files
-from app.slides.grid import cell_size
-from app.slides.hashing import hash_slide
-from app.slides.reader import SlideReader
+from app.slides.formats.files import slide_files
+from app.slides.formats.hashing import hash_slide
+from app.slides.sandbox.reader import SlideReader
+from app.slides.tiles.grid import cell_size
 from app.slides.types import SlideInfo, Survey
 from xmag_train.embed.source import Source
 

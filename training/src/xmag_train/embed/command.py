@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from app.errors import SlideError
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 from xmag_train.embed.bag import embed_slide, is_made, slide_state, write_slide_bag
 from xmag_train.embed.config import EmbedConfig, bag_name
 from xmag_train.embed.source import open_source

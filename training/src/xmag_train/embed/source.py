@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from app.analysis.reading_plan import reading_plan
 from app.inference.device import Device
 from app.inference.manifest import load_manifest
 from app.inference.model import Model, load_model
-from app.reading_plan import reading_plan
 from app.slides.types import ReadingPlan
 from xmag_train.embed.config import EmbedConfig
 from xmag_train.geometry import REGION_MPP, REGION_PX, tiles_20x

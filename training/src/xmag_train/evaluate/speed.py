@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.evaluate.config import SpeedConfig
 from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.slides.reader import SlideReader
+from app.slides.sandbox.reader import SlideReader
 from xmag_train.distill.readings import Reading
 from xmag_train.distill.slide_readings import cosines_of_slide
 from xmag_train.export.config import SlideReadingConfig

@@ -1,0 +1,1 @@
+"""One slide through one model."""

@@ -1,0 +1,1 @@
+"""What every request or answer passes through."""

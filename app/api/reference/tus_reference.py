@@ -1,0 +1,67 @@
+"""What tus says in headers, for the OpenAPI document."""
+
+from typing import Any
+
+from app.api.problems import responses
+from app.api.reference.openapi_parts import BINARY, Responses, headers
+
+VERSION = "1.0.0"
+BODY_TYPE = "application/offset+octet-stream"
+_BYTES = {"type": "integer", "minimum": 0}
+_SPOKEN = headers(Tus_Resumable=f"the protocol's version, {VERSION}")
+_STATE = _SPOKEN | headers(
+    Upload_Offset="bytes that are on disk for good", Upload_Expires="when it is erased if nothing more comes"
+)
+
+REFUSALS = responses(401, 403, 404, 409, 412, 413, 415, 422, 423, 429, 503)
+REFUSALS[412] = REFUSALS[412] | {"headers": headers(Tus_Version="what the server speaks")}
+ABLE: Responses = {
+    204: {
+        "headers": _SPOKEN
+        | headers(
+            Tus_Version="versions that the server speaks",
+            Tus_Extension="extensions of the protocol, by commas",
+            Tus_Max_Size="bytes that an upload may have",
+        )
+    }
+}
+BEGUN: Responses = {201: {"headers": _STATE | headers(Location="the upload: /uploads/{id}")}, **REFUSALS}
+LOOKED_AT: Responses = {200: {"headers": _STATE | headers(Upload_Length="bytes of the whole file")}, **REFUSALS}
+SENT: Responses = {204: {"headers": _STATE}, **REFUSALS}
+GIVEN_UP: Responses = {204: {"headers": _SPOKEN}, **REFUSALS}
+
+
+def _header(name: str, description: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+
+
+def _piece(*, required: bool) -> dict[str, Any]:
+    return {"required": required, "content": {BODY_TYPE: {"schema": BINARY}}}
+
+
+_RESUMABLE = _header("Tus-Resumable", "the protocol's version", {"type": "string", "enum": [VERSION]})
+_OFFSET = _header("Upload-Offset", "where the piece begins: bytes that the server has", _BYTES)
+
+SPEAK: dict[str, Any] = {"parameters": [_RESUMABLE]}
+BEGIN: dict[str, Any] = {
+    "parameters": [
+        _RESUMABLE,
+        _header("Upload-Length", "bytes of the whole file", _BYTES),
+        _header(
+            "Upload-Metadata",
+            "names, each with a value in base64, by commas; of filename the ending is kept",
+            {"type": "string", "examples": ["filename c2xpZGUuc3Zz"]},
+            required=False,
+        ),
+    ],
+    "requestBody": _piece(required=False),
+}
+SEND: dict[str, Any] = {"parameters": [_RESUMABLE, _OFFSET], "requestBody": _piece(required=True)}
+OVERRIDE: dict[str, Any] = {
+    "parameters": [
+        _RESUMABLE,
+        _header("X-HTTP-Method-Override", "what is meant", {"type": "string", "enum": ["PATCH", "DELETE"]}),
+        _OFFSET | {"required": False, "description": "for PATCH: where the piece begins"},
+    ],
+    "requestBody": _piece(required=False),
+}

@@ -1,0 +1,1 @@
+"""How a slide gets here."""

@@ -1,0 +1,33 @@
+"""A job's folder while its slide is still coming in: locked by this process, gone unless the job was accepted."""
+
+import fcntl
+import shutil
+from pathlib import Path
+
+from app.jobs.upkeep.reconcile import UPLOAD_LOCK
+from app.records.ids import new_job_id
+from app.records.store import REQUEST, SLIDE, JobStore
+
+
+class UploadFolder:
+    """A new id with its folder. ``close`` it in the end: without a request it and everything in it is removed.
+
+    The lock ends with the process, so that what a crash leaves is recognised and cleared (reconcile.py).
+    """
+
+    def __init__(self, store: JobStore) -> None:
+        self.job_id = new_job_id()
+        self.folder = store.root / self.job_id
+        self.slide_folder = self.folder / SLIDE
+        self.folder.mkdir(mode=0o700)
+        self._lock = (self.folder / UPLOAD_LOCK).open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.slide_folder.mkdir(mode=0o700)
+
+    def close(self) -> None:
+        """Keep an accepted job, remove anything else."""
+        if (self.folder / REQUEST).exists():
+            Path(self._lock.name).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()

@@ -1,0 +1,197 @@
+"""Makes Redis agree with the disk: every accepted job without outcome stands in a stream.
+
+Runs at start and every ``INTERVAL_S`` in the API and in each worker, one at a time under a lock. Also
+finishes what a crash interrupted (half-erased jobs, uploads and copies whose process died), writes outcomes into the
+audit log, and erases what was kept long enough.
+"""
+
+import fcntl
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import structlog
+
+from app.access.audit import AuditLog
+from app.errors import DiskLowError, JobErasedError, JobNotFoundError, QueueUnavailableError, RecordUnreadableError
+from app.jobs.intake.fetched import Copies
+from app.jobs.queue.queue import JobQueue
+from app.jobs.upkeep.erase import audit_outcome
+from app.jobs.upkeep.retention import Retention
+from app.records.record import NOBODY
+from app.records.store import REQUEST, TOMBSTONE, JobStore
+
+INTERVAL_S = 10.0
+LOCKLESS_S = 600.0  # generous: clocks of machines that share the folder differ
+UPLOAD_LOCK = ".uploading"
+FORGET_S = 3600.0
+"""What needed no second look gets one after this: another process may have died while it erased."""
+AUDIT_AT_ONCE = 500
+"""Entries per turn: an old installation's jobs are written down little by little."""
+log = structlog.stdlib.get_logger("xmag.reconcile")
+
+
+def requeue_open_jobs(store: JobStore, queue: JobQueue) -> int:
+    """Queue every open job that the streams lack; how many there were."""
+    count = 0
+    for job_id in store.open_ids():
+        try:
+            request = store.request(job_id)
+            priority, holder = request.priority, request.holder
+        except (JobNotFoundError, JobErasedError):  # erased since it was listed
+            continue
+        except RecordUnreadableError:
+            priority, holder = "routine", NOBODY  # for a worker to end it
+        except OSError as error:  # one folder that cannot be read keeps no other job waiting
+            log.error("not looked at, will be tried again", job=job_id, reason=str(error.strerror))
+            continue
+        count += queue.enqueue(job_id, priority, holder)
+    if count:
+        log.warning("jobs queued from disk", jobs=count)
+    return count
+
+
+def clear_leftovers(store: JobStore, settled: set[str]) -> int:
+    """Remove dead uploads and finish interrupted erasures; how many there were.
+
+    ``settled``: ids that need no second look by this process; added to.
+    """
+    count = 0
+    for job_id in store.ids_newest_first():
+        if job_id in settled:
+            continue
+        try:
+            count += _clear(store, job_id, settled)
+        except OSError as error:
+            log.error("not cleared, will be tried again", job=job_id, reason=str(error.strerror))
+    return count
+
+
+def _clear(store: JobStore, job_id: str, settled: set[str]) -> bool:
+    folder = store.root / job_id
+    if (folder / TOMBSTONE).exists():
+        is_half_erased = sum(1 for _ in folder.iterdir()) > 1
+        if is_half_erased:
+            store.erase(job_id)
+        settled.add(job_id)
+        return is_half_erased
+    if (folder / REQUEST).exists():
+        settled.add(job_id)
+        return False
+    if not _is_abandoned(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether nobody holds the upload's lock. A folder without lock file died before it could make one."""
+    try:
+        with (folder / UPLOAD_LOCK).open("r+b") as lock:  # writable: network file systems want that for a lock
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return not (folder / REQUEST).exists()
+    except FileNotFoundError:
+        is_old = folder.exists() and _age_s(folder) > LOCKLESS_S
+        return is_old and not (folder / REQUEST).exists()
+    except BlockingIOError:
+        return False
+
+
+def _age_s(folder: Path) -> float:
+    return time.time() - folder.stat().st_mtime
+
+
+def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
+    """Write into the audit log how jobs ended, where that is missing; how many there were.
+
+    ``audited``: ids that need no second look by this process; added to.
+    """
+    count = 0
+    for job_id in reversed(store.ids_newest_first()):
+        if job_id in audited:
+            continue
+        try:
+            is_written = audit_outcome(store, audit, job_id)
+            if is_written or store.needs_no_audit(job_id):  # what could not be marked is not written twice
+                audited.add(job_id)
+        except (JobNotFoundError, JobErasedError):  # erased since it was listed
+            continue
+        except OSError as error:
+            log.error("not audited, will be tried again", job=job_id, reason=str(error.strerror))
+            continue
+        count += is_written
+        if count >= AUDIT_AT_ONCE:
+            break
+    return count
+
+
+class Reconciler(threading.Thread):
+    """The periodic run, as a daemon thread."""
+
+    def __init__(self, store: JobStore, queue: JobQueue, audit: AuditLog, retention: Retention, copies: Copies) -> None:
+        super().__init__(name="reconciler", daemon=True)
+        self._store, self._queue, self._stop_now = store, queue, threading.Event()
+        self._audit, self._retention, self._copies = audit, retention, copies
+        self._settled: set[str] = set()
+        self._audited: set[str] = set()
+        self._forgot_at = time.monotonic()
+
+    def run(self) -> None:
+        """Until stopped; a Redis that does not answer is tried again at the next turn."""
+        while True:
+            try:
+                self.turn()
+            except QueueUnavailableError as error:
+                log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
+            except OSError as error:
+                log.error("disk unavailable", reason=str(error.strerror))
+            except Exception:
+                # Whatever it was, the next turn must come: without it a lost queue stays lost.
+                log.exception("unforeseen error")
+            if self._stop_now.wait(INTERVAL_S):
+                return
+
+    def turn(self) -> None:
+        """One run, if no other process has just done it."""
+        self._queue.redate()
+        if not self._queue.lock("reconcile", INTERVAL_S * 0.9):
+            return
+        self._forget()
+        for step in (
+            self._requeue,
+            self._clear_leftovers,
+            self._clear_copies,
+            self._audit_outcomes,
+            self._retention.run,
+        ):
+            try:
+                step()
+            except DiskLowError as error:
+                log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
+            except OSError as error:  # the steps that follow may fare better
+                log.error("disk unavailable", reason=str(error.strerror))
+
+    def _requeue(self) -> None:
+        requeue_open_jobs(self._store, self._queue)
+
+    def _clear_leftovers(self) -> None:
+        clear_leftovers(self._store, self._settled)
+
+    def _clear_copies(self) -> None:
+        if cleared := self._copies.clear():
+            log.warning("copies of ended attempts cleared", copies=cleared)
+
+    def _audit_outcomes(self) -> None:
+        audit_outcomes(self._store, self._audit, self._audited)
+
+    def _forget(self) -> None:
+        if time.monotonic() - self._forgot_at > FORGET_S:
+            self._settled.clear()
+            self._audited.clear()
+            self._forgot_at = time.monotonic()
+
+    def stop(self) -> None:
+        """End after the turn in progress."""
+        self._stop_now.set()
+        self.join(timeout=5)

@@ -1,0 +1,104 @@
+"""What the slots of a worker share: settings, store, queue, copies, models, the device, readers, and when to stop."""
+
+import math
+import threading
+import time
+
+import structlog
+
+from app.analysis.installed_model import installed_model
+from app.errors import ModelError
+from app.from_settings import reader_limits
+from app.inference.cores import available_cores
+from app.inference.device import Device
+from app.inference.model import Model
+from app.inference.registry import ModelRegistry
+from app.jobs.intake.fetched import Copies
+from app.jobs.queue.queue import Guest, JobQueue
+from app.jobs.worker.admission import InHand
+from app.records.store import JobStore
+from app.settings import Settings
+from app.slides.sandbox.pool import ReaderPool
+
+log = structlog.stdlib.get_logger("xmag.worker")
+JOBS_LEAST, JOBS_MOST = 2, 8
+GUESTS: tuple[Guest, ...] = ("tenant", "holder")
+"""Extra slots for those who would otherwise wait for somebody's long jobs."""
+
+
+def jobs_for(cores: int) -> int:
+    """How many jobs at a time keep so many cores reading: each reads on one, and as many are left to what embeds."""
+    return min(max(cores // 2, JOBS_LEAST), JOBS_MOST)
+
+
+class Shared:
+    """Thread-safe."""
+
+    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+        self.settings, self.store, self.queue = settings, store, queue
+        self.stopping = threading.Event()
+        self.copies = Copies(settings)
+        self.registry = ModelRegistry(settings.models_dir)
+        self.jobs_at_once = settings.jobs_per_worker or jobs_for(available_cores())
+        self.device = Device()
+        self.in_hand = InHand(store)
+        self.readers = ReaderPool(
+            size=self.jobs_at_once + len(GUESTS),
+            limits=reader_limits(settings),
+        )
+        self._asked_at: float | None = None
+        self._loading = threading.Lock()
+        self._models: dict[str, Model] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all slots are taken, guest slots aside."""
+        return self.in_hand.count >= self.jobs_at_once
+
+    def stop(self) -> None:
+        """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
+        self._asked_at = self._asked_at or time.monotonic()
+        self.stopping.set()
+
+    def hurry(self) -> None:
+        """Hand the jobs in hand back now."""
+        self._asked_at = -math.inf
+        self.stopping.set()
+
+    def must_stop(self) -> bool:
+        """Whether the time to finish is over."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > self.settings.drain_s
+
+    def model(self, name: str) -> Model:
+        """The model, loaded and warm. Raises as ``load_model`` does.
+
+        Once loaded it stays, whatever becomes of its folder: what was proven at the start goes on computing.
+        """
+        with self._loading:
+            loaded = self._models.get(name)
+            if loaded is None:
+                loaded = installed_model(self.settings, self.registry.folder(name))
+                loaded.warm_up()
+                self._models[name] = loaded
+            elif not self._is_in_its_folder(loaded):
+                version = loaded.manifest.version
+                log.warning("model replaced or damaged on disk: restart the workers", model=name, loaded=version)
+            return loaded
+
+    def _is_in_its_folder(self, model: Model) -> bool:
+        try:
+            return self.registry.manifest_sha256(model.manifest.name) == model.manifest_sha256
+        except ModelError:
+            return False
+
+    def check_models(self) -> None:
+        """InferenceFailedError if one no longer computes rightly."""
+        with self._loading:
+            models = list(self._models.values())
+        for model in models:
+            model.check()
+
+    def close(self) -> None:
+        """Kill readers, end the device's threads."""
+        self.readers.close()
+        self.device.close()

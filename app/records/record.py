@@ -1,0 +1,154 @@
+"""What is written down of a job: the request that opens it and the outcome that closes it."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.errors import Origin, XmagError
+from app.identity import Names
+from app.slides.formats.identity import DicomIdentity
+
+Priority = Literal["routine", "urgent", "asap", "stat"]
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FinalState = Literal["succeeded", "failed", "cancelled"]
+PRIORITIES: tuple[Priority, ...] = ("stat", "asap", "urgent", "routine")  # FHIR request-priority, most urgent first
+
+
+class Holder(NamedTuple):
+    """Owner of a job or upload: the tenant, and in it the key or token holder. Both empty on a server without keys."""
+
+    tenant: str
+    owner: str
+
+
+NOBODY = Holder("", "")
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Record(BaseModel):
+    """Base of all records: frozen. Keys that a newer version wrote are passed over, so that an older one can go on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class UploadSource(Record):
+    """An uploaded slide. ``entry``: the file or folder to open it by, inside the job's ``slide`` folder."""
+
+    type: Literal["upload"] = "upload"
+    entry: str
+    size_bytes: int
+    sha256: str
+
+
+class PathSource(Record):
+    """A slide of the hospital's own, read in place; ``sha256`` is the worker's to find.
+
+    ``files``: all its files, relative to the folder at ``path`` or around it.
+    """
+
+    type: Literal["path"] = "path"
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    files: tuple[str, ...]
+
+
+class ObjectSource(Record):
+    """A slide in an object store, fetched by each attempt; ``sha256`` is the worker's to find.
+
+    ``object``: its address, s3://bucket/key. ``etag`` and ``version``, where the store keeps any, as at the request.
+    """
+
+    type: Literal["object"] = "object"
+    object: str
+    size_bytes: int
+    etag: str
+    version: str | None
+
+
+Source = Annotated[UploadSource | PathSource | ObjectSource, Field(discriminator="type")]
+
+
+class JobRequest(Record):
+    """request.json: everything a worker needs, immutable from the 202 on."""
+
+    id: str
+    created_at: datetime
+    source: Source
+    model: str
+    tasks: tuple[str, ...]
+    named_tasks: tuple[str, ...] | None = Field(
+        default=None, description="the tasks that the caller named; none: all that the worker's model has"
+    )
+    priority: Priority = "routine"
+    mpp: float | None = None
+    stain: str | None = None
+    organ: str | None = None
+    case_id: str | None = None
+    slide_id: str | None = None
+    dicom: DicomIdentity | None = Field(
+        default=None, description="identifiers in the slide's DICOM header; for an object, see the outcome"
+    )
+    callback_url: str | None = None
+    context: str | None = None
+    tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
+    owner: str = Field(
+        default="", description="opaque ID of the key or token holder that made the job; empty without keys"
+    )
+    idempotency: str | None = Field(default=None, description="sha256 of the Idempotency-Key")
+    request_id: str | None = Field(default=None, description="X-Request-ID of the POST, for the worker's log")
+
+    @property
+    def holder(self) -> Holder:
+        """Owner of the job."""
+        return Holder(self.tenant, self.owner)
+
+
+class JobError(Record):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    origin: Origin
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: XmagError) -> "JobError":
+        """The record of a typed error."""
+        return cls(code=error.code, message=error.message, origin=error.origin, retryable=error.retryable)
+
+
+class Outcome(Record):
+    """outcome.json: written once, never overwritten. ``folder``: the attempt whose files count."""
+
+    state: FinalState
+    folder: str | None = None
+    error: JobError | None = None
+    attempt: int
+    started_at: datetime | None = None
+    finished_at: datetime
+    warnings: tuple[str, ...] = Field(default=(), description="the codes of the result's warnings")
+    dicom: DicomIdentity | None = Field(default=None, description="as in the result; null without one")
+
+
+def names_of(request: JobRequest, outcome: Outcome | None) -> Names:
+    """Case and slide of a job. The header of an object is known once the job has succeeded."""
+    return Names.of(request.case_id, request.slide_id, request.dicom or (None if outcome is None else outcome.dicom))
+
+
+class Tombstone(Record):
+    """Record of an erased job: its owner and the time of erasure."""
+
+    erased_at: datetime
+    tenant: str = ""
+    owner: str = ""
+
+    @property
+    def holder(self) -> Holder:
+        """Owner of the job."""
+        return Holder(self.tenant, self.owner)

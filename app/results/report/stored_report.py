@@ -1,0 +1,55 @@
+"""A finished job's report from its files alone."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from app.errors import LayerNotFoundError
+from app.results.files.hdf5 import read_tiles
+from app.results.files.write import EMBEDDINGS_H5, THUMBNAIL_JPG, TISSUE_MASK_PNG, read_document, top_tile_name
+from app.results.pictures.mask_image import read_tissue_mask
+from app.results.report.report import Report, Subject, build_report
+from app.results.report.report_map import ReportMap, draw_report_map
+from app.results.report.report_pdf import render_pdf
+from app.results.slide_result import TileMaps
+
+
+def stored_tiles(folder: Path) -> TileMaps:
+    """What the result says of each tile."""
+    return read_tiles(folder / EMBEDDINGS_H5, read_document(folder))
+
+
+def stored_report(folder: Path, subject: Subject) -> Report:
+    """What the report says. LayerNotFoundError where the result keeps no thumbnail."""
+    _check(folder)
+    return build_report(stored_tiles(folder), subject)
+
+
+def stored_report_map(folder: Path) -> ReportMap:
+    """The report's picture. LayerNotFoundError where the result keeps no thumbnail."""
+    _check(folder)
+    with Image.open(folder / THUMBNAIL_JPG) as picture:
+        thumbnail = np.asarray(picture)
+    return draw_report_map(stored_tiles(folder), thumbnail, read_tissue_mask(folder / TISSUE_MASK_PNG))
+
+
+def stored_report_pdf(folder: Path, subject: Subject) -> bytes:
+    """The page. LayerNotFoundError where the result keeps no thumbnail."""
+    report = stored_report(folder, subject)
+    document = read_document(folder)
+    tiles = [(folder / top_tile_name(document, tile.rank)).read_bytes() for tile in report.top_tiles]
+    return render_pdf(report, stored_report_map(folder), tiles)
+
+
+def has_report(folder: Path) -> bool:
+    """Whether the result keeps all that a report shows."""
+    return (folder / THUMBNAIL_JPG).exists()
+
+
+def _check(folder: Path) -> None:
+    if not has_report(folder):
+        raise LayerNotFoundError(
+            "This result has no thumbnail for a report: the job was analysed by an older version, which did not keep "
+            "it. Analyse the slide again."
+        )

@@ -1,0 +1,1 @@
+"""Starting, watching and checking our own processes."""

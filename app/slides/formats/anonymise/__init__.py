@@ -1,0 +1,1 @@
+"""Copies without label, names and dates."""

@@ -1,0 +1,1 @@
+"""Colours that header and pixels describe differently."""

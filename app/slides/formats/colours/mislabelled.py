@@ -1,0 +1,81 @@
+"""Finds levels whose colours the header describes wrongly.
+
+Some converters write such headers, and OpenSlide trusts the header: pink tissue turns teal on salmon.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import openslide
+
+from app.slides.formats.colours.channels import judge_channels
+from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.colours.colour_claims import NAMES, Claim, read_claims
+from app.slides.formats.finding import FoundSlide
+from app.slides.types import UInt8Array
+from app.warning import coded
+
+_WHOLE_PX = 1024
+"""A level no larger than this is judged whole."""
+_PLACES, _PLACE_PX = 6, 128
+"""Patches along each side of a larger one."""
+
+
+@dataclass(frozen=True)
+class Mislabelled:
+    """``levels``: true colours of each such level, by OpenSlide's number. ``warning``: for the result."""
+
+    levels: Mapping[int, Colours]
+    warning: str
+
+
+def find_mislabelled(slide: openslide.OpenSlide, found: FoundSlide) -> Mislabelled:
+    """Empty if header and tiles of all levels agree. ``slide``: the open ``found``, as OpenSlide reads it.
+
+    Raises SlideUnsupportedError if tiles contradict each other; SlideCorruptError, OpenSlideError, OSError.
+    """
+    claims = read_claims(slide, found)
+    judged = {claim: _judged(slide, claims, claim) for claim in {*claims.values()}}
+    wrong = {number: judged[claim] for number, claim in claims.items() if judged[claim] != claim.shown}
+    if not wrong:
+        return Mislabelled({}, "")
+    number = min(wrong)
+    return Mislabelled(wrong, _warning(claims[number], wrong[number]))
+
+
+def _judged(slide: openslide.OpenSlide, claims: Mapping[int, Claim], claim: Claim) -> Colours:
+    """The colours of levels with this claim: from the tiles, else from the pixels, else from the header.
+
+    A JPEG that does not say is as its header says: that is how scanners write it.
+    """
+    if claim.codestream is not None:
+        return claim.codestream
+    if claim.codec == "JPEG" or claim.shown != "rgb":
+        return claim.meant
+    alike = [number for number, other in claims.items() if other == claim]
+    coarsest = max(alike, key=lambda number: slide.level_downsamples[number])
+    return judge_channels(_samples(slide, coarsest)) or claim.meant
+
+
+def _samples(slide: openslide.OpenSlide, number: int) -> UInt8Array:
+    """uint8 [n, 3]: channels of a level as OpenSlide returns them, sampled all over the level."""
+    width, height = slide.level_dimensions[number]
+    if max(width, height) <= _WHOLE_PX:
+        places, size = [(0, 0)], (width, height)
+    else:
+        steps = [(place + 0.5) / _PLACES for place in range(_PLACES)]
+        full_width, full_height = slide.dimensions
+        places = [(int(full_width * x), int(full_height * y)) for y in steps for x in steps]
+        size = (_PLACE_PX, _PLACE_PX)
+    parts = [np.asarray(slide.read_region(place, number, size)).reshape(-1, 4) for place in places]
+    pixels = np.concatenate(parts)
+    return pixels[pixels[:, 3] == 255, :3]
+
+
+def _warning(claim: Claim, true: Colours) -> str:
+    return coded(
+        "colours_corrected",
+        f"the {claim.container} header describes the {claim.codec} tiles as {claim.header}, but they contain "
+        f"{NAMES[true]}. The colours were corrected. Report this to the maker of the software that wrote the file.",
+    )

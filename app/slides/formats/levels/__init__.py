@@ -1,0 +1,1 @@
+"""What is a level of the pyramid."""

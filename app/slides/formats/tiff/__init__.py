@@ -1,0 +1,1 @@
+"""TIFFs, directory by directory."""

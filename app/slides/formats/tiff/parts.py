@@ -1,0 +1,105 @@
+"""Files with several images of the slide: scenes, focal planes or time points. One of them is analysed.
+
+Sources: the OME data model, schema 2016-06 (Image, SizeZ, SizeT); OpenSlide's source: it reads the first image of an
+OME-TIFF, the focal plane 0 of NDPI and SCN, and draws all scenes of a CZI, but does not tell its planes apart.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import openslide
+
+from app.errors import SlideUnsupportedError
+from app.slides.formats.tiff.ome import ome_image, ome_images, ome_pixel_um
+from app.slides.formats.tiff.tiff_directory import read_directories
+from app.warning import coded
+
+_OTHER_KIND = re.compile(r"label|macro|overview|thumbnail|barcode|preview", re.IGNORECASE)
+_SAME_PIXEL = 1.1
+"""Scenes were scanned alike; a level or a macro has larger pixels."""
+_LEVEL_RATIO, _SAME_SHAPE = 1.8, 1.02
+_NDPI_FOCAL_PLANE = 65424
+_CLASSIC_TIFF_BYTES = 2**32
+"""Largest NDPI with standard offsets."""
+_SCN_PLANE = re.compile(r'<dimension\b[^>]*\bz="(\d+)"')
+_DESCRIPTION = 270
+
+
+def parts_left_out(slide: openslide.OpenSlide, entry: Path) -> tuple[str, ...]:
+    """Warnings of scenes, planes and time points that are not analysed. ``slide``: open at ``entry``.
+
+    Raises SlideUnsupportedError if it is unclear which one OpenSlide shows; SlideCorruptError, OSError.
+    """
+    vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
+    if vendor == "zeiss":
+        _refuse_planes(slide.properties)
+    if vendor == "hamamatsu" and entry.stat().st_size < _CLASSIC_TIFF_BYTES:
+        planes = [found.number(_NDPI_FOCAL_PLANE) for found in read_directories(entry, {_NDPI_FOCAL_PLANE})]
+        return _planes(len({*planes} - {None}), "the one at the nominal focus")
+    if vendor == "leica":
+        first = next(read_directories(entry, {_DESCRIPTION}))
+        return _planes(len({*_SCN_PLANE.findall(first.text(_DESCRIPTION))}), "the first")
+    return ome_parts_left_out(slide.properties)
+
+
+def ome_parts_left_out(properties: Mapping[str, str]) -> tuple[str, ...]:
+    """The same of an OME-TIFF by its XML. Raises SlideUnsupportedError."""
+    images = ome_images(properties)
+    shown = ome_image(properties, images)
+    images = [image for image in images if not _OTHER_KIND.search(image["Name"])]
+    if shown is None:
+        if len(images) > 1:
+            raise SlideUnsupportedError(
+                f"The OME-TIFF describes {len(images)} images, none of which has the size of its first one. Which of "
+                "them the file contains is not certain. Export each scene as a file of its own."
+            )
+        return ()
+    warnings: tuple[str, ...] = ()
+    scenes = 1 + sum(_is_scene(image, shown) for image in images if image is not shown)
+    if scenes > 1:
+        size = f"{shown.get('SizeX')} × {shown.get('SizeY')} px"
+        sentence = f"the file contains {scenes} scenes; only the first, of {size}, was analysed."
+        warnings += (_left_out(f"{sentence} Export each scene as a file of its own."),)
+    warnings += _planes(_count(shown, "SizeZ"), "the first")
+    if (times := _count(shown, "SizeT")) > 1:
+        warnings += (_left_out(f"the file contains {times} time points; only the first was analysed."),)
+    return warnings
+
+
+def _is_scene(image: Mapping[str, str], shown: Mapping[str, str]) -> bool:
+    """Whether another image shows more of the slide, not just a smaller version."""
+    pixel, shown_pixel = ome_pixel_um(image), ome_pixel_um(shown)
+    if pixel is not None and shown_pixel is not None:
+        return 1 / _SAME_PIXEL <= pixel / shown_pixel <= _SAME_PIXEL
+    ratios = [_count(shown, side) / _count(image, side) for side in ("SizeX", "SizeY")]
+    return min(ratios) < _LEVEL_RATIO or max(ratios) > _SAME_SHAPE * min(ratios)
+
+
+def _refuse_planes(properties: Mapping[str, str]) -> None:
+    for axis, name in (("Z", "focal planes"), ("T", "time points")):
+        if (count := _count(properties, f"zeiss.Information.Image.Size{axis}")) > 1:
+            raise SlideUnsupportedError(
+                f"The CZI file contains {count} {name}. It is unclear which of them is shown. Export one of them, or "
+                "one image with extended focus."
+            )
+
+
+def _planes(count: int, which: str) -> tuple[str, ...]:
+    if count <= 1:
+        return ()
+    sentence = (
+        f"the file contains {count} focal planes; only {which} was analysed. If it is out of focus, export the best "
+        "plane, or one image with extended focus."
+    )
+    return (_left_out(sentence),)
+
+
+def _left_out(sentence: str) -> str:
+    return coded("part_left_out", sentence)
+
+
+def _count(values: Mapping[str, str], name: str) -> int:
+    """A number of at least 1; 1 if not stated."""
+    text = values.get(name, "")
+    return max(1, int(text)) if text.isdecimal() else 1

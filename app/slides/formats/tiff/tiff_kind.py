@@ -1,0 +1,137 @@
+"""Kinds of tiled TIFF that OpenSlide cannot open or shows wrongly.
+
+Sources: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation), 14 (Predictor), 18 (ExtraSamples) and 19
+(SampleFormat), the registered compression numbers as libtiff lists them, Adobe's TIFF Technical Note 3 (Predictor 3),
+and the source of OpenSlide 4.0.1 and libtiff: OpenSlide decodes JPEG tiles of interleaved 8-bit RGB or YCbCr itself,
+and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from app.errors import SlideUnsupportedError
+from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.tiff.tiff_directory import Directory, read_directories
+
+_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA = 258, 259, 262, 274, 277, 284, 338
+_PREDICTOR, _SAMPLE_FORMAT = 317, 339
+_TILE_OFFSETS = 324
+PIXEL_TAGS = frozenset(
+    {_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA, _PREDICTOR, _SAMPLE_FORMAT}
+)
+_JPEG = 7
+APERIO_JPEG_2000: Mapping[int, Colours] = {33003: "ycbcr", 33005: "rgb"}
+"""Aperio's compressions, and what the channels of each are."""
+_READABLE = frozenset({1, 5, _JPEG, 8, 32773, 32946, 50000})
+_NAMES = {
+    6: "old-style JPEG",
+    22610: "JPEG XR",
+    **dict.fromkeys(APERIO_JPEG_2000, "Aperio's JPEG 2000"),
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34892: "lossy JPEG of DNG",
+    34925: "LZMA",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+_GREY, _RGB, _YCBCR = frozenset({0, 1}), 2, 6
+_SAMPLES_MIN = {_RGB: 3, 3: 1, 5: 4, _YCBCR: 3, 8: 3}
+"""Of palette (3), CMYK (5) and CIELab (8) too."""
+_MIRRORED = frozenset({2, 3, 4, 6, 7, 8})
+"""Orientations for which libtiff mirrors each tile in its place; 1 and 5 begin at the top left."""
+_NOT_UNSIGNED = {2: "signed", 3: "floating-point"}
+"""Names by SampleFormat; libtiff's RGBA reader reads signed samples as unsigned."""
+_FLOATING_POINT_PREDICTOR = 3
+_IN_STRIPS = "hamamatsu"
+"""NDPI has strips, all other formats tiles."""
+_BIG_ENDIAN = b"MM\0*"
+_CONVERT = "Convert the slide to a pyramidal TIFF of 8-bit RGB with JPEG tiles."
+
+
+def refuse_unsupported_tiff(path: Path) -> None:
+    """Raises SlideUnsupportedError if OpenSlide would show the tiled TIFF at ``path`` wrongly.
+
+    Tiles that OpenSlide decodes itself are read as stored, whatever the Orientation tag says.
+    """
+    for place, directory in enumerate(_tiled(path)):
+        if directory.number(_COMPRESSION) in APERIO_JPEG_2000 or is_plain_jpeg(directory):
+            continue
+        if place == 0:
+            _refuse_pixels(directory)
+        orientation = directory.number(_ORIENTATION)
+        if orientation in _MIRRORED:
+            raise SlideUnsupportedError(
+                f"The TIFF's Orientation tag is {orientation}. Tiles of this compression are read correctly only with "
+                "Orientation 1. Convert the slide to Orientation 1 (top left), or to JPEG tiles."
+            )
+
+
+def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | None:
+    """The error for a tiled TIFF that OpenSlide cannot open because of its kind. Raises SlideCorruptError.
+
+    ``vendor``: OpenSlide's name for the format; None if it has none.
+    """
+    directories = list(read_directories(path, PIXEL_TAGS) if vendor == _IN_STRIPS else _tiled(path))
+    readable = _READABLE | APERIO_JPEG_2000.keys() if vendor == "aperio" else _READABLE
+    for directory in directories:
+        compression = directory.number(_COMPRESSION)
+        if compression is not None and compression not in readable:
+            name = _NAMES.get(compression, "not known")
+            return SlideUnsupportedError(f"TIFF compression {compression} ({name}) is not supported. {_CONVERT}")
+    with path.open("rb") as file:
+        is_big_endian = file.read(len(_BIG_ENDIAN)) == _BIG_ENDIAN
+    if directories and is_big_endian:
+        return SlideUnsupportedError(
+            "Big-endian classic TIFF is not supported. Convert the slide to a little-endian TIFF or to BigTIFF."
+        )
+    return None
+
+
+def is_plain_jpeg(directory: Directory) -> bool:
+    """Whether OpenSlide decodes the tiles with libjpeg only: interleaved 8-bit JPEG of RGB or YCbCr."""
+    return (
+        directory.number(_COMPRESSION) == _JPEG
+        and directory.number(_PLANAR) in {None, 1}
+        and directory.number(_PHOTOMETRIC) in {_RGB, _YCBCR}
+        and _bits(directory) == {8}
+        and directory.number(_SAMPLES) == 3
+    )
+
+
+def _tiled(path: Path) -> Iterator[Directory]:
+    return (found for found in read_directories(path, PIXEL_TAGS | {_TILE_OFFSETS}) if _TILE_OFFSETS in found.tags)
+
+
+def _refuse_pixels(directory: Directory) -> None:
+    samples, photometric = directory.number(_SAMPLES) or 1, directory.number(_PHOTOMETRIC)
+    if photometric in _GREY:
+        kind = f"{samples} separate channels" if samples > 1 else "one channel per page (greyscale or fluorescence)"
+        raise SlideUnsupportedError(f"The TIFF contains {kind}, not RGB bright-field pixels. {_CONVERT}")
+    least = _SAMPLES_MIN.get(photometric or 0, math.inf)
+    if samples < least or (least == 1 and samples > 1):
+        raise SlideUnsupportedError(
+            f"The TIFF has {samples} samples per pixel with PhotometricInterpretation {photometric}. {_CONVERT}"
+        )
+    if not _bits(directory) <= {8, 16} and samples >= 3:
+        bits = max(_bits(directory))
+        raise SlideUnsupportedError(f"The TIFF has {bits} bits per sample; 8 and 16 are supported. {_CONVERT}")
+    for number in directory.tags.get(_SAMPLE_FORMAT, ()):
+        if (name := _NOT_UNSIGNED.get(int(number))) is not None:
+            raise SlideUnsupportedError(f"The TIFF has {name} samples; unsigned ones are supported. {_CONVERT}")
+    if directory.number(_PREDICTOR) == _FLOATING_POINT_PREDICTOR:
+        raise SlideUnsupportedError(f"The TIFF's Predictor is 3 (floating point): not supported. {_CONVERT}")
+    if photometric == _RGB and samples > 3:
+        extra = directory.tags.get(_EXTRA)
+        if samples > 4 or extra is None or 0 in extra:
+            raise SlideUnsupportedError(
+                f"The TIFF has {samples} samples per pixel: RGB and others whose meaning it does not state. {_CONVERT}"
+            )
+
+
+def _bits(directory: Directory) -> set[int]:
+    values = directory.tags.get(_BITS)
+    return {1} if values is None else {int(value) for value in values}

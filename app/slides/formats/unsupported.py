@@ -1,0 +1,57 @@
+"""Tells unsupported slides, which OpenSlide cannot open or would show wrongly, from damaged ones."""
+
+import re
+
+import openslide
+
+from app.errors import SlideUnsupportedError
+from app.slides.formats.dicom.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom
+from app.slides.formats.finding import FoundSlide
+from app.slides.formats.tiff.tiff_check import check_tiff_complete
+from app.slides.formats.tiff.tiff_directory import is_tiff
+from app.slides.formats.tiff.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
+
+_ODD_TIFFS = frozenset({"hamamatsu"})
+"""NDPI extends classic TIFF beyond 4 GiB in its own way, so its offsets cannot be checked by the standard."""
+_CONVERT = "Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles"
+_BY_ITS_WORDS = (
+    (
+        re.compile(r"(.{1,20}) compression is not supported"),
+        f"CZI compression {{}} is not supported. {_CONVERT}, or as a CZI without compression or with Zstandard.",
+    ),
+    (re.compile(r"Pixel type (\w{1,20}) is not supported"), f"CZI pixel type {{}} is not supported. {_CONVERT}."),
+    (
+        re.compile(r"Slides with dissimilar main images are not supported"),
+        "The SCN file contains several scenes that were scanned differently. Export each of them as a file of its own.",
+    ),
+)
+"""OpenSlide's messages for formats that are not checked here, and our messages for them."""
+
+
+def refuse_unopened(found: FoundSlide) -> None:
+    """Raises SlideUnsupportedError for files that must not be opened."""
+    if found.dicom is not None:
+        refuse_unopened_dicom(found.dicom.images)
+
+
+def why_unreadable(found: FoundSlide, said: str = "") -> SlideUnsupportedError | None:
+    """The error for a slide that OpenSlide cannot open because of its kind. ``said``: OpenSlide's own message.
+
+    Raises SlideCorruptError if the file is damaged; OSError.
+    """
+    for pattern, sentence in _BY_ITS_WORDS:
+        if (match := pattern.match(said)) is not None:
+            return SlideUnsupportedError(sentence.format(*match.groups()))
+    if is_tiff(found.entry):
+        return unreadable_tiff(found.entry, openslide.OpenSlide.detect_format(found.entry))
+    return None if found.dicom is None else unreadable_dicom(found.dicom.images)
+
+
+def refuse_unsupported(slide: openslide.OpenSlide, found: FoundSlide) -> None:
+    """Raises SlideUnsupportedError if ``found``, open as ``slide``, is shown wrongly; SlideCorruptError, OSError."""
+    vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
+    if found.dicom is not None:
+        refuse_unsupported_dicom(found.dicom.images)
+    elif vendor not in _ODD_TIFFS:
+        check_tiff_complete(found.entry)
+        refuse_unsupported_tiff(found.entry)

@@ -1,0 +1,1 @@
+"""The decoding processes, and the parent that believes nothing of them."""

@@ -1,0 +1,85 @@
+"""Confines a decoding process in two steps: most rights end at its start, reading when it knows its slide.
+
+Only Python runs before the second step: it finds the slide's files by names and first bytes. No C decoder has met them.
+"""
+
+import os
+import select
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.slides.helpers import start_helpers
+from app.slides.sandbox.capabilities import give_up_capabilities
+from app.slides.sandbox.confine import give_up_calls, give_up_threads
+from app.slides.sandbox.landlock import read_only, shut_in
+from app.slides.sandbox.readable import reading_rules
+
+_PARENTS_PIPE = 0
+"""Standard input: the parent writes nothing to it, and it closes when the parent ends."""
+
+
+@dataclass(frozen=True)
+class Confined:
+    """Which rights the kernel took away.
+
+    ``reading``: all files but the slide and libraries. ``files``: making, changing and running files, and other
+    processes' memory. ``calls``: the network, new processes, files' modes, owners and times, other processes' limits
+    and priorities. ``capabilities``: what root may do beyond its own files.
+    """
+
+    reading: bool
+    files: bool
+    calls: bool
+    capabilities: bool
+
+
+class Confinement:
+    """Confinement of the calling process, which must have one thread at this time. The process serves one slide."""
+
+    def __init__(self) -> None:
+        capabilities = give_up_capabilities()
+        self._done = Confined(False, shut_in(), give_up_calls(), capabilities)
+        self._is_set = False
+
+    @property
+    def done(self) -> Confined:
+        """The rights taken away so far."""
+        return self._done
+
+    def wait_for_request(self, line: socket.socket) -> bool:
+        """Wait until the parent writes to ``line``. False if the parent ended instead.
+
+        From ``to_slide`` on, a thread watches for the parent's end.
+        """
+        if self._is_set:
+            return True
+        poll = select.poll()
+        poll.register(line, select.POLLIN)
+        poll.register(_PARENTS_PIPE, select.POLLIN)
+        return any(fd == line.fileno() for fd, _ in poll.poll())
+
+    def to_slide(self, entry: Path, files: Sequence[Path]) -> None:
+        """Limits reading to the libraries and the slide of ``files``, opened by ``entry``.
+
+        Raises as ``real_files``.
+        """
+        if self._is_set:
+            raise RuntimeError("a decoding process serves one slide")
+        self._is_set = True
+        before = self._done
+        reading = read_only(reading_rules(entry, files))
+        self._done = Confined(reading, before.files, before.calls, before.capabilities)
+        # Started only now: earlier threads could still read everything.
+        threading.Thread(target=_die_with_parent, daemon=True).start()
+        start_helpers()
+        give_up_threads()
+
+
+def _die_with_parent() -> None:
+    """Ends the process when the pipe on standard input does, even in the middle of a decoder's work."""
+    while os.read(_PARENTS_PIPE, 1):
+        pass
+    os._exit(0)

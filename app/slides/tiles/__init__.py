@@ -1,0 +1,1 @@
+"""Pixels and tiles at the model's resolution."""

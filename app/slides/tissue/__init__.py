@@ -1,0 +1,1 @@
+"""Where tissue is, and how good it is to see."""

@@ -1,0 +1,1 @@
+"""What we ask of the machine: durable files, processes, signs of life, logs, the clock."""

@@ -1,0 +1,80 @@
+"""HEAD, If-None-Match, OPTIONS and Allow: what programs ask before they ask."""
+
+import asyncio
+
+import pytest
+
+from app.api.middleware.conditional_get import Bodiless
+from tests.api.answers import check_problem
+
+
+@pytest.fixture(scope="module")
+def job_id(service, tissue):
+    job_id = service.submit(tissue)
+    assert service.wait(job_id)["state"] == "succeeded"
+    return job_id
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/result", "/embeddings.h5", "/results.zip", "/report.pdf", "/heatmap.png", "/slide.dzi", "/events", "/view"],
+)
+def test_head_is_a_get_without_its_body(service, job_id, path):
+    told = service.http.head(f"/jobs/{job_id}{path}")
+    assert told.status_code == 200 and told.content == b""
+    asked = service.http.get(f"/jobs/{job_id}{path}")
+    assert told.headers["content-type"] == asked.headers["content-type"]
+    assert told.headers.get("etag") == asked.headers.get("etag")
+    assert told.headers.get("content-length") == asked.headers.get("content-length")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/jobs", 200), ("/v2/health/live", 200), ("/events", 200), ("/none", 404), ("/jobs/none", 404)],
+)
+def test_head_finds_out_what_is_there(service, path, status):
+    told = service.http.head(path)
+    assert (told.status_code, told.content) == (status, b"")
+
+
+@pytest.mark.parametrize("path", ["/result", "/embeddings.h5", "/heatmap.png", "/view"])
+def test_who_has_it_already_is_told_so(service, job_id, path):
+    tag = service.http.get(f"/jobs/{job_id}{path}").headers["etag"]
+    for known in (tag, f"W/{tag}", "*", f'"other", {tag}'):
+        answer = service.http.get(f"/jobs/{job_id}{path}", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["etag"] == tag and "content-length" not in answer.headers
+    assert service.http.get(f"/jobs/{job_id}{path}", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_nothing_of_a_job_is_kept_by_caches(service, job_id):
+    for path in ("", "/result", "/layers"):
+        assert "no-store" in service.http.get(f"/jobs/{job_id}{path}").headers["cache-control"]
+
+
+def test_allow_names_all_methods_of_an_address(service, job_id):
+    known = {f"/jobs/{job_id}": "DELETE, GET, HEAD, OPTIONS", "/session": "DELETE, GET, HEAD, OPTIONS, POST"}
+    for path, methods in known.items():
+        answer = service.http.put(path)
+        check_problem(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == methods
+        asked = service.http.options(path)
+        assert (asked.status_code, asked.headers["allow"], asked.content) == (204, methods, b"")
+    assert {"HEAD", "PATCH", "DELETE"} <= set(service.http.options("/uploads/some").headers["allow"].split(", "))
+    check_problem(service.http.options("/none"), 404, "not_found")
+
+
+def test_of_files_that_are_only_read_allow_says_so(service):
+    assert service.http.options("/static/js/api.js").headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_an_error_after_head_has_no_body_either():
+    """A body would be taken for the next answer on the line."""
+
+    async def broken(scope, receive, send):
+        raise RuntimeError("unforeseen")
+
+    scope = {"type": "http", "method": "HEAD", "path": "/jobs", "headers": []}
+    with pytest.raises(RuntimeError):
+        asyncio.run(Bodiless(broken, own_head="/uploads")(scope, None, None))
+    assert scope["method"] == "HEAD"

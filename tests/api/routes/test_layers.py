@@ -1,0 +1,150 @@
+"""What a viewer lays over the slide, against what the result's own files say."""
+
+import io
+
+import h5py
+import numpy as np
+import openslide
+import pytest
+from PIL import Image
+
+from app.results.percentile import percentiles
+from app.results.pictures.colour_map import colours
+from tests.api.answers import check_problem
+
+
+@pytest.fixture(scope="module")
+def job(service, tissue):
+    """A finished job with its links."""
+    return service.wait(service.submit(tissue))
+
+
+def picture(service, path):
+    answer = service.http.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "private, no-store"
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+@pytest.fixture(scope="module")
+def tiles(service, job):
+    """coords [N, 2], attention [N], the scores [N] for malignant, and which tiles are tissue rather than glass [N]."""
+    with h5py.File(io.BytesIO(service.http.get(job["links"]["embeddings"]).content)) as file:
+        malignant = list(file["tile_scores/malignancy"].attrs["labels"]).index("malignant")
+        scores = file["tile_scores/malignancy"][:, malignant]
+        return file["coords"][:], file["attention/malignancy"][0], scores, file["tissue_fractions"][:] >= 0.3
+
+
+def test_every_layer_that_is_listed_covers_the_slide_and_says_what_it_is(service, job):
+    found = service.http.get(job["links"]["layers"]).json()
+    assert [layer["kind"] for layer in found] == ["class", "class", "attention", "tissue", "qc"]
+    assert [layer["label"] for layer in found[:2]] == ["malignant", "not_malignant"]
+    sizes = set()
+    for layer in found:
+        assert layer["note"].endswith(".")
+        pixels = picture(service, layer["url"])
+        sizes.add(pixels.shape)
+    assert sizes == {(225, 225, 4)}  # 900 px at 2 µm/px, seen at 8 µm/px
+    attention = found[2]
+    assert "not where tumour is" in attention["note"]
+    assert attention["label"] is None
+    assert (attention["legend"]["low"], attention["legend"]["high"]) == (0, 100)
+    assert set(attention["legend"]["palettes"]) == {"viridis", "cividis", "inferno"}
+    assert [entry["label"] for entry in found[4]["legend"]["entries"]][:2] == ["ink", "black, fold or dirt"]
+
+
+@pytest.mark.parametrize("quantity", ["attention", None])
+@pytest.mark.parametrize(("scale", "palette"), [("percentile", "cividis"), ("raw", "viridis"), ("raw", "inferno")])
+def test_each_tile_has_the_colour_of_its_place(service, job, tiles, palette, scale, quantity):
+    coords, attention, malignant, is_tissue = tiles
+    query = f"layer=overlay&scale={scale}&palette={palette}&opacity=100" + (f"&quantity={quantity}" if quantity else "")
+    pixels = picture(service, f"/jobs/{job['id']}/heatmap.png?{query}")
+    values = (attention if quantity else malignant)[is_tissue]
+    places = percentiles(values)
+    if scale == "raw":
+        places = (values - values.min()) / (values.max() - values.min()) * 100
+    glass = ((coords[~is_tissue] + 112) // 4).clip(max=224)
+    assert not pixels[glass[:, 1], glass[:, 0], 3].any()
+    middles = (coords[is_tissue] + 112) // 4
+    inside = (middles < 225).all(axis=1)
+    got = pixels[middles[inside, 1], middles[inside, 0]]
+    assert inside.sum() > 5
+    np.testing.assert_array_equal(got[:, 3], 255)
+    assert np.abs(got[:, :3].astype(int) - colours(places.astype(np.float32), palette)[inside]).max() <= 4
+
+
+def test_the_plain_overlay_is_the_stored_one(service, job):
+    plain = picture(service, f"/jobs/{job['id']}/heatmap.png?layer=overlay")
+    said = picture(service, f"/jobs/{job['id']}/heatmap.png?layer=overlay&scale=percentile&palette=viridis")
+    np.testing.assert_array_equal(plain, said)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("layer=overlay&palette=rainbow", "request_invalid"),
+        ("layer=overlay&scale=log", "request_invalid"),
+        ("layer=overlay&class=malignant&quantity=attention", "request_invalid"),
+        ("layer=overlay&quantity=odds", "request_invalid"),
+        ("layer=overlay&class=none&quantity=tile_scores", "task_not_found"),
+        ("layer=overlay&opacity=0", "request_invalid"),
+        ("layer=overlay&colour=red", "request_invalid"),
+        ("scale=raw", "request_invalid"),
+        ("layer=overlay&scale=raw&task=none", "task_not_found"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(service, job, query, code):
+    check_problem(service.http.get(f"/jobs/{job['id']}/heatmap.png?{query}"), 422, code)
+
+
+def test_tissue_is_what_the_mask_says(service, job):
+    mask = picture(service, job["links"]["tissue_mask"])
+    layer = picture(service, f"/jobs/{job['id']}/tissue.png")
+    np.testing.assert_array_equal(layer[..., 3] > 0, mask > 0)
+
+
+def test_top_tiles_are_pixels_of_the_slide(service, job, tissue):
+    result = service.http.get(job["links"]["result"]).json()
+    with openslide.OpenSlide(tissue) as slide:
+        for top in result["top_tiles"][:3]:
+            shown = picture(service, f"/jobs/{job['id']}/top_tiles/{top['rank']}.jpg")
+            region = slide.read_region((top["x0"], top["y0"]), 0, (224, 224)).convert("RGB")
+            assert shown.shape == (224, 224, 3)
+            assert np.abs(shown.astype(int) - np.asarray(region)).mean() < 4
+    for rank in (0, len(result["top_tiles"]) + 1):
+        check_problem(service.http.get(f"/jobs/{job['id']}/top_tiles/{rank}.jpg"), 404, "layer_not_found")
+
+
+def test_the_thumbnail_shows_the_whole_slide(service, job):
+    assert picture(service, f"/jobs/{job['id']}/thumbnail.jpg").shape == (225, 225, 3)
+
+
+def test_a_result_from_before_says_what_it_lacks(service, tissue):
+    job = service.wait(service.submit(tissue))
+    folder = service.data_dir / "jobs" / job["id"] / "attempt-1"
+    for name in ("qc_mask.png", "thumbnail.jpg", "top_tile_01.jpg"):
+        (folder / name).unlink()
+    with h5py.File(folder / "embeddings.h5", "a") as file:
+        del file["sharpness"]
+    for name in ("qc.png", "thumbnail.jpg", "top_tiles/1.jpg"):
+        answer = service.http.get(f"/jobs/{job['id']}/{name}")
+        check_problem(answer, 404, "layer_not_found")
+        assert "Analyse the slide again" in answer.json()["detail"]
+    assert [layer["id"] for layer in service.http.get(f"/jobs/{job['id']}/layers").json()] == [
+        "tile_scores.malignancy.malignant",
+        "tile_scores.malignancy.not_malignant",
+        "attention.malignancy",
+        "tissue",
+    ]
+
+
+def test_reading_a_layer_stands_in_the_audit_log(service, job):
+    service.http.get(f"/jobs/{job['id']}/top_tiles/1.jpg")
+    assert '"top_tiles/1.jpg"' in (service.data_dir / "audit.jsonl").read_text().splitlines()[-1]
+
+
+def test_a_job_without_a_result_has_no_layers(service, slide_root):
+    job_id = service.submit(slide_root / "blank.svs")
+    service.wait(job_id)
+    for name in ("layers", "tissue.png", "qc.png", "thumbnail.jpg", "top_tiles/1.jpg", "heatmap.png?scale=raw"):
+        check_problem(service.http.get(f"/jobs/{job_id}/{name}"), 409, "result_not_ready")
