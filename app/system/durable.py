@@ -19,6 +19,20 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path, up_to: Path) -> None:
+    """fsync all files below ``folder``, then the folders from the deepest up to ``up_to``, which is above it.
+
+    Raises OSError, also for writes that the file system had put off (ENOSPC).
+    """
+    below = sorted(folder.absolute().rglob("*"))
+    above = [parent for parent in folder.absolute().parents if parent.is_relative_to(up_to.absolute())]
+    for path in below:
+        if not path.is_dir():
+            sync(path)
+    for path in [*reversed([path for path in below if path.is_dir()]), folder, *above]:
+        sync(path)
+
+
 def write_once(path: Path, data: bytes) -> bool:
     """Write ``path`` whole or not at all, and never over an existing file. False if it exists already."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -21,8 +21,7 @@ from app.slides.formats.entry import (
     has_dicom_name,
     several_slides,
 )
-from app.system.durable import DISK_FULL
-from app.system.sync_tree import sync_tree
+from app.system.durable import DISK_FULL, sync_tree
 
 _BLOCK_BYTES = 2**20
 _ENCRYPTED = 0x1
