@@ -11,7 +11,7 @@ from app.results.percentile import percentiles
 from app.results.pictures.colour_map import DEFAULT_PALETTE, Palette, colours
 from app.results.pictures.tile_frame import TileIndex, tile_index
 from app.results.slide_result import SlideResult, TileMaps
-from app.slides.tissue.row_blocks import strips
+from app.slides.tissue.box_filter import strips
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 OPACITY: Final = 150

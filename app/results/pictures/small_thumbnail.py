@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from app.slides.tissue.row_blocks import strips
+from app.slides.tissue.box_filter import strips
 from app.slides.types import UInt8Array
 
 THUMBNAIL_MAX_PX: Final = 1600

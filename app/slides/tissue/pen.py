@@ -7,9 +7,9 @@ cells come to 1.0 in blue but keep some density in red. Inks lie outside of that
 
 import numpy as np
 
+from app.slides.tissue.box_filter import strips
 from app.slides.tissue.colour import brightest_channel, optical_density
 from app.slides.tissue.regions import Regions, dilate, find_regions
-from app.slides.tissue.row_blocks import strips
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 _MIN_AREA_MM2 = 0.02  # a stroke; less is dust or a fibre

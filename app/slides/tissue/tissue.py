@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.slides.helpers import helpers
-from app.slides.tissue.box_filter import block_mean, box_mean
+from app.slides.tissue.box_filter import block_mean, box_mean, strips
 from app.slides.tissue.colour import background_colour, brightest_channel, optical_density
 from app.slides.tissue.pen import find_pen
 from app.slides.tissue.regions import close, dilate, erode, fill_small_holes, find_regions, keep_large
-from app.slides.tissue.row_blocks import strips
 from app.slides.types import BoolArray, Float32Array, UInt8Array
 
 _WORK_UM = 16  # µm/px at which the masks are made: six pixels for the smallest fragment

@@ -14,7 +14,7 @@ from app.results.pictures.overlay import (
     shade,
 )
 from app.results.pictures.tile_frame import tile_index
-from app.slides.tissue.row_blocks import STRIP_ROWS
+from app.slides.tissue.box_filter import STRIP_ROWS
 from tests.results.make_result import Recipe, make_result
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from app.slides.tissue.box_filter import block_mean, box_mean
-from app.slides.tissue.row_blocks import STRIP_ROWS, strips
+from app.slides.tissue.box_filter import STRIP_ROWS, block_mean, box_mean, strips
 
 
 @pytest.mark.parametrize(
