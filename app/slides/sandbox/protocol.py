@@ -28,7 +28,7 @@ from app.slides.sandbox.checks import SIDE_MAX_PX, bool_or_none, clean, fraction
 from app.slides.sandbox.shared_memory import Part, SharedMemory
 from app.slides.tiles.grid import Grid
 from app.slides.tiles.thumbnail_size import thumbnail_size
-from app.slides.tissue.focus import SAMPLE_TILES
+from app.slides.tissue.sharpness import SAMPLE_TILES
 from app.slides.types import COLOURS, DARK, Bounds, Colour, Level, ReadingPlan, SlideInfo, SlideQc, Survey
 from app.warning import is_coded
 

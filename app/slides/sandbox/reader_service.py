@@ -32,7 +32,7 @@ from app.slides.tiles.grid import grid_for
 from app.slides.tiles.render import undecodable
 from app.slides.tiles.survey import survey_slide
 from app.slides.tiles.tile_reader import TileReader
-from app.slides.tissue.focus import FocusSample
+from app.slides.tissue.sharpness import FocusSample
 from app.slides.tissue.stain import stain_is_he
 from app.slides.types import BoolArray, Extent, ReadingPlan, UInt8Array
 

@@ -23,7 +23,7 @@ from app.slides.formats.opening import open_slide
 from app.slides.sandbox.reader import SlideReader
 from app.slides.tiles.render import render_tile
 from app.slides.tiles.survey import survey_slide
-from app.slides.tissue.focus import FocusSample
+from app.slides.tissue.sharpness import FocusSample
 from app.slides.tissue.stain import stain_is_he
 from app.slides.types import ReadingPlan
 from tests.slides.make_slide import he_like, write_generic_tiff, write_svs
