@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.slides.helpers import start_helpers
+from app.slides.helper_threads import start_helpers
 from app.slides.sandbox.capabilities import give_up_capabilities
 from app.slides.sandbox.confine import give_up_calls, give_up_threads
 from app.slides.sandbox.landlock import read_only, shut_in

@@ -8,7 +8,7 @@ from PIL import Image
 
 from app.slides.formats.levels.level import ENLARGEMENT_MAX, coarsest_level
 from app.slides.formats.opening import OpenedSlide
-from app.slides.helpers import HELPERS, for_each
+from app.slides.helper_threads import HELPERS, for_each
 from app.slides.tiles.direct_level import DirectLevel, LevelRect
 from app.slides.tiles.render import resample, widened
 from app.slides.tiles.self_check import check_patch

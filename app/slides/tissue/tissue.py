@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.slides.helpers import helpers
+from app.slides.helper_threads import helpers
 from app.slides.tissue.box_filter import block_mean, box_mean, strips
 from app.slides.tissue.colour import background_colour, brightest_channel, optical_density
 from app.slides.tissue.pen import find_pen

@@ -33,7 +33,7 @@ pytestmark = [
 READER = """
 import ctypes, errno, fcntl, json, os, resource, subprocess, sys, threading
 import openslide
-from app.slides import helpers
+from app.slides import helper_threads
 from app.slides.sandbox import confinement
 from app.slides.sandbox import reader_main
 from app.slides.sandbox import reader_service
@@ -97,7 +97,7 @@ keys = f"{folder}/keys.json"
 ALLOWED = {
     "slide": lambda: read(f"{folder}/slide.svs"),
     "library": lambda: read("/etc/ld.so.cache"),
-    "helpers": lambda: helpers.for_each(print_nothing, range(8)),
+    "helpers": lambda: helper_threads.for_each(print_nothing, range(8)),
     "own limit": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
 }
 REFUSED = {
@@ -129,7 +129,7 @@ REFUSED = {
     "run": lambda: subprocess.run(["/bin/true"], check=True),
     "run from memory": run_from_memory,
     "thread": thread,
-    "thread of a helper": lambda: helpers.helpers().submit(thread).result(30),
+    "thread of a helper": lambda: helper_threads.helpers().submit(thread).result(30),
     "fork": fork,
     "clone": lambda: make_process(SIGCHLD),
     "user namespace by clone": lambda: make_process(SIGCHLD | CLONE_NEWUSER),
