@@ -3,6 +3,7 @@ bytes that really come out are counted."""
 
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
-from app.slides.formats.archive.zip_directory import directory_extent
 from app.slides.formats.archive.zip_names import target_names
 from app.slides.formats.entry import (
     DICOM_HEAD_BYTES,
@@ -23,6 +23,10 @@ from app.slides.formats.entry import (
 )
 from app.system.durable import DISK_FULL, sync_tree
 
+_END = struct.Struct("<4s4H2IH")
+_LOCATOR = struct.Struct("<4sIQI")
+_END64 = struct.Struct("<4sQ2H2I4Q")
+_COMMENT_MAX_BYTES = 65535
 _BLOCK_BYTES = 2**20
 _ENCRYPTED = 0x1
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -124,9 +128,35 @@ def _no_room() -> DiskLowError:
 
 def _check_directory_size(zip_path: Path, limits: ArchiveLimits) -> None:
     """Python reads a zip's whole directory into memory, so its size is bounded before."""
-    entries, size = directory_extent(zip_path)
+    entries, size = _directory_extent(zip_path)
     if entries > limits.entries or size > limits.entries * 1024:
         raise _too_many(entries, limits)
+
+
+def _directory_extent(path: Path) -> tuple[int, int]:
+    """(entries, bytes) of the central directory, from the file's last bytes (APPNOTE.TXT 4.3.14 to 4.3.16).
+
+    Raises ArchiveInvalidError where the file is no whole zip.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        tail_bytes = min(size, _END.size + _LOCATOR.size + _COMMENT_MAX_BYTES)
+        file.seek(size - tail_bytes)
+        tail = file.read(tail_bytes)
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or at + _END.size > len(tail):
+            raise ArchiveInvalidError("The zip has no end: it was cut off or is no zip. Send it again.")
+        *_, entries, directory_bytes, _offset, _comment = _END.unpack_from(tail, at)
+        locator_at = at - _LOCATOR.size
+        if locator_at >= 0 and tail[locator_at : locator_at + 4] == b"PK\x06\x07":
+            _, _, end64_at, _ = _LOCATOR.unpack_from(tail, locator_at)
+            file.seek(min(end64_at, size))
+            end64 = file.read(_END64.size)
+            if len(end64) < _END64.size or not end64.startswith(b"PK\x06\x06"):
+                raise ArchiveInvalidError("The zip's directory is damaged. Send it again.")
+            fields = _END64.unpack(end64)
+            entries, directory_bytes = fields[7], fields[8]
+    return entries, directory_bytes
 
 
 def _too_many(entries: int, limits: ArchiveLimits) -> ArchiveUnsafeError:
