@@ -24,8 +24,7 @@ from app.slides.formats.finding import FoundSlide, find_slide
 from app.slides.formats.levels.pyramid import find_levels
 from app.slides.formats.metadata import read_info
 from app.slides.formats.tiff.parts import parts_left_out
-from app.slides.formats.tiff.tiff_check import check_tiff_complete
-from app.slides.formats.tiff.tiff_directory import is_tiff
+from app.slides.formats.tiff.tiff_directory import check_tiff_complete, is_tiff
 from app.slides.formats.tiff.tiff_levels import refuse_disorder
 from app.slides.formats.unsupported import refuse_unopened, refuse_unsupported, why_unreadable
 from app.slides.types import SlideInfo

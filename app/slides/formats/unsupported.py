@@ -7,8 +7,7 @@ import openslide
 from app.errors import SlideUnsupportedError
 from app.slides.formats.dicom.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom
 from app.slides.formats.finding import FoundSlide
-from app.slides.formats.tiff.tiff_check import check_tiff_complete
-from app.slides.formats.tiff.tiff_directory import is_tiff
+from app.slides.formats.tiff.tiff_directory import check_tiff_complete, is_tiff
 from app.slides.formats.tiff.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
 
 _ODD_TIFFS = frozenset({"hamamatsu"})

@@ -14,7 +14,7 @@ from app.errors import (
     SlideMissingError,
 )
 from app.slides.formats.opening import open_slide
-from app.slides.formats.tiff.tiff_check import check_tiff_complete
+from app.slides.formats.tiff.tiff_directory import check_tiff_complete
 from app.slides.types import Level
 from tests.slides.make_slide import write_generic_tiff, write_svs
 

@@ -1,6 +1,8 @@
 """The directories of a TIFF, one after another, every length checked before anything is read.
 
-Sources: TIFF 6.0, section 2; BigTIFF's layout as libtiff documents it.
+A truncated TIFF mostly looks to libtiff like no TIFF at all (its directories stand at the end), or opens with fewer
+levels and without complaint; so ``check_tiff_complete`` follows all offsets before anything is read.
+Sources: TIFF 6.0, sections 2 and 15; BigTIFF's layout as libtiff documents it.
 """
 
 import os
@@ -19,6 +21,20 @@ DIRECTORIES_MAX = 4096
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 9: "i4", 13: "u4", 16: "u8", 18: "u8"}
 _SUB_DIRECTORIES = 330
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS = 256, 257, 322, 323, 324
+_TILE_PX_MAX = 16_384
+_DATA_TAGS = ((273, 279), (324, 325))
+"""(offsets, byte counts) of strips and of tiles."""
+_PIXEL_TAGS = frozenset({254, 258, 259, 262, 274, 277, 284, 317, 320, 338, 339, 347, 530, 532, 34675})
+"""How pixels are stored: with palette, predictor, JPEG tables and ICC profile."""
+_RESOLUTION_TAGS = frozenset({270, 282, 283, 296})
+"""Aperio and OME state the resolution in ImageDescription."""
+_WANTED = frozenset(
+    {_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, *(tag for pair in _DATA_TAGS for tag in pair)}
+    | _PIXEL_TAGS
+    | _RESOLUTION_TAGS
+)
+"""Values of all other tags may lie beyond the end of the file, because nothing read depends on them."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +140,45 @@ def read_directories(path: Path, wanted: Set[int], *, below: bool = False) -> It
                 yield replace(_read_directory(file, layout, int(sub), size, wanted)[0], is_below=True)
 
 
+def check_tiff_complete(path: Path) -> None:
+    """Raises SlideCorruptError when a directory, tile or strip lies beyond the end of the TIFF at ``path``."""
+    size = path.stat().st_size
+    for directory in read_directories(path, _WANTED):
+        for offsets_tag, counts_tag in _DATA_TAGS:
+            offsets, counts = directory.tags.get(offsets_tag), directory.tags.get(counts_tag)
+            # Where there are fewer byte counts than offsets, libtiff estimates them; such a file is not judged here.
+            if offsets is not None and counts is not None and len(offsets) == len(counts) and len(offsets):
+                _check_data(offsets, counts, size)
+        _check_tiles(directory)
+
+
+def _check_tiles(directory: Directory) -> None:
+    """The tiles must be enough for the size that the directory claims, and no larger than a reader can hold."""
+    width, height = directory.number(_WIDTH), directory.number(_HEIGHT)
+    tile_width, tile_height = directory.number(_TILE_WIDTH), directory.number(_TILE_HEIGHT)
+    offsets = directory.tags.get(_TILE_OFFSETS)
+    if offsets is None or width is None or height is None or tile_width is None or tile_height is None:
+        return
+    if not (0 < tile_width <= _TILE_PX_MAX and 0 < tile_height <= _TILE_PX_MAX):
+        raise SlideCorruptError(f"The slide's tiles claim to be {tile_width} × {tile_height} px: the file is damaged.")
+    if -(-width // tile_width) * -(-height // tile_height) > len(offsets):
+        raise SlideCorruptError("The slide claims to be larger than its tiles are: the file is damaged.")
+
+
+def _check_data(offsets: NDArray[np.uint64], counts: NDArray[np.uint64], size: int) -> None:
+    present = counts > 0
+    # Compared without adding, which could wrap around.
+    if np.any(offsets[present] > size) or np.any(counts[present] > np.uint64(size) - offsets[present]):
+        raise _truncated()
+
+
 def _count(offset: int, seen: set[int]) -> None:
     if offset in seen or len(seen) >= DIRECTORIES_MAX:
         raise SlideCorruptError("The TIFF's directories form a loop: the file is damaged.")
     seen.add(offset)
 
 
-def truncated() -> SlideCorruptError:
+def _truncated() -> SlideCorruptError:
     """The error for a file that ends too early."""
     return SlideCorruptError(
         "The file ends before its image does: it was cut off while it was copied or sent. Send it again."
@@ -148,7 +196,7 @@ def _layout(head: bytes) -> Layout | None:
 def _read_directory(file: BinaryIO, layout: Layout, offset: int, size: int, wanted: Set[int]) -> tuple[Directory, int]:
     """The directory at ``offset`` and where the next one stands, 0 for none."""
     if offset > size:
-        raise truncated()
+        raise _truncated()
     file.seek(offset)
     (count,) = _unpack(file, layout.count)
     packed = _read(file, count * struct.calcsize(layout.entry))
@@ -161,7 +209,7 @@ def _read_directory(file: BinaryIO, layout: Layout, offset: int, size: int, want
         data, place = entry.inline, entry.place(layout)
         if place is not None:
             if sum(place) > size:
-                raise truncated()
+                raise _truncated()
             file.seek(place[0])
             data = _read(file, entry.length)
         if entry.kind in _NUMBERS:
@@ -175,8 +223,8 @@ def _unpack(file: BinaryIO, layout: str) -> tuple[int, ...]:
 
 def _read(file: BinaryIO, length: int) -> bytes:
     if length > os.fstat(file.fileno()).st_size:  # asked first: Python takes the memory before it reads
-        raise truncated()
+        raise _truncated()
     data = file.read(length)
     if len(data) < length:
-        raise truncated()
+        raise _truncated()
     return data
