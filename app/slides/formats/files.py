@@ -1,10 +1,33 @@
-"""Which files a slide consists of. Told by names and first bytes alone: no decoder is involved."""
+"""Which files make a slide. Told by names and first bytes alone: no decoder is involved."""
 
-from pathlib import Path
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 
-from app.slides.formats.entry import has_dicom_name, is_dicom
+from app.errors import NotASlideError
 from app.slides.formats.folder_walk import files_below, is_regular
 from app.slides.formats.index_file import index_folder, named_files
+
+INDEX_SUFFIXES = frozenset({".mrxs", ".vms", ".vmu"})
+"""Formats of many files: this one leads to the others."""
+SINGLE_SUFFIXES = frozenset({".svs", ".tif", ".tiff", ".ndpi", ".scn", ".bif", ".svslide", ".czi"})
+_DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ""})
+_NUMBER = re.compile(r"\.[0-9]+")
+"""What looks like an ending where a file is named by its UID, as archives name them."""
+DICOM_HEAD_BYTES = 132
+_DICOM_PREFIX = b"DICM"
+_DICOM_META_START = b"\x02\0\0\0UL"
+"""File meta information (PS3.10, 7.1): group 2, in explicit little endian."""
+_NAMED_MAX = 5
+"""Slides that a message names."""
+
+_SUFFIX = re.compile(r"\.(svs|svslide|tif|tiff|ndpi|vms|vmu|scn|mrxs|bif|czi|dcm|zip)$", re.IGNORECASE)
+
+
+def slide_suffix(file_name: str) -> str:
+    """The ending of a file's or object's name, with its dot, if a slide or zip may have it; else empty."""
+    found = _SUFFIX.search(PurePath(file_name).name)
+    return found.group(0).lower() if found else ""
 
 
 def slide_files(path: Path) -> tuple[Path, ...]:
@@ -32,3 +55,37 @@ def slide_files(path: Path) -> tuple[Path, ...]:
 def folder_of(path: Path) -> Path:
     """The folder that all files of the slide at ``path`` lie in or below."""
     return path if path.is_dir() else path.parent
+
+
+def is_clutter(parts: Iterable[str]) -> bool:
+    """Whether a relative path (its ``parts``) is what file managers leave behind."""
+    return any(part.startswith(".") or part in {"__MACOSX", "Thumbs.db", "desktop.ini"} for part in parts)
+
+
+def has_dicom_name(path: PurePath) -> bool:
+    """Whether the file may be DICOM by its name: its ending, none, or the last number of a UID."""
+    suffix = path.suffix.lower()
+    return suffix in _DICOM_SUFFIXES or _NUMBER.fullmatch(suffix) is not None
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the file begins as DICOM files do."""
+    with path.open("rb") as file:
+        return begins_as_dicom(file.read(DICOM_HEAD_BYTES))
+
+
+def begins_as_dicom(head: bytes) -> bool:
+    """Whether a file with this ``head``, its first 132 bytes, is DICOM; some writers leave out the preamble."""
+    return has_preamble(head) or head.startswith(_DICOM_META_START)
+
+
+def has_preamble(head: bytes) -> bool:
+    """Whether ``head`` has the preamble and prefix of PS3.10."""
+    return head[DICOM_HEAD_BYTES - len(_DICOM_PREFIX) : DICOM_HEAD_BYTES] == _DICOM_PREFIX
+
+
+def several_slides(count: int, names: Sequence[str | None] = ()) -> NotASlideError:
+    """The error for several slides instead of one. ``names``: distinguishing names, if there are any."""
+    known = [f'"{name}"' for name in names if name]
+    told = f" Series: {', '.join(known[:_NAMED_MAX])}{', …' if len(known) > _NAMED_MAX else ''}." if known else ""
+    return NotASlideError(f"There are {count} slides here. Send one slide at a time.{told}")

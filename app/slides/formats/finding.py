@@ -7,8 +7,14 @@ from pathlib import Path
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
 from app.slides.formats.dicom.dicom_headers import DicomHeader, read_header, read_headers
 from app.slides.formats.dicom.dicom_study import DicomSlide, slide_in
-from app.slides.formats.entry import INDEX_SUFFIXES, SINGLE_SUFFIXES, has_dicom_name, is_clutter, several_slides
-from app.slides.formats.files import slide_files
+from app.slides.formats.files import (
+    INDEX_SUFFIXES,
+    SINGLE_SUFFIXES,
+    has_dicom_name,
+    is_clutter,
+    several_slides,
+    slide_files,
+)
 from app.slides.formats.folder_walk import files_below, is_regular
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from app.slides.formats.entry import is_dicom
+from app.slides.formats.files import is_dicom
 from app.slides.sandbox.landlock import READ_FILE, READ_FOLDER
 from app.slides.sandbox.real_file import real_files, real_folder
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
 from app.slides.formats.archive.zip_names import target_names
-from app.slides.formats.entry import (
+from app.slides.formats.files import (
     DICOM_HEAD_BYTES,
     INDEX_SUFFIXES,
     SINGLE_SUFFIXES,

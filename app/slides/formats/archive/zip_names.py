@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from zipfile import ZipInfo
 
 from app.errors import ArchiveUnsafeError
-from app.slides.formats.entry import is_clutter
+from app.slides.formats.files import is_clutter
 
 _DEPTH_MAX = 16
 _PART_BYTES_MAX = 120

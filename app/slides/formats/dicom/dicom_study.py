@@ -7,7 +7,7 @@ from pathlib import Path
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
 from app.slides.formats.dicom.dicom_headers import DicomHeader
 from app.slides.formats.dicom.dicom_kind import unreadable_dicom
-from app.slides.formats.entry import several_slides
+from app.slides.formats.files import several_slides
 from app.slides.formats.identity import DicomIdentity
 
 _NAMED_MAX = 5
