@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
-from xmag_train.distill.collage import collage, draw_rectangle
+from xmag_train.distill.views.collage import collage, draw_rectangle
 
 
 def test_pixels_and_targets_come_from_the_same_blocks() -> None:

@@ -20,14 +20,14 @@ from pydantic import ValidationError
 from torch import nn
 
 from xmag_train.distill.config import DistillConfig, LossConfig
-from xmag_train.distill.distiller import Distiller
-from xmag_train.distill.ema import WeightAverage
-from xmag_train.distill.metrics_file import MetricsFile
-from xmag_train.distill.normalise import fit_normaliser
-from xmag_train.distill.objective import objective
-from xmag_train.distill.processes import launch, make_fabric
-from xmag_train.distill.sampler import BatchSampler
-from xmag_train.distill.schedule import learning_rate
+from xmag_train.distill.loop.distiller import Distiller
+from xmag_train.distill.loop.ema import WeightAverage
+from xmag_train.distill.loop.metrics_file import MetricsFile
+from xmag_train.distill.loop.objective import objective
+from xmag_train.distill.loop.processes import launch, make_fabric
+from xmag_train.distill.loop.sampler import BatchSampler
+from xmag_train.distill.loop.schedule import learning_rate
+from xmag_train.distill.targets.normalise import fit_normaliser
 
 DIM, TEACHER_DIM = 12, 8
 ALL_LOSSES = LossConfig(relational_weight=0.7, consistency_weight=0.3)

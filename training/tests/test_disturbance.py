@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: see training/README.md")
 
-from xmag_train.distill.disturbance import disturb
-from xmag_train.distill.sampler import BatchSampler
+from xmag_train.distill.loop.sampler import BatchSampler
+from xmag_train.distill.views.disturbance import disturb
 
 
 def tissue_like() -> np.ndarray:

@@ -11,11 +11,11 @@ from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies import SingleDeviceStrategy
 from test_distill_run import TEACHER_DIM, TinyStudent, tiny_batch
 
-from xmag_train.distill import learner
-from xmag_train.distill.checkpoint import Done, Run, save_checkpoint
 from xmag_train.distill.config import DistillConfig, LossConfig, StudentConfig
-from xmag_train.distill.learner import Learner
-from xmag_train.distill.objective import objective
+from xmag_train.distill.loop import learner
+from xmag_train.distill.loop.checkpoint import Done, Run, save_checkpoint
+from xmag_train.distill.loop.learner import Learner
+from xmag_train.distill.loop.objective import objective
 
 RUN = Run("a run", {})
 

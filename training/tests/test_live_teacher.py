@@ -9,13 +9,13 @@ from lightning_fabric import Fabric
 from test_shards import region
 
 from xmag_train.data.shards import write_shards
-from xmag_train.distill import data
-from xmag_train.distill.batches import Batch, BatchMaker
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import TrainingData
-from xmag_train.distill.sampler import Draw
-from xmag_train.distill.train import batch_targets
-from xmag_train.distill.views import AugmentConfig, Symmetry, draw_view
+from xmag_train.distill.loop import data
+from xmag_train.distill.loop.batches import Batch, BatchMaker
+from xmag_train.distill.loop.data import TrainingData
+from xmag_train.distill.loop.sampler import Draw
+from xmag_train.distill.loop.train import batch_targets
+from xmag_train.distill.views.view import AugmentConfig, Symmetry, draw_view
 from xmag_train.networks.teachers.registry import build_teacher
 
 # The view's own symmetry comes first: after a mirroring, a turn leads elsewhere than before it.

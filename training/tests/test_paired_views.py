@@ -7,10 +7,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed: see trainin
 
 from PIL import Image
 
-from xmag_train.distill.batches import move_tokens
-from xmag_train.distill.readings import READINGS, read_at_5x
-from xmag_train.distill.stain_jitter import StainJitter, jitter_stain
-from xmag_train.distill.views import PLAIN, SYMMETRIES, AugmentConfig, Symmetry, View, draw_view, teacher_tiles
+from xmag_train.distill.loop.batches import move_tokens
+from xmag_train.distill.views.readings import READINGS, read_at_5x
+from xmag_train.distill.views.stain_jitter import StainJitter, jitter_stain
+from xmag_train.distill.views.view import PLAIN, SYMMETRIES, AugmentConfig, Symmetry, View, draw_view, teacher_tiles
 from xmag_train.networks.token_pool import pooling_matrix
 
 

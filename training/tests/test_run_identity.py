@@ -7,9 +7,9 @@ import torch
 from test_distill_run import TinyStudent
 from tiny_distill import TinyTeacher, tiny_config
 
-from xmag_train.distill import data, learner
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.train import train
+from xmag_train.distill.loop import data, learner
+from xmag_train.distill.loop.train import train
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from torch import nn
 
 from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
-from xmag_train.distill.slide_readings import slide_cosines, slide_readings
+from xmag_train.distill.check.slide_readings import slide_cosines, slide_readings
 from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.reading import lowest
 from xmag_train.export.reading import slide_cosines as by_way

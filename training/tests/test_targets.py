@@ -14,9 +14,9 @@ from test_shards import region
 from torch import nn
 
 from xmag_train.data.shards import Region, write_shards
-from xmag_train.distill.targets import cached_targets
-from xmag_train.distill.tiles import cached_tiles
-from xmag_train.distill.views import AugmentConfig
+from xmag_train.distill.targets.cache import cached_targets
+from xmag_train.distill.views.tiles import cached_tiles
+from xmag_train.distill.views.view import AugmentConfig
 from xmag_train.mil import encode
 from xmag_train.mil.bags import read_bag
 from xmag_train.mil.bags_command import BagsConfig, make_bags

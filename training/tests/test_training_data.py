@@ -9,12 +9,12 @@ from lightning_fabric import Fabric
 from tiny_distill import TinyTeacher, tiny_config
 
 from xmag_train.data.cohort.table import write_rows
-from xmag_train.distill import data
-from xmag_train.distill.batches import BatchMaker
-from xmag_train.distill.readings import READINGS
-from xmag_train.distill.sampler import Draw
-from xmag_train.distill.tiles import region_tiles
-from xmag_train.distill.views import PLAIN, Symmetry, teacher_tiles
+from xmag_train.distill.loop import data
+from xmag_train.distill.loop.batches import BatchMaker
+from xmag_train.distill.loop.sampler import Draw
+from xmag_train.distill.views.readings import READINGS
+from xmag_train.distill.views.tiles import region_tiles
+from xmag_train.distill.views.view import PLAIN, Symmetry, teacher_tiles
 
 
 def test_a_draw_gets_its_own_regions_rows_of_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

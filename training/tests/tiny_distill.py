@@ -11,11 +11,11 @@ from test_shards import region
 from torch import nn
 
 from xmag_train.data.shards import write_shards
-from xmag_train.distill import data, learner, train
-from xmag_train.distill.batches import BatchMaker
 from xmag_train.distill.config import DistillConfig, LossConfig, OptimConfig, StudentConfig
-from xmag_train.distill.objective import objective
-from xmag_train.distill.processes import make_fabric
+from xmag_train.distill.loop import data, learner, train
+from xmag_train.distill.loop.batches import BatchMaker
+from xmag_train.distill.loop.objective import objective
+from xmag_train.distill.loop.processes import make_fabric
 
 REGIONS = 8
 

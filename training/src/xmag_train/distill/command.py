@@ -7,14 +7,14 @@ import numpy as np
 import torch
 import typer
 
+from xmag_train.distill.check.reading_agreement import Learnt, fidelity
+from xmag_train.distill.check.slide_readings import slide_cosines
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import left_out, read_sources, region_targets
-from xmag_train.distill.processes import is_first_process
-from xmag_train.distill.reading_agreement import Learnt, fidelity
-from xmag_train.distill.readings import READINGS
-from xmag_train.distill.slide_readings import slide_cosines
-from xmag_train.distill.tiles import cached_tiles
-from xmag_train.distill.train import STUDENT_FILE, train
+from xmag_train.distill.loop.data import left_out, read_sources, region_targets
+from xmag_train.distill.loop.processes import is_first_process
+from xmag_train.distill.loop.train import STUDENT_FILE, train
+from xmag_train.distill.views.readings import READINGS
+from xmag_train.distill.views.tiles import cached_tiles
 from xmag_train.distill.weights import weights_of
 from xmag_train.files import write_json
 from xmag_train.networks.students.checkpoint import load_student

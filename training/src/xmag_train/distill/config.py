@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from xmag_train.config import Config
 from xmag_train.distill.losses import TEMPERATURE
-from xmag_train.distill.readings import Reading
-from xmag_train.distill.views import AugmentConfig
+from xmag_train.distill.views.readings import Reading
+from xmag_train.distill.views.view import AugmentConfig
 
 
 class TeacherConfig(Config):

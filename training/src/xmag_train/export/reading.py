@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.slides.sandbox.reader import SlideReader
-from xmag_train.distill.readings import Reading
-from xmag_train.distill.slide_readings import cosines_of_slide
+from xmag_train.distill.check.slide_readings import cosines_of_slide
+from xmag_train.distill.views.readings import Reading
 from xmag_train.export.config import SlideReadingConfig
 from xmag_train.export.precision_fidelity import FloatArray, cosines, median_by_slide, rounded_down
 from xmag_train.export.tiles import TileSet

@@ -12,7 +12,7 @@ from PIL import Image
 
 from xmag_train.data.cohort.table import fold_of_cases
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
-from xmag_train.distill.readings import Reading, read_at_5x
+from xmag_train.distill.views.readings import Reading, read_at_5x
 
 BATCH_TILES = 16
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xmag_train.distill.views import SYMMETRIES
+from xmag_train.distill.views.view import SYMMETRIES
 from xmag_train.finetune.config import TuneConfig
 from xmag_train.finetune.slides import TunedSlide
 from xmag_train.mil.fit import bag_loss, class_weights

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from xmag_train.config import Config
 from xmag_train.data.shards import Region
-from xmag_train.distill.cpu_teacher import fast_on_cpu, teacher_on
-from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
-from xmag_train.distill.views import AugmentConfig
+from xmag_train.distill.targets.cache import cache_folder, cached_targets, module_sha256
+from xmag_train.distill.targets.cpu_teacher import fast_on_cpu, teacher_on
+from xmag_train.distill.views.view import AugmentConfig
 from xmag_train.geometry import TILE_PX, tiles_20x
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.networks.students.registry import build_student

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xmag_train.data.shards import Region, regions_sha256
-from xmag_train.distill.views import AugmentConfig, draw_view, teacher_tiles
+from xmag_train.distill.views.view import AugmentConfig, draw_view, teacher_tiles
 from xmag_train.files import alone, write_json
 from xmag_train.progress import track
 

@@ -12,7 +12,7 @@ from app.errors import SlideError
 from app.slides.formats.levels.level import choose_level
 from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
-from xmag_train.distill.reading_agreement import embed, reading_cosines
+from xmag_train.distill.check.reading_agreement import embed, reading_cosines
 
 LEVEL_TOLERANCE = 0.06
 BATCH_TILES = 16

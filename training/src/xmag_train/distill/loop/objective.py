@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from xmag_train.distill.config import LossConfig
-from xmag_train.distill.distiller import Prediction
+from xmag_train.distill.loop.distiller import Prediction
+from xmag_train.distill.loop.processes import gather_rows
 from xmag_train.distill.losses import global_cosine, local_cosine, local_kl, reading_consistency, relational
-from xmag_train.distill.processes import gather_rows
 
 LOCAL_LOSSES = {"cosine": local_cosine, "kl": local_kl}
 

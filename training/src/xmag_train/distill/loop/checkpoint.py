@@ -9,7 +9,7 @@ from lightning_fabric.plugins import Precision
 from torch import nn
 
 from xmag_train.config import changes
-from xmag_train.distill.ema import WeightAverage
+from xmag_train.distill.loop.ema import WeightAverage
 from xmag_train.files import save_torch
 from xmag_train.networks.students.checkpoint import read_checkpoint
 

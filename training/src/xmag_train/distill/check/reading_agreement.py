@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from xmag_train.data.shards import RegionMeta
-from xmag_train.distill.readings import READINGS
+from xmag_train.distill.views.readings import READINGS
 from xmag_train.metrics.retrieval import neighbour_agreement, same_case_nearest
 from xmag_train.metrics.whitening import fit_whitening
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xmag_train.data.shards import Region, regions_sha256
-from xmag_train.distill.readings import PYRAMID_MPP, READINGS, read_at_5x
+from xmag_train.distill.views.readings import PYRAMID_MPP, READINGS, read_at_5x
 from xmag_train.files import alone
 from xmag_train.geometry import TILE_PX
 from xmag_train.progress import track

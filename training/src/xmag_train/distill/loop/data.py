@@ -11,10 +11,10 @@ from torch import nn
 from xmag_train.data.cohort.table import fold_of_cases
 from xmag_train.data.shards import Region, read_shards, regions_sha256, shards_in
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.cpu_teacher import teacher_on
-from xmag_train.distill.normalise import Normaliser, fit_normaliser
-from xmag_train.distill.targets import cache_folder, cached_targets, module_sha256
-from xmag_train.distill.tiles import cached_tiles
+from xmag_train.distill.targets.cache import cache_folder, cached_targets, module_sha256
+from xmag_train.distill.targets.cpu_teacher import teacher_on
+from xmag_train.distill.targets.normalise import Normaliser, fit_normaliser
+from xmag_train.distill.views.tiles import cached_tiles
 from xmag_train.distill.weights import weights_of
 from xmag_train.networks.teachers.registry import Teacher, build_teacher
 from xmag_train.progress import say

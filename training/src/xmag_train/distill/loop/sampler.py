@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xmag_train.distill.views import SYMMETRIES, Symmetry
+from xmag_train.distill.views.view import SYMMETRIES, Symmetry
 
 
 class Draw(NamedTuple):

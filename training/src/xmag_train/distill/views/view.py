@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from xmag_train.distill.stain_jitter import StainJitter, jitter_stain
+from xmag_train.distill.views.stain_jitter import StainJitter, jitter_stain
 from xmag_train.geometry import tiles_20x
 
 

@@ -13,18 +13,18 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from xmag_train.cpu_memory import keep_freed_memory
-from xmag_train.distill.batches import Batch, BatchMaker
-from xmag_train.distill.checkpoint import Done, Run, is_finished, save_checkpoint
-from xmag_train.distill.collage import collage
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import Sources, prepare, read_sources
-from xmag_train.distill.learner import Learner, start
-from xmag_train.distill.metrics_file import MetricsFile
-from xmag_train.distill.normalise import Normaliser
-from xmag_train.distill.objective import objective
-from xmag_train.distill.processes import launch
-from xmag_train.distill.sampler import BatchSampler
-from xmag_train.distill.schedule import learning_rate
+from xmag_train.distill.loop.batches import Batch, BatchMaker
+from xmag_train.distill.loop.checkpoint import Done, Run, is_finished, save_checkpoint
+from xmag_train.distill.loop.data import Sources, prepare, read_sources
+from xmag_train.distill.loop.learner import Learner, start
+from xmag_train.distill.loop.metrics_file import MetricsFile
+from xmag_train.distill.loop.objective import objective
+from xmag_train.distill.loop.processes import launch
+from xmag_train.distill.loop.sampler import BatchSampler
+from xmag_train.distill.loop.schedule import learning_rate
+from xmag_train.distill.targets.normalise import Normaliser
+from xmag_train.distill.views.collage import collage
 from xmag_train.distill.weights import weights_identity
 from xmag_train.networks.students.checkpoint import save_student
 from xmag_train.progress import Clock, say, track

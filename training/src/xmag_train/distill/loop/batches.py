@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xmag_train.distill.config import DistillConfig
-from xmag_train.distill.data import TrainingData
-from xmag_train.distill.disturbance import disturb
-from xmag_train.distill.readings import READINGS
-from xmag_train.distill.sampler import Draw
-from xmag_train.distill.views import Symmetry, draw_view, teacher_tiles
+from xmag_train.distill.loop.data import TrainingData
+from xmag_train.distill.loop.sampler import Draw
+from xmag_train.distill.views.disturbance import disturb
+from xmag_train.distill.views.readings import READINGS
+from xmag_train.distill.views.view import Symmetry, draw_view, teacher_tiles
 from xmag_train.geometry import TOKENS
 
 

@@ -1,0 +1,1 @@
+"""How a student compares on unseen cases: retrieval, and the agreement of readings."""
