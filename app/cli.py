@@ -16,6 +16,7 @@ from rich.console import Console
 from app.access.cli import audit_cli, keys_cli
 from app.client.cli import submit
 from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
+from app.slides.formats.catalogue import STRIPPABLE_NAMES, listed
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -206,7 +207,7 @@ cli.command()(submit)
 
 @cli.command()
 def strip(
-    slide: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="SVS or tiled TIFF")],
+    slide: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=listed(STRIPPABLE_NAMES))],
     out_file: Annotated[Path, typer.Option("--out", dir_okay=False, help="the copy; must not exist yet")],
 ) -> None:
     """Make a de-identified copy of a slide: no label, macro or thumbnail image, no names, dates or comments.

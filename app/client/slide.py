@@ -4,11 +4,8 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
 
-_DICOM_SUFFIXES: Final = frozenset({".dcm", ".dicom"})
-_INDEX_SUFFIXES: Final = frozenset({".mrxs", ".vms", ".vmu"})
-"""Index files of slides that are not DICOM; a zip of such a slide contains no slide ID."""
+from app.slides.formats.catalogue import DICOM_SUFFIXES, INDEX_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def slide_id_of(slide: Slide) -> str | None:
     """
     name = PurePosixPath(shown(slide).rpartition("/")[2])
     suffix = name.suffix.lower()
-    if suffix in _DICOM_SUFFIXES or (suffix == ".zip" and not _holds_index(slide)):
+    if suffix in DICOM_SUFFIXES or (suffix == ".zip" and not _holds_index(slide)):
         return None
     return name.stem or None
 
@@ -52,6 +49,6 @@ def _holds_index(slide: Slide) -> bool:
         return False
     try:
         with zipfile.ZipFile(slide) as archive:
-            return any(PurePosixPath(name).suffix.lower() in _INDEX_SUFFIXES for name in archive.namelist())
+            return any(PurePosixPath(name).suffix.lower() in INDEX_SUFFIXES for name in archive.namelist())
     except (zipfile.BadZipFile, OSError):  # the service says what is wrong with it
         return False

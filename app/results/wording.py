@@ -5,6 +5,7 @@ Shared attention carries no class, so no sentence about it names one; nothing is
 
 from app.results.heads import ShownMap
 from app.results.schema import PredictionPart, ResultDocument
+from app.slides.formats.catalogue import format_of
 from app.warning import voids
 
 NOT_A_DIAGNOSIS = "Not a diagnosis."
@@ -13,14 +14,14 @@ MPP_SOURCES = {
     "file": "from the file",
     "objective_power": "from objective power",
 }
-_FORMATS = {"dicom": "DICOM", "generic-tiff": "TIFF"}
 _PROCESSORS = {"CPUExecutionProvider": "the processor", "CUDAExecutionProvider": "the graphics card"}
 STAINS = {True: "H&E", False: "not H&E", None: "too little tissue to tell"}
 
 
 def scan_format(vendor: str) -> str:
     """OpenSlide's name of a format, as its maker writes it."""
-    return _FORMATS.get(vendor, vendor.capitalize())
+    known = format_of(vendor)
+    return known.maker or known.name
 
 
 def processor(provider: str) -> str:

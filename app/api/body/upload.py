@@ -23,7 +23,7 @@ from app.errors import (
 )
 from app.jobs.intake.unpack import ReceivedFile
 from app.settings import Settings
-from app.slides.formats.files import slide_suffix
+from app.slides.formats.catalogue import slide_suffix
 from app.system.durable import DISK_FULL
 
 BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5

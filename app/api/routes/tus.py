@@ -44,7 +44,7 @@ from app.errors import (
     XmagError,
 )
 from app.jobs.intake.uploads import Upload
-from app.slides.formats.files import slide_suffix
+from app.slides.formats.catalogue import slide_suffix
 
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
 

@@ -25,7 +25,7 @@ from app.records.record import JobRequest, ObjectSource
 from app.records.store import SLIDE, Attempt
 from app.settings import Settings
 from app.slides.formats.archive.archive import blaming_zip
-from app.slides.formats.files import slide_suffix
+from app.slides.formats.catalogue import slide_suffix
 
 EXPECTS, LOCK = "expects", ".lock"
 STAGE = "fetch"

@@ -5,13 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from app.errors import NotASlideError
+from app.slides.formats.catalogue import DICOM_SUFFIXES
 from app.slides.formats.folder_walk import files_below, is_regular
 from app.slides.formats.index_file import index_folder, named_files
 
-INDEX_SUFFIXES = frozenset({".mrxs", ".vms", ".vmu"})
-"""Formats of many files: this one leads to the others."""
-SINGLE_SUFFIXES = frozenset({".svs", ".tif", ".tiff", ".ndpi", ".scn", ".bif", ".svslide", ".czi"})
-_DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ""})
 _NUMBER = re.compile(r"\.[0-9]+")
 """What looks like an ending where a file is named by its UID, as archives name them."""
 DICOM_HEAD_BYTES = 132
@@ -20,14 +17,6 @@ _DICOM_META_START = b"\x02\0\0\0UL"
 """File meta information (PS3.10, 7.1): group 2, in explicit little endian."""
 _NAMED_MAX = 5
 """Slides that a message names."""
-
-_SUFFIX = re.compile(r"\.(svs|svslide|tif|tiff|ndpi|vms|vmu|scn|mrxs|bif|czi|dcm|zip)$", re.IGNORECASE)
-
-
-def slide_suffix(file_name: str) -> str:
-    """The ending of a file's or object's name, with its dot, if a slide or zip may have it; else empty."""
-    found = _SUFFIX.search(PurePath(file_name).name)
-    return found.group(0).lower() if found else ""
 
 
 def slide_files(path: Path) -> tuple[Path, ...]:
@@ -65,7 +54,7 @@ def is_clutter(parts: Iterable[str]) -> bool:
 def has_dicom_name(path: PurePath) -> bool:
     """Whether the file may be DICOM by its name: its ending, none, or the last number of a UID."""
     suffix = path.suffix.lower()
-    return suffix in _DICOM_SUFFIXES or _NUMBER.fullmatch(suffix) is not None
+    return suffix in {"", *DICOM_SUFFIXES} or _NUMBER.fullmatch(suffix) is not None
 
 
 def is_dicom(path: Path) -> bool:

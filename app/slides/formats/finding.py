@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
+from app.slides.formats.catalogue import ACCEPTED, INDEX_SUFFIXES, SINGLE_SUFFIXES
 from app.slides.formats.dicom.dicom_headers import DicomHeader, read_header, read_headers
 from app.slides.formats.dicom.dicom_study import DicomSlide, slide_in
 from app.slides.formats.files import (
-    INDEX_SUFFIXES,
-    SINGLE_SUFFIXES,
     has_dicom_name,
     is_clutter,
     several_slides,
@@ -56,7 +55,7 @@ def _in_folder(folder: Path) -> FoundSlide:
         return _alone(entries, [*singles, *(path for path in files if has_dicom_name(path))])
     headers = read_headers(path for path in files if has_dicom_name(path))
     if not headers:
-        raise NotASlideError("There is no slide here. Send an SVS, a pyramidal TIFF, or the files of one DICOM series.")
+        raise NotASlideError(f"There is no slide here. {ACCEPTED}")
     return _found(headers)
 
 

@@ -17,6 +17,7 @@ from app.errors import (
 )
 from app.slides.closing import Closing
 from app.slides.formats.barcode import header_barcode
+from app.slides.formats.catalogue import ACCEPTED
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.colours.corrected_slide import CorrectedSlide
 from app.slides.formats.colours.mislabelled import find_mislabelled
@@ -33,7 +34,6 @@ CACHE_BYTES = 128 * 2**20
 """Decoded tiles that OpenSlide keeps: neighbouring 5x tiles share theirs along two rows of a wide slide."""
 _BY_CONTENT = (openslide.OpenSlideError, struct.error, ValueError, KeyError, IndexError, OverflowError)
 """What reading a damaged or hostile file may end in."""
-_WHAT_TO_SEND = "Send a whole-slide image, for example SVS, a tiled pyramidal TIFF, NDPI, MRXS or DICOM."
 
 
 @dataclass(frozen=True)
@@ -128,4 +128,4 @@ def _unrecognised(found: FoundSlide) -> SlideError:
             refuse_disorder(found.entry)
         except (SlideCorruptError, SlideUnsupportedError) as error:
             return error
-    return why_unreadable(found) or NotASlideError(f"No reader recognises this file as a slide. {_WHAT_TO_SEND}")
+    return why_unreadable(found) or NotASlideError(f"No reader recognises this file as a slide. {ACCEPTED}")

@@ -5,13 +5,12 @@ import re
 import openslide
 
 from app.errors import SlideUnsupportedError
+from app.slides.formats.catalogue import format_of
 from app.slides.formats.dicom.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.tiff.tiff_directory import check_tiff_complete, is_tiff
 from app.slides.formats.tiff.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
 
-_ODD_TIFFS = frozenset({"hamamatsu"})
-"""NDPI extends classic TIFF beyond 4 GiB in its own way, so its offsets cannot be checked by the standard."""
 _CONVERT = "Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles"
 _BY_ITS_WORDS = (
     (
@@ -51,6 +50,6 @@ def refuse_unsupported(slide: openslide.OpenSlide, found: FoundSlide) -> None:
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
     if found.dicom is not None:
         refuse_unsupported_dicom(found.dicom.images)
-    elif vendor not in _ODD_TIFFS:
+    elif format_of(vendor).has_standard_offsets:
         check_tiff_complete(found.entry)
         refuse_unsupported_tiff(found.entry)

@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.slides.formats.catalogue import format_of
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 from app.slides.formats.tiff.tiff_kind import APERIO_JPEG_2000
-from app.slides.formats.tiff.tiff_levels import VENDORS, level_directories, size_of
 from app.slides.formats.tiff.tiff_levels import WANTED as LEVEL_TAGS
+from app.slides.formats.tiff.tiff_levels import level_directories, size_of
 from app.slides.types import Level, SlideInfo
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
@@ -88,14 +89,14 @@ def find_tiled_image(path: Path, info: SlideInfo, level: int, colours: Mapping[i
     Raises NotDirectError where they are of a kind that is not read here, or where it is not sure which they are;
     SlideCorruptError, OSError.
     """
-    if info.vendor not in VENDORS:
+    if not format_of(info.vendor).is_read_directly:
         raise NotDirectError(f"{info.vendor} is not read directly")
     directories = level_directories(list(read_directories(path, WANTED)), info.vendor)
     wanted = info.levels[level]
     if wanted.number >= len(directories) or not _may_be(directories[wanted.number], wanted, info):
         raise NotDirectError("it is not certain which directory the level is")
     image = image_of(directories[wanted.number], colours.get(wanted.number))
-    if info.vendor == "philips":
+    if format_of(info.vendor).pads_levels:
         return image
     return replace(image, width=wanted.width, height=wanted.height)  # the rest is padding of the last tiles
 
@@ -103,7 +104,7 @@ def find_tiled_image(path: Path, info: SlideInfo, level: int, colours: Mapping[i
 def _may_be(directory: Directory, level: Level, info: SlideInfo) -> bool:
     """Whether its size fits the level: the same, or padded to complete tiles."""
     beyond = [side - part for side, part in zip(size_of(directory), (level.width, level.height), strict=True)]
-    if info.vendor == "philips" or level.downsample > 1:
+    if format_of(info.vendor).pads_levels or level.downsample > 1:
         return min(beyond) >= 0
     return beyond == [0, 0]
 

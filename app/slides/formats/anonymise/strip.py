@@ -20,6 +20,7 @@ import numpy as np
 from app.errors import RequestInvalidError, SlideCorruptError, SlideError
 from app.slides.formats.anonymise.profile_texts import without_texts
 from app.slides.formats.anonymise.tile_comments import clean_jpeg, without_comments
+from app.slides.formats.catalogue import STRIPPABLE_NAMES, format_of, listed
 from app.slides.formats.tiff.tiff_directory import Directory, Entry, read_directories
 from app.slides.formats.tiff.tiff_levels import WANTED, level_directories, size_of, tile_size
 from app.slides.types import Level, SlideInfo
@@ -56,9 +57,10 @@ def strip_slide(source: Path, target: Path, info: SlideInfo) -> Stripped:
     SlideError for formats that keep labels elsewhere, SlideUnsupportedError for tiles that cannot be searched for
     comments, SlideCorruptError, RequestInvalidError, OSError.
     """
-    if info.vendor not in {"aperio", "generic-tiff"}:
+    known = format_of(info.vendor)
+    if not known.can_be_stripped:
         raise SlideError(
-            f"Only SVS and plain tiled TIFF can be stripped; this is {info.vendor}. Use its vendor's tool."
+            f"Only {listed(STRIPPABLE_NAMES, 'and')} can be stripped; this is {known.title}. Use its vendor's tool."
         )
     directories = list(read_directories(source, _READ, below=True))
     kept = _levels(directories, info)

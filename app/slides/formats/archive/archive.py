@@ -13,10 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from app.errors import ArchiveInvalidError, ArchiveUnsafeError, CancelledError, DiskLowError, NotASlideError
 from app.slides.formats.archive.zip_names import target_names
+from app.slides.formats.catalogue import ACCEPTED, INDEX_SUFFIXES, SINGLE_SUFFIXES
 from app.slides.formats.files import (
     DICOM_HEAD_BYTES,
-    INDEX_SUFFIXES,
-    SINGLE_SUFFIXES,
     begins_as_dicom,
     has_dicom_name,
     several_slides,
@@ -200,9 +199,7 @@ def _of_a_slide(files: list[_Member]) -> list[_Member]:
             return files if suffixes is INDEX_SUFFIXES else found
     found = [member for member in files if has_dicom_name(member.target)]
     if not found:
-        raise ArchiveInvalidError(
-            "The zip contains no slide. Pack an SVS, a pyramidal TIFF, or the files of one MRXS or DICOM slide."
-        )
+        raise ArchiveInvalidError(f"The zip contains no slide. {ACCEPTED}")
     return [replace(member, is_dicom=True) for member in found]
 
 

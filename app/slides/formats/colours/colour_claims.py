@@ -17,6 +17,7 @@ import openslide
 from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
+from app.slides.formats.catalogue import format_of
 from app.slides.formats.colours.codestream import HEAD_BYTES, Colours, is_jp2_file, jpeg2000_colours, jpeg_colours
 from app.slides.formats.dicom.dicom_frames import first_frame_head
 from app.slides.formats.dicom.dicom_headers import DicomHeader
@@ -24,10 +25,9 @@ from app.slides.formats.dicom.dicom_study import DicomSlide
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 from app.slides.formats.tiff.tiff_kind import APERIO_JPEG_2000, PIXEL_TAGS, is_plain_jpeg
-from app.slides.formats.tiff.tiff_levels import VENDORS, WANTED, level_directories
+from app.slides.formats.tiff.tiff_levels import WANTED, level_directories
 
 Codec = Literal["JPEG", "JPEG 2000"]
-_TILED_TIFFS = VENDORS | {"leica", "ventana", "trestle", "argos"}
 _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _COUNTS = 259, 262, 324, 325
 _YCBCR = 6
 _DICOM_CODECS: dict[str, Codec] = {
@@ -59,7 +59,7 @@ def read_claims(slide: openslide.OpenSlide, found: FoundSlide) -> dict[int, Clai
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
     if found.dicom is not None:
         made = _dicom_claims(slide, found.dicom)
-    elif vendor in _TILED_TIFFS:
+    elif format_of(vendor).is_tiled_tiff:
         made = _tiff_claims(slide, found.entry, vendor)
     else:
         return {}
@@ -74,7 +74,7 @@ def _tiff_claims(slide: openslide.OpenSlide, entry: Path, vendor: str) -> Iterat
     directories = level_directories(list(read_directories(entry, WANTED | PIXEL_TAGS | {_OFFSETS, _COUNTS})), vendor)
     with entry.open("rb") as file:
         claims = [_tiff_claim(file.fileno(), directory) for directory in directories]
-    if vendor in VENDORS and len(directories) == slide.level_count:
+    if format_of(vendor).is_read_directly and len(directories) == slide.level_count:
         yield from ((number, claim) for number, claim in enumerate(claims) if claim is not None)
         return
     # Which directory is which level is not known, nor which is a macro: a fault must be the same in all.

@@ -10,11 +10,12 @@ import openslide
 from PIL import Image
 
 from app.errors import SlideUnsupportedError
+from app.slides.formats.catalogue import format_of
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.dicom.dicom_image import dicom_image
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.tiff.tiff_directory import read_directories
-from app.slides.formats.tiff.tiff_levels import VENDORS, level_directories
+from app.slides.formats.tiff.tiff_levels import level_directories
 from app.slides.tiles.direct_level import DirectLevel, LevelRect
 from app.slides.tiles.self_check import shifted
 from app.slides.tiles.tiled_image import WANTED, NotDirectError, image_of
@@ -42,7 +43,7 @@ class CorrectedSlide(openslide.OpenSlide):
             if found.dicom is not None:
                 path, image = dicom_image(found.dicom.levels, size)
                 return DirectLevel(path, image)
-            if vendor not in VENDORS:
+            if not format_of(vendor).is_read_directly:
                 raise NotDirectError(f"{vendor} is not read directly")
             image = image_of(level_directories(list(read_directories(found.entry, WANTED)), vendor)[number], "rgb")
         except NotDirectError as error:
@@ -50,7 +51,7 @@ class CorrectedSlide(openslide.OpenSlide):
                 "The header describes the slide's colours as YCbCr, but its tiles contain RGB, and tiles of this kind "
                 "cannot be corrected. Convert the slide with a header that matches its tiles."
             ) from error
-        # Philips includes the padding of the last tiles.
+        # Some formats include the padding of the last tiles.
         return DirectLevel(found.entry, replace(image, width=size[0], height=size[1]), fill_missing=True)
 
     def close(self) -> None:

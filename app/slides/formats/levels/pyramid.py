@@ -13,6 +13,7 @@ import openslide
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
+from app.slides.formats.catalogue import format_of
 from app.slides.formats.dicom.dicom_levels import level_spacings, spaced_downsample
 from app.slides.formats.dicom.dicom_study import DicomSlide
 from app.slides.formats.finding import FoundSlide
@@ -22,7 +23,6 @@ from app.slides.formats.levels.level_places import places_in
 from app.slides.formats.levels.level_shape import Size, content_size, filled_downsamples, is_filled, rounded_downsample
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 from app.slides.formats.tiff.tiff_levels import (
-    VENDORS,
     is_another_kind,
     level_directories,
     refuse_larger,
@@ -45,8 +45,6 @@ _IMAGES_MAX = 64
 """Most of OpenSlide's levels that are checked; slides have a dozen."""
 _COARSER_BY_MOST = 16
 """Largest factor tried for padded levels, to limit the work."""
-_FILLED_FROM_FINER = frozenset({"aperio"})
-"""Formats for which OpenSlide draws a level's missing tiles from the next finer level."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
         raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
     try:
-        if vendor in VENDORS:
+        if format_of(vendor).is_read_directly:
             return _found(slide, _of_tiff(slide, found.entry))
         return _found(slide, _by_shape if found.dicom is None else _of_dicom(slide, found.dicom))
     except openslide.OpenSlideError as error:
@@ -168,7 +166,7 @@ def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
         downsamples = [*([] if rounded is None else [rounded]), *(other for other in filled if other != rounded)]
         files = _Files(entry, directories)
         level = replace(candidate, files=files).by_pixels(downsamples, tile, size_of(directory), counts)
-        if level is None or vendor in _FILLED_FROM_FINER:
+        if level is None or format_of(vendor).fills_missing_tiles:
             return level
         finer = directories[candidate.finer.number]
         return None if has_gaps(directory, finer, level.downsample / candidate.finer.downsample) else level
@@ -205,7 +203,7 @@ def _directories(slide: openslide.OpenSlide, entry: Path) -> list[Directory]:
         return []
     for directory, size in zip(found, slide.level_dimensions, strict=True):
         beyond = [side - part for side, part in zip(size_of(directory), size, strict=True)]
-        # Philips pads the last tiles and includes the padding; OpenSlide takes the true size from elsewhere.
-        if min(beyond) < 0 or (max(beyond) > 0 and vendor != "philips"):
+        # OpenSlide takes the true size of padded levels from elsewhere.
+        if min(beyond) < 0 or (max(beyond) > 0 and not format_of(vendor).pads_levels):
             return []
     return found

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from app.errors import SlideUnsupportedError
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 
-VENDORS = frozenset({"aperio", "generic-tiff", "philips"})
-"""OpenSlide's names for the tiled TIFFs whose levels are plain directories; OME-TIFF counts as generic."""
 _SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION = 254, 256, 257, 259, 270
 _TILE_WIDTH, _TILE_HEIGHT, TILE_BYTES = 322, 323, 325
 WANTED = frozenset({_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION, _TILE_WIDTH, _TILE_HEIGHT, TILE_BYTES})
