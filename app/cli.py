@@ -1,7 +1,6 @@
 """The command `xmag`. Heavy modules are imported inside the commands, so that each starts quickly."""
 
 import math
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +31,6 @@ cli.add_typer(keys_cli, name="keys")
 cli.add_typer(audit_cli, name="audit")
 out, err = Console(), Console(stderr=True)
 EXIT_FAILED, EXIT_USAGE, EXIT_SETUP = 1, 2, 78
-WORKER_NICENESS = 10
 
 
 def _version(wanted: bool) -> None:
@@ -109,46 +107,12 @@ def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inher
 @cli.command()
 def worker() -> None:
     """Run one worker against XMAG_REDIS_URL and the data folder, until SIGTERM."""
-    import structlog
-
-    from app.access.audit import AuditLog
-    from app.jobs.intake.fetched import Copies
-    from app.jobs.queue.embedded import queue_address
-    from app.jobs.queue.queue import JobQueue, connect
-    from app.jobs.upkeep.erase import Eraser
-    from app.jobs.upkeep.reconcile import Reconciler
-    from app.jobs.upkeep.retention import Retention
-    from app.jobs.worker.worker import Worker
-    from app.records.idempotency import Claims
-    from app.records.store import JobStore
-    from app.settings import prepare_data_dir
+    from app.run.worker_process import run_worker
     from app.system.logs import configure_logs
-    from app.system.process import give_way
 
-    log = structlog.stdlib.get_logger("xmag.worker")
     settings = _settings()
     configure_logs(settings.log_level, settings.log_format)
-    prepare_data_dir(settings)
-    url, embedded = queue_address(settings)
-    if not give_way(WORKER_NICENESS):  # polls and uploads are answered first
-        log.warning("the kernel lets the worker give way within its own session only")
-    store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url), settings.lease_s)
-    work = Worker(settings, store, queue)
-    asked = iter([work.stop])
-    for number in (signal.SIGTERM, signal.SIGINT):  # the second time, a job in hand is handed back at once
-        signal.signal(number, lambda *_: next(asked, work.hurry)())
-    audit = AuditLog(settings.data_dir)
-    eraser = Eraser(store, Claims(settings.data_dir / "idempotency"), audit)
-    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
-    reconciler.start()
-    try:
-        work.run()
-    except ModelError as error:
-        raise SetupError(error.message) from error  # starting again would not help
-    finally:
-        reconciler.stop()
-        if embedded is not None:
-            embedded.stop()
+    run_worker(settings)
 
 
 @cli.command()

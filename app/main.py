@@ -10,13 +10,11 @@ from types import FrameType
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.access.audit import AuditLog
+from app.access.credentials import Access
 from app.access.failures import FailureLimiter
 from app.access.keys import KeyStore
 from app.access.oidc import TokenVerifier
 from app.access.sessions import SessionStore
-from app.access.view_log import Looks
-from app.api.feed import JobFeed
 from app.api.middleware.conditional_get import Bodiless
 from app.api.middleware.local_only import Guard
 from app.api.middleware.redirects import RelativeRedirects
@@ -40,24 +38,14 @@ from app.api.routes import (
     tus,
 )
 from app.api.services import Services
-from app.inference.registry import ModelRegistry
 from app.jobs.callback_credentials import CallbackCredentials
-from app.jobs.callbacks import CallbackThread
-from app.jobs.intake.fetched import Copies
-from app.jobs.intake.intake import Intake
-from app.jobs.intake.uploads import UploadStore
-from app.jobs.queue.embedded import queue_address
-from app.jobs.queue.queue import JobQueue, connect
-from app.jobs.upkeep.erase import Eraser
-from app.jobs.upkeep.reconcile import Reconciler
-from app.jobs.upkeep.retention import Retention
-from app.objects.store import ObjectStore
-from app.records.idempotency import Claims
-from app.records.store import JobStore
 from app.settings import Settings, load_settings, prepare_data_dir
 from app.system.logs import configure_logs
-from app.viewer.viewer import Viewer
+from app.system.periodic import Periodic
+from app.system.redis import RedisConnection
+from app.wiring import built
 
+REDIS_WAIT_S = 1.0
 DESCRIPTION = """
 Whole-slide image analysis at 5x (2.0 µm/px): POST a slide to `/analyze`, poll the job, take the result.
 
@@ -77,48 +65,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        url, embedded = queue_address(settings)
-        store, queue = JobStore(settings.jobs_dir), JobQueue(connect(url, timeout_s=1), settings.lease_s)
-        audit, claims = AuditLog(settings.data_dir), Claims(settings.data_dir / "idempotency")
-        eraser = Eraser(store, claims, audit)
-        uploads = UploadStore(settings.uploads_dir, settings.uploads_keep_hours)
-        viewer = Viewer(settings, store)
-        services = Services(
-            settings,
-            store,
-            queue,
-            Intake(settings, store, queue, audit, claims),
-            ModelRegistry(settings.models_dir),
-            keys,
-            TokenVerifier(settings, settings.oidc_issuer) if settings.oidc_issuer is not None else None,
-            FailureLimiter(settings.auth_failures_max),
-            SessionStore(queue, keys, settings.session_hours),
-            audit,
-            eraser,
-            uploads,
-            viewer,
-            Looks(audit),
-            JobFeed(store, queue),
-            ObjectStore(settings),
-        )
-        app.state.services = services
-        registry.register(metrics.QueueCollector(services))
-        registry.register(metrics.HouseCollector(services))
-        reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
-        reconciler.start()
-        callbacks = CallbackThread(services.intake.callbacks)
-        callbacks.start()
-        _drain_on_signal(services)
-        try:
-            yield
-        finally:
-            services.draining.set()
-            await run_in_threadpool(reconciler.stop)
-            await run_in_threadpool(callbacks.stop)
-            services.intake.close()
-            await run_in_threadpool(viewer.close)
-            if embedded is not None:
-                await run_in_threadpool(embedded.stop)
+        with built(settings, redis_wait_s=REDIS_WAIT_S) as parts:
+            services = Services.of(parts, _access(settings, keys, parts.redis))
+            app.state.services = services
+            registry.register(metrics.QueueCollector(services))
+            registry.register(metrics.HouseCollector(services))
+            callbacks = Periodic("callbacks", services.callbacks.deliver_due, every_s=1.0, first_s=1.0)
+            parts.upkeep.start()
+            callbacks.start()
+            _drain_on_signal(services.admission.draining)
+            try:
+                yield
+            finally:
+                services.admission.draining.set()
+                for task in (parts.upkeep, callbacks):
+                    await run_in_threadpool(task.stop)
+                await run_in_threadpool(services.close)
 
     app = FastAPI(
         title="xmag-serve",
@@ -147,7 +109,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _drain_on_signal(services: Services) -> None:
+def _access(settings: Settings, keys: KeyStore, redis: RedisConnection) -> Access:
+    return Access(
+        keys,
+        TokenVerifier(settings, settings.oidc_issuer) if settings.oidc_issuer is not None else None,
+        FailureLimiter(settings.auth_failures_max),
+        SessionStore(redis, keys, settings.session_hours),
+    )
+
+
+def _drain_on_signal(draining: threading.Event) -> None:
     """Event streams end as soon as the process is told to: the server waits for connections to close first."""
     if threading.current_thread() is not threading.main_thread():
         return
@@ -155,7 +126,7 @@ def _drain_on_signal(services: Services) -> None:
         before = signal.getsignal(number)
 
         def drain(sig: int, frame: FrameType | None, before: object = before) -> None:
-            services.draining.set()
+            draining.set()
             if callable(before):
                 before(sig, frame)
 

@@ -2,14 +2,17 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.jobs.queue.embedded import ensure_embedded
-from app.jobs.queue.queue import JobQueue, connect
+from app.jobs.queue.queue import JobQueue
 from app.records.store import JobStore
+from app.settings import Settings
+from app.system.redis import RedisConnection
+from app.wiring import Parts, parts_of
 from tests.guarded import guarded, provider
 from tests.object_store import ObjectServer
 from tests.service import Service
@@ -76,13 +79,30 @@ def queue_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def queue(queue_url: str) -> Iterator[JobQueue]:
     """An empty queue with a lease of half a second."""
-    client = connect(queue_url)
-    client.flushall()
-    yield JobQueue(client, lease_s=0.5)
-    client.close()
+    redis = RedisConnection(queue_url)
+    redis.client.flushall()
+    yield JobQueue(redis, lease_s=0.5)
+    redis.close()
 
 
 @pytest.fixture
 def store(tmp_path) -> JobStore:
     """An empty store."""
     return JobStore(tmp_path / "jobs")
+
+
+@pytest.fixture
+def make_parts(queue: JobQueue, tmp_path: Path) -> Callable[..., Parts]:
+    """Makes the parts of a service on the empty queue, by settings."""
+
+    def make(**settings: object) -> Parts:
+        known = {"data_dir": tmp_path, "lease_s": 0.5}
+        return parts_of(Settings(**(known | settings)), queue.redis)
+
+    return make
+
+
+@pytest.fixture
+def parts(make_parts: Callable[..., Parts]) -> Parts:
+    """The parts of a service with the settings it has by default."""
+    return make_parts()

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from app.jobs.queue.embedded import socket_path
-from app.jobs.queue.queue import connect
+from app.system.redis import RedisConnection
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 60.0
@@ -99,7 +99,7 @@ class Service:
 
     def queue_pid(self) -> int:
         """Process id of the embedded queue server."""
-        client = connect(self.queue_url())
+        client = RedisConnection(self.queue_url()).client
         try:
             return int(client.info()["process_id"])
         finally:

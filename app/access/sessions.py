@@ -14,7 +14,7 @@ from typing import cast
 
 from app.access.identity import Identity
 from app.access.keys import KeyStore
-from app.jobs.queue.queue import PREFIX, JobQueue
+from app.system.redis import PREFIX, RedisConnection
 
 COOKIE = "xmag_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -34,8 +34,8 @@ class Session:
 class SessionStore:
     """Open, find and end sessions. Blocks; QueueUnavailableError when Redis does not answer."""
 
-    def __init__(self, queue: JobQueue, keys: KeyStore, hours: float) -> None:
-        self._queue, self._keys, self._longest_s = queue, keys, hours * HOUR_S
+    def __init__(self, redis: RedisConnection, keys: KeyStore, hours: float) -> None:
+        self._redis, self._keys, self._longest_s = redis, keys, hours * HOUR_S
 
     def open(self, identity: Identity) -> tuple[str, int]:
         """A new session: the cookie's value, which is kept nowhere, and the seconds that it lasts."""
@@ -45,14 +45,14 @@ class SessionStore:
         lasts_s = max(1, int(left_s))
         cookie = secrets.token_urlsafe(_TOKEN_BYTES)
         record = json.dumps({"csrf": secrets.token_urlsafe(_TOKEN_BYTES), "identity": asdict(identity)})
-        self._queue.call(self._queue.client.set, _place(cookie), record, ex=lasts_s)
+        self._redis.call(self._redis.client.set, _place(cookie), record, ex=lasts_s)
         return cookie, lasts_s
 
     def find(self, cookie: str | None) -> Session | None:
         """The session, with its key as it is now; None if it ended, was never opened, or the key was revoked."""
         if cookie is None or len(cookie) > _COOKIE_MAX_CHARS:
             return None
-        text = cast("str | None", self._queue.call(self._queue.client.get, _place(cookie)))
+        text = cast("str | None", self._redis.call(self._redis.client.get, _place(cookie)))
         if text is None:
             return None
         record = json.loads(text)
@@ -66,7 +66,7 @@ class SessionStore:
     def end(self, cookie: str | None) -> None:
         """Log out: the cookie opens nothing any more."""
         if cookie is not None and len(cookie) <= _COOKIE_MAX_CHARS:
-            self._queue.call(self._queue.client.delete, _place(cookie))
+            self._redis.call(self._redis.client.delete, _place(cookie))
 
     def _as_it_is_now(self, identity: Identity) -> Identity | None:
         if identity.key_sha256 is None:

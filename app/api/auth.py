@@ -9,7 +9,6 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from app.access.audit import Actor
-from app.access.credentials import identify, refusal
 from app.access.identity import Identity
 from app.access.keys import SCOPES, Scope
 from app.access.own_page import SAFE_METHODS, is_own_page
@@ -112,11 +111,11 @@ def find_caller(request: Request, services: Services) -> Caller:
     UnauthenticatedError, ForbiddenError (CSRF; token without tenant), IdentityUnavailableError, QueueUnavailableError.
     """
     address = address_of(request)
-    if not services.keys.in_use():
+    if not services.access.keys.in_use():
         return Caller(NOBODY.owner, NOBODY.tenant, SCOPES, Actor("local", address))
     if "authorization" in request.headers or COOKIE not in request.cookies:
-        return caller_of(identify(services, credential_of(request)), address)
-    session = services.sessions.find(request.cookies[COOKIE])
+        return caller_of(services.access.identify(credential_of(request)), address)
+    session = services.access.sessions.find(request.cookies[COOKIE])
     if session is None:
         raise SessionEndedError("The session has ended. Log in again.")
     check_csrf(request, services, session)
@@ -156,7 +155,7 @@ def _caller(
     except SessionEndedError:
         raise
     except UnauthenticatedError as error:
-        raise refusal(services, address_of(request), error) from error
+        raise services.access.refusal(address_of(request), error) from error
 
 
 async def _check_scope(wanted: SecurityScopes, caller: Annotated[Caller, Depends(_caller)]) -> Caller:

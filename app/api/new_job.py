@@ -34,7 +34,7 @@ async def object_now(services: Services, text: str) -> ObjectSource:
         raise too_large(limit)
     if state.size_bytes == 0:
         raise EmptyUploadError("The object is empty. Send the request again when the object is complete.")
-    services.incoming.check_disk(state.size_bytes)
+    services.admission.check_disk(state.size_bytes)
     return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
 
@@ -73,7 +73,7 @@ def check_fields(services: Services, fields: AnalyzeFields) -> None:
     """Checks that need no slide."""
     _model_and_tasks(services, fields)
     if fields.callback_url is not None:
-        services.intake.callbacks.check(fields.callback_url)
+        services.callbacks.check(fields.callback_url)
 
 
 def check_identity(services: Services, fields: AnalyzeFields, info: SlideInfo) -> None:

@@ -1,29 +1,25 @@
 """What the routers share, made once when the application starts."""
 
-import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar, cast
+from typing import Annotated, ParamSpec, Self, TypeVar, cast
 
 import structlog
 from fastapi import Depends, Request
 
 from app.access.audit import AuditLog
+from app.access.credentials import Access
 from app.access.cursors import Cursors
-from app.access.failures import FailureLimiter
-from app.access.keys import KeyStore
-from app.access.oidc import TokenVerifier
-from app.access.sessions import SessionStore
 from app.access.view_log import Looks
-from app.api.body.incoming import Incoming
 from app.api.body.upload_turns import Turns
 from app.api.feed import JobFeed
-from app.api.places import Places
 from app.api.viewing import Viewing
-from app.errors import DrainingError, NoModelError, QueueFullError, QueueUnavailableError
+from app.errors import NoModelError
 from app.inference.registry import ModelRegistry
+from app.jobs.admission import Admission
+from app.jobs.callbacks import Callbacks
+from app.jobs.finish import Finisher
 from app.jobs.intake.intake import PROBES, Intake
 from app.jobs.intake.kept_slide import check_whole, link_slide
 from app.jobs.intake.source import resolve_source
@@ -36,8 +32,10 @@ from app.records.record import Holder, JobRequest, PathSource, UploadSource
 from app.records.store import JobStore
 from app.settings import Settings
 from app.slides.types import SlideInfo
-from app.system.shares import Owner, Shares
+from app.system.places import Places
+from app.system.shares import Shares
 from app.viewer.viewer import Viewer
+from app.wiring import Parts
 
 log = structlog.stdlib.get_logger("xmag.api")
 NO_MODEL = "No usable model in the server's models folder (XMAG_MODELS_DIR, XMAG_MODEL). Tell whoever runs it."
@@ -50,28 +48,30 @@ EVENT_STREAMS = 1024
 """A key alone gets a quarter of each, its tenant a half (shares.py)."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Services:
-    """The API's tools. ``draining`` is set once the process was told to end."""
+    """The API's tools."""
 
     settings: Settings
-    store: JobStore
-    queue: JobQueue
-    intake: Intake
-    registry: ModelRegistry
-    keys: KeyStore
-    tokens: TokenVerifier | None
-    failures: FailureLimiter
-    sessions: SessionStore
+    access: Access
+    admission: Admission
     audit: AuditLog
+    callbacks: Callbacks
+    cursors: Cursors
     eraser: Eraser
+    feed: JobFeed
+    finisher: Finisher
+    intake: Intake
+    looks: Looks
+    objects: ObjectStore
+    queue: JobQueue
+    registry: ModelRegistry
+    store: JobStore
+    streams: Shares
     uploads: UploadStore
     viewer: Viewer
-    looks: Looks
-    feed: JobFeed
-    objects: ObjectStore
+    viewing: Viewing
     turns: Turns = field(default_factory=Turns)
-    draining: threading.Event = field(default_factory=threading.Event)
     _intake_threads: Places = field(default_factory=lambda: Places(INTAKE_THREADS))
     _archive_threads: Places = field(default_factory=lambda: Places(ARCHIVE_THREADS))
     _probes: Places = field(default_factory=lambda: Places(PROBES))
@@ -79,11 +79,38 @@ class Services:
     _drawing: Places = field(default_factory=lambda: Places(DRAWINGS))
     _lists: Places = field(default_factory=lambda: Places(LISTS))
 
-    def __post_init__(self) -> None:
-        self.incoming = Incoming(self.settings)
-        self.cursors = Cursors(self.settings.data_dir)
-        self.streams = Shares(EVENT_STREAMS)
-        self.viewing = Viewing(self.viewer, self.settings.viewer_readers)
+    @classmethod
+    def of(cls, parts: Parts, access: Access) -> Self:
+        """The tools that ``parts`` make."""
+        settings, store, queue = parts.settings, parts.store, parts.queue
+        callbacks, viewer = Callbacks(settings, store), Viewer(settings, store)
+        intake = Intake(settings, store, queue, audit=parts.audit, claims=parts.claims, callbacks=callbacks)
+        return cls(
+            settings=settings,
+            access=access,
+            admission=Admission(settings, store, queue),
+            audit=parts.audit,
+            callbacks=callbacks,
+            cursors=Cursors(settings.data_dir),
+            eraser=parts.eraser,
+            feed=JobFeed(store, queue),
+            finisher=parts.finisher,
+            intake=intake,
+            looks=Looks(parts.audit),
+            objects=parts.objects,
+            queue=queue,
+            registry=parts.registry,
+            store=store,
+            streams=Shares(EVENT_STREAMS),
+            uploads=parts.uploads,
+            viewer=viewer,
+            viewing=Viewing(viewer, settings.viewer_readers),
+        )
+
+    def close(self) -> None:
+        """End the processes that probe and show slides."""
+        self.intake.close()
+        self.viewer.close()
 
     async def in_intake(self, holder: Holder, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what writes, unpacks and probes in threads of its own: a slow disk must not stop the polls."""
@@ -125,19 +152,6 @@ class Services:
         except NoModelError as error:
             log.error("no usable model", reason=error.message)
             raise NoModelError(NO_MODEL) from error
-
-    def check_room(self, holder: Holder) -> None:
-        """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""
-        if self.draining.is_set():
-            raise DrainingError("The service is going down. Send the request again in a minute.")
-        if not Shares(self.settings.queue_max, self._open_jobs()).may_take(holder):
-            raise QueueFullError("Too many jobs are waiting already. Try again later.")
-
-    def _open_jobs(self) -> Counter[Owner]:
-        try:
-            return Counter(self.queue.open_by_holder())
-        except QueueUnavailableError:
-            return Counter(self.store.holder(job_id) for job_id in self.store.open_ids())
 
 
 async def services_of(request: Request) -> Services:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import ParamSpec, TypeVar
 
-from app.api.places import Places
 from app.errors import ViewerBusyError
 from app.records.record import Holder, JobRequest
+from app.system.places import Places
 from app.viewer.viewer import Viewer
 
 P = ParamSpec("P")

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import os
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -191,25 +190,3 @@ class Callbacks:
             finished_at=outcome.finished_at,
             links=links,
         )
-
-
-class CallbackThread(threading.Thread):
-    """Delivers in the background of the API."""
-
-    def __init__(self, callbacks: Callbacks) -> None:
-        super().__init__(name="callbacks", daemon=True)
-        self._callbacks, self._stop_now = callbacks, threading.Event()
-
-    def run(self) -> None:
-        """Until stopped."""
-        while not self._stop_now.wait(TURN_S):
-            try:
-                self._callbacks.deliver_due()
-            except Exception:
-                # Whatever it was, the other callbacks are still owed.
-                log.exception("unforeseen error")
-
-    def stop(self) -> None:
-        """End after the notice in hand."""
-        self._stop_now.set()
-        self.join(timeout=2)

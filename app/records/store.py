@@ -4,8 +4,10 @@ A job exists once ``request.json`` does and is over once ``outcome.json`` does; 
 never change. A folder with neither is an upload on its way, held by a lock that dies with its process.
 """
 
+import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +26,8 @@ from app.system.durable import sync, write_once
 
 Kind = TypeVar("Kind", bound=Record)
 REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
-AUDITED = "audited"
+AUDITED, UPLOAD_LOCK = "audited", ".uploading"
+LOCKLESS_S = 600.0  # generous: clocks of machines that share the folder differ
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,20 @@ class JobStore:
         try:
             return write_once(self.folder(job_id) / OUTCOME, outcome.model_dump_json().encode())
         except FileNotFoundError:  # erased while it ran: the folder is gone
+            return False
+
+    def is_abandoned(self, job_id: str) -> bool:
+        """Whether the folder is that of an upload whose process died: nobody holds its lock."""
+        folder = self.folder(job_id)
+        if (folder / REQUEST).exists():
+            return False
+        try:
+            with (folder / UPLOAD_LOCK).open("r+b") as lock:  # writable: network file systems want that for a lock
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return not (folder / REQUEST).exists()
+        except FileNotFoundError:  # it died before it could make one, or is about to
+            return folder.exists() and time.time() - folder.stat().st_mtime > LOCKLESS_S and not self.exists(job_id)
+        except BlockingIOError:
             return False
 
     def slide_path(self, request: JobRequest) -> Path:

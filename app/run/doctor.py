@@ -25,11 +25,11 @@ from app.inference.providers import CPU_BUILD, CUDA
 from app.inference.registry import ModelRegistry
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.queue.embedded import queue_address
-from app.jobs.queue.queue import connect
 from app.objects.address import ObjectAddress
 from app.objects.store import ObjectStore
 from app.settings import GIB, Settings
 from app.slides.sandbox.reader import SlideReader
+from app.system.redis import RedisConnection
 
 MASK = "(set)"
 _OTHERS = ("key", "server", "gpus")
@@ -209,7 +209,7 @@ def _reached(entry: str, tls: ssl.SSLContext, timeout_s: float) -> str:
 
 def _queue(settings: Settings) -> str:
     url, embedded = queue_address(settings)
-    client = connect(url)
+    client = RedisConnection(url).client
     try:
         info = client.info()
         durable = client.config_get("appendonly").get("appendonly") == "yes"

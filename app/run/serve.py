@@ -21,11 +21,11 @@ from pathlib import Path
 from app.access.keys import KeyStore
 from app.errors import QueueUnavailableError, SetupError
 from app.jobs.queue.presence import live_workers
-from app.jobs.queue.queue import JobQueue, connect
 from app.run.running import SERVE
 from app.run.supervisor import Child, QueueWatch
 from app.settings import Settings, prepare_data_dir
 from app.system.process import go_by_name
+from app.system.redis import RedisConnection
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # our own address, whatever http_proxy says
 
@@ -48,7 +48,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         api = Child(
             "api", [*xmag, "api", "--fd", str(fd)], environment, lambda _: _answers(f"{url}/v2/health/live"), (fd,)
         )
-        worker = Child("worker", [*xmag, "worker"], environment, lambda pid: _has_beat(environment, settings, pid))
+        worker = Child("worker", [*xmag, "worker"], environment, lambda pid: _has_beat(environment, pid))
         try:
             say(f"xmag-serve is starting on {url}")
             for child in (worker, api):
@@ -103,15 +103,15 @@ def _has_workers(url: str) -> bool:
         return False
 
 
-def _has_beat(environment: dict[str, str], settings: Settings, pid: int) -> bool | None:
+def _has_beat(environment: dict[str, str], pid: int) -> bool | None:
     """Whether the worker with ``pid`` on this machine said lately that it lives; None while Redis is silent."""
-    queue = JobQueue(connect(environment["XMAG_REDIS_URL"], timeout_s=2), settings.lease_s)
+    redis = RedisConnection(environment["XMAG_REDIS_URL"], timeout_s=2)
     try:
-        return any(found.name.startswith(f"{socket.gethostname()}-{pid}-") for found in live_workers(queue))
+        return any(found.name.startswith(f"{socket.gethostname()}-{pid}-") for found in live_workers(redis))
     except QueueUnavailableError:
         return None
     finally:
-        queue.client.close()
+        redis.close()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -15,7 +15,8 @@ import httpx
 from redis.exceptions import RedisError
 
 from app.access.audit import AuditLog
-from app.jobs.queue.queue import JobQueue, connect
+from app.jobs.queue.queue import JobQueue
+from app.system.redis import RedisConnection
 from tests.chaos.ledger import SUCCEEDED, Asked, Ledger, OutcomeWatch, accepted_on_disk, audited_outcomes, essence
 from tests.service import Service
 
@@ -134,15 +135,15 @@ class House:
 
     def stage(self, job_id: str) -> str:
         """How far a job said it is."""
-        queue = JobQueue(connect(self.service.queue_url(), timeout_s=1), 1)
+        queue = JobQueue(RedisConnection(self.service.queue_url(), timeout_s=1), 1)
         try:
             return queue.progress(job_id).get("stage", "before the first stage")
         finally:
-            queue.client.close()
+            queue.redis.client.close()
 
     def redis(self, call: Callable[[Any], object]) -> None:
         """Ask the queue server for something; nothing happens while it is down."""
-        client = connect(self.service.queue_url(), timeout_s=2)
+        client = RedisConnection(self.service.queue_url(), timeout_s=2).client
         with suppress(RedisError):
             call(client)
         client.close()

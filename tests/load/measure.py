@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.jobs.queue.queue import connect
+from app.system.redis import RedisConnection
 from tests.service import Service
 
 MIB = 1 << 20
@@ -35,7 +35,7 @@ def snapshot(service: Service) -> dict[str, float]:
     ):  # fmt: skip
         use = use_of(pid)
         found |= {f"{name} RSS MiB": use.rss / MIB, f"{name} files": use.files, f"{name} threads": use.threads}
-    client = connect(service.queue_url())
+    client = RedisConnection(service.queue_url()).client
     found["queue keys"] = int(client.dbsize())
     client.close()
     found["shared memory files"] = len(list(Path("/dev/shm").iterdir()))

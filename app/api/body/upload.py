@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
@@ -12,7 +11,6 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.api.body.form import FormReader
-from app.api.body.incoming import Arrival
 from app.api.services import Services
 from app.errors import (
     DiskLowError,
@@ -21,9 +19,11 @@ from app.errors import (
     TooLargeError,
     UploadStalledError,
 )
+from app.jobs.admission import Arrival
 from app.jobs.intake.unpack import ReceivedFile
 from app.settings import Settings
 from app.slides.formats.catalogue import slide_suffix
+from app.system.disk import has_room
 from app.system.durable import DISK_FULL
 
 BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5
@@ -57,7 +57,7 @@ class SlideFile:
             raise too_large(self._max_bytes)
         if self._size_bytes >= self._look_at_bytes:
             self._look_at_bytes = self._size_bytes + DISK_LOOK_BYTES
-            if shutil.disk_usage(self._folder).free < self._disk_free_min_bytes:
+            if not has_room(self._folder, 0, keep_free_bytes=self._disk_free_min_bytes):
                 raise disk_low()
         self._sha256.update(data)
         view = memoryview(data)

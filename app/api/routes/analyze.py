@@ -58,7 +58,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
     A slide that cannot be analysed is refused here where that can be told from its header; the rest shows as a
     failed job.
     """
-    await run_in_threadpool(services.check_room, caller.holder)
+    await run_in_threadpool(services.admission.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)
     kind = media_type(request)
     try:
@@ -78,7 +78,7 @@ async def _by_upload(request: Request, services: Services, caller: Caller, idemp
     length, limit = content_length(request), services.settings.upload_max_bytes
     if length > limit + FORM_OVERHEAD_BYTES:
         raise too_large(limit)
-    with services.incoming.upload(caller.holder, length) as arrival:
+    with services.admission.upload(caller.holder, length) as arrival:
         async with new_folder(services, caller) as folder:
             file, texts = await receive_form(request, folder.slide_folder, FIELD_NAMES, services, arrival)
             fields = validated(AnalyzeFields, texts, is_strict=False)
@@ -98,7 +98,7 @@ async def _by_source(request: Request, services: Services, caller: Caller, idemp
         return await _by_reference(request, services, caller, idempotency, fields)
     if fields.sha256 is not None:
         raise RequestInvalidError("sha256 is for slides that are sent. Of others, see slide.sha256 in the result.")
-    services.incoming.check_disk(0)
+    services.admission.check_disk(0)
     dicom = None
     if isinstance(fields.source, ObjectReference):
         source: Source = await object_now(services, fields.source.object)

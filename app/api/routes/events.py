@@ -30,7 +30,7 @@ async def events(request: Request, services: ServicesDep, caller: Reader) -> Asy
     the job as GET /jobs/{id} gives it; `erased` with its `id`. List the jobs after connecting: nothing is missed."""
     asked = time.monotonic()
     with services.feed.following() as follower:
-        while not services.draining.is_set():
+        while not services.admission.draining.is_set():
             for change in await follower.hear(LISTEN_S):
                 if not caller.reads(change.holder):
                     continue

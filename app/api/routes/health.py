@@ -79,8 +79,8 @@ def ready(services: ServicesDep, response: Response) -> Ready:
     the reasons. Finished jobs can still be read and erased."""
     reasons, workers, queue = [], [], True
     try:
-        services.queue.ping()
-        workers = live_workers(services.queue)
+        services.queue.redis.ping()
+        workers = live_workers(services.queue.redis)
     except QueueUnavailableError as error:
         queue = False
         reasons.append(error.message)
@@ -93,16 +93,17 @@ def ready(services: ServicesDep, response: Response) -> Ready:
     except ModelError as error:
         reasons.append(error.message)
     try:
-        services.incoming.check_disk(0)
+        services.admission.check_disk(0)
     except DiskLowError as error:
         reasons.append(error.message)
     except OSError as error:
         reasons.append(f"The data folder cannot be looked at: {error.strerror}.")
-    if services.draining.is_set():
+    draining = services.admission.draining.is_set()
+    if draining:
         reasons.append("The service is going down.")
     if reasons:
         response.status_code = 503
-    return Ready(ready=not reasons, queue=queue, draining=services.draining.is_set(), workers=workers, reasons=reasons)
+    return Ready(ready=not reasons, queue=queue, draining=draining, workers=workers, reasons=reasons)
 
 
 @router.get(

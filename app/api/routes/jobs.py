@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.access.audit import Event
 from app.api.auth import ASK_AGAIN_S, Caller, Poller, Reader, Remover, Sender, still_welcome
 from app.api.problems import responses
 from app.api.reference.openapi_parts import headers
@@ -21,12 +20,9 @@ from app.api.visible_job import FollowedJob, visible_status
 from app.errors import (
     JobErasedError,
     JobNotFoundError,
-    QueueUnavailableError,
     RecordUnreadableError,
 )
-from app.jobs.queue.counters import count_outcome
 from app.jobs.status import JobStatus, job_status
-from app.records.record import JobError, Outcome, now
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 log = structlog.stdlib.get_logger("xmag.api")
@@ -116,7 +112,7 @@ async def events(
         if view != last:
             yield ServerSentEvent(event="job", data=view)
             last = view
-        if view.finished_at is not None or services.draining.is_set():
+        if view.finished_at is not None or services.admission.draining.is_set():
             return
         await asyncio.sleep(EVENT_TURN_S)
         if time.monotonic() - asked > ASK_AGAIN_S:
@@ -139,7 +135,7 @@ def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
     """
     status = visible_status(services, job_id, caller.follows)
     if status.finished_at is None:
-        _cancel(services, status, caller)
+        services.finisher.cancel(status, caller.actor)
     status = job_status(services.store, services.queue, job_id)
     return job_view(status, services.settings.public_url, is_readable=caller.reads(status.request.holder))
 
@@ -169,7 +165,7 @@ def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView |
         services.viewer.forget(job_id)
         return Response(status_code=204)
     if status.finished_at is None:
-        _cancel(services, status, caller)
+        services.finisher.cancel(status, caller.actor)
         return _told(services, caller, job_status(services.store, services.queue, job_id))
     services.eraser.erase(job_id, caller.actor, "on request")
     services.viewer.forget(job_id)
@@ -192,29 +188,3 @@ def _is_erasable(services: Services, caller: Caller, job_id: str) -> bool:
         return caller.erases(services.store.request(job_id).holder)
     except RecordUnreadableError:
         return False
-
-
-def _cancel(services: Services, status: JobStatus, caller: Caller) -> None:
-    """An outcome that came first stands: asking to cancel never erases a result."""
-    job_id = status.request.id
-    services.audit.append(Event("job.cancel", caller.actor, job_id, status.request.tenant))
-    cancelled = Outcome(
-        state="cancelled",
-        error=JobError(code="cancelled", message="Cancelled on request.", origin="user", retryable=False),
-        attempt=status.attempt,
-        started_at=status.started_at,
-        finished_at=now(),
-    )
-    if services.store.finish(job_id, cancelled):
-        log.info("job cancelled", job=job_id)
-        _leave_queue(services, status)
-
-
-def _leave_queue(services: Services, status: JobStatus) -> None:
-    """Take a waiting job's entry out; a running job's worker sees the outcome and lets go itself."""
-    try:
-        if status.state == "queued":
-            services.queue.forget(status.request.id)
-        count_outcome(services.queue, "cancelled", None)
-    except QueueUnavailableError:
-        log.warning("queue unavailable", during="cancel", job=status.request.id)

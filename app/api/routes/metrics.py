@@ -35,7 +35,7 @@ class QueueCollector(Collector):
         queue = self._services.queue
         up = GaugeMetricFamily("xmag_queue_up", "1 when Redis answers")
         try:
-            depth, workers, tally = queue.depth(), live_workers(queue), read_tally(queue)
+            depth, workers, tally = queue.depth(), live_workers(queue.redis), read_tally(queue.redis)
         except QueueUnavailableError:
             up.add_metric([], 0)
             yield up
@@ -91,7 +91,7 @@ class HouseCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The families."""
-        settings, sent = self._services.settings, self._services.intake.callbacks.sent
+        settings, sent = self._services.settings, self._services.callbacks.sent
         free = GaugeMetricFamily(
             "xmag_disk_free_bytes", "room left where the data lies; absent where it cannot be seen"
         )

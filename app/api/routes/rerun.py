@@ -48,7 +48,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
     without `tasks` runs all tasks of that model. The scope `submit` alone opens the caller's own jobs; `submit` and
     `read` open the tenant's jobs. The new job belongs to the same tenant, even if an admin sends the request.
     """
-    await run_in_threadpool(services.check_room, caller.holder)
+    await run_in_threadpool(services.admission.check_room, caller.holder)
     idempotency = idempotency_of(request, caller)
     status = await run_in_threadpool(visible_status, services, job_id, caller.follows)
     if status.finished_at is None:
@@ -58,7 +58,7 @@ async def rerun(job_id: str, request: Request, response: Response, services: Ser
     before = status.request
     fields = _changed(before, validated(RerunFields, await _optional_json(request, services), is_strict=True))
     check_fields(services, fields)
-    services.incoming.check_disk(0)
+    services.admission.check_disk(0)
     async with new_folder(services, caller) as folder:
         source, info = await _same_slide(services, caller, before, fields, folder)
         if info is not None:

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.access.audit import Actor, Event
-from app.access.credentials import identify, refusal
 from app.access.identity import Identity
 from app.access.keys import SCOPES, Scope
 from app.access.own_page import origin_of
@@ -70,16 +69,16 @@ def log_in(
 
     A server without keys has no login and sets no cookie.
     """
-    if not services.keys.in_use():
+    if not services.access.keys.in_use():
         return
     address = address_of(request)
     try:
-        identity = identify(services, credential.key)
+        identity = services.access.identify(credential.key)
     except UnauthenticatedError as error:
-        raise refusal(services, address, error) from error
+        raise services.access.refusal(address, error) from error
     services.audit.append(Event("session.open", Actor(identity.actor, address), tenant=identity.tenant))
-    services.sessions.end(request.cookies.get(COOKIE))
-    cookie, lasts_s = services.sessions.open(identity)
+    services.access.sessions.end(request.cookies.get(COOKIE))
+    cookie, lasts_s = services.access.sessions.open(identity)
     path, is_secure = cookie_place(request, services)
     response.set_cookie(COOKIE, cookie, max_age=lasts_s, path=path, secure=is_secure, httponly=True, samesite="strict")
 
@@ -88,14 +87,14 @@ def log_in(
 def look(request: Request, response: Response, services: ServicesDep) -> SessionView:
     """Answers callers that are not logged in as well: `authenticated` is then false."""
     response.headers["Cache-Control"] = "no-store"
-    if not services.keys.in_use():
+    if not services.access.keys.in_use():
         return LOCAL
     if "authorization" in request.headers:
         try:
-            return _view(identify(services, credential_of(request)), "")
+            return _view(services.access.identify(credential_of(request)), "")
         except UnauthenticatedError as error:
-            raise refusal(services, address_of(request), error) from error
-    session = services.sessions.find(request.cookies.get(COOKIE))
+            raise services.access.refusal(address_of(request), error) from error
+    session = services.access.sessions.find(request.cookies.get(COOKIE))
     return NOBODY if session is None else _view(session.identity, session.csrf)
 
 
@@ -103,12 +102,12 @@ def look(request: Request, response: Response, services: ServicesDep) -> Session
 def log_out(request: Request, response: Response, services: ServicesDep) -> None:
     """The cookie is no longer valid, and the browser clears its cached images."""
     cookie = request.cookies.get(COOKIE)
-    session = services.sessions.find(cookie)
+    session = services.access.sessions.find(cookie)
     if session is not None:
         check_csrf(request, services, session)
         actor = Actor(session.identity.actor, address_of(request))
         services.audit.append(Event("session.close", actor, tenant=session.identity.tenant))
-        services.sessions.end(cookie)
+        services.access.sessions.end(cookie)
     path, is_secure = cookie_place(request, services)
     response.delete_cookie(COOKIE, path=path, secure=is_secure, httponly=True, samesite="strict")
     response.headers["Clear-Site-Data"] = '"cache"'

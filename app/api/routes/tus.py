@@ -112,10 +112,10 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
         raise too_large(limit)
     if length == 0:
         raise EmptyUploadError("The file is empty (0 bytes). Check the export, and send it again.")
-    if services.draining.is_set():
+    if services.admission.draining.is_set():
         raise DrainingError("The service is going down. Send the request again in a minute.")
     suffix = slide_suffix(_metadata(request).get("filename", ""))
-    with services.incoming.upload(caller.holder, length):
+    with services.admission.upload(caller.holder, length):
         upload = await services.in_intake(caller.holder, services.uploads.create, caller.holder, length, suffix)
     if _has_piece(request):
         await _append(request, services, caller, upload, 0)
@@ -209,7 +209,7 @@ async def _append(request: Request, services: Services, caller: Caller, upload: 
                         f"The upload is at {writer.offset}, not at {offset}. Go on from there.",
                         upload_offset=writer.offset,
                     )
-                with services.incoming.upload(caller.holder, length - offset) as arrival:
+                with services.admission.upload(caller.holder, length - offset) as arrival:
                     async for chunk in buffered_body(request, services.settings):
                         if writer.offset + len(chunk) > length:
                             raise TooLargeError(f"The upload was begun with {length} bytes: this piece goes beyond.")

@@ -26,6 +26,7 @@ from app.records.store import SLIDE, Attempt
 from app.settings import Settings
 from app.slides.formats.archive.archive import blaming_zip
 from app.slides.formats.catalogue import slide_suffix
+from app.system.disk import has_room
 
 EXPECTS, LOCK = "expects", ".lock"
 STAGE = "fetch"
@@ -43,9 +44,8 @@ class FetchedSlide:
 class Copies:
     """One for all slots of a worker."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._root = settings, settings.data_dir / "fetched"
-        self._objects = ObjectStore(settings)
+    def __init__(self, settings: Settings, objects: ObjectStore) -> None:
+        self._settings, self._root, self._objects = settings, settings.data_dir / "fetched", objects
 
     @contextmanager
     def fetched(
@@ -122,9 +122,8 @@ class Copies:
 
     def _has_room(self, size_bytes: int) -> bool:
         """Whether the copy, and those on their way, leave as much free space as is to be kept."""
-        free = shutil.disk_usage(self._root).free
         coming = sum(_still_to_come(folder) for folder in self._folders())
-        return free - coming - size_bytes >= self._settings.disk_free_min_bytes
+        return has_room(self._root, coming + size_bytes, keep_free_bytes=self._settings.disk_free_min_bytes)
 
     def _folders(self) -> list[Path]:
         return [entry for entry in self._root.iterdir() if entry.name != LOCK] if self._root.exists() else []

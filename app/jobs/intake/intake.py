@@ -41,10 +41,18 @@ class Probe:
 class Intake:
     """What a new job passes through. Everything here blocks: call it from a thread."""
 
-    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue, audit: AuditLog, claims: Claims) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        queue: JobQueue,
+        *,
+        audit: AuditLog,
+        claims: Claims,
+        callbacks: Callbacks,
+    ) -> None:
         self._settings, self._store, self._queue = settings, store, queue
-        self._audit, self._claims = audit, claims
-        self.callbacks = Callbacks(settings, store)
+        self._audit, self._claims, self.callbacks = audit, claims, callbacks
         # A reader that a hostile slide took over must not see the next one.
         self._readers = ReaderPool(size=2 * PROBES, limits=reader_limits(settings))
 

@@ -4,15 +4,14 @@ import fcntl
 import shutil
 from pathlib import Path
 
-from app.jobs.upkeep.reconcile import UPLOAD_LOCK
 from app.records.ids import new_job_id
-from app.records.store import REQUEST, SLIDE, JobStore
+from app.records.store import REQUEST, SLIDE, UPLOAD_LOCK, JobStore
 
 
 class UploadFolder:
     """A new id with its folder. ``close`` it in the end: without a request it and everything in it is removed.
 
-    The lock ends with the process, so that what a crash leaves is recognised and cleared (reconcile.py).
+    The lock ends with the process, so that what a crash leaves is recognised and cleared (``JobStore.is_abandoned``).
     """
 
     def __init__(self, store: JobStore) -> None:

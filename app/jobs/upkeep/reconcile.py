@@ -5,26 +5,20 @@ finishes what a crash interrupted (half-erased jobs, uploads and copies whose pr
 audit log, and erases what was kept long enough.
 """
 
-import fcntl
 import shutil
-import threading
 import time
-from pathlib import Path
 
 import structlog
 
-from app.access.audit import AuditLog
-from app.errors import DiskLowError, JobErasedError, JobNotFoundError, QueueUnavailableError, RecordUnreadableError
+from app.errors import DiskLowError, JobErasedError, JobNotFoundError, RecordUnreadableError
+from app.jobs.finish import Finisher
 from app.jobs.intake.fetched import Copies
 from app.jobs.queue.queue import JobQueue
-from app.jobs.upkeep.erase import audit_outcome
 from app.jobs.upkeep.retention import Retention
 from app.records.record import NOBODY
 from app.records.store import REQUEST, TOMBSTONE, JobStore
 
 INTERVAL_S = 10.0
-LOCKLESS_S = 600.0  # generous: clocks of machines that share the folder differ
-UPLOAD_LOCK = ".uploading"
 FORGET_S = 3600.0
 """What needed no second look gets one after this: another process may have died while it erased."""
 AUDIT_AT_ONCE = 500
@@ -79,30 +73,13 @@ def _clear(store: JobStore, job_id: str, settled: set[str]) -> bool:
     if (folder / REQUEST).exists():
         settled.add(job_id)
         return False
-    if not _is_abandoned(folder):
+    if not store.is_abandoned(job_id):
         return False
     shutil.rmtree(folder, ignore_errors=True)
     return True
 
 
-def _is_abandoned(folder: Path) -> bool:
-    """Whether nobody holds the upload's lock. A folder without lock file died before it could make one."""
-    try:
-        with (folder / UPLOAD_LOCK).open("r+b") as lock:  # writable: network file systems want that for a lock
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return not (folder / REQUEST).exists()
-    except FileNotFoundError:
-        is_old = folder.exists() and _age_s(folder) > LOCKLESS_S
-        return is_old and not (folder / REQUEST).exists()
-    except BlockingIOError:
-        return False
-
-
-def _age_s(folder: Path) -> float:
-    return time.time() - folder.stat().st_mtime
-
-
-def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
+def audit_outcomes(store: JobStore, finisher: Finisher, audited: set[str]) -> int:
     """Write into the audit log how jobs ended, where that is missing; how many there were.
 
     ``audited``: ids that need no second look by this process; added to.
@@ -112,7 +89,7 @@ def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
         if job_id in audited:
             continue
         try:
-            is_written = audit_outcome(store, audit, job_id)
+            is_written = finisher.audit(job_id)
             if is_written or store.needs_no_audit(job_id):  # what could not be marked is not written twice
                 audited.add(job_id)
         except (JobNotFoundError, JobErasedError):  # erased since it was listed
@@ -126,31 +103,17 @@ def audit_outcomes(store: JobStore, audit: AuditLog, audited: set[str]) -> int:
     return count
 
 
-class Reconciler(threading.Thread):
-    """The periodic run, as a daemon thread."""
+class Reconciler:
+    """What is put in order now and then; ``turn`` is called by one thread (``Periodic``) of each process."""
 
-    def __init__(self, store: JobStore, queue: JobQueue, audit: AuditLog, retention: Retention, copies: Copies) -> None:
-        super().__init__(name="reconciler", daemon=True)
-        self._store, self._queue, self._stop_now = store, queue, threading.Event()
-        self._audit, self._retention, self._copies = audit, retention, copies
+    def __init__(
+        self, store: JobStore, queue: JobQueue, finisher: Finisher, retention: Retention, copies: Copies
+    ) -> None:
+        self._store, self._queue = store, queue
+        self._finisher, self._retention, self._copies = finisher, retention, copies
         self._settled: set[str] = set()
         self._audited: set[str] = set()
         self._forgot_at = time.monotonic()
-
-    def run(self) -> None:
-        """Until stopped; a Redis that does not answer is tried again at the next turn."""
-        while True:
-            try:
-                self.turn()
-            except QueueUnavailableError as error:
-                log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
-            except OSError as error:
-                log.error("disk unavailable", reason=str(error.strerror))
-            except Exception:
-                # Whatever it was, the next turn must come: without it a lost queue stays lost.
-                log.exception("unforeseen error")
-            if self._stop_now.wait(INTERVAL_S):
-                return
 
     def turn(self) -> None:
         """One run, if no other process has just done it."""
@@ -183,15 +146,10 @@ class Reconciler(threading.Thread):
             log.warning("copies of ended attempts cleared", copies=cleared)
 
     def _audit_outcomes(self) -> None:
-        audit_outcomes(self._store, self._audit, self._audited)
+        audit_outcomes(self._store, self._finisher, self._audited)
 
     def _forget(self) -> None:
         if time.monotonic() - self._forgot_at > FORGET_S:
             self._settled.clear()
             self._audited.clear()
             self._forgot_at = time.monotonic()
-
-    def stop(self) -> None:
-        """End after the turn in progress."""
-        self._stop_now.set()
-        self.join(timeout=5)

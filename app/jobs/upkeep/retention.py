@@ -21,10 +21,9 @@ REST_S = 3600.0
 class Retention:
     """``run`` it now and then. Cheap to repeat: each job's end is read once."""
 
-    def __init__(self, settings: Settings, store: JobStore, eraser: Eraser) -> None:
+    def __init__(self, settings: Settings, store: JobStore, uploads: UploadStore, eraser: Eraser) -> None:
         self._slides_days, self._results_days = settings.slides_keep_days, settings.results_keep_days
-        self._store, self._eraser = store, eraser
-        self._uploads = UploadStore(settings.uploads_dir, settings.uploads_keep_hours)
+        self._store, self._uploads, self._eraser = store, uploads, eraser
         self._clock = ClockWatch(settings.data_dir)
         self._ended_s: dict[str, float] = {}
         self._without_upload: set[str] = set()

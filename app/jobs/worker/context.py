@@ -13,9 +13,10 @@ from app.inference.cores import available_cores
 from app.inference.device import Device
 from app.inference.model import Model
 from app.inference.registry import ModelRegistry
+from app.jobs.finish import Finisher
 from app.jobs.intake.fetched import Copies
 from app.jobs.queue.queue import Guest, JobQueue
-from app.jobs.worker.admission import InHand
+from app.jobs.worker.in_hand import InHand
 from app.records.store import JobStore
 from app.settings import Settings
 from app.slides.sandbox.pool import ReaderPool
@@ -34,11 +35,19 @@ def jobs_for(cores: int) -> int:
 class Shared:
     """Thread-safe."""
 
-    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        queue: JobQueue,
+        *,
+        finisher: Finisher,
+        copies: Copies,
+        registry: ModelRegistry,
+    ) -> None:
         self.settings, self.store, self.queue = settings, store, queue
+        self.finisher, self.copies, self.registry = finisher, copies, registry
         self.stopping = threading.Event()
-        self.copies = Copies(settings)
-        self.registry = ModelRegistry(settings.models_dir)
         self.jobs_at_once = settings.jobs_per_worker or jobs_for(available_cores())
         self.device = Device()
         self.in_hand = InHand(store)

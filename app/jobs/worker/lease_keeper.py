@@ -16,9 +16,8 @@ from types import TracebackType
 import structlog
 
 from app.errors import CancelledError, DeadlineExceededError, QueueUnavailableError
-from app.jobs.queue.counters import count_outcome
-from app.jobs.worker.admission import Held
 from app.jobs.worker.context import Shared
+from app.jobs.worker.in_hand import Held
 from app.records.record import JobError, Outcome, now
 from app.slides.sandbox.reader import SlideReader
 
@@ -42,6 +41,7 @@ class Keeper:
 
     def __init__(self, shared: Shared, held: Held) -> None:
         self._settings, self._store, self._queue = shared.settings, shared.store, shared.queue
+        self._finish = shared.finisher.finish
         self._lease, self._worker, self._attempt = held.lease, held.worker, held.attempt
         self._must_stop, self._in_hand, self._held = shared.must_stop, shared.in_hand, held
         self.stopped: Stop | None = None
@@ -140,11 +140,9 @@ class Keeper:
             finished_at=now(),
         )
         try:
-            if self._store.finish(self._lease.job_id, outcome):
-                self._queue.bury(self._lease.job_id, error.code)
-                count_outcome(self._queue, "failed", error.code)
-        except (OSError, QueueUnavailableError) as trouble:
-            log.error("outcome or its count not written", reason=str(trouble))
+            self._finish(self._lease.job_id, outcome)
+        except OSError as trouble:
+            log.error("outcome not written", reason=str(trouble))
         self._stop(Stop.DEADLINE)
 
     def _end_process(self) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -22,17 +21,18 @@ from app.errors import (
     RecordUnreadableError,
     XmagError,
 )
-from app.jobs.queue.counters import count_attempt, count_batches, count_outcome, count_wait, count_work
+from app.jobs.queue.counters import count_attempt, count_batches, count_wait, count_work
 from app.jobs.queue.queue import Guest, Lease
-from app.jobs.worker.admission import Held
 from app.jobs.worker.attempt import run_attempt
 from app.jobs.worker.context import Shared
+from app.jobs.worker.in_hand import Held
 from app.jobs.worker.lease_keeper import Keeper, Stop
 from app.records.record import JobError, JobRequest, Outcome, now
 from app.records.store import Attempt
 from app.results.cautions import warning_codes
 from app.results.files.write import read_document
 from app.results.schema import ResultDocument
+from app.system.disk import has_room
 from app.system.durable import DISK_FULL
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -77,7 +77,7 @@ class Slot:
         return time.monotonic() - self._turned_at < self._settings.job_deadline_s + TURN_SLACK_S
 
     def _turn(self) -> None:
-        if shutil.disk_usage(self._settings.data_dir).free < self._settings.disk_free_min_bytes:
+        if not has_room(self._settings.data_dir, 0, keep_free_bytes=self._settings.disk_free_min_bytes):
             log.error("disk low: no job is taken")
             self._stopping.wait(PAUSE_S)
             return
@@ -149,9 +149,9 @@ class Slot:
         attempt = self._store.begin_attempt(lease.job_id, self.name)
         log.info("attempt begins", attempt=attempt.number)
         waited_s = max(0.0, (attempt.started_at - request.created_at).total_seconds())  # clocks of two machines differ
-        self._quietly(lambda: count_attempt(self._queue, is_repeated=counted > 0), "tally")
+        self._quietly(lambda: count_attempt(self._queue.redis, is_repeated=counted > 0), "tally")
         if attempt.number == 1:
-            self._quietly(lambda: count_wait(self._queue, request.priority, waited_s), "tally")
+            self._quietly(lambda: count_wait(self._queue.redis, request.priority, waited_s), "tally")
         held = Held(lease, self.name, attempt)
         with self._shared.in_hand.holding(held):
             with Keeper(self._shared, held) as keeper:
@@ -246,19 +246,17 @@ class Slot:
             warnings=() if document is None else warning_codes(document),
             dicom=None if document is None else document.dicom,
         )
-        if self._store.finish(job_id, outcome):
-            log.info("job over", state=outcome.state, code=error.code if error else None, attempt=attempt.number)
-            self._quietly(lambda: self._count(outcome, document), "tally")
+        if self._shared.finisher.finish(job_id, outcome):
+            self._quietly(lambda: self._count(document), "tally")
         else:
             log.info("another outcome came first", attempt=attempt.number)
             self._store.discard(attempt)
 
-    def _count(self, outcome: Outcome, document: ResultDocument | None) -> None:
-        count_outcome(self._queue, outcome.state, outcome.error.code if outcome.error else None)
+    def _count(self, document: ResultDocument | None) -> None:
         if document is not None:
-            count_work(self._queue, document.timings_s, document.tiling.tissue_tiles)
+            count_work(self._queue.redis, document.timings_s, document.tiling.tissue_tiles)
         filled = self._shared.device.filled()
-        count_batches(self._queue, filled.tiles, filled.room)
+        count_batches(self._queue.redis, filled.tiles, filled.room)
 
     def _give_up(self, lease: Lease, attempts: int) -> None:
         error = AttemptsExhaustedError(
@@ -271,10 +269,8 @@ class Slot:
         """Fail a job without another attempt."""
         last = self._store.attempts(lease.job_id).last_started_at
         outcome = Outcome(state="failed", error=JobError.of(error), attempt=attempt, started_at=last, finished_at=now())
-        if self._store.finish(lease.job_id, outcome):
+        if self._shared.finisher.finish(lease.job_id, outcome):
             log.error("job given up", attempts=attempt, code=error.code)
-            self._quietly(lambda: self._queue.bury(lease.job_id, error.code), "bury")
-            self._quietly(lambda: count_outcome(self._queue, "failed", error.code), "tally")
         self._release(lease)
 
     def _release(self, lease: Lease) -> None:

@@ -7,38 +7,34 @@ import structlog
 
 from app.errors import QueueUnavailableError
 from app.jobs.queue.presence import WorkerPresence, announce, withdraw
-from app.jobs.queue.queue import JobQueue
 from app.jobs.worker.context import GUESTS, Shared
 from app.jobs.worker.slot import Slot, new_name
-from app.records.store import JobStore
-from app.settings import Settings
 from app.system.heartbeat import Heartbeat
 
 log = structlog.stdlib.get_logger("xmag.worker")
 
 
 class Worker:
-    """Runs until ``stop`` is called (or the process gets SIGTERM, see app.cli)."""
+    """Runs until ``stop`` is called (or the process gets SIGTERM, see app.run.worker_process)."""
 
-    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+    def __init__(self, shared: Shared) -> None:
         self.name = new_name()
-        self._settings, self._queue = settings, queue
-        self._shared = Shared(settings, store, queue)
-        self._slots = [Slot(self._shared) for _ in range(self._shared.jobs_at_once)]
-        self._slots += [Slot(self._shared, guest) for guest in GUESTS]
+        self.shared, self._settings, self._queue = shared, shared.settings, shared.queue
+        self._slots = [Slot(self.shared) for _ in range(self.shared.jobs_at_once)]
+        self._slots += [Slot(self.shared, guest) for guest in GUESTS]
 
     def stop(self) -> None:
         """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
-        self._shared.stop()
+        self.shared.stop()
 
     def hurry(self) -> None:
         """Hand the jobs in hand back now."""
-        self._shared.hurry()
+        self.shared.hurry()
 
     def run(self) -> None:
         """Load the default model, then work until stopped. Raises what makes the set-up unusable."""
-        stopping, default = self._shared.stopping, self._shared.registry.default(None, self._settings.model)
-        model = self._shared.model(default)
+        stopping, default = self.shared.stopping, self.shared.registry.default(None, self._settings.model)
+        model = self.shared.model(default)
         presence = WorkerPresence(
             self.name, default, model.manifest.version, precision=model.precision, provider=model.provider
         )
@@ -51,12 +47,12 @@ class Worker:
             model=default,
             provider=model.provider,
             precision=model.precision,
-            jobs=self._shared.jobs_at_once,
+            jobs=self.shared.jobs_at_once,
         )
         try:
             self._work()
         finally:
-            self._shared.close()
+            self.shared.close()
             stopping.set()
             beat.join()
             if heartbeat is not None:
@@ -64,7 +60,7 @@ class Worker:
             try:
                 for slot in self._slots:
                     self._queue.leave(slot.name)
-                withdraw(self._queue, self.name)
+                withdraw(self._queue.redis, self.name)
             except QueueUnavailableError:
                 log.warning("queue unavailable", during="withdraw")
         log.info("worker ended", worker=self.name)
@@ -74,21 +70,21 @@ class Worker:
         with ThreadPoolExecutor(len(self._slots), thread_name_prefix="slot") as threads:
             running = [threads.submit(slot.run) for slot in self._slots]
             wait(running, return_when=FIRST_EXCEPTION)
-            if not self._shared.stopping.is_set():
+            if not self.shared.stopping.is_set():
                 self.hurry()
         for ended in running:
             ended.result()
 
     def _announce(self, presence: WorkerPresence, heartbeat: Heartbeat | None) -> None:
         valid_s = max(self._settings.lease_s, 3.0)
-        while not self._shared.stopping.is_set():
+        while not self.shared.stopping.is_set():
             try:
                 if all(slot.is_turning for slot in self._slots):
-                    announce(self._queue, presence, valid_s)
+                    announce(self._queue.redis, presence, valid_s)
                     if heartbeat is not None:  # only now: a worker without a queue is not well
                         heartbeat.beat(valid_s)
             except QueueUnavailableError as error:
                 log.warning("queue unavailable", reason=error.message)
             except OSError as error:
                 log.warning("no sign of life can be left", reason=error.strerror)
-            self._shared.stopping.wait(max(self._settings.lease_s / 3, 0.5))
+            self.shared.stopping.wait(max(self._settings.lease_s / 3, 0.5))

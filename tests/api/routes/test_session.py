@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.jobs.queue.queue import connect
+from app.system.redis import RedisConnection
 from tests.api.answers import check_problem
 from tests.service import until
 
@@ -174,7 +174,7 @@ def test_a_body_that_is_no_key_is_not_kept_in_memory(guarded, browser):
 def test_a_session_of_another_version_is_over(guarded, browser):
     log_in(browser, guarded.keys["viewer"])
     assert browser.get("/jobs").status_code == 200
-    queue = connect(guarded.service.queue_url())
+    queue = RedisConnection(guarded.service.queue_url()).client
     for place in queue.scan_iter(match="*session:*"):
         if (text := queue.get(place)) is not None:  # one that has just ended
             record = json.loads(text)

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import ArchiveInvalidError, CancelledError, DiskLowError, ObjectNotAllowedError
 from app.jobs.intake.fetched import Copies
+from app.objects.store import ObjectStore
 from app.records.record import ObjectSource, now
 from app.records.store import Attempt
 from app.settings import Settings
@@ -28,12 +29,13 @@ def _keys(monkeypatch):
 
 @pytest.fixture
 def copies(tmp_path, object_server):
-    return Copies(settings_of(tmp_path, object_server))
+    return copies_of(tmp_path, object_server)
 
 
-def settings_of(tmp_path, object_server, **others):
+def copies_of(tmp_path, object_server, **others):
     known = {"object_endpoint": object_server.url, "object_roots": (f"s3://{BUCKET}",), "object_patience_s": 0.5}
-    return Settings(data_dir=tmp_path, disk_free_min_bytes=0, **(known | others))
+    settings = Settings(data_dir=tmp_path, disk_free_min_bytes=0, **(known | others))
+    return Copies(settings, ObjectStore(settings))
 
 
 def a_copy(copies, object_server, data=SLIDE, key="copied.svs", progress=lambda *_: None):
@@ -99,7 +101,7 @@ def test_what_an_ended_process_left_is_cleared_and_what_is_in_use_is_not(copies,
         left.mkdir()
         (left / "expects").write_text("5")
         (tmp_path / "fetched" / "left-2").mkdir()
-        other = Copies(settings_of(tmp_path, object_server))  # as another process has it
+        other = copies_of(tmp_path, object_server)  # as another process has it
         assert other.clear() == 2
         assert file.path.exists()
         assert not left.exists()
@@ -110,17 +112,17 @@ def test_what_an_ended_process_left_takes_no_room(copies, object_server, tmp_pat
     left = tmp_path / "fetched" / "left-1"
     left.mkdir(parents=True)
     (left / "expects").write_text(str(10**12))
-    monkeypatch.setattr("app.jobs.intake.fetched.shutil.disk_usage", lambda _: Usage(2 * len(SLIDE)))
+    monkeypatch.setattr("app.system.disk.shutil.disk_usage", lambda _: Usage(2 * len(SLIDE)))
     with a_copy(copies, object_server):
         assert not left.exists()
 
 
 def test_there_is_room_for_every_copy_or_it_waits(copies, object_server, tmp_path, monkeypatch):
-    other = Copies(settings_of(tmp_path, object_server))
+    other = copies_of(tmp_path, object_server)
     with ExitStack() as held:
         disk = Usage(int(2.5 * len(SLIDE)))
         # as if nothing were written yet
-        monkeypatch.setattr("app.jobs.intake.fetched.shutil.disk_usage", lambda _: disk)
+        monkeypatch.setattr("app.system.disk.shutil.disk_usage", lambda _: disk)
         (first,) = [held.enter_context(a_copy(copies, object_server))]
         os.truncate(first.path, 0)  # on its way: all of it is still to come
         second = held.enter_context(a_copy(other, object_server))
@@ -141,19 +143,19 @@ def test_a_zip_waits_for_room_for_what_it_holds_too(copies, object_server, tmp_p
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.tif", SLIDE)
     data = (tmp_path / "a.zip").read_bytes()
-    monkeypatch.setattr("app.jobs.intake.fetched.shutil.disk_usage", lambda _: Usage(2 * len(data) - 1))
+    monkeypatch.setattr("app.system.disk.shutil.disk_usage", lambda _: Usage(2 * len(data) - 1))
     told = []
     with pytest.raises(DiskLowError), a_copy(copies, object_server, data, "a.zip", lambda *step: told.append(step)):
         pass
     assert {done for _, done, _ in told} == {0}  # refused before it was fetched
-    monkeypatch.setattr("app.jobs.intake.fetched.shutil.disk_usage", lambda _: Usage(2 * len(data)))
-    other = Copies(settings_of(tmp_path, object_server))
+    monkeypatch.setattr("app.system.disk.shutil.disk_usage", lambda _: Usage(2 * len(data)))
+    other = copies_of(tmp_path, object_server)
     with a_copy(copies, object_server, data, "a.zip"), a_copy(other, object_server):
         pass  # once unpacked, it needs no more
 
 
 def test_a_worker_has_its_own_say_in_what_is_allowed(tmp_path, object_server):
-    copies = Copies(settings_of(tmp_path, object_server, object_roots=("s3://others",)))
+    copies = copies_of(tmp_path, object_server, object_roots=("s3://others",))
     with pytest.raises(ObjectNotAllowedError), a_copy(copies, object_server):
         pass
     assert not (tmp_path / "fetched").exists()

@@ -16,7 +16,7 @@ from app.jobs.queue.counters import (
 
 
 def test_nothing_counted_is_zero_for_every_priority(queue):
-    tally = read_tally(queue)
+    tally = read_tally(queue.redis)
     assert tally == Tally()
     assert {priority: sum(waits.counts) for priority, waits in tally.waits.items()} == {
         "stat": 0, "asap": 0, "urgent": 0, "routine": 0,
@@ -24,14 +24,14 @@ def test_nothing_counted_is_zero_for_every_priority(queue):
 
 
 def test_counts_add_up(queue):
-    count_outcome(queue, "succeeded", None)
+    count_outcome(queue.redis, "succeeded", None)
     for _ in range(2):
-        count_outcome(queue, "failed", "slide_corrupt")
-        count_work(queue, {"embed": 1.5, "survey": 0.25}, tiles=40)
-        count_batches(queue, tiles=41, room=48)
+        count_outcome(queue.redis, "failed", "slide_corrupt")
+        count_work(queue.redis, {"embed": 1.5, "survey": 0.25}, tiles=40)
+        count_batches(queue.redis, tiles=41, room=48)
     for is_repeated in (False, False, True):
-        count_attempt(queue, is_repeated=is_repeated)
-    tally = read_tally(queue)
+        count_attempt(queue.redis, is_repeated=is_repeated)
+    tally = read_tally(queue.redis)
     assert tally.outcomes == {("succeeded", ""): 1, ("failed", "slide_corrupt"): 2}
     assert tally.attempts == {False: 2, True: 1}
     assert tally.stage_seconds == {"embed": 3.0, "survey": 0.5}
@@ -40,8 +40,8 @@ def test_counts_add_up(queue):
 
 def test_waits_are_counted_under_the_first_bound_that_they_do_not_exceed(queue):
     for wait_s in (0.0, 1.0, 1.001, 300.0, 301.0, 10**6):
-        count_wait(queue, "stat", wait_s)
-    stat = read_tally(queue).waits["stat"]
+        count_wait(queue.redis, "stat", wait_s)
+    stat = read_tally(queue.redis).waits["stat"]
     counted = dict(zip(WAIT_BOUNDS_S, stat.counts, strict=True))
     assert {bound: count for bound, count in counted.items() if count} == {
         1.0: 2, 5.0: 1, 300.0: 1, 900.0: 1, float("inf"): 1,
@@ -50,5 +50,5 @@ def test_waits_are_counted_under_the_first_bound_that_they_do_not_exceed(queue):
 
 
 def test_what_an_older_version_counted_otherwise_is_left_out(queue):
-    queue.client.hset(KEY, mapping={"attempts": 7, "wait": 3.5, "tiles": 12})
-    assert read_tally(queue) == Tally(tiles=12)
+    queue.redis.client.hset(KEY, mapping={"attempts": 7, "wait": 3.5, "tiles": 12})
+    assert read_tally(queue.redis) == Tally(tiles=12)

@@ -6,7 +6,7 @@ import pytest
 from app.errors import SetupError
 from app.jobs.queue import embedded
 from app.jobs.queue.embedded import ensure_embedded, socket_path
-from app.jobs.queue.queue import connect
+from app.system.redis import RedisConnection
 
 
 def test_the_second_attaches_and_only_the_first_ends_it(tmp_path):
@@ -15,7 +15,7 @@ def test_the_second_attaches_and_only_the_first_ends_it(tmp_path):
     assert second.url == first.url
     assert second.process is None
     second.stop()
-    client = connect(first.url)
+    client = RedisConnection(first.url).client
     assert client.ping()
     assert client.config_get("appendonly")["appendonly"] == "yes"
     assert client.config_get("appendfsync")["appendfsync"] == "always"
@@ -27,13 +27,13 @@ def test_the_second_attaches_and_only_the_first_ends_it(tmp_path):
 
 def test_what_was_written_survives_a_kill(tmp_path):
     server = ensure_embedded(tmp_path)
-    client = connect(server.url)
+    client = RedisConnection(server.url).client
     client.set("kept", "yes")
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     client.close()
     again = ensure_embedded(tmp_path)
-    client = connect(again.url)
+    client = RedisConnection(again.url).client
     assert client.get("kept") == "yes"
     client.close()
     again.stop()
@@ -60,7 +60,7 @@ def test_another_environment_finds_the_same_server(tmp_path, monkeypatch):
 
 def test_a_damaged_file_is_put_aside(tmp_path):
     server = ensure_embedded(tmp_path)
-    client = connect(server.url)
+    client = RedisConnection(server.url).client
     for number in range(200):
         client.set(f"key{number}", "x" * 50)
     client.close()

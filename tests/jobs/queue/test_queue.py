@@ -4,8 +4,9 @@ import time
 import pytest
 
 from app.errors import QueueUnavailableError
-from app.jobs.queue.queue import JobQueue, Lease, connect
+from app.jobs.queue.queue import JobQueue, Lease
 from app.records.record import Holder
+from app.system.redis import RedisConnection
 
 
 def test_the_most_urgent_comes_first_and_equals_in_order(queue):
@@ -43,7 +44,7 @@ def test_a_renewed_lease_is_kept_and_a_silent_one_goes_to_another(queue):
 def test_what_redis_lost_is_told_apart_from_what_another_took(queue):
     queue.enqueue("a", "routine")
     lease = queue.take("w", 0)
-    queue.client.flushall()
+    queue.redis.client.flushall()
     assert queue.renew(lease, "w") is None
     assert queue.take("w", 0) is None
     assert queue.enqueue("a", "routine")
@@ -94,18 +95,18 @@ def test_a_lock_is_held_by_one_and_ends_by_itself(queue):
 
 
 def test_no_redis_is_a_typed_error_within_seconds(tmp_path):
-    dead = JobQueue(connect(f"unix://{tmp_path}/none.sock"), 1)
+    dead = JobQueue(RedisConnection(f"unix://{tmp_path}/none.sock"), 1)
     start = time.monotonic()
-    for call in (dead.ping, dead.depth, lambda: dead.take("w", 0), lambda: dead.enqueue("a", "stat")):
+    for call in (dead.redis.ping, dead.depth, lambda: dead.take("w", 0), lambda: dead.enqueue("a", "stat")):
         with pytest.raises(QueueUnavailableError):
             call()
     assert time.monotonic() - start < 5
 
 
 def test_a_lock_from_before_the_clock_was_set_back_ends_in_its_time(queue):
-    queue.client.set("xmag:lock:x", "1", px=3_600_000)  # what a lock of a second looks like after an hour's jump
+    queue.redis.client.set("xmag:lock:x", "1", px=3_600_000)  # what a lock of a second looks like after an hour's jump
     assert not queue.lock("x", 1)
-    assert queue.client.pttl("xmag:lock:x") <= 1000
+    assert queue.redis.client.pttl("xmag:lock:x") <= 1000
 
 
 def test_dating_anew_leaves_a_lease_that_is_right_as_it_is(queue):
@@ -187,7 +188,7 @@ def test_a_guests_slot_is_for_those_who_have_none_in_hand(queue):
 
 
 def test_a_silent_workers_job_is_nobodys_in_hand_and_a_guest_takes_it_last(queue):
-    queue = JobQueue(queue.client, lease_s=0.1)
+    queue = JobQueue(queue.redis, lease_s=0.1)
     queued(queue, lab=1)
     first = queue.take("dead", 0)
     time.sleep(0.15)
@@ -210,6 +211,6 @@ def test_jobs_are_counted_by_whose_they_are_from_first_to_last(queue):
     queue.done(again)
     queue.done(again)
     assert (again.job_id, queue.open_by_holder()) == ("now", {LAB: 2})
-    queue.client.flushall()
+    queue.redis.client.flushall()
     queue.hand_back(again)  # Redis lost it: it is queued again from disk, with whose it is
     assert queue.open_by_holder() == {}

@@ -6,14 +6,11 @@ import pytest
 
 from app.access.audit import AuditLog
 from app.errors import RecordUnreadableError
-from app.jobs.intake.fetched import Copies
+from app.jobs.finish import Finisher
 from app.jobs.intake.upload_folder import UploadFolder
-from app.jobs.upkeep.erase import Eraser
-from app.jobs.upkeep.reconcile import FORGET_S, Reconciler, audit_outcomes, clear_leftovers, requeue_open_jobs
+from app.jobs.upkeep.reconcile import FORGET_S, audit_outcomes, clear_leftovers, requeue_open_jobs
 from app.jobs.upkeep.retention import Retention
-from app.records.idempotency import Claims
 from app.records.store import JobStore
-from app.settings import Settings
 from tests.jobs.requests import committed, outcome
 
 
@@ -23,7 +20,7 @@ def test_what_the_streams_lack_is_queued_from_disk_once(store, queue):
     assert requeue_open_jobs(store, queue) == 1
     assert requeue_open_jobs(store, queue) == 0
     assert queue.depth()["urgent"] == 1
-    queue.client.flushall()
+    queue.redis.client.flushall()
     assert requeue_open_jobs(store, queue) == 1
     assert queue.take("w", 0).job_id == waiting.id
 
@@ -54,18 +51,16 @@ def test_a_half_erased_job_is_erased(store):
     assert [path.name for path in (store.root / request.id).iterdir()] == ["tombstone.json"]
 
 
-def test_an_erasure_that_another_process_left_half_done_is_finished_within_the_hour(store, queue, tmp_path):
-    request, audit = committed(store), AuditLog(tmp_path)
-    settings = Settings(data_dir=tmp_path)
-    eraser = Eraser(store, Claims(tmp_path / "idempotency"), audit)
-    reconciler = Reconciler(store, queue, audit, Retention(settings, store, eraser), Copies(settings))
+def test_an_erasure_that_another_process_left_half_done_is_finished_within_the_hour(parts, queue):
+    store, reconciler = parts.store, parts.reconciler
+    request = committed(store)
     reconciler.turn()
     (store.root / request.id / "tombstone.json").write_text('{"erased_at": "2026-01-01T00:00:00Z"}')
-    queue.client.flushall()
+    queue.redis.client.flushall()
     reconciler.turn()
     assert store.has_upload(request.id)
     reconciler._forgot_at -= FORGET_S + 1
-    queue.client.flushall()
+    queue.redis.client.flushall()
     reconciler.turn()
     assert not store.has_upload(request.id)
 
@@ -107,23 +102,19 @@ def test_one_folder_that_cannot_be_read_or_written_keeps_no_other_waiting(store,
     store.finish(sick.id, outcome())
     store.finish(well.id, outcome())
     monkeypatch.setattr(JobStore, "note_audited", failing_for(sick.id, JobStore.note_audited))
-    audit, audited = AuditLog(tmp_path), set()
-    assert [audit_outcomes(store, audit, audited) for _ in range(3)] == [2, 0, 0]
+    finisher, audited = Finisher(store, queue, AuditLog(tmp_path)), set()
+    assert [audit_outcomes(store, finisher, audited) for _ in range(3)] == [2, 0, 0]
     said = (tmp_path / "audit.jsonl").read_text()
     assert [said.count(sick.id), said.count(well.id)] == [1, 1]
 
 
-def test_what_fails_in_one_step_keeps_no_other_from_its_turn(store, queue, tmp_path, monkeypatch):
-    audit, settings = AuditLog(tmp_path), Settings(data_dir=tmp_path)
-    retention = Retention(settings, store, Eraser(store, Claims(tmp_path / "idempotency"), audit))
-    reconciler = Reconciler(store, queue, audit, retention, Copies(settings))
+def test_what_fails_in_one_step_keeps_no_other_from_its_turn(parts, monkeypatch):
     ran = []
-    monkeypatch.setattr(retention, "run", lambda: ran.append("retention"))
+    monkeypatch.setattr(Retention, "run", lambda _: ran.append("retention"))
 
     def fails(*_):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr("app.jobs.upkeep.reconcile.audit_outcomes", fails)
-    monkeypatch.setattr(reconciler, "_retention", retention)
-    reconciler.turn()
+    parts.reconciler.turn()
     assert ran == ["retention"]

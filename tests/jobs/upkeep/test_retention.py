@@ -8,13 +8,10 @@ import pytest
 
 from app.access.audit import AuditLog
 from app.jobs.upkeep import retention
-from app.jobs.upkeep.erase import Eraser
 from app.jobs.upkeep.reconcile import audit_outcomes
 from app.jobs.upkeep.retention import Retention
-from app.records.idempotency import Claims
 from app.records.record import PathSource, now
 from app.records.store import JobStore
-from app.settings import Settings
 from app.system import clock
 from tests.jobs.requests import committed, make_request, outcome
 from tests.service import Service, until
@@ -27,10 +24,10 @@ def audit(tmp_path) -> AuditLog:
 
 
 @pytest.fixture
-def keeping(tmp_path, store: JobStore, audit):
+def keeping(make_parts):
     def make(**days) -> Retention:
-        settings = Settings(data_dir=tmp_path, **days)
-        return Retention(settings, store, Eraser(store, Claims(tmp_path / "idempotency"), audit))
+        parts = make_parts(**days)
+        return Retention(parts.settings, parts.store, parts.uploads, parts.eraser)
 
     return make
 
@@ -138,22 +135,24 @@ def test_a_clock_that_jumps_erases_nothing_for_a_day(store, keeping, monkeypatch
     assert erased == 0 and not store.exists(job_id)  # it went on the thirtieth day: those that passed meanwhile count
 
 
-def test_an_outcome_missing_in_the_log_is_written_once(tmp_path, store, audit):
+def test_an_outcome_missing_in_the_log_is_written_once(tmp_path, parts):
+    store, finisher = parts.store, parts.finisher
     job_id = ended(store, 0)
-    assert audit_outcomes(store, audit, set()) == 1
-    assert audit_outcomes(store, audit, set()) == 0
+    assert audit_outcomes(store, finisher, set()) == 1
+    assert audit_outcomes(store, finisher, set()) == 0
     assert actions(tmp_path) == [("job.over", job_id)]
 
 
-def test_a_job_seen_while_it_came_in_or_ran_is_written_down_in_the_end(tmp_path, store, audit):
+def test_a_job_seen_while_it_came_in_or_ran_is_written_down_in_the_end(tmp_path, parts):
+    store, finisher = parts.store, parts.finisher
     request, audited = make_request(), set()
     (store.root / request.id / "slide").mkdir(parents=True)
-    assert audit_outcomes(store, audit, audited) == 0
+    assert audit_outcomes(store, finisher, audited) == 0
     store.commit(request)
-    assert audit_outcomes(store, audit, audited) == 0
+    assert audit_outcomes(store, finisher, audited) == 0
     store.finish(request.id, outcome())
-    assert audit_outcomes(store, audit, audited) == 1
-    assert audit_outcomes(store, audit, audited) == 0
+    assert audit_outcomes(store, finisher, audited) == 1
+    assert audit_outcomes(store, finisher, audited) == 0
     assert audited == {request.id}
     assert actions(tmp_path) == [("job.over", request.id)]
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from structlog.testing import capture_logs
 
-from app.jobs.worker.context import Shared, jobs_for
-from app.settings import Settings
+from app.jobs.worker.context import jobs_for
+from app.run.worker_process import new_worker
 from tests.service import ROOT
 
 
@@ -16,10 +16,10 @@ def test_half_the_cores_read_and_two_jobs_are_the_least(cores: int, jobs: int) -
     assert jobs_for(cores) == jobs
 
 
-def test_a_loaded_model_stays_and_the_log_says_when_its_folder_holds_another_or_none(queue, store, tmp_path) -> None:
+def test_a_loaded_model_stays_and_the_log_says_when_its_folder_holds_another_or_none(make_parts, tmp_path) -> None:
     folder = tmp_path / "models" / "xmag-lite0"
     shutil.copytree(ROOT / "models" / "xmag-lite0", folder)
-    shared = Shared(Settings(data_dir=tmp_path, models_dir=folder.parent, device="cpu"), store, queue)
+    shared = new_worker(make_parts(models_dir=folder.parent, device="cpu")).shared
     try:
         with capture_logs() as logs:
             model = shared.model("xmag-lite0")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.queue.queue import connect
+from app.system.redis import RedisConnection
 from tests.object_store import BUCKET, KEYS
 from tests.service import ROOT, Service, until
 from tests.tissue import tissue_slide
@@ -69,7 +69,7 @@ def test_a_killed_api_comes_back_on_the_same_address_and_loses_nothing(fragile, 
 
 def test_a_wiped_and_a_killed_queue_lose_no_job(fragile, long_slide):
     ids = [running(fragile, long_slide), *(fragile.submit(long_slide) for _ in range(2))]
-    client = connect(fragile.queue_url())
+    client = RedisConnection(fragile.queue_url()).client
     client.flushall()
     client.close()
     assert [fragile.wait(job_id)["state"] for job_id in ids] == ["succeeded"] * 3

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.jobs.queue.queue import Lease
-from app.jobs.worker.admission import Held, InHand
+from app.jobs.worker.in_hand import Held, InHand
 from tests.jobs.requests import committed
 from tests.service import until
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from app.api.places import Places
 from app.records.record import Holder
+from app.system.places import Places
 
 A, A2, B, C = Holder("a", "1"), Holder("a", "2"), Holder("b", "1"), Holder("c", "1")
 

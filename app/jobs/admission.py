@@ -1,17 +1,21 @@
-"""Running uploads: their number, and the disk space reserved for them.
+"""Whether another job or upload may come in: places in the queue, running uploads, and room on the disk.
 
 A client that declares a large slide and sends nothing keeps next to nothing from others.
 """
 
-import shutil
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.errors import DiskLowError, QueueFullError
+from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
+from app.jobs.queue.queue import JobQueue
 from app.records.record import Holder
+from app.records.store import JobStore
 from app.settings import Settings
-from app.system.shares import Shares
+from app.system.disk import has_room
+from app.system.shares import Owner, Shares
 
 AHEAD_S = 600.0
 AHEAD_LEAST_BYTES = 64 << 20
@@ -36,12 +40,34 @@ class Arrival:
         return min(self._left_bytes, AHEAD_LEAST_BYTES + int(bytes_per_s * AHEAD_S))
 
 
-class Incoming:
-    """All uploads of this process. Belongs to one event loop; ``check_disk`` may be called from any thread."""
+class Admission:
+    """One for all requests of this process. ``draining``: set once the process was told to end.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._shares = settings, Shares(settings.uploads_max)
+    Belongs to one event loop; ``check_room`` and ``check_disk`` may be called from any thread.
+    """
+
+    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
+        self._settings, self._store, self._queue = settings, store, queue
+        self._shares = Shares(settings.uploads_max)
+        self.draining = threading.Event()
         self._arrivals: set[Arrival] = set()
+
+    def check_draining(self) -> None:
+        """DrainingError once the process was told to end."""
+        if self.draining.is_set():
+            raise DrainingError("The service is going down. Send the request again in a minute.")
+
+    def check_room(self, holder: Holder) -> None:
+        """Whether another job can be taken: DrainingError or QueueFullError before a byte is read."""
+        self.check_draining()
+        if not Shares(self._settings.queue_max, self._open_jobs()).may_take(holder):
+            raise QueueFullError("Too many jobs are waiting already. Try again later.")
+
+    def _open_jobs(self) -> Counter[Owner]:
+        try:
+            return Counter(self._queue.open_by_holder())
+        except QueueUnavailableError:
+            return Counter(self._store.holder(job_id) for job_id in self._store.open_ids())
 
     @contextmanager
     def upload(self, holder: Holder, expected_bytes: int) -> Iterator[Arrival]:
@@ -62,7 +88,7 @@ class Incoming:
 
     def check_disk(self, slide_bytes: int) -> None:
         """DiskLowError if a slide of that size would not fit beside the running uploads."""
-        free = shutil.disk_usage(self._settings.data_dir).free
         kept = sum(arrival.kept_bytes for arrival in tuple(self._arrivals))
-        if free - kept - slide_bytes < self._settings.disk_free_min_bytes:
+        keep_free_bytes = self._settings.disk_free_min_bytes
+        if not has_room(self._settings.data_dir, kept + slide_bytes, keep_free_bytes=keep_free_bytes):
             raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")

@@ -1,0 +1,46 @@
+"""A worker as a process of its own."""
+
+import signal
+
+import structlog
+
+from app.errors import ModelError, SetupError
+from app.jobs.worker.context import Shared
+from app.jobs.worker.worker import Worker
+from app.settings import Settings
+from app.system.process import give_way
+from app.wiring import Parts, built
+
+log = structlog.stdlib.get_logger("xmag.worker")
+NICENESS = 10
+
+
+def new_worker(parts: Parts) -> Worker:
+    """A worker made of ``parts``."""
+    shared = Shared(
+        parts.settings,
+        parts.store,
+        parts.queue,
+        finisher=parts.finisher,
+        copies=parts.copies,
+        registry=parts.registry,
+    )
+    return Worker(shared)
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM. A second SIGTERM hands the jobs in hand back at once. SetupError for an unusable set-up."""
+    with built(settings) as parts:
+        if not give_way(NICENESS):  # polls and uploads are answered first
+            log.warning("the kernel lets the worker give way within its own session only")
+        worker = new_worker(parts)
+        asked = iter([worker.stop])
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: next(asked, worker.hurry)())
+        parts.upkeep.start()
+        try:
+            worker.run()
+        except ModelError as error:
+            raise SetupError(error.message) from error  # starting again would not help
+        finally:
+            parts.upkeep.stop()
