@@ -10,10 +10,9 @@ import torch
 
 from xmag_train.export import int8
 from xmag_train.export.config import Int8Config
-from xmag_train.export.int8 import quantise_student
 from xmag_train.export.precision_fidelity import embed, open_graph
-from xmag_train.networks.fuse_batch_norms import fold_batch_norms
-from xmag_train.networks.onnx_export import export_onnx
+from xmag_train.export.reduced import quantise_student
+from xmag_train.networks.onnx_export import export_onnx, fold_batch_norms
 from xmag_train.networks.students.lite0 import Student
 
 TILES = np.random.default_rng(5).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)

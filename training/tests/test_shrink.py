@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from xmag_train.export import int8
 from xmag_train.export.config import Int8Config
-from xmag_train.export.int8 import quantise_student
 from xmag_train.export.precision_fidelity import embed, open_graph
+from xmag_train.export.reduced import quantise_student
 from xmag_train.export.shrink import shrinking
 
 

@@ -15,10 +15,10 @@ from xmag_train.distill.loop.processes import is_first_process
 from xmag_train.distill.loop.train import STUDENT_FILE, train
 from xmag_train.distill.views.readings import READINGS
 from xmag_train.distill.views.tiles import cached_tiles
-from xmag_train.distill.weights import weights_of
 from xmag_train.files import write_json
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.networks.students.registry import build_student
+from xmag_train.networks.weights import weights_of
 
 CHECK_FILE = "fidelity.json"
 

@@ -21,8 +21,8 @@ from app.inference.model import Model, load_model
 from app.slides.types import ReadingPlan
 from xmag_train.embed.config import EmbedConfig
 from xmag_train.geometry import REGION_MPP, REGION_PX, tiles_20x
+from xmag_train.machine import torch_device
 from xmag_train.mil.encode import Encode, EncoderConfig, load_encoder, mean_by_place
-from xmag_train.torch_device import torch_device
 
 TEACHER_FIELDS = 4
 """Fields of 896 px that the reader hands over at a time: 64 teacher tiles."""

@@ -20,10 +20,10 @@ from xmag_train.evaluate.config import TileTask
 from xmag_train.evaluate.retention import Retention, retention
 from xmag_train.files import file_sha256, write_bytes
 from xmag_train.geometry import REGION_MPP, REGION_PX
+from xmag_train.machine import torch_device
 from xmag_train.mil.encode import EncoderConfig, load_encoder, mean_by_place
 from xmag_train.mil.fit import class_weights
 from xmag_train.progress import track
-from xmag_train.torch_device import torch_device
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RIDGE = 1e-2

@@ -33,8 +33,7 @@ from app.inference.manifest import (
 from xmag_train.files import file_sha256
 from xmag_train.geometry import TILE_MPP, TILE_PX
 from xmag_train.mil.calibration import ClassShare
-from xmag_train.networks.fuse_batch_norms import fold_batch_norms
-from xmag_train.networks.onnx_export import export_onnx
+from xmag_train.networks.onnx_export import export_onnx, fold_batch_norms
 from xmag_train.networks.students.lite0 import embedding_dim_of
 
 ReducedPrecision = Literal["fp16", "int8"]

@@ -20,6 +20,7 @@ from xmag_train.geometry import TILE_PX, tiles_20x
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.networks.students.registry import build_student
 from xmag_train.networks.teachers.registry import build_teacher
+from xmag_train.networks.weights import weights_of
 
 Encode = Callable[[Tensor], Tensor]
 
@@ -35,15 +36,11 @@ class EncoderConfig(Config):
     name: str
     weights: str = "imagenet"
 
-    def weights_or_file(self) -> Literal["imagenet", "hub"] | Path:
-        """As the registries take it."""
-        if self.weights == "imagenet":
-            return "imagenet"
-        return "hub" if self.weights == "hub" else Path(self.weights)
-
     def identity(self) -> dict[str, str]:
-        """What a bag records of its encoder; heads are bound to ``encoder_sha256``."""
-        file = self.weights_or_file()
+        """What a bag records of its encoder; heads are bound to ``encoder_sha256``. ValueError for random weights."""
+        file = weights_of(self.weights)
+        if file == "random":
+            raise ValueError("random weights are others each time: name imagenet, hub or a file")
         named = f"{self.kind}:{self.name}:{self.weights}".encode()
         digest = hashlib.sha256(file.read_bytes() if isinstance(file, Path) else named)
         return {"encoder": f"{self.kind}:{self.name}", "weights": self.weights, "encoder_sha256": digest.hexdigest()}
@@ -62,7 +59,7 @@ def load_encoder(
     ``compiled``: on a CPU, convolutional networks are run by onnxruntime; it pays from some hundred tiles on.
     ValueError where a `student.pt` holds another student than ``name``.
     """
-    weights = config.weights_or_file()
+    weights = weights_of(config.weights)
     network: nn.Module
     if config.kind == "teacher":
         network = build_teacher(config.name, weights)
@@ -106,7 +103,7 @@ def cached_regions(
     regions: Iterable[Region], corpus: Sequence[Region], config: EncoderConfig, cache: Path, device: torch.device
 ) -> Iterator[tuple[Region, NDArray[np.float32]]]:
     """As ``encode_regions``, for a teacher whose 16 embeddings of each region of ``corpus`` lie in ``cache``."""
-    teacher = build_teacher(config.name, config.weights_or_file())
+    teacher = build_teacher(config.name, weights_of(config.weights))
     folder = cache_folder(cache, corpus, config.name, module_sha256(teacher), AugmentConfig())
     runner = teacher_on(device, teacher, torch.get_num_threads())
     (plain,) = cached_targets(

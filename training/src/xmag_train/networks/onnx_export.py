@@ -1,5 +1,6 @@
 """From a torch module to one self-contained ONNX file that is the same, byte for byte, each time."""
 
+import copy
 import logging
 import warnings
 from pathlib import Path
@@ -7,8 +8,28 @@ from pathlib import Path
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 OPSET = 18
+
+
+def fold_batch_norms(model: nn.Module) -> nn.Module:
+    """A copy of ``model`` (eval form) with batch norms folded into the convolutions before them: fewer operations.
+
+    In float64, so that nothing is rounded twice. ValueError for one without a convolution before it.
+    """
+    folded = copy.deepcopy(model).eval().double()
+    for sequence in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
+        layers = list(sequence.children())
+        for index in range(len(layers) - 1):
+            conv, norm = layers[index], layers[index + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                sequence[index] = fuse_conv_bn_eval(conv, norm)
+                sequence[index + 1] = nn.Identity()
+    left = [name for name, module in folded.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    if left:
+        raise ValueError(f"batch norms without a convolution before them: {left}")
+    return folded.to(torch.float32)
 
 
 def export_onnx(

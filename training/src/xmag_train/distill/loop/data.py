@@ -15,8 +15,8 @@ from xmag_train.distill.targets.cache import cache_folder, cached_targets, modul
 from xmag_train.distill.targets.cpu_teacher import teacher_on
 from xmag_train.distill.targets.normalise import Normaliser, fit_normaliser
 from xmag_train.distill.views.tiles import cached_tiles
-from xmag_train.distill.weights import weights_of
 from xmag_train.networks.teachers.registry import Teacher, build_teacher
+from xmag_train.networks.weights import weights_of
 from xmag_train.progress import say
 
 

@@ -11,9 +11,9 @@ from xmag_train.distill.config import DistillConfig, OptimConfig
 from xmag_train.distill.loop.checkpoint import Done, Run, load_checkpoint
 from xmag_train.distill.loop.distiller import Distiller
 from xmag_train.distill.loop.ema import WeightAverage
-from xmag_train.distill.weights import weights_of
 from xmag_train.networks.students.lite0 import embedding_dim_of
 from xmag_train.networks.students.registry import build_student
+from xmag_train.networks.weights import weights_of
 
 
 class Learner(NamedTuple):

@@ -12,7 +12,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from xmag_train.cpu_memory import keep_freed_memory
 from xmag_train.distill.config import DistillConfig
 from xmag_train.distill.loop.batches import Batch, BatchMaker
 from xmag_train.distill.loop.checkpoint import Done, Run, is_finished, save_checkpoint
@@ -25,8 +24,9 @@ from xmag_train.distill.loop.sampler import BatchSampler
 from xmag_train.distill.loop.schedule import learning_rate
 from xmag_train.distill.targets.normalise import Normaliser
 from xmag_train.distill.views.collage import collage
-from xmag_train.distill.weights import weights_identity
+from xmag_train.machine import keep_freed_memory
 from xmag_train.networks.students.checkpoint import save_student
+from xmag_train.networks.weights import weights_identity
 from xmag_train.progress import Clock, say, track
 
 STUDENT_FILE = "student.pt"

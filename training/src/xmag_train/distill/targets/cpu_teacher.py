@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xmag_train.geometry import TILE_PX
-from xmag_train.networks.fuse_batch_norms import fold_batch_norms
-from xmag_train.networks.onnx_export import export_onnx
+from xmag_train.networks.onnx_export import export_onnx, fold_batch_norms
 
 
 def teacher_on(device: torch.device, teacher: nn.Module, threads: int) -> nn.Module:

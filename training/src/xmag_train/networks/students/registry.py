@@ -3,19 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor, nn
 
 from xmag_train.networks.backbones.timm_import import published_vit
-from xmag_train.networks.hub import download_weights
 from xmag_train.networks.imagenet import load_imagenet
 from xmag_train.networks.students.efficientvit import EfficientVitStudent
 from xmag_train.networks.students.lite0 import Student
 from xmag_train.networks.students.vit import VIT_BASE, VIT_SMALL, VitStudent
-from xmag_train.networks.weights_file import read_state_dict
-
-Weights = Literal["imagenet", "hub", "random"] | Path
+from xmag_train.networks.weights import Weights, download_weights, read_state_dict
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
-from xmag_train.networks.hub import download_weights
 from xmag_train.networks.imagenet import LITE2_FILE, load_imagenet
 from xmag_train.networks.teachers.catalogue import TEACHERS
 from xmag_train.networks.teachers.networks import (
@@ -16,11 +15,10 @@ from xmag_train.networks.teachers.networks import (
     TransformersDinov2Teacher,
 )
 from xmag_train.networks.teachers.spec import TeacherSpec
-from xmag_train.networks.weights_file import read_state_dict
+from xmag_train.networks.weights import Weights, download_weights, read_state_dict
 
 __all__ = ["Teacher", "build_teacher", "teacher_spec"]
 
-Weights = Literal["imagenet", "hub", "random"] | Path
 _FAMILIES: dict[str, Callable[..., Teacher]] = {
     "efficientnet_lite": EfficientNetLiteTeacher,
     "timm_vit": TimmVitTeacher,
