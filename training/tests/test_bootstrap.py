@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from xmag_train.metrics.bootstrap import (
@@ -12,7 +13,7 @@ from xmag_train.metrics.bootstrap import (
     paired_difference,
     verdict,
 )
-from xmag_train.metrics.classification import auroc, balanced_accuracy, macro_auroc, softmax
+from xmag_train.metrics.classification import auroc, balanced_accuracy, macro_auroc
 
 
 def test_auroc_of_hand_counted_pairs() -> None:
@@ -23,7 +24,7 @@ def test_auroc_of_hand_counted_pairs() -> None:
 def test_weights_count_as_repetition() -> None:
     rng = np.random.default_rng(0)
     logits, labels, times = rng.normal(size=(30, 3)), rng.integers(0, 3, 30), rng.integers(0, 4, 30)
-    probabilities, repeated = softmax(logits), np.repeat(np.arange(30), times)
+    probabilities, repeated = softmax(logits, axis=1), np.repeat(np.arange(30), times)
     weights = times[None].astype(float)
     wanted = roc_auc_score(labels[repeated], probabilities[repeated], multi_class="ovr")
     assert macro_auroc(probabilities, labels, weights)[0] == pytest.approx(wanted)
@@ -58,7 +59,7 @@ def test_repeating_each_slide_in_its_case_narrows_nothing() -> None:
 
 
 def test_perfect_separation_has_no_width_and_one_class_no_figure() -> None:
-    probabilities = softmax(np.array([[0.0, -1], [0, -2], [0, 1], [0, 2]] * 3))
+    probabilities = softmax(np.array([[0.0, -1], [0, -2], [0, 1], [0, 2]] * 3), axis=1)
     labels, cases = np.array([0, 0, 1, 1] * 3), [f"c{i}" for i in range(12)]
     found = interval(lambda w: macro_auroc(probabilities, labels, w), cases)
     assert (found.value, found.ci_low, found.ci_high) == (1.0, 1.0, 1.0)
@@ -73,7 +74,7 @@ def test_a_shared_error_cancels_in_the_paired_difference() -> None:
     cases = [f"c{i}" for i in range(80)]
 
     def measure(of: np.ndarray):
-        return lambda w: macro_auroc(softmax(of), labels, w)
+        return lambda w: macro_auroc(softmax(of, axis=1), labels, w)
 
     same = paired_difference(measure(logits + 0.0), measure(logits), cases)
     assert (same.value, same.ci_low, same.ci_high) == (0.0, 0.0, 0.0)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from cohort_maker import LABELS, make_bags, make_cohort, mil_task
 from PIL import Image
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from xmag_train.evaluate.arms import read_oof
 from xmag_train.evaluate.command import evaluate_all
 from xmag_train.evaluate.config import EvaluateConfig, TileTask
 from xmag_train.evaluate.gain import in_words, verdict_of
-from xmag_train.evaluate.probe import embed_pictures, field_of, probe
+from xmag_train.evaluate.probe import embed_pictures, field_of, probe, probe_logits
 from xmag_train.evaluate.report import speed_table
 from xmag_train.evaluate.sites import site_folds
 from xmag_train.evaluate.speed import SlideSpeed
@@ -252,6 +251,16 @@ def test_linear_probe_of_colours(tmp_path: Path) -> None:
         field_of(tmp_path / "fields" / "dark" / "0.png", 1.0)
 
 
+def test_probe_of_three_labels_and_of_one_that_a_fold_has_alone() -> None:
+    targets = np.repeat([0, 1, 2], 6)
+    features = np.eye(3)[targets] * 3 + np.random.default_rng(0).normal(size=(18, 3)) * 0.1
+    cases = [f"c{index}" for index in range(18)]
+    logits = probe_logits(features, targets, cases, {case: index % 3 for index, case in enumerate(cases)})
+    np.testing.assert_array_equal(logits.argmax(axis=1), targets)
+    with pytest.raises(ValueError, match="no picture outside fold 0"):
+        probe_logits(features, targets, cases, dict(zip(cases, targets.tolist(), strict=True)))
+
+
 def test_pictures_are_embedded_once_and_anew_when_they_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "KEPT_PICTURES", 4)
     monkeypatch.setattr(probing, "BATCH_PICTURES", 3)
@@ -261,14 +270,16 @@ def test_pictures_are_embedded_once_and_anew_when_they_change(tmp_path: Path, mo
     encoder = EncoderConfig.model_validate(ENCODER)
     before = embed_pictures(files, 2.0, encoder, "cpu", kept)
     one_by_one = [embed_pictures([path], 2.0, encoder, "cpu", tmp_path / "single") for path in files]
-    torch.testing.assert_close(before, torch.cat(one_by_one), atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(before, np.concatenate(one_by_one), atol=1e-4, rtol=1e-4)
 
     def refuse(*_arguments: object) -> None:
         raise AssertionError("it embeds again")
 
     monkeypatch.setattr(probing, "load_encoder", refuse)
-    assert torch.equal(embed_pictures(files, 2.0, encoder, "cpu", kept), before)
-    assert torch.equal(embed_pictures(first, 2.0, encoder, "cpu", kept), before[:4])  # as after a kill in between
+    np.testing.assert_array_equal(embed_pictures(files, 2.0, encoder, "cpu", kept), before)
+    np.testing.assert_array_equal(
+        embed_pictures(first, 2.0, encoder, "cpu", kept), before[:4]
+    )  # as after a kill in between
     shutil.copy(files[5], files[0])
     with pytest.raises(AssertionError, match="embeds again"):
         embed_pictures(files, 2.0, encoder, "cpu", kept)

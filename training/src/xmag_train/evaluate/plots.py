@@ -11,10 +11,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from xmag_train.evaluate.retention import Retention
 from xmag_train.metrics.bootstrap import RETENTION_MARGIN
-from xmag_train.metrics.classification import softmax
 
 COLOURS = {"met": "#1b7837", "missed": "#b2182b", "inconclusive": "#666666"}
 
@@ -39,7 +39,7 @@ def plot_roc(logits: Mapping[str, NDArray[np.float64]], positive: NDArray[np.boo
     """ROC curves of out-of-fold scores of class ``index``; ties are one step."""
     figure, axes = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
     for name, values in logits.items():
-        scores = softmax(values)[:, index]
+        scores = softmax(values, axis=1)[:, index]
         cuts = np.concatenate([[np.inf], np.unique(scores)[::-1]])
         true = [(scores[positive] >= cut).mean() for cut in cuts]
         false = [(scores[~positive] >= cut).mean() for cut in cuts]

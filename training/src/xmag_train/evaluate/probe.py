@@ -9,10 +9,11 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from xmag_train.data.cohort.folds import folds_by_case
 from xmag_train.data.cohort.table import read_rows
@@ -22,12 +23,10 @@ from xmag_train.files import file_sha256, write_bytes
 from xmag_train.geometry import REGION_MPP, REGION_PX
 from xmag_train.machine import torch_device
 from xmag_train.mil.encode import EncoderConfig, load_encoder, mean_by_place
-from xmag_train.mil.fit import class_weights
 from xmag_train.progress import track
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RIDGE = 1e-2
-STEPS = 200
 KEPT_PICTURES = 64
 BATCH_PICTURES = 8
 
@@ -78,7 +77,9 @@ def field_of(path: Path, mpp: float) -> NDArray[np.uint8]:
     return np.asarray(rgb.resize((REGION_PX, REGION_PX), Image.Resampling.LANCZOS, box=box))
 
 
-def embed_pictures(files: Sequence[Path], mpp: float, encoder: EncoderConfig, device: str, kept: Path) -> Tensor:
+def embed_pictures(
+    files: Sequence[Path], mpp: float, encoder: EncoderConfig, device: str, kept: Path
+) -> NDArray[np.float32]:
     """float32 [n, D]: one field each, the mean over its tiles.
 
     ``kept``: folder where every ``KEPT_PICTURES`` are written, and found again by the same encoder.
@@ -99,7 +100,7 @@ def embed_pictures(files: Sequence[Path], mpp: float, encoder: EncoderConfig, de
             np.save(buffer, np.concatenate(rows))
             write_bytes(path, buffer.getvalue())
         parts.append(np.load(path))
-    return torch.from_numpy(np.concatenate(parts))
+    return np.concatenate(parts)
 
 
 def _key(files: Sequence[Path], mpp: float, encoder: Mapping[str, str]) -> str:
@@ -107,39 +108,27 @@ def _key(files: Sequence[Path], mpp: float, encoder: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
 
-def fit_logistic(features: Tensor, targets: Tensor, classes: int) -> nn.Linear:
-    """Class-weighted, with a ridge penalty, by L-BFGS from zero: the same for the same data."""
-    linear = nn.Linear(features.shape[1], classes)
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    weights = class_weights(targets.tolist(), classes)
-    optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = nn.functional.cross_entropy(linear(features), targets, weight=weights)
-        value = value + RIDGE * linear.weight.square().sum() / 2
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return linear
-
-
 def probe_logits(
-    features: Tensor, targets: NDArray[np.int64], cases: Sequence[str], folds: dict[str, int]
-) -> np.ndarray:
-    """Out-of-fold logits float64 [n, C]; features are standardised by the training part of each fold."""
+    features: NDArray[np.floating], targets: NDArray[np.int64], cases: Sequence[str], folds: Mapping[str, int]
+) -> NDArray[np.float64]:
+    """Out-of-fold logits float64 [n, C] of features [n, D], by a logistic regression with balanced class weights.
+
+    Features are standardised by the training part of each fold. ValueError where a class is missing from one.
+    """
     classes = int(targets.max()) + 1
     of_row = np.asarray([folds[case] for case in cases])
+    values = np.asarray(features, np.float64)
     logits = np.zeros((len(targets), classes))
-    for fold in sorted(set(of_row.tolist())):
-        test = torch.from_numpy(of_row == fold)
-        mean, spread = features[~test].mean(dim=0), features[~test].std(dim=0).clamp(min=1e-6)
-        known = torch.from_numpy(targets)[~test]
-        linear = fit_logistic((features[~test] - mean) / spread, known, classes)
-        with torch.inference_mode():
-            logits[test.numpy()] = linear((features[test] - mean) / spread).double().numpy()
+    for fold in np.unique(of_row):
+        test = of_row == fold
+        if len(np.unique(targets[~test])) < classes:
+            raise ValueError(f"a label has no picture outside fold {fold}: take fewer folds or bring more cases")
+        # RIDGE is of one weight vector a class beside a mean loss; for two classes scikit-learn has their difference.
+        strength = (2 if classes == 2 else 1) / (RIDGE * (~test).sum())
+        logistic = LogisticRegression(C=strength, class_weight="balanced", tol=1e-6, max_iter=1000)
+        model = make_pipeline(StandardScaler(), logistic).fit(values[~test], targets[~test])
+        found = model.decision_function(values[test])
+        logits[test] = found if classes > 2 else np.column_stack([np.zeros_like(found), found])
     return logits
 
 

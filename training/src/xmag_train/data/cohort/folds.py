@@ -1,4 +1,8 @@
-"""Folds by case: each case in exactly one, labels and organs spread as evenly as counts allow."""
+"""Folds by case: each case in exactly one, labels and organs spread as evenly as counts allow.
+
+scikit-learn's `StratifiedGroupKFold` takes one label and balances slides, not cases. On the atlas some folds get two
+cases of a class more than others, where these get as many; by label and organ joined, a fold has no malignant case.
+"""
 
 import random
 from collections import Counter
