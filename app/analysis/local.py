@@ -16,23 +16,12 @@ from app.from_settings import reader_limits
 from app.inference.device import Device
 from app.inference.manifest import Manifest
 from app.inference.registry import ModelRegistry
+from app.results.catalogue import RESULT, STORED
 from app.results.files.write import write_results, write_tissue_mask
 from app.results.schema import ResultDocument
 from app.settings import Settings
 from app.slides.formats.archive.archive import ArchiveLimits, blaming_zip, extract_slide_zip, is_zip
 from app.slides.sandbox.reader import SlideReader
-
-RESULT_FILES = (
-    "result.json",
-    "thumbnail.jpg",
-    "heatmap*.png",
-    "overlay*.png",
-    "tissue_mask.png",
-    "qc_mask.png",
-    "top_tile_*.jpg",
-    "attention*.geojson",
-    "embeddings.h5",
-)
 
 
 @dataclass(frozen=True)
@@ -117,11 +106,11 @@ def _output(out: Path) -> Iterator[Path]:
 
 
 def _clear(out: Path) -> None:
-    for pattern in RESULT_FILES:
-        for file in out.glob(pattern):
+    for output in STORED:
+        for file in out.glob(output.files):
             file.unlink()
 
 
 def _publish(folder: Path, out: Path) -> None:
-    for file in sorted(folder.iterdir(), key=lambda path: path.name == "result.json"):
+    for file in sorted(folder.iterdir(), key=lambda path: path.name == RESULT.name):
         file.replace(out / file.name)

@@ -14,7 +14,7 @@ from app.api.auth import Reader
 from app.api.schemas import POLL_AFTER_S
 from app.api.services import Services, ServicesDep
 from app.api.visible_job import ReadableJob
-from app.errors import ResultNotReadyError, ResultPendingError, TaskNotFoundError
+from app.errors import LayerNotFoundError, ResultNotReadyError, ResultPendingError, TaskNotFoundError
 from app.jobs.status import JobStatus
 from app.results.files.write import encode_png
 from app.results.schema import ResultDocument
@@ -43,6 +43,16 @@ def result_folder(services: Services, job: JobStatus, *, succeeded: bool = True)
             f"The job is {job.state}. Poll /jobs/{job.request.id} until it is over.", retry_after_s=POLL_AFTER_S
         )
     return services.store.folder(job.request.id) / job.folder
+
+
+def kept(path: Path, what: str) -> Path:
+    """``path``, if the result has it. LayerNotFoundError."""
+    if not path.exists():
+        raise LayerNotFoundError(
+            f"This result has no {what}. The job was analysed by an older version, which did not keep it. Analyse the "
+            "slide again."
+        )
+    return path
 
 
 def known_task(document: ResultDocument, task: str | None) -> str | None:

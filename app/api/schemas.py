@@ -1,7 +1,6 @@
 """What travels over HTTP: requests and answers, with examples for /docs."""
 
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
@@ -9,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from app.api.body.identifiers import identifier
 from app.jobs.status import JobStatus
 from app.records.record import JobError, Priority, State
+from app.results.catalogue import OUTPUTS
 from app.slides.formats.identity import DicomIdentity
 
 POLL_AFTER_S = 2
@@ -214,13 +214,7 @@ def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:
 
 
 def _links_for_readers(status: JobStatus, base: str) -> dict[str, str]:
-    links = {"slide": f"{base}/slide.dzi", "view": f"{base}/view"}
-    if status.state == "succeeded":
-        files = ("result", "heatmap.png", "tissue_mask.png", "attention.geojson", "embeddings.h5")
-        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in files}
-        links["overlay"] = f"{base}/heatmap.png?layer=overlay"
-        links |= {PurePosixPath(name).stem: f"{base}/{name}" for name in ("layers", "thumbnail.jpg", "tiles.csv")}
-        links |= {"report": f"{base}/report.html", "report_pdf": f"{base}/report.pdf", "results": f"{base}/results.zip"}
-    elif status.folder is not None:
-        links["tissue_mask"] = f"{base}/tissue_mask.png"
-    return links
+    has_all, has_some = status.state == "succeeded", status.folder is not None
+    there = [one for one in OUTPUTS if has_all or (has_some and one.is_of_failed)]
+    outputs = {one.link: f"{base}/{one.path}" for one in there if one.link is not None}
+    return {"slide": f"{base}/slide.dzi", "view": f"{base}/view", **outputs}

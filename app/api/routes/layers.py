@@ -14,6 +14,7 @@ from app.api.result_folder import (
     Drawing,
     TaskQuery,
     file_response,
+    kept,
     known_task,
     note_read,
     png_response,
@@ -22,10 +23,8 @@ from app.api.result_folder import (
 from app.api.services import ServicesDep
 from app.api.visible_job import ReadableJob
 from app.errors import LayerNotFoundError, RequestInvalidError
+from app.results.catalogue import HEATMAP, LAYERS, QC_MASK, TISSUE_MASK, TOP_TILES
 from app.results.files.write import (
-    QC_MASK_PNG,
-    THUMBNAIL_JPG,
-    TISSUE_MASK_PNG,
     heatmap_name,
     overlay_name,
     read_document,
@@ -46,7 +45,6 @@ router = APIRouter(
     responses=responses(401, 403, 404, 409, 410, 422),
     dependencies=[Depends(note_read)],
 )
-_OLD = "The job was analysed by an older version, which did not keep it. Analyse the slide again."
 
 
 class MapQuery(BaseModel):
@@ -82,20 +80,20 @@ class MapQuery(BaseModel):
         return all(v is None for v in (self.quantity, self.label, self.scale, self.palette, self.opacity))
 
 
-@router.get("/layers", summary="What can be laid over the slide")
+@router.get(f"/{LAYERS.name}", summary=LAYERS.title)
 async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, response: Response) -> list[Layer]:
     """Tile scores, attention, tissue and quality, each with its legend in words. Show the first layer by default: tile
     scores of the positive class if the head gives scores, else attention."""
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
-    has_qc = (folder / QC_MASK_PNG).exists()
+    has_qc = (folder / QC_MASK.name).exists()
     return await draw(
         lambda: layers(stored_tiles(folder), f"{services.settings.public_url}/jobs/{job.request.id}", has_qc=has_qc)
     )
 
 
 @router.get(
-    "/heatmap.png", response_class=Response, summary="The map over the slide", responses=file_content("image/png")
+    f"/{HEATMAP.name}", response_class=Response, summary=HEATMAP.title, responses=file_content(HEATMAP.media_type)
 )
 async def get_heatmap(
     job: ReadableJob, services: ServicesDep, draw: Drawing, query: Annotated[MapQuery, Query()]
@@ -107,7 +105,7 @@ async def get_heatmap(
     task = known_task(document, query.task)
     if query.is_plain:
         name = (heatmap_name if query.layer == "heatmap" else overlay_name)(document, task)
-        return file_response(folder / name, "image/png")
+        return file_response(folder / name, HEATMAP.media_type)
     if query.layer == "heatmap":
         raise RequestInvalidError("class, quantity, scale, palette and opacity belong to layer=overlay.")
     return await draw(lambda: png_response(_overlay(folder, query)))
@@ -117,29 +115,21 @@ async def get_heatmap(
 async def get_tissue(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the entire level-0 extent: the area counted as tissue."""
     folder = result_folder(services, job)
-    return await draw(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK_PNG))))
+    return await draw(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK.name))))
 
 
 @router.get("/qc.png", response_class=Response, summary="Quality, as a layer", responses=content("image/png"))
 async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the entire level-0 extent: ink, black or dirty areas, and tiles judged out of focus."""
-    path = _kept(result_folder(services, job) / QC_MASK_PNG, "quality layer")
+    path = kept(result_folder(services, job) / QC_MASK.name, "quality layer")
     return await draw(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
-
-
-@router.get(
-    "/thumbnail.jpg", response_class=FileResponse, summary="The slide, small", responses=file_content("image/jpeg")
-)
-def get_thumbnail(job: ReadableJob, services: ServicesDep) -> FileResponse:
-    """JPEG of the entire level-0 extent, at most 1600 px long. Never the label or macro."""
-    return file_response(_kept(result_folder(services, job) / THUMBNAIL_JPG, "thumbnail"), "image/jpeg")
 
 
 @router.get(
     "/top_tiles/{rank}.jpg",
     response_class=FileResponse,
     summary="One of the highest tiles of the map",
-    responses=file_content("image/jpeg"),
+    responses=file_content(TOP_TILES.media_type),
 )
 def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQuery = None) -> FileResponse:
     """JPEG of 224 px at 2.0 µm/px, as the model saw it. Ranks, from 1, are those of `top_tiles` in the result."""
@@ -149,18 +139,14 @@ def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQ
     ranks = [top.rank for top in document.top_tiles if top.task == wanted]
     if rank not in ranks:
         raise LayerNotFoundError(f"Task {wanted} has {len(ranks)} top tiles in this result; there is no number {rank}.")
-    return file_response(_kept(folder / top_tile_name(document, rank, task), "pictures of top tiles"), "image/jpeg")
-
-
-def _kept(path: Path, what: str) -> Path:
-    if not path.exists():
-        raise LayerNotFoundError(f"This result has no {what}. {_OLD}")
-    return path
+    return file_response(
+        kept(folder / top_tile_name(document, rank, task), "pictures of top tiles"), TOP_TILES.media_type
+    )
 
 
 def _overlay(folder: Path, query: MapQuery) -> Image.Image:
     maps = stored_tiles(folder)
-    with Image.open(folder / TISSUE_MASK_PNG) as mask:
+    with Image.open(folder / TISSUE_MASK.name) as mask:
         size = mask.size
     tiles = shown_map(maps, query.task, query.label, query.quantity).tiles
     if tiles is None:

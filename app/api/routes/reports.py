@@ -16,6 +16,7 @@ from app.api.routes.pages import POLICY
 from app.api.services import Services, ServicesDep
 from app.api.visible_job import ReadableJob
 from app.jobs.status import JobStatus
+from app.results.catalogue import EVERYTHING, REPORT_HTML, REPORT_PDF, TILES
 from app.results.files.bundle import zip_chunks
 from app.results.files.tiles_csv import csv_chunks
 from app.results.files.write import encode_jpeg
@@ -42,7 +43,10 @@ router = APIRouter(
 
 
 @router.get(
-    "/report.pdf", response_class=Response, summary="The report, one A4 page", responses=content("application/pdf")
+    f"/{REPORT_PDF.name}",
+    response_class=Response,
+    summary=REPORT_PDF.title,
+    responses=content(REPORT_PDF.media_type),
 )
 async def get_report_pdf(
     job: ReadableJob, services: ServicesDep, draw: Drawing, with_case: CaseQuery = False
@@ -50,10 +54,10 @@ async def get_report_pdf(
     """PDF: map with legend, prediction, quality, top tiles, provenance. The same result gives the same bytes."""
     folder, subject = _result(services, job, with_case=with_case)
     page = await draw(stored_report_pdf, folder, subject)
-    return Response(page, media_type="application/pdf", headers=_named(_report_name(subject), "pdf", "inline"))
+    return Response(page, media_type=REPORT_PDF.media_type, headers=_named(_report_name(subject), "pdf", "inline"))
 
 
-@router.get("/report.html", response_class=HTMLResponse, summary="The report, to read or print")
+@router.get(f"/{REPORT_HTML.name}", response_class=HTMLResponse, summary=REPORT_HTML.title)
 async def get_report_html(
     job: ReadableJob, services: ServicesDep, draw: Drawing, with_case: CaseQuery = False
 ) -> HTMLResponse:
@@ -72,28 +76,33 @@ async def get_report_map(job: ReadableJob, services: ServicesDep, draw: Drawing)
 
 
 @router.get(
-    "/tiles.csv", response_class=StreamingResponse, summary="All tiles as a table", responses=content("text/csv")
+    f"/{TILES.name}",
+    response_class=StreamingResponse,
+    summary=TILES.title,
+    description=TILES.text,
+    responses=content(TILES.media_type),
 )
 async def get_tiles_csv(job: ReadableJob, services: ServicesDep, draw: Drawing) -> StreamingResponse:
-    """CSV, one row per row of embeddings.h5: square at level 0, tissue, attention, scores, sharpness."""
+    """Made row by row."""
     folder, _ = _result(services, job)
     maps = await draw(stored_tiles, folder)
-    return StreamingResponse(csv_chunks(maps), media_type="text/csv", headers=_named(job.request.id, "csv"))
+    return StreamingResponse(csv_chunks(maps), media_type=TILES.media_type, headers=_named(job.request.id, "csv"))
 
 
 @router.get(
-    "/results.zip",
+    f"/{EVERYTHING.name}",
     response_class=StreamingResponse,
-    summary="Everything in one file",
-    responses=content("application/zip"),
+    summary=EVERYTHING.title,
+    description=EVERYTHING.text,
+    responses=content(EVERYTHING.media_type),
 )
 async def get_results_zip(job: ReadableJob, services: ServicesDep, draw: Drawing) -> StreamingResponse:
-    """Zip of all files of the result, tiles.csv and report.pdf; always the same bytes."""
+    """Packed while it is sent."""
     folder, subject = _result(services, job)
     maps = await draw(stored_tiles, folder)
     page = await draw(stored_report_pdf, folder, subject) if has_report(folder) else None
     chunks: Iterator[bytes] = zip_chunks(folder, maps, page, job.request.id)
-    return StreamingResponse(chunks, media_type="application/zip", headers=_named(job.request.id, "zip"))
+    return StreamingResponse(chunks, media_type=EVERYTHING.media_type, headers=_named(job.request.id, "zip"))
 
 
 def _result(services: Services, job: JobStatus, *, with_case: bool = False) -> tuple[Path, Subject]:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from app.results.catalogue import OUTPUTS, REPORT_PDF, RESULT, TILES
 from app.results.files.tiles_csv import csv_chunks
-from app.results.files.write import RESULT_JSON
 from app.results.slide_result import TileMaps
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
-_DEFLATED: Final = {".json", ".geojson", ".csv"}
+_DEFLATED: Final = {Path(one.name).suffix for one in OUTPUTS if one.is_text}
 _CHUNK: Final = 1 << 20
 
 
@@ -25,12 +25,12 @@ def zip_chunks(folder: Path, maps: TileMaps, report_pdf: bytes | None, top: str)
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w") as archive:  # the sink cannot seek: sizes follow each file's bytes
-        for path in sorted(folder.iterdir(), key=lambda file: (file.name != RESULT_JSON, file.name)):
+        for path in sorted(folder.iterdir(), key=lambda file: (file.name != RESULT.name, file.name)):
             yield from _add(archive, sink, f"{top}/{path.name}", _pieces(path), path.stat().st_size)
         rows = (chunk.encode() for chunk in csv_chunks(maps))
-        yield from _add(archive, sink, f"{top}/tiles.csv", rows, 0)
+        yield from _add(archive, sink, f"{top}/{TILES.name}", rows, 0)
         if report_pdf is not None:
-            yield from _add(archive, sink, f"{top}/report.pdf", [report_pdf], len(report_pdf))
+            yield from _add(archive, sink, f"{top}/{REPORT_PDF.name}", [report_pdf], len(report_pdf))
     yield sink.take()
 
 

@@ -8,6 +8,7 @@ from typing import IO, Final
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from app.results.catalogue import ATTENTION, EMBEDDINGS, HEATMAP, OVERLAY, QC_MASK, RESULT, THUMBNAIL, TISSUE_MASK
 from app.results.files.geojson import Origin, geojson_chunks, origin_px
 from app.results.files.hdf5 import write_embeddings
 from app.results.pictures.heatmap import heatmap_description, render_heatmap
@@ -18,33 +19,28 @@ from app.results.slide_result import SlideResult
 from app.slides.types import BoolArray
 from app.system.durable import sync
 
-RESULT_JSON: Final = "result.json"
-EMBEDDINGS_H5: Final = "embeddings.h5"
-TISSUE_MASK_PNG: Final = "tissue_mask.png"
-QC_MASK_PNG: Final = "qc_mask.png"
-THUMBNAIL_JPG: Final = "thumbnail.jpg"
 _JPEG_QUALITY: Final = 88
 
 
 def heatmap_name(document: ResultDocument, task: str | None = None) -> str:
     """File of a task's heatmap: ``heatmap.png`` for the first prediction, ``heatmap.<task>.png`` for others."""
-    return _task_file(document, "heatmap", task)
+    return _task_file(document, HEATMAP.name, task)
 
 
 def overlay_name(document: ResultDocument, task: str | None = None) -> str:
     """File of a task's transparent layer: ``overlay.png`` for the first prediction, else ``overlay.<task>.png``."""
-    return _task_file(document, "overlay", task)
+    return _task_file(document, OVERLAY.name, task)
 
 
 def geojson_name(document: ResultDocument, origin: Origin = "bounds") -> str:
     """File of the squares in the frame of ``origin``; both frames share one file where they are the same."""
     same = origin_px(document, origin) == origin_px(document, "bounds")
-    return "attention.geojson" if same else "attention.image.geojson"
+    return ATTENTION.name if same else "attention.image.geojson"
 
 
 def top_tile_name(document: ResultDocument, rank: int, task: str | None = None) -> str:
     """File of a task's top tile: ``top_tile_01.jpg`` for the first prediction, else ``top_tile_01.<task>.jpg``."""
-    return _task_file(document, f"top_tile_{rank:02}", task, "jpg")
+    return _task_file(document, f"top_tile_{rank:02}.jpg", task)
 
 
 def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
@@ -59,8 +55,8 @@ def write_results(result: SlideResult, folder: Path) -> tuple[str, ...]:
         heatmaps = [beside.submit(_write_heatmap, result, task, folder) for task in tasks]
         names = _write_others(result, folder, tasks)
         names += [heatmap.result() for heatmap in heatmaps]
-    (folder / RESULT_JSON).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    names.append(RESULT_JSON)
+    (folder / RESULT.name).write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    names.append(RESULT.name)
     for name in names:
         sync(folder / name)
     sync(folder)
@@ -76,11 +72,11 @@ def _write_heatmap(result: SlideResult, task: str, folder: Path) -> str:
 def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[str]:
     """All but the heatmaps and result.json; their names."""
     document = result.document
-    names = [THUMBNAIL_JPG, TISSUE_MASK_PNG, QC_MASK_PNG, EMBEDDINGS_H5]
-    _write_jpeg(Image.fromarray(result.thumbnail), folder / THUMBNAIL_JPG)
-    _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK_PNG)
-    _write_png(render_qc_mask(result.artefacts), folder / QC_MASK_PNG)
-    write_embeddings(result, folder / EMBEDDINGS_H5)
+    names = [THUMBNAIL.name, TISSUE_MASK.name, QC_MASK.name, EMBEDDINGS.name]
+    _write_jpeg(Image.fromarray(result.thumbnail), folder / THUMBNAIL.name)
+    _write_png(render_tissue_mask(result.tissue_mask), folder / TISSUE_MASK.name)
+    _write_png(render_qc_mask(result.artefacts), folder / QC_MASK.name)
+    write_embeddings(result, folder / EMBEDDINGS.name)
     for task in tasks:
         names.append(overlay_name(document, task))
         _write_png(render_overlay_layer(result, task), folder / names[-1])
@@ -100,20 +96,20 @@ def _write_others(result: SlideResult, folder: Path, tasks: list[str]) -> list[s
 
 def write_tissue_mask(tissue_mask: BoolArray, folder: Path) -> str:
     """Write tissue_mask.png alone, for a slide that failed for want of tissue; its name."""
-    _write_png(render_tissue_mask(tissue_mask), folder / TISSUE_MASK_PNG)
-    sync(folder / TISSUE_MASK_PNG)
+    _write_png(render_tissue_mask(tissue_mask), folder / TISSUE_MASK.name)
+    sync(folder / TISSUE_MASK.name)
     sync(folder)
-    return TISSUE_MASK_PNG
+    return TISSUE_MASK.name
 
 
 def read_document(folder: Path) -> ResultDocument:
     """result.json of a finished job. Raises FileNotFoundError, or pydantic's ValidationError for another schema."""
-    return ResultDocument.model_validate_json((folder / RESULT_JSON).read_bytes())
+    return ResultDocument.model_validate_json((folder / RESULT.name).read_bytes())
 
 
-def _task_file(document: ResultDocument, stem: str, task: str | None, kind: str = "png") -> str:
-    first = document.predictions[0].task
-    return f"{stem}.{kind}" if task in (None, first) else f"{stem}.{task}.{kind}"
+def _task_file(document: ResultDocument, name: str, task: str | None) -> str:
+    stem, dot, kind = name.partition(".")
+    return name if task in (None, document.predictions[0].task) else f"{stem}.{task}{dot}{kind}"
 
 
 def _write_jpeg(picture: Image.Image, path: Path) -> None:

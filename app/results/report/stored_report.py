@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from app.errors import LayerNotFoundError
+from app.results.catalogue import EMBEDDINGS, THUMBNAIL, TISSUE_MASK
 from app.results.files.hdf5 import read_tiles
-from app.results.files.write import EMBEDDINGS_H5, THUMBNAIL_JPG, TISSUE_MASK_PNG, read_document, top_tile_name
+from app.results.files.write import read_document, top_tile_name
 from app.results.pictures.mask_image import read_tissue_mask
 from app.results.report.report import Report, Subject, build_report
 from app.results.report.report_map import ReportMap, draw_report_map
@@ -17,7 +18,7 @@ from app.results.slide_result import TileMaps
 
 def stored_tiles(folder: Path) -> TileMaps:
     """What the result says of each tile."""
-    return read_tiles(folder / EMBEDDINGS_H5, read_document(folder))
+    return read_tiles(folder / EMBEDDINGS.name, read_document(folder))
 
 
 def stored_report(folder: Path, subject: Subject) -> Report:
@@ -29,9 +30,9 @@ def stored_report(folder: Path, subject: Subject) -> Report:
 def stored_report_map(folder: Path) -> ReportMap:
     """The report's picture. LayerNotFoundError where the result keeps no thumbnail."""
     _check(folder)
-    with Image.open(folder / THUMBNAIL_JPG) as picture:
+    with Image.open(folder / THUMBNAIL.name) as picture:
         thumbnail = np.asarray(picture)
-    return draw_report_map(stored_tiles(folder), thumbnail, read_tissue_mask(folder / TISSUE_MASK_PNG))
+    return draw_report_map(stored_tiles(folder), thumbnail, read_tissue_mask(folder / TISSUE_MASK.name))
 
 
 def stored_report_pdf(folder: Path, subject: Subject) -> bytes:
@@ -44,7 +45,7 @@ def stored_report_pdf(folder: Path, subject: Subject) -> bytes:
 
 def has_report(folder: Path) -> bool:
     """Whether the result keeps all that a report shows."""
-    return (folder / THUMBNAIL_JPG).exists()
+    return (folder / THUMBNAIL.name).exists()
 
 
 def _check(folder: Path) -> None:
