@@ -1,6 +1,5 @@
 """The command `xmag`. Heavy modules are imported inside the commands, so that each starts quickly."""
 
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 
 from app.access.cli import audit_cli, keys_cli
+from app.client import options
 from app.client.cli import submit
 from app.errors import ModelError, RequestInvalidError, SetupError, SlideError, XmagError
 from app.slides.formats.catalogue import STRIPPABLE_NAMES, listed
@@ -120,10 +120,10 @@ def analyze(
     slide: Annotated[Path, typer.Argument(exists=True, readable=True, help="slide file, folder (DICOM) or .zip")],
     out_dir: Annotated[Path, typer.Option("--out", file_okay=False, help="folder for the results; made if missing")],
     model: Annotated[str | None, typer.Option(help="default: the only one")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="head to run, may be repeated; default: all")] = None,
-    mpp: Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")] = None,
-    stain: Annotated[str | None, typer.Option(help="for example H&E")] = None,
-    organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
+    task: options.Tasks = None,
+    mpp: options.Mpp = None,
+    stain: options.Stain = None,
+    organ: options.Organ = None,
 ) -> None:
     """Analyse one slide here, without server or queue. Exit code 0: done, 1: the slide failed, 2: usage."""
     from app.slides.sandbox.reader_process import prepare_readers
@@ -132,10 +132,9 @@ def analyze(
     from app.analysis.local import LocalRequest, analyze_locally
     from app.results.summary import summary_lines
 
-    if mpp is not None and not math.isfinite(mpp):
-        raise RequestInvalidError("--mpp must be a number of µm per pixel.")
     settings = _settings()
-    request = LocalRequest(slide, out_dir, model, tuple(task or ()), mpp, stain, organ)
+    stated = options.stated(mpp=mpp, stain=stain, organ=organ)
+    request = LocalRequest(slide, out_dir, model, tuple(task or ()), stated)
     try:
         with _progress_bar() as report:
             document = analyze_locally(request, settings, report)

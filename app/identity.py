@@ -1,11 +1,10 @@
 """Whether a slide is the one that the request names, by the slide's own header."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from app.errors import IdentityConflictError
-from app.slides.formats.identity import DicomIdentity
 from app.slides.types import SlideInfo
+from app.stated import Stated
 from app.warning import coded
 
 IdentityPolicy = Literal["refuse", "warn"]
@@ -13,25 +12,7 @@ IdentityPolicy = Literal["refuse", "warn"]
 _CHECK = "Check that it is the right slide."
 
 
-@dataclass(frozen=True)
-class Names:
-    """Case and slide: from the request, else from the slide's DICOM header, ``dicom``."""
-
-    case_id: str | None
-    slide_id: str | None
-    dicom: DicomIdentity | None
-
-    @classmethod
-    def of(cls, case_id: str | None, slide_id: str | None, dicom: DicomIdentity | None) -> "Names":
-        """``case_id`` and ``slide_id``: the request's."""
-        if dicom is None:
-            return cls(case_id, slide_id, None)
-        return cls(case_id or dicom.accession, slide_id or dicom.container, dicom)
-
-
-def identity_warnings(
-    case_id: str | None, slide_id: str | None, info: SlideInfo, policy: IdentityPolicy
-) -> tuple[str, ...]:
+def identity_warnings(stated: Stated, info: SlideInfo, policy: IdentityPolicy) -> tuple[str, ...]:
     """Warnings where the header of the slide ``info`` contradicts the request. The warnings contain no values.
 
     ``case_id`` is compared with DICOM's accession number, ``slide_id`` with its container, both exactly. Another
@@ -39,16 +20,16 @@ def identity_warnings(
     """
     found = []
     if info.identity is not None:
-        if _differ(case_id, info.identity.accession):
+        if _differ(stated.case_id, info.identity.accession):
             found.append("The accession number in the slide's DICOM header differs from the request's case_id.")
-        if _differ(slide_id, info.identity.container):
+        if _differ(stated.slide_id, info.identity.container):
             found.append("The container identifier in the slide's DICOM header differs from the request's slide_id.")
     if found and policy == "refuse":
         raise IdentityConflictError(f"{' '.join(found)} {_CHECK}")
-    if _differ(slide_id, info.barcode):
+    if _differ(stated.slide_id, info.barcode):
         found.append("The barcode in the slide's header differs from the request's slide_id.")
     return tuple(coded("identity_differs", f"{sentence} {_CHECK}") for sentence in found)
 
 
 def _differ(requested: str | None, read: str | None) -> bool:
-    return requested is not None and read is not None and requested.strip() != read
+    return requested is not None and read is not None and requested != read

@@ -19,7 +19,6 @@ from app.results.schema import (
     ModelPart,
     PredictionPart,
     QcPart,
-    RequestPart,
     ResultDocument,
     SlidePart,
     TilingPart,
@@ -29,6 +28,7 @@ from app.results.schema import (
 from app.results.slide_result import TISSUE_MIN_SHOWN
 from app.results.wording import attention_legend
 from app.slides.types import SlideInfo, SlideQc, Survey
+from app.stated import Stated
 from app.warning import coded
 
 MPP_DIFFERENCE = 0.02
@@ -44,14 +44,14 @@ def build_document(
     tops: list[TopTilePart],
     differences: Iterable[str],
     job: JobPart | None,
-    request: RequestPart,
+    stated: Stated,
     sha256: str,
     size_bytes: int,
     timings_s: dict[str, float],
 ) -> ResultDocument:
     """The document. ``survey.qc`` is complete. ``differences``: warnings of ``app.identity``."""
     outside = domain_warnings(
-        model.manifest.domain, stain=request.stain, organ=request.organ, stain_he=survey.qc.stain_he
+        model.manifest.domain, stain=stated.stain, organ=stated.organ, stain_he=survey.qc.stain_he
     )
     qc = _qc_part(survey.qc)
     warnings = [*differences, *_mpp_warnings(info), *survey.warnings, *qc.warnings, *outside]
@@ -65,7 +65,7 @@ def build_document(
     return ResultDocument(
         job=job,
         analysed_at=datetime.now(UTC),
-        request=request,
+        request=stated,
         dicom=info.identity,
         slide=_slide_part(info, sha256, size_bytes),
         tiling=_tiling_part(model, survey),

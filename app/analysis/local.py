@@ -22,6 +22,7 @@ from app.results.schema import ResultDocument
 from app.settings import Settings
 from app.slides.formats.archive.archive import ArchiveLimits, blaming_zip, extract_slide_zip, is_zip
 from app.slides.sandbox.reader import SlideReader
+from app.stated import Stated
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class LocalRequest:
     out: Path
     model: str | None
     tasks: tuple[str, ...]
-    mpp: float | None
-    stain: str | None
-    organ: str | None
+    stated: Stated
 
 
 def analyze_locally(request: LocalRequest, settings: Settings, progress: Progress) -> ResultDocument:
@@ -55,7 +54,7 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
             _output(request.out) as folder,
         ):
             means = Means(manifest, loading.result, reader, device)
-            wanted = SlideRequest(slide, request.mpp, request.stain, request.organ, request.tasks)
+            wanted = SlideRequest(slide, request.stated, request.tasks)
             try:
                 result = analyze(wanted, means, progress)
             except EmptySlideError as error:

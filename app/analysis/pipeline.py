@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,17 @@ from app.analysis.document import build_document
 from app.analysis.prediction import top_tiles
 from app.analysis.reading_plan import reading_plan
 from app.errors import NoTissueError, SourceChangedError, TaskNotFoundError
-from app.identity import IdentityPolicy, Names, identity_warnings
+from app.identity import IdentityPolicy, identity_warnings
 from app.inference.device import Claim, Device, Embeddings
 from app.inference.manifest import Manifest
 from app.inference.model import Model
 from app.results.pictures.small_thumbnail import shrunk
-from app.results.schema import JobPart, RequestPart, TopTilePart
+from app.results.schema import JobPart, TopTilePart
 from app.results.slide_result import HeadMap, SlideResult
 from app.slides.formats.hashing import hash_files
 from app.slides.sandbox.reader import SlideReader
 from app.slides.types import BoolArray, Float32Array, SlideQc, Survey, UInt8Array
+from app.stated import Stated
 from app.system.process import BEHIND_READERS, let_thread_give_way
 
 Progress = Callable[[str, int, int], None]
@@ -46,14 +47,9 @@ class SlideRequest:
     """
 
     path: Path
-    mpp: float | None = None
-    stain: str | None = None
-    organ: str | None = None
+    stated: Stated = field(default_factory=Stated)
     tasks: tuple[str, ...] = ()
-    case_id: str | None = None
-    slide_id: str | None = None
     identity_policy: IdentityPolicy = "refuse"
-    context: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
     files: tuple[Path, ...] | None = None
@@ -110,10 +106,9 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
     with _beside() as (beside, is_over):
         progress("open", 0, 1)
         with watch.stage("open"):
-            info = reader.open(request.path, request.mpp)
+            info = reader.open(request.path, request.stated.mpp)
         _check_files(request, reader.files)
-        differences = identity_warnings(request.case_id, request.slide_id, info, request.identity_policy)
-        names = Names.of(request.case_id, request.slide_id, info.identity)
+        differences = identity_warnings(request.stated, info, request.identity_policy)
         digest = beside.submit(_identify, request, reader.files, is_over)
         progress("survey", 0, 1)
         with watch.stage("survey"):
@@ -150,13 +145,7 @@ def analyze(request: SlideRequest, means: Means, progress: Progress) -> SlideRes
         tops=tops,
         job=request.job,
         differences=differences,
-        request=RequestPart(
-            case_id=names.case_id,
-            slide_id=names.slide_id,
-            context=request.context,
-            stain=request.stain,
-            organ=request.organ,
-        ),
+        stated=request.stated.named(info.identity),
         sha256=sha256,
         size_bytes=size_bytes,
         timings_s=watch.seconds,

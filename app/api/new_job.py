@@ -19,7 +19,7 @@ from app.jobs.intake.source import resolve_object
 from app.jobs.intake.upload_folder import UploadFolder
 from app.jobs.status import job_status
 from app.records.idempotency import key_hash
-from app.records.record import JobRequest, ObjectSource, Source, now
+from app.records.record import JobFields, JobRequest, ObjectSource, Source, now
 from app.slides.formats.identity import DicomIdentity
 from app.slides.types import SlideInfo
 
@@ -78,7 +78,7 @@ def check_fields(services: Services, fields: AnalyzeFields) -> None:
 
 def check_identity(services: Services, fields: AnalyzeFields, info: SlideInfo) -> None:
     """IdentityConflictError if the slide's header contradicts the request; mere warnings go into the result."""
-    identity_warnings(fields.case_id, fields.slide_id, info, services.settings.identity_conflict)
+    identity_warnings(fields, info, services.settings.identity_conflict)
 
 
 def _model_and_tasks(services: Services, fields: AnalyzeFields) -> tuple[str, tuple[str, ...]]:
@@ -102,9 +102,6 @@ def job_request(  # noqa: PLR0917 (all that a job is made of)
 ) -> JobRequest:
     """The job's record. NoModelError, TaskNotFoundError."""
     model, tasks = _model_and_tasks(services, fields)
-    said = fields.model_dump(
-        include={"priority", "mpp", "stain", "organ", "case_id", "slide_id", "callback_url", "context"}
-    )
     return JobRequest(
         id=job_id,
         created_at=now(),
@@ -116,7 +113,7 @@ def job_request(  # noqa: PLR0917 (all that a job is made of)
         owner=caller.owner,
         request_id=request.state.request_id,
         dicom=dicom,
-        **said,
+        **fields.model_dump(include=set(JobFields.model_fields)),
     )
 
 

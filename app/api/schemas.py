@@ -3,16 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from app.api.body.identifiers import identifier
 from app.jobs.status import JobStatus
-from app.records.record import JobError, Priority, State
+from app.records.record import JobError, JobFields, Priority, State
 from app.results.catalogue import OUTPUTS
 from app.slides.formats.identity import DicomIdentity
+from app.stated import Word
 
 POLL_AFTER_S = 2
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(identifier)]
 JobId = Annotated[str, Field(examples=["01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])]
 
 
@@ -52,58 +51,22 @@ class UploadReference(BaseModel):
     )
 
 
-class AnalyzeFields(BaseModel):
+class AnalyzeFields(JobFields):
     """Everything that may be said about a slide; all optional."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: Word | None = Field(default=None, description="default: the server's", examples=["xmag-lite0"])
     tasks: list[Word] | None = Field(
         default=None, description="heads to run, default all; in a form: comma-separated", examples=[["malignancy"]]
     )
-    priority: Priority = Field(default="routine", description="FHIR request priority")
-    mpp: float | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="µm/px at level 0; overrides the file's", examples=[0.25]
-    )
-    stain: Word | None = Field(default=None, examples=["H&E"])
-    organ: Word | None = Field(default=None, examples=["lung"])
-    case_id: Word | None = Field(
-        default=None, description="accession number; default: a DICOM slide's own", examples=["S26-001234"]
-    )
-    slide_id: Word | None = Field(
-        default=None, description="container barcode; default: a DICOM slide's own", examples=["S26-001234-A1"]
-    )
-    callback_url: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
-        default=None,
-        description="gets a POST when the job is over (docs/api.md); its host must be listed in XMAG_CALLBACK_HOSTS",
-        examples=["https://ris.hospital.example/slides/done"],
-    )
     sha256: Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$")] | None = Field(
         default=None,
         description="SHA-256 of the file (upload only); another file is refused as digest_mismatch",
-    )
-    context: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
-        default=None, description="returned as sent, up to 1 KB"
     )
 
     @field_validator("tasks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator("mpp", mode="before")
-    @classmethod
-    def _plain_number(cls, value: object) -> object:
-        if isinstance(value, str) and "_" in value:  # which Python takes for a thousands separator
-            raise ValueError("not a number")
-        return value
-
-    @field_validator("context")
-    @classmethod
-    def _one_kilobyte(cls, value: str | None) -> str | None:
-        if value is not None and len(value.encode()) > 1024:
-            raise ValueError("context may hold 1024 bytes at most")
-        return value
 
 
 class AnalyzeBySource(AnalyzeFields):
@@ -190,7 +153,8 @@ def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:
 
     ``is_readable``: whether links to slide and results open for the caller.
     """
-    request, base, progress = status.request, f"{address}/jobs/{status.request.id}", status.progress
+    request, stated, progress = status.request, status.stated, status.progress
+    base = f"{address}/jobs/{request.id}"
     links = {"self": base, "events": f"{base}/events"}
     if is_readable:
         links |= _links_for_readers(status, base)
@@ -200,8 +164,10 @@ def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:
         priority=request.priority,
         model=request.model,
         tasks=list(request.tasks),
-        **vars(status.names),
-        context=request.context,
+        case_id=stated.case_id,
+        slide_id=stated.slide_id,
+        dicom=status.dicom,
+        context=stated.context,
         progress=None if progress is None else ProgressView(**vars(progress)),
         attempt=status.attempt,
         error=status.error,

@@ -3,6 +3,7 @@
 import time
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from app.client.display import Display
 from app.client.retry import OutOfPatienceError
@@ -21,12 +22,12 @@ class Order:
     """
 
     slides: tuple[Slide, ...]
-    fields: dict[str, str]
+    fields: dict[str, Any]
     wait: bool
     again: bool
     names: bool
 
-    def fields_of(self, slide: Slide) -> dict[str, str]:
+    def fields_of(self, slide: Slide) -> dict[str, Any]:
         """The fields of one slide's request."""
         slide_id = slide_id_of(slide) if self.names else None
         return self.fields if slide_id is None else self.fields | {"slide_id": slide_id}

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from app.client import options
 from app.client.slide import ObjectName, Slide, shown
 from app.objects.address import SCHEME
 
@@ -36,11 +37,11 @@ def submit(  # noqa: PLR0917 (a command's options are its arguments)
         Path | None, typer.Option("--csv", dir_okay=False, writable=True, help="write the table there")
     ] = None,
     model: Annotated[str | None, typer.Option(help="default: the server's")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="head to run, may be repeated; default: all")] = None,
+    task: options.Tasks = None,
     priority: Annotated[str | None, typer.Option(help="routine, urgent, asap or stat")] = None,
-    mpp: Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")] = None,
-    stain: Annotated[str | None, typer.Option(help="for example H&E")] = None,
-    organ: Annotated[str | None, typer.Option(help="for example lung")] = None,
+    mpp: options.Mpp = None,
+    stain: options.Stain = None,
+    organ: options.Organ = None,
     case: Annotated[str | None, typer.Option(help="accession number, the same for all slides of this command")] = None,
     names: Annotated[
         bool,
@@ -52,9 +53,9 @@ def submit(  # noqa: PLR0917 (a command's options are its arguments)
     """Send slides to a server. Exit code 0: all are accepted (with --wait: succeeded), 1: some are not, 2: usage."""
     from app.client.command import Command, run  # noqa: PLC0415 (only this command needs what it needs)
 
-    said = {"model": model, "priority": priority, "mpp": mpp, "stain": stain, "organ": organ, "case_id": case}
-    fields = {name: f"{value}" for name, value in said.items() if value is not None}
-    fields |= {"tasks": ",".join(task)} if task else {}
+    stated = options.stated(case_id=case, mpp=mpp, stain=stain, organ=organ)
+    said = {"model": model, "priority": priority, "tasks": task or None}
+    fields = stated.model_dump(exclude_none=True) | {name: value for name, value in said.items() if value is not None}
     command = Command(
         tuple(map(_slide, slides)),
         fields,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,7 +28,7 @@ class Command:
     """What was typed. ``fields``: those of POST /analyze; ``patience_s``: how long the server may fail to answer."""
 
     slides: tuple[Slide, ...]
-    fields: dict[str, str]
+    fields: dict[str, Any]
     server: str
     key: str | None
     patience_s: float

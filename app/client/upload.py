@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import httpx
 
@@ -24,7 +24,7 @@ _GO_ON: Final = PASSING | {409}
 """After these, ask how far the upload is and go on from there."""
 
 
-def submit(service: Service, slide: Path, fields: dict[str, str], key: str, sent: Sent) -> Job:
+def submit(service: Service, slide: Path, fields: dict[str, Any], key: str, sent: Sent) -> Job:
     """Upload the slide and ask for its analysis. ``key``: the Idempotency-Key: trying again makes no second job.
 
     RefusedError when the service says no, OutOfPatienceError, OSError when the file cannot be read.
@@ -42,24 +42,24 @@ def submit(service: Service, slide: Path, fields: dict[str, str], key: str, sent
     raise lost
 
 
-def submit_object(service: Service, address: str, fields: dict[str, str], key: str) -> Job:
+def submit_object(service: Service, address: str, fields: dict[str, Any], key: str) -> Job:
     """Ask for the analysis of an object that the service can read itself. As ``submit`` otherwise."""
     return _ask(service, {"type": "object", "object": address}, fields, key)
 
 
-def _ask(service: Service, source: dict[str, str], fields: dict[str, str], key: str) -> Job:
-    body = {"source": source, **_as_json(fields)}
+def _ask(service: Service, source: dict[str, str], fields: dict[str, Any], key: str) -> Job:
+    body = {"source": source, **fields}
     return as_job(service.insist(lambda: service.http.post("/analyze", json=body, headers={"Idempotency-Key": key})))
 
 
-def content_key(slide: Path, fields: dict[str, str]) -> str:
+def content_key(slide: Path, fields: dict[str, Any]) -> str:
     """The same for the same bytes and fields, so that a batch can be sent twice and makes each job once."""
     with slide.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return _key([digest, sorted(fields.items())])
 
 
-def address_key(address: str, fields: dict[str, str]) -> str:
+def address_key(address: str, fields: dict[str, Any]) -> str:
     """The same for the same address and fields."""
     return _key([address, sorted(fields.items())])
 
@@ -111,13 +111,3 @@ def _give_up(service: Service, place: str) -> None:
     """What was refused need not stay there; if that fails too, the service erases it in time."""
     with suppress(httpx.TransportError):
         service.http.delete(place, headers=_TUS)
-
-
-def _as_json(fields: dict[str, str]) -> dict[str, str | float | list[str]]:
-    """The form's fields as the JSON request has them."""
-    found: dict[str, str | float | list[str]] = dict(fields)
-    if "mpp" in fields:
-        found["mpp"] = float(fields["mpp"])
-    if "tasks" in fields:
-        found["tasks"] = fields["tasks"].split(",")
-    return found

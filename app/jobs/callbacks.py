@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from app.errors import CallbackNotAllowedError, JobErasedError, JobNotFoundError, RecordUnreadableError, SetupError
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.post import PostError, post_json
-from app.records.record import FinalState, JobError, Record, names_of, now
+from app.records.record import FinalState, JobError, Record, dicom_of, now
 from app.records.store import JobStore
 from app.settings import Settings
 from app.system.durable import write_once, write_over
@@ -177,15 +177,15 @@ class Callbacks:
         if outcome is None:
             raise JobErasedError("The job was erased before its callback.")
         base = f"{self._settings.public_url}/jobs/{job_id}"
-        links, names = {"self": base}, names_of(request, outcome)
+        links, stated = {"self": base}, request.named(dicom_of(request, outcome))
         if outcome.state == "succeeded":
             links["result"] = f"{base}/result"
         return Notice(
             id=job_id,
             state=outcome.state,
-            case_id=names.case_id,
-            slide_id=names.slide_id,
-            context=request.context,
+            case_id=stated.case_id,
+            slide_id=stated.slide_id,
+            context=stated.context,
             error=outcome.error,
             finished_at=outcome.finished_at,
             links=links,

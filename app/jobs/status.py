@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.errors import QueueUnavailableError
-from app.identity import Names
 from app.jobs.queue.queue import JobQueue
-from app.records.record import JobError, JobRequest, ObjectSource, State, names_of
+from app.records.record import JobError, JobRequest, ObjectSource, State, dicom_of
 from app.records.store import JobStore
+from app.slides.formats.identity import DicomIdentity
+from app.stated import Stated
 
 # Share of a job's time that lies before each stage, and the stage's own: tiles are nearly all of it.
 _SHARES = {"open": (0.0, 0.02), "survey": (0.02, 0.08), "tiles": (0.10, 0.80), "aggregate": (0.9, 0.02)}
@@ -39,7 +40,12 @@ class JobStatus:
     finished_at: datetime | None
     folder: str | None
     warnings: tuple[str, ...] = ()
-    names: Names = field(kw_only=True)
+    dicom: DicomIdentity | None = field(kw_only=True)
+
+    @property
+    def stated(self) -> Stated:
+        """What was stated of the slide, with the names in its header where the sender gave none."""
+        return self.request.named(self.dicom)
 
 
 def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
@@ -57,7 +63,7 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
             outcome.finished_at,
             outcome.folder,
             outcome.warnings,
-            names=names_of(request, outcome),
+            dicom=dicom_of(request, outcome),
         )
     attempts = store.attempts(job_id)
     try:
@@ -75,7 +81,7 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
         attempts.last_started_at,
         None,
         None,
-        names=names_of(request, None),
+        dicom=dicom_of(request, None),
     )
 
 

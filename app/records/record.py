@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.errors import Origin, XmagError
-from app.identity import Names
 from app.slides.formats.identity import DicomIdentity
+from app.stated import Stated
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -74,7 +74,18 @@ class ObjectSource(Record):
 Source = Annotated[UploadSource | PathSource | ObjectSource, Field(discriminator="type")]
 
 
-class JobRequest(Record):
+class JobFields(Stated):
+    """What a sender says of a job: of its slide, how urgent it is, and whom to tell when it is over."""
+
+    priority: Priority = Field(default="routine", description="FHIR request priority")
+    callback_url: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
+        default=None,
+        description="gets a POST when the job is over (docs/api.md); its host must be listed in XMAG_CALLBACK_HOSTS",
+        examples=["https://ris.hospital.example/slides/done"],
+    )
+
+
+class JobRequest(JobFields, Record):
     """request.json: everything a worker needs, immutable from the 202 on."""
 
     id: str
@@ -82,20 +93,12 @@ class JobRequest(Record):
     source: Source
     model: str
     tasks: tuple[str, ...]
-    named_tasks: tuple[str, ...] | None = Field(
-        default=None, description="the tasks that the caller named; none: all that the worker's model has"
+    named_tasks: tuple[str, ...] = Field(
+        description="the tasks that the caller named; empty: all that the worker's model has"
     )
-    priority: Priority = "routine"
-    mpp: float | None = None
-    stain: str | None = None
-    organ: str | None = None
-    case_id: str | None = None
-    slide_id: str | None = None
     dicom: DicomIdentity | None = Field(
         default=None, description="identifiers in the slide's DICOM header; for an object, see the outcome"
     )
-    callback_url: str | None = None
-    context: str | None = None
     tenant: str = Field(default="", description="whose job it is: the key's tenant; empty on a server without keys")
     owner: str = Field(
         default="", description="opaque ID of the key or token holder that made the job; empty without keys"
@@ -136,9 +139,9 @@ class Outcome(Record):
     dicom: DicomIdentity | None = Field(default=None, description="as in the result; null without one")
 
 
-def names_of(request: JobRequest, outcome: Outcome | None) -> Names:
-    """Case and slide of a job. The header of an object is known once the job has succeeded."""
-    return Names.of(request.case_id, request.slide_id, request.dicom or (None if outcome is None else outcome.dicom))
+def dicom_of(request: JobRequest, outcome: Outcome | None) -> DicomIdentity | None:
+    """Identifiers in the header of a job's slide. Those of an object are known once the job has succeeded."""
+    return request.dicom or (None if outcome is None else outcome.dicom)
 
 
 class Tombstone(Record):

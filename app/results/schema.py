@@ -6,6 +6,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.slides.formats.identity import DicomIdentity
+from app.stated import Stated
 
 SCHEMA_VERSION: Literal[1] = 1
 STAGES: Final = {
@@ -130,16 +131,6 @@ class PredictionPart(Part):
     statement: str = Field(description="how far to trust the numbers, in words; show it beside every number")
 
 
-class RequestPart(Part):
-    """Fields of the request, as sent."""
-
-    case_id: str | None = Field(default=None, description="as sent, else the DICOM header's accession number")
-    slide_id: str | None = Field(default=None, description="as sent, else the DICOM header's container identifier")
-    context: str | None = None
-    stain: str | None = None
-    organ: str | None = None
-
-
 class JobPart(Part):
     """The job that made the result."""
 
@@ -200,7 +191,7 @@ class ResultDocument(Part):
     analysed_at: datetime | None = Field(
         default=None, description="when this document was made, UTC; null in results of older versions"
     )
-    request: RequestPart = RequestPart()
+    request: Stated = Field(description="as sent; case and slide, where none were sent, from the DICOM header")
     dicom: DicomIdentity | None = Field(
         default=None, description="identifiers in the slide's DICOM header; null for other formats"
     )

@@ -8,7 +8,14 @@ from app.records.store import JobStore
 def make_request(priority="routine", **fields) -> JobRequest:
     """A request that was not committed."""
     source = UploadSource(entry="slide.svs", size_bytes=3, sha256="0" * 64)
-    known = {"id": new_job_id(), "created_at": now(), "source": source, "model": "m", "tasks": ("t",)}
+    known = {
+        "id": new_job_id(),
+        "created_at": now(),
+        "source": source,
+        "model": "m",
+        "tasks": ("t",),
+        "named_tasks": (),
+    }
     return JobRequest(**(known | {"priority": priority} | fields))
 
 

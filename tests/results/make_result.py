@@ -22,6 +22,7 @@ from app.results.schema import (
 )
 from app.results.slide_result import HeadMap, SlideResult
 from app.slides.types import DARK, PEN
+from app.stated import Stated
 
 SLIDE_SHA256 = "5" * 64
 MANIFEST_SHA256 = "a" * 64
@@ -84,6 +85,7 @@ def make_document(
     return ResultDocument(
         job=JobPart(id="01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", attempt=1, created_at=ACCEPTED_AT),
         analysed_at=ACCEPTED_AT + timedelta(minutes=1),
+        request=Stated(),
         slide=SlidePart(
             vendor="aperio",
             width_px=width,

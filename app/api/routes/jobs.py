@@ -68,8 +68,8 @@ def _status_if_accepted(services: Services, job_id: str, unreadable: list[str]) 
 def _matches(status: JobStatus, query: JobQuery) -> bool:
     return (
         query.state in {None, status.state}
-        and query.case_id in {None, status.names.case_id}
-        and query.slide_id in {None, status.names.slide_id}
+        and query.case_id in {None, status.stated.case_id}
+        and query.slide_id in {None, status.stated.slide_id}
     )
 
 

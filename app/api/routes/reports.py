@@ -20,7 +20,7 @@ from app.results.catalogue import EVERYTHING, REPORT_HTML, REPORT_PDF, TILES
 from app.results.files.bundle import zip_chunks
 from app.results.files.tiles_csv import csv_chunks
 from app.results.files.write import encode_jpeg
-from app.results.report.report import Stated, Subject
+from app.results.report.report import Subject
 from app.results.report.report_html import render_html
 from app.results.report.stored_report import (
     has_report,
@@ -109,11 +109,9 @@ def _result(services: Services, job: JobStatus, *, with_case: bool = False) -> t
     folder = result_folder(services, job)
     if job.finished_at is None:
         raise AssertionError("a job that succeeded has an end")
-    request, names = job.request, job.names
-    if not with_case:
-        return folder, Subject(request.id, request.slide_id, job.finished_at)
-    stated = Stated(names.case_id, request.organ, request.stain)
-    return folder, Subject(request.id, names.slide_id, job.finished_at, stated)
+    if with_case:
+        return folder, Subject(job.request.id, job.stated.slide_id, job.finished_at, job.stated)
+    return folder, Subject(job.request.id, job.request.slide_id, job.finished_at)
 
 
 def _links_base(services: Services, job: JobStatus) -> str:

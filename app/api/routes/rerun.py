@@ -85,7 +85,7 @@ def _changed(before: JobRequest, changes: RerunFields) -> RerunFields:
     sent = changes.model_dump(exclude_unset=True)
     kept = before.model_dump(include=set(AnalyzeFields.model_fields) - {"tasks", "sha256"})
     if "model" not in sent:
-        kept["tasks"] = list(before.named_tasks or ()) or None
+        kept["tasks"] = list(before.named_tasks) or None
     return RerunFields.model_validate(kept | sent)
 
 

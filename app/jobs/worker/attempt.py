@@ -48,14 +48,9 @@ def _slide(request: JobRequest, shared: Shared, attempt: Attempt, progress: Prog
 def _wanted(request: JobRequest, attempt: Attempt, policy: IdentityPolicy, path: Path, **known: Any) -> SlideRequest:
     return SlideRequest(
         path=path,
-        mpp=request.mpp,
-        stain=request.stain,
-        organ=request.organ,
-        tasks=request.tasks if request.named_tasks is None else request.named_tasks,
-        case_id=request.case_id,
-        slide_id=request.slide_id,
+        stated=request,
+        tasks=request.named_tasks,
         identity_policy=policy,
-        context=request.context,
         urgency=PRIORITIES.index(request.priority),
         job=JobPart(id=request.id, attempt=attempt.number, created_at=request.created_at),
         **known,

@@ -17,19 +17,11 @@ from app.results.heads import ShownMap, shown_map
 from app.results.pictures.scales import PERCENTILE_ROW, VALUE_ROWS, figure, figures_sentence, tick_labels
 from app.results.schema import PredictionPart, ResultDocument, TopTilePart
 from app.results.slide_result import TileMaps
+from app.stated import Stated
 
 Row = tuple[str, str]
 ANSWERS_MAX, LABELS_MAX = 3, 5
 """What one page can hold in letters that can be read; the result has all."""
-
-
-@dataclass(frozen=True)
-class Stated:
-    """The case's data from the request; the case number may also come from the slide's header."""
-
-    case_id: str | None
-    organ: str | None
-    stain: str | None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
+from app.identifiers import NO_VALUE, fault, trimmed
 from app.slides.sandbox.channel import ChannelGarbledError, Message
 
 IDENTIFIER_MAX_CHARS = 64
 """The longest text (LO) that DICOM allows for an identifier, and the longest UID (PS3.5, table 6.2-1)."""
 ISSUER_MAX_CHARS = 200
 SPECIMENS_MAX = 50
-_TURNS_WRITING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that change the writing direction and make one identifier look like another."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,9 @@ class DicomIdentity:
 
 
 def is_identifier(text: str, chars_max: int = IDENTIFIER_MAX_CHARS) -> bool:
-    """Whether ``text`` can be an identifier: trimmed, not empty, not too long, no control characters."""
-    return 0 < len(text) <= chars_max and text == text.strip() and text.isprintable() and not _TURNS_WRITING & {*text}
+    """Whether ``text`` can be an identifier: as a request may have it, not too long, printable."""
+    is_trimmed = 0 < len(text) <= chars_max and text == trimmed(text)
+    return is_trimmed and text.isprintable() and text not in NO_VALUE and fault(text) is None
 
 
 def identity_from_json(value: object) -> DicomIdentity | None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 from PIL import Image
 
-from app.results.report.report import Report, Stated, Subject, build_report
+from app.results.report.report import Report, Subject, build_report
 from app.results.report.report_html import render_html
 from app.results.report.report_map import draw_report_map
 from app.results.report.report_pdf import render_pdf
+from app.stated import Stated
 from tests.results.make_result import Recipe, make_result
 
 SUBJECT = Subject("01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", "S26-1-A1", datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
@@ -22,7 +23,9 @@ def report(**recipe: object) -> Report:
 
 def pdf(**recipe: object) -> bytes:
     result = make_result(Recipe(**recipe))
-    made = build_report(result, replace(SUBJECT, stated=Stated("case " * 40, "organ " * 33, "stain " * 33)))
+    made = build_report(
+        result, replace(SUBJECT, stated=Stated(case_id="case " * 40, organ="organ " * 33, stain="stain " * 33))
+    )
     tile = io.BytesIO()
     Image.new("RGB", (224, 224), (222, 160, 200)).save(tile, "JPEG")
     drawn = draw_report_map(result, result.thumbnail, result.tissue_mask)
@@ -57,7 +60,7 @@ def test_without_a_barcode_it_names_the_hash() -> None:
 
 
 def test_the_case_is_told_only_where_it_is_asked_for() -> None:
-    asked = build_report(make_result(), replace(SUBJECT, stated=Stated("S26-1", "lung", None)))
+    asked = build_report(make_result(), replace(SUBJECT, stated=Stated(case_id="S26-1", organ="lung")))
     assert asked.stated == (("Case", "S26-1"), ("Organ, as sent", "lung"), ("Stain, as sent", "not given"))
     assert report().stated == ()
 

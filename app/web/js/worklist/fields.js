@@ -6,17 +6,16 @@ import { PRIORITIES } from "../words.js";
 
 const ZIP_DIRECTORY_BYTES = 2 ** 18;
 const form = byId("fields");
-const { case_id: caseId, priority, mpp, stain, organ } = form.elements;
-const texts = [caseId, mpp, stain, organ];
+const { priority, mpp } = form.elements;
+const texts = [...form.elements].filter((field) => field.type === "text");
+const SAID = { case_id: (text) => `case ${text}`, mpp: (text) => `${text} µm/px` };
+
+/** What is filled in, by the field's name. */
+const filled = () => texts.filter((field) => field.value.trim()).map((field) => [field.name, field.value.trim()]);
 
 function show() {
-  const told = [
-    caseId.value.trim() && `case ${caseId.value.trim()}`,
-    priority.value !== "routine" && PRIORITIES[priority.value],
-    mpp.value.trim() && `${mpp.value.trim()} µm/px`,
-    stain.value.trim(),
-    organ.value.trim(),
-  ].filter(Boolean);
+  const told = filled().map(([name, text]) => SAID[name]?.(text) ?? text);
+  if (priority.value !== "routine") told.push(PRIORITIES[priority.value]);
   byId("next").hidden = told.length === 0;
   byId("next-said").textContent = `next slides: ${told.join(" · ")}`;
 }
@@ -52,11 +51,8 @@ export async function takeFields(files) {
     complain(mpp, wrong);
     return null;
   }
-  const value = mppOf(mpp.value);
-  const known = value === null ? {} : { mpp: value };
-  for (const field of [caseId, priority, stain, organ]) {
-    if (field.value.trim()) known[field.name] = field.value.trim();
-  }
+  const known = { ...Object.fromEntries(filled()), priority: priority.value };
+  if (known.mpp) known.mpp = mppOf(known.mpp);
   const wantsNames = form.elements.named.checked;
   clear();
   return Promise.all(files.map(async (file) => {
