@@ -14,6 +14,9 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +47,8 @@ LOG, HEAD = "audit.jsonl", "audit.head"
 START = "0" * 64
 NAME_MAX = 200
 TAIL_BYTES = 64 * 1024
+VIEWED_AGAIN_S = 15 * 60.0
+VIEWS_MAX = 4096
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,28 @@ class AuditLog:
                 yield from enumerate(file, start=1)
         except FileNotFoundError:
             return
+
+
+class ViewLog:
+    """Writes ``slide.view`` before the first pixel is sent, and again after a quarter of an hour. Thread-safe."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+        self._noted: OrderedDict[tuple[Actor, str], float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, actor: Actor, job_id: str, tenant: str) -> None:
+        """``actor`` looks at the job's slide. DiskLowError when it cannot be written down."""
+        key, moment = (actor, job_id), time.monotonic()
+        with self._lock:  # held while writing: nobody's tile overtakes the entry
+            noted = self._noted.get(key)
+            if noted is not None and moment - noted < VIEWED_AGAIN_S:
+                return
+            self._audit.append(Event("slide.view", actor, job_id, tenant))
+            self._noted[key] = moment
+            self._noted.move_to_end(key)
+            while len(self._noted) > VIEWS_MAX:
+                self._noted.popitem(last=False)
 
 
 def _hash(entry: dict[str, Any]) -> str:

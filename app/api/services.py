@@ -8,10 +8,9 @@ from typing import Annotated, ParamSpec, Self, TypeVar, cast
 import structlog
 from fastapi import Depends, Request
 
-from app.access.audit import AuditLog
+from app.access.audit import AuditLog, ViewLog
 from app.access.credentials import Access
 from app.access.cursors import Cursors
-from app.access.view_log import Looks
 from app.api.body.upload_turns import Turns
 from app.api.feed import JobFeed
 from app.api.viewing import Viewing
@@ -62,7 +61,7 @@ class Services:
     feed: JobFeed
     finisher: Finisher
     intake: Intake
-    looks: Looks
+    views: ViewLog
     objects: ObjectStore
     queue: JobQueue
     registry: ModelRegistry
@@ -96,7 +95,7 @@ class Services:
             feed=JobFeed(store, queue),
             finisher=parts.finisher,
             intake=intake,
-            looks=Looks(parts.audit),
+            views=ViewLog(parts.audit),
             objects=parts.objects,
             queue=queue,
             registry=parts.registry,

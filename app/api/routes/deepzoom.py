@@ -35,7 +35,8 @@ class TilePlace:
 async def _kept(job: JobStatus, services: ServicesDep, caller: Reader) -> None:
     """Refuses a slide that is gone, and writes down who looks at it."""
     await services.viewing.check(caller.holder, services.viewer.check_kept, job.request)
-    await services.viewing.check(caller.holder, services.looks.note, caller.actor, job.request)
+    request = job.request
+    await services.viewing.check(caller.holder, services.views.note, caller.actor, request.id, request.tenant)
 
 
 def _headers(tag: str) -> dict[str, str]:
