@@ -1,4 +1,7 @@
-"""A finished job's files as routes need them: found, noted in the audit log, sent whole or in one plain range."""
+"""A job and its files as the caller may see them: a hidden job looks like a job that does not exist.
+
+Files of a finished job are found, noted in the audit log, and sent whole or in one plain range.
+"""
 
 import io
 from collections.abc import Callable
@@ -10,12 +13,19 @@ from fastapi.responses import FileResponse
 from PIL import Image
 
 from app.access.audit import Event
-from app.api.auth import Reader
+from app.api.auth import Poller, Reader
 from app.api.schemas import POLL_AFTER_S
 from app.api.services import Services, ServicesDep
-from app.api.visible_job import ReadableJob
-from app.errors import LayerNotFoundError, ResultNotReadyError, ResultPendingError, TaskNotFoundError
-from app.jobs.status import JobStatus
+from app.errors import (
+    JobErasedError,
+    JobNotFoundError,
+    LayerNotFoundError,
+    ResultNotReadyError,
+    ResultPendingError,
+    TaskNotFoundError,
+)
+from app.jobs.status import JobStatus, job_status
+from app.records.record import Holder
 from app.results.files.write import encode_png
 from app.results.schema import ResultDocument
 
@@ -25,6 +35,32 @@ T = TypeVar("T")
 HEADERS: Final = {"Cache-Control": "private, no-store"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 _ENDED = {"failed": "failed", "cancelled": "been cancelled"}
+UNKNOWN = "No such job. Ids are those that POST /analyze and GET /jobs give."
+
+
+def visible_status(services: Services, job_id: str, sees: Callable[[Holder], bool]) -> JobStatus:
+    """The job's status, if ``sees`` is true for its holder. JobNotFoundError, JobErasedError."""
+    try:
+        status = job_status(services.store, services.queue, job_id)
+    except JobErasedError:
+        if sees(services.store.tombstone(job_id).holder):
+            raise
+        raise JobNotFoundError(UNKNOWN) from None
+    if not sees(status.request.holder):
+        raise JobNotFoundError(UNKNOWN)
+    return status
+
+
+def _readable(job_id: str, services: ServicesDep, caller: Reader) -> JobStatus:
+    return visible_status(services, job_id, caller.reads)
+
+
+def _followed(job_id: str, services: ServicesDep, caller: Poller) -> JobStatus:
+    return visible_status(services, job_id, caller.follows)
+
+
+ReadableJob = Annotated[JobStatus, Depends(_readable)]
+FollowedJob = Annotated[JobStatus, Depends(_followed)]
 
 
 def note_read(request: Request, job: ReadableJob, services: ServicesDep, caller: Reader) -> None:

@@ -10,9 +10,9 @@ from app.api.auth import Reader
 from app.api.middleware.conditional_get import has_already
 from app.api.problems import responses
 from app.api.reference.openapi_parts import content
+from app.api.result_folder import ReadableJob
 from app.api.routes import prefetch
 from app.api.services import ServicesDep
-from app.api.visible_job import ReadableJob
 from app.jobs.status import JobStatus
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["viewer"], responses=responses(401, 403, 404, 409, 410, 422))

@@ -7,9 +7,8 @@ from fastapi.responses import FileResponse
 
 from app.api.problems import responses
 from app.api.reference.openapi_parts import file_content, ranges
-from app.api.result_folder import file_response, kept, note_read, result_folder
+from app.api.result_folder import ReadableJob, file_response, kept, note_read, result_folder
 from app.api.services import ServicesDep
-from app.api.visible_job import ReadableJob
 from app.errors import ResultNotReadyError
 from app.results.catalogue import ATTENTION, OUTPUTS, RESULT, Output
 from app.results.files.write import geojson_name, read_document

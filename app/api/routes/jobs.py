@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from app.api.auth import ASK_AGAIN_S, Caller, Poller, Reader, Remover, Sender, still_welcome
 from app.api.problems import responses
 from app.api.reference.openapi_parts import headers
+from app.api.result_folder import FollowedJob, visible_status
 from app.api.schemas import POLL_AFTER_S, JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
 from app.api.streams import ONE_STREAM
-from app.api.visible_job import FollowedJob, visible_status
 from app.errors import (
     JobErasedError,
     JobNotFoundError,

@@ -12,6 +12,7 @@ from app.api.problems import responses
 from app.api.reference.openapi_parts import content, file_content
 from app.api.result_folder import (
     Drawing,
+    ReadableJob,
     TaskQuery,
     file_response,
     kept,
@@ -21,7 +22,6 @@ from app.api.result_folder import (
     result_folder,
 )
 from app.api.services import ServicesDep
-from app.api.visible_job import ReadableJob
 from app.errors import LayerNotFoundError, RequestInvalidError
 from app.results.catalogue import HEATMAP, LAYERS, QC_MASK, TISSUE_MASK, TOP_TILES
 from app.results.files.write import (

@@ -5,8 +5,8 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import Caller, find_caller
+from app.api.result_folder import visible_status
 from app.api.services import Services
-from app.api.visible_job import visible_status
 from app.errors import XmagError
 from app.records.record import Holder, JobRequest
 

@@ -11,10 +11,9 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 
 from app.api.problems import responses
 from app.api.reference.openapi_parts import content
-from app.api.result_folder import HEADERS, Drawing, note_read, result_folder
+from app.api.result_folder import HEADERS, Drawing, ReadableJob, note_read, result_folder
 from app.api.routes.pages import POLICY
 from app.api.services import Services, ServicesDep
-from app.api.visible_job import ReadableJob
 from app.jobs.status import JobStatus
 from app.results.catalogue import EVERYTHING, REPORT_HTML, REPORT_PDF, TILES
 from app.results.files.bundle import zip_chunks

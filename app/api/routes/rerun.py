@@ -21,9 +21,9 @@ from app.api.new_job import (
 )
 from app.api.problems import responses
 from app.api.reference.analyze_reference import ACCEPTED, RERUN_EXTRA
+from app.api.result_folder import visible_status
 from app.api.schemas import POLL_AFTER_S, AnalyzeFields, JobView, RerunFields
 from app.api.services import Services, ServicesDep
-from app.api.visible_job import visible_status
 from app.errors import ResultPendingError, SourceChangedError, UploadTypeError
 from app.jobs.intake.upload_folder import UploadFolder
 from app.records.record import JobRequest, ObjectSource, Source, UploadSource
