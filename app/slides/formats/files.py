@@ -1,10 +1,11 @@
 """Which files make a slide. Told by names and first bytes alone: no decoder is involved."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from app.errors import NotASlideError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import DICOM_SUFFIXES
 from app.slides.formats.folder_walk import files_below, is_regular
 from app.slides.formats.index_file import index_folder, named_files
@@ -15,8 +16,6 @@ DICOM_HEAD_BYTES = 132
 _DICOM_PREFIX = b"DICM"
 _DICOM_META_START = b"\x02\0\0\0UL"
 """File meta information (PS3.10, 7.1): group 2, in explicit little endian."""
-_NAMED_MAX = 5
-"""Slides that a message names."""
 
 
 def slide_files(path: Path) -> tuple[Path, ...]:
@@ -73,8 +72,6 @@ def has_preamble(head: bytes) -> bool:
     return head[DICOM_HEAD_BYTES - len(_DICOM_PREFIX) : DICOM_HEAD_BYTES] == _DICOM_PREFIX
 
 
-def several_slides(count: int, names: Sequence[str | None] = ()) -> NotASlideError:
-    """The error for several slides instead of one. ``names``: distinguishing names, if there are any."""
-    known = [f'"{name}"' for name in names if name]
-    told = f" Series: {', '.join(known[:_NAMED_MAX])}{', …' if len(known) > _NAMED_MAX else ''}." if known else ""
-    return NotASlideError(f"There are {count} slides here. Send one slide at a time.{told}")
+def several_slides(count: int) -> NotASlideError:
+    """The error for several slides instead of one."""
+    return NotASlideError(sentences.SEVERAL_SLIDES(count=count))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
-from app.slides.formats.catalogue import ACCEPTED, INDEX_SUFFIXES, SINGLE_SUFFIXES
+from app.slides import reader_sentences as sentences
+from app.slides.formats.catalogue import INDEX_SUFFIXES, SINGLE_SUFFIXES
 from app.slides.formats.dicom.dicom_headers import DicomHeader, read_header, read_headers
 from app.slides.formats.dicom.dicom_study import DicomSlide, slide_in
 from app.slides.formats.files import (
@@ -38,9 +39,7 @@ def find_slide(path: Path) -> FoundSlide:
     if header is None:
         return FoundSlide(path, slide_files(path))
     if not header.is_slide_image:
-        raise SlideUnsupportedError(
-            f"This DICOM file is not a slide ({header.kind}). Name a file of a VL Whole Slide Microscopy series."
-        )
+        raise SlideUnsupportedError(sentences.DICOM_NOT_A_SLIDE(kinds=header.kind))
     beside = [other for other in files_below(path.parent, deep=False) if other != path and has_dicom_name(other)]
     return _found([header, *(other for other in _readable(beside) if other.series_uid == header.series_uid)])
 
@@ -55,7 +54,7 @@ def _in_folder(folder: Path) -> FoundSlide:
         return _alone(entries, [*singles, *(path for path in files if has_dicom_name(path))])
     headers = read_headers(path for path in files if has_dicom_name(path))
     if not headers:
-        raise NotASlideError(f"There is no slide here. {ACCEPTED}")
+        raise NotASlideError(sentences.NO_SLIDE_HERE)
     return _found(headers)
 
 

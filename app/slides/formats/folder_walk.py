@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideTooManyFilesError
+from app.slides import reader_sentences as sentences
 
 ENTRIES_MAX = 10_000
 """Files, folders and links together. The largest slides of many files have a few hundred."""
@@ -25,10 +26,7 @@ def files_below(folder: Path, *, deep: bool = True) -> list[Path]:
             for entry in entries:
                 seen += 1
                 if seen > ENTRIES_MAX:
-                    raise SlideTooManyFilesError(
-                        f"The slide's folder holds more than {ENTRIES_MAX} files and folders: put the slide into a "
-                        "folder of its own."
-                    )
+                    raise SlideTooManyFilesError(sentences.TOO_MANY_ENTRIES(entries=ENTRIES_MAX))
                 path = Path(entry.path)
                 if entry.is_symlink() and not path.resolve().is_relative_to(root):
                     continue
@@ -51,4 +49,4 @@ def is_regular(path: Path) -> bool:
 
 def special_file() -> NotASlideError:
     """The error for what is no file of bytes."""
-    return NotASlideError("There is a pipe, device or socket where the slide's files should be: give a file or folder.")
+    return NotASlideError(sentences.SPECIAL_FILE)

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from app.errors import SlideUnsafeError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.folder_walk import special_file
 
 MIRAX = ".mrxs"
@@ -100,7 +101,4 @@ def _is_plain(name: bytes) -> bool:
 
 
 def _unsafe() -> SlideUnsafeError:
-    return SlideUnsafeError(
-        "The slide's index file names a file outside the slide's own folder, or something that is not a regular file. "
-        "Send the slide as the scanner wrote it."
-    )
+    return SlideUnsafeError(sentences.UNSAFE_INDEX)

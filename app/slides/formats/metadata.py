@@ -11,6 +11,7 @@ from app.errors import (
     ResolutionTooLowError,
     SlideError,
 )
+from app.slides import reader_sentences as sentences
 from app.slides.formats.tiff.ome import ome_mpp
 from app.slides.types import Bounds, Level, MppSource, SlideInfo
 
@@ -22,7 +23,6 @@ OBJECTIVE_POWER_MAX = 1000.0
 """More than that is no objective's, and not handed on."""
 LEVEL0_MPP_MAX = 2.12
 """6 % coarser than 2.0 µm/px: what the level rule may bear, so that nothing is enlarged beyond it."""
-_SEND_MPP = "send the slide's true resolution as mpp (µm/px; --mpp on the command line)"
 
 
 def read_info(slide: openslide.OpenSlide, levels: tuple[Level, ...], requested_mpp: float | None = None) -> SlideInfo:
@@ -76,8 +76,8 @@ def resolve_mpp(properties: Mapping[str, str], requested: float | None) -> tuple
     if power is not None and not is_dicom:
         return *_checked(10 / power, 10 / power, f"the objective power ({power:g}x)"), "objective_power"
     if is_dicom:
-        raise MppMissingError(f"The DICOM headers have no Pixel Spacing that applies to all frames: {_SEND_MPP}.")
-    raise MppMissingError(f"The file says neither its resolution nor its objective power: {_SEND_MPP}.")
+        raise MppMissingError(sentences.MPP_MISSING_DICOM)
+    raise MppMissingError(sentences.MPP_MISSING)
 
 
 def read_background(properties: Mapping[str, str]) -> tuple[int, int, int]:
@@ -108,23 +108,16 @@ def read_bounds(properties: Mapping[str, str], width: int, height: int) -> Bound
 
 def _checked(mpp_x: float, mpp_y: float, origin: str) -> tuple[float, float]:
     if math.isnan(mpp_x) or math.isnan(mpp_y):
-        raise MppImplausibleError(f"What {origin} says of the size of a pixel is no length: {_SEND_MPP}.")
+        raise MppImplausibleError(sentences.MPP_NO_LENGTH(origin=origin))
     said = f"{mpp_x:g}" if mpp_x == mpp_y else f"{mpp_x:g} × {mpp_y:g}"
     for mpp in (mpp_x, mpp_y):
         if not MPP_MIN <= mpp <= MPP_MAX:
-            raise MppImplausibleError(
-                f"According to {origin} a pixel measures {said} µm; slides lie between {MPP_MIN:g} and {MPP_MAX:g}: "
-                f"{_SEND_MPP}."
-            )
+            limits = {"low": MPP_MIN, "high": MPP_MAX}
+            raise MppImplausibleError(sentences.MPP_OUT_OF_RANGE(origin=origin, measured=said, **limits))
     if abs(mpp_x - mpp_y) > MPP_MAX_ANISOTROPY * min(mpp_x, mpp_y):
-        raise MppImplausibleError(
-            f"According to {origin} a pixel measures {said} µm, more than 2 % apart in x and y: {_SEND_MPP}."
-        )
+        raise MppImplausibleError(sentences.MPP_NOT_SQUARE(origin=origin, measured=said))
     if (mpp_x + mpp_y) / 2 > LEVEL0_MPP_MAX:
-        raise ResolutionTooLowError(
-            f"According to {origin} the scan has {said} µm/px; at most {LEVEL0_MPP_MAX:g} can be analysed: "
-            f"scan at 5x or higher, or, if that is not its resolution, {_SEND_MPP}."
-        )
+        raise ResolutionTooLowError(sentences.MPP_TOO_COARSE(origin=origin, measured=said, high=LEVEL0_MPP_MAX))
     return mpp_x, mpp_y
 
 

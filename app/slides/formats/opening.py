@@ -15,9 +15,9 @@ from app.errors import (
     SlideMissingError,
     SlideUnsupportedError,
 )
+from app.slides import reader_sentences as sentences
 from app.slides.closing import Closing
 from app.slides.formats.barcode import header_barcode
-from app.slides.formats.catalogue import ACCEPTED
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.colours.corrected_slide import CorrectedSlide
 from app.slides.formats.colours.mislabelled import find_mislabelled
@@ -73,19 +73,17 @@ def open_slide(path: Path, mpp: float | None = None, before: BeforeDecoding = la
     ``read_info`` when its resolution cannot be used, and OSError.
     """
     if not path.exists():
-        raise SlideMissingError("There is no file at the slide's path.")
+        raise SlideMissingError(sentences.NO_FILE)
     try:
         return _open_found(find_slide(path), mpp, before)
     except _BY_CONTENT as error:
-        raise SlideCorruptError(
-            "The slide's metadata is inconsistent: the file is probably damaged. Export or copy it again."
-        ) from error
+        raise SlideCorruptError(sentences.INCONSISTENT) from error
 
 
 def _open_found(found: FoundSlide, mpp: float | None, before: BeforeDecoding) -> OpenedSlide:
     entry = found.entry
     if entry.stat().st_size == 0:
-        raise EmptyUploadError("The file is empty: its size is 0 bytes. Send it again.")
+        raise EmptyUploadError(sentences.EMPTY_FILE)
     before(entry, found.files)
     refuse_unopened(found)
     slide = _open(found)
@@ -115,9 +113,7 @@ def _open(found: FoundSlide) -> openslide.OpenSlide:
     except openslide.OpenSlideUnsupportedFormatError:
         raise _unrecognised(found) from None
     except openslide.OpenSlideError as error:
-        raise why_unreadable(found, str(error)) or SlideCorruptError(
-            "The slide cannot be opened: it is damaged or incomplete. Export or copy it again."
-        ) from error
+        raise why_unreadable(found, str(error)) or SlideCorruptError(sentences.CANNOT_OPEN) from error
 
 
 def _unrecognised(found: FoundSlide) -> SlideError:
@@ -128,4 +124,4 @@ def _unrecognised(found: FoundSlide) -> SlideError:
             refuse_disorder(found.entry)
         except (SlideCorruptError, SlideUnsupportedError) as error:
             return error
-    return why_unreadable(found) or NotASlideError(f"No reader recognises this file as a slide. {ACCEPTED}")
+    return why_unreadable(found) or NotASlideError(sentences.NO_READER)

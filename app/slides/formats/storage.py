@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.errors import DecoderCrashedError, SlideCorruptError, SlideMissingError, StorageUnavailableError, XmagError
+from app.slides import reader_sentences as sentences
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
@@ -23,22 +24,19 @@ def is_absence(error: OSError) -> bool:
 def storage_error(error: OSError) -> XmagError:
     """The typed error for a slide's file that cannot be opened or read."""
     if is_absence(error):
-        return SlideMissingError("There is no file at the slide's path, or not all of its files are there.")
+        return SlideMissingError(sentences.FILES_MISSING)
     if error.errno == errno.ENOMEM:
         return memory_error()
     if error.errno in _BY_CONTENT:
-        return SlideCorruptError("The slide cannot be read: it is damaged or incomplete. Copy it again.")
+        return SlideCorruptError(sentences.UNREADABLE)
     if error.errno in _FORBIDDEN:
-        return StorageUnavailableError("The server may not read the slide: check the permissions of its files.")
-    return StorageUnavailableError(
-        f"The storage that the slide lies on does not answer as it should ({os.strerror(error.errno or 0)}): check the "
-        "disk or the share, then try again."
-    )
+        return StorageUnavailableError(sentences.NOT_PERMITTED)
+    return StorageUnavailableError(sentences.STORAGE_FAILS(system_error=os.strerror(error.errno or 0)))
 
 
 def memory_error() -> DecoderCrashedError:
     """The error for a slide that does not fit into a reader process."""
-    return DecoderCrashedError("The slide needs more memory to be read than is allowed for one.")
+    return DecoderCrashedError(sentences.TOO_LITTLE_MEMORY)
 
 
 def blame_storage(said: str, files: Iterable[Path]) -> None:

@@ -5,23 +5,17 @@ import re
 import openslide
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.dicom.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.tiff.tiff_directory import check_tiff_complete, is_tiff
 from app.slides.formats.tiff.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
 
-_CONVERT = "Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles"
 _BY_ITS_WORDS = (
-    (
-        re.compile(r"(.{1,20}) compression is not supported"),
-        f"CZI compression {{}} is not supported. {_CONVERT}, or as a CZI without compression or with Zstandard.",
-    ),
-    (re.compile(r"Pixel type (\w{1,20}) is not supported"), f"CZI pixel type {{}} is not supported. {_CONVERT}."),
-    (
-        re.compile(r"Slides with dissimilar main images are not supported"),
-        "The SCN file contains several scenes that were scanned differently. Export each of them as a file of its own.",
-    ),
+    (re.compile(r"(?P<czi_compression>.{1,20}) compression is not supported"), sentences.CZI_COMPRESSION),
+    (re.compile(r"Pixel type (?P<czi_pixels>\w{1,20}) is not supported"), sentences.CZI_PIXELS),
+    (re.compile(r"Slides with dissimilar main images are not supported"), sentences.SCN_SCENES),
 )
 """OpenSlide's messages for formats that are not checked here, and our messages for them."""
 
@@ -39,7 +33,7 @@ def why_unreadable(found: FoundSlide, said: str = "") -> SlideUnsupportedError |
     """
     for pattern, sentence in _BY_ITS_WORDS:
         if (match := pattern.match(said)) is not None:
-            return SlideUnsupportedError(sentence.format(*match.groups()))
+            return SlideUnsupportedError(sentence(**match.groupdict()))
     if is_tiff(found.entry):
         return unreadable_tiff(found.entry, openslide.OpenSlide.detect_format(found.entry))
     return None if found.dicom is None else unreadable_dicom(found.dicom.images)

@@ -15,11 +15,6 @@ def text(message: Message, key: str) -> str:
     value = message.get(key)
     if not isinstance(value, str):
         raise ChannelGarbledError(key)
-    return clean(value)
-
-
-def clean(value: str) -> str:
-    """``value`` without control characters, cut to 1000 characters."""
     return "".join(char if char.isprintable() else " " for char in value[:_TEXT_MAX])
 
 

@@ -7,6 +7,7 @@ same ``op``, or ``error {code, message}``. Pixels and tile indices travel in sha
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +22,11 @@ from app.errors import (
     XmagError,
     error_for_code,
 )
+from app.slides import reader_sentences as sentences
 from app.slides.formats.files import folder_of
 from app.slides.formats.identity import identifier_or_none, identity_from_json
 from app.slides.sandbox.channel import ChannelGarbledError, Message
-from app.slides.sandbox.checks import SIDE_MAX_PX, bool_or_none, clean, fraction_or_none, number, sequence, text, whole
+from app.slides.sandbox.checks import SIDE_MAX_PX, bool_or_none, fraction_or_none, number, sequence, text, whole
 from app.slides.sandbox.shared_memory import Part, SharedMemory
 from app.slides.tiles.grid import Grid
 from app.slides.tiles.thumbnail_size import thumbnail_size
@@ -38,6 +40,7 @@ IMAGES_MAX = 4096
 _WARNINGS_MAX = 20
 _NAMES_MAX_BYTES = 900_000
 """Longest total of file names in an answer, which may have 1 MiB."""
+_VENDOR = re.compile("[a-z0-9-]{1,20}")
 _FROM_READER = (SlideError, StorageUnavailableError)
 
 
@@ -109,7 +112,7 @@ def info_from_json(message: Message) -> SlideInfo:
         raise ChannelGarbledError("mpp_source")
     power, said = message.get("objective_power"), message.get("mpp_file")
     return SlideInfo(
-        vendor=text(message, "vendor"),
+        vendor=_vendor(message),
         width=whole(message.get("width"), 1, SIDE_MAX_PX),
         height=whole(message.get("height"), 1, SIDE_MAX_PX),
         mpp=number(message.get("mpp"), 0.01, 10),
@@ -130,7 +133,7 @@ def files_to_json(files: Iterable[Path], path: Path) -> list[str]:
     """The names of the files of the slide at ``path``, in its folder. SlideTooManyFilesError."""
     names = [file.relative_to(folder_of(path)).as_posix() for file in files]
     if len(json.dumps(names)) > _NAMES_MAX_BYTES:
-        raise SlideTooManyFilesError("The slide has too many files, or their names are too long.")
+        raise SlideTooManyFilesError(sentences.TOO_MANY_NAMES)
     return names
 
 
@@ -211,12 +214,13 @@ def sharpness_from_json(value: object, tiles: int) -> tuple[tuple[int, float], .
 
 
 def warnings_from_json(value: object) -> tuple[str, ...]:
-    """Warnings of known codes, bounded. Raises ChannelGarbledError."""
+    """Warnings of known codes and in our own words, bounded. Raises ChannelGarbledError."""
     if not isinstance(value, list) or len(value) > _WARNINGS_MAX:
         raise ChannelGarbledError("warnings")
-    if not all(isinstance(item, str) and is_coded(item) for item in value):
-        raise ChannelGarbledError("warnings")
-    return tuple(clean(item) for item in value)
+    for item in value:
+        if not (isinstance(item, str) and is_coded(item) and sentences.is_known(item.partition(": ")[2])):
+            raise ChannelGarbledError("warnings")
+    return tuple(value)
 
 
 def error_to_json(error: XmagError, decoder_text: str = "") -> Message:
@@ -233,13 +237,21 @@ def decoder_text(error: XmagError) -> str:
 def error_from_json(message: Message) -> XmagError:
     """The typed error reported by the reader process; it must be about a slide or its storage.
 
-    The message is one of ours. A slide that took the process over may send any text; it is made printable and cut
-    to 1000 characters, by a process that read nothing but that slide.
+    A message that is none of ours gives way to the general one: a slide that took the process over may send any text.
     """
     cls = error_for_code(text(message, "code"))
     if not issubclass(cls, _FROM_READER):
         return InternalError("The decoding process reported an error that is not about the slide.")
-    return cls(text(message, "message"))
+    said = text(message, "message")
+    return cls(said if sentences.is_known(said) else sentences.GENERAL.get(cls.code, sentences.REFUSED))
+
+
+def _vendor(message: Message) -> str:
+    """OpenSlide's name for the format."""
+    vendor = text(message, "vendor")
+    if not _VENDOR.fullmatch(vendor):
+        raise ChannelGarbledError("vendor")
+    return vendor
 
 
 def _level(value: object) -> Level:

@@ -241,9 +241,12 @@ class SlideReader(Closing):
         message = self._next_message(timeout_s)
         with self._believing():
             if message.get("op") == "error":
+                error = error_from_json(message)
                 if said := text(message, "decoder_text"):
                     log.info("decoder refused: %s", scrub(said, self._seen, "<slide>"))
-                raise error_from_json(message)
+                if (said := text(message, "message")) != error.message:
+                    log.warning("decoder refused with a message of its own: %s", scrub(said, self._seen, "<slide>"))
+                raise error
             if message.get("op") != op:
                 raise ChannelGarbledError("answer to another request")
         return message

@@ -10,6 +10,7 @@ import numpy as np
 from openslide import OpenSlideError
 
 from app.errors import NotASlideError, SlideCorruptError, SlideMissingError, XmagError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.files import slide_files
 from app.slides.formats.opening import OpenedSlide, open_slide
 from app.slides.formats.storage import blame_storage, memory_error, storage_error
@@ -25,7 +26,6 @@ from app.slides.sandbox.protocol import (
     survey_layout,
     survey_to_json,
 )
-from app.slides.sandbox.scrub import scrub_paths
 from app.slides.sandbox.shared_memory import SharedMemory
 from app.slides.tiles.display import Display
 from app.slides.tiles.grid import grid_for
@@ -51,7 +51,7 @@ def serve(sock: socket.socket, confinement: Confinement) -> None:
         try:
             answer = service.answer(request)
         except XmagError as error:
-            answer = error_to_json(service.without_names(error), decoder_text(error))
+            answer = error_to_json(error, decoder_text(error))
         try:
             channel.send(answer)
         except ChannelClosedError:
@@ -102,10 +102,6 @@ class _Service:
             return self._handlers[op](request)
         except OpenSlideError as error:
             raise undecodable() from error
-
-    def without_names(self, error: XmagError) -> XmagError:
-        """The error without the slide's path, which decoders like to quote and which may name a patient."""
-        return type(error)(scrub_paths(error.message, [self._path], "the file"), **error.details)
 
     def _open(self, request: Message) -> Message:
         self._path = Path(request["path"])
@@ -178,12 +174,12 @@ class _Service:
 
     def _tile_reader(self) -> TileReader:
         if self._reader is None:
-            raise SlideMissingError("No slide has been surveyed.")
+            raise SlideMissingError(sentences.NOT_SURVEYED)
         return self._reader
 
     def _slide(self) -> OpenedSlide:
         if self._opened is None:
-            raise SlideMissingError("No slide is open.")
+            raise SlideMissingError(sentences.NOT_OPEN)
         return self._opened
 
 

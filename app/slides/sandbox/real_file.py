@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from app.errors import SourceChangedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.folder_walk import special_file
 
 _LOOK: int = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -65,4 +66,4 @@ def _step(name: str, folder: int | None, flags: int = 0) -> Iterator[int]:
 
 
 def _link() -> SourceChangedError:
-    return SourceChangedError("The slide's path contains a link. Send the request again with the link's target path.")
+    return SourceChangedError(sentences.LINK_IN_PATH)

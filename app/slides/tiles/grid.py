@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
+from app.slides import reader_sentences as sentences
 from app.slides.types import BoolArray, Float32Array, Int64Array, ReadingPlan, SlideInfo
 from app.warning import coded
 
@@ -56,7 +57,7 @@ def make_grid(width: int, height: int, mpp: float, tile_px: int = 224, tile_mpp:
     Raises SlideCorruptError for a slide of more than ``AREA_MAX_MM2``.
     """
     if width * height * mpp * mpp / 1e6 > AREA_MAX_MM2:
-        raise SlideCorruptError(f"The slide claims {width} × {height} px at {mpp:g} µm/px: larger than any glass.")
+        raise SlideCorruptError(sentences.LARGER_THAN_GLASS(width=width, height=height, mpp=mpp))
     tile_size0 = tile_px * tile_mpp / mpp
     return Grid(tile_size0, _starts(width, tile_size0), _starts(height, tile_size0))
 
@@ -98,10 +99,7 @@ def select_tiles(fractions: Float32Array, tissue_min: float) -> Selection:
     if len(indices) == 0 and flat.any():
         fullest = np.argsort(-flat, kind="stable")[:FULLEST_TILES]
         indices = np.sort(fullest[flat[fullest] > 0])
-        sentence = (
-            f"no tile holds {100 * tissue_min:.0f} % of tissue: the {len(indices)} fullest (at most "
-            f"{100 * flat.max():.1f} %) were analysed."
-        )
+        sentence = sentences.FEW_TILES(percent=100 * tissue_min, count=len(indices), most=100 * float(flat.max()))
         warnings = (coded("tiles_below_tissue_min", sentence),)
     return Selection(indices.astype(np.int64), flat[indices], warnings)
 

@@ -14,6 +14,7 @@ import openslide
 from PIL import Image
 
 from app.errors import SlideCorruptError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.opening import OpenedSlide
 from app.slides.tiles.resampling import Box, resize_tile
 from app.slides.types import Extent, Level, ReadingPlan, UInt8Array
@@ -34,10 +35,7 @@ class _Span:
 
 def undecodable() -> SlideCorruptError:
     """The error for what OpenSlide cannot decode. After one, it refuses all else that is asked of the open slide."""
-    return SlideCorruptError(
-        "The slide opens, but part of its image cannot be decoded: it is damaged or incomplete. "
-        "Export or copy it again."
-    )
+    return SlideCorruptError(sentences.UNDECODABLE)
 
 
 def tile_extent(opened: OpenedSlide, plan: ReadingPlan, x0: int, y0: int) -> Extent:

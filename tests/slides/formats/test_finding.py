@@ -107,15 +107,14 @@ def test_label_and_overview_of_its_series_are_files_of_the_slide(tmp_path):
     assert names(found, tmp_path) == ["label.dcm", "level1.dcm", "level4.dcm"]
 
 
-def test_two_slides_are_refused_with_their_series_and_without_the_patient(tmp_path):
+def test_two_slides_are_refused_without_a_word_of_their_headers(tmp_path):
     write_slide(tmp_path / "a", PIXELS, 0.5, STUDY)
     other = other_series(container="S26-001234-B1", frame_of_reference_uid=generate_uid())
     write_slide(tmp_path / "b", PIXELS, 0.5, other, change=lambda ds: setattr(ds, "SeriesDescription", "Ki-67\x07"))
     with pytest.raises(NotASlideError) as refused:
         find_slide(tmp_path)
-    assert str(refused.value).startswith("There are 2 slides here. Send one slide at a time. Series: ")
-    assert {'"HE"', '"Ki-67"'} == {part.strip(".") for part in str(refused.value).split("Series: ")[1].split(", ")}
-    for secret in ("DOE", "4711", "S26"):
+    assert str(refused.value) == "There are 2 slides here. Send one slide at a time."
+    for secret in ("DOE", "4711", "S26", "Ki-67"):
         assert secret not in str(refused.value)
 
 

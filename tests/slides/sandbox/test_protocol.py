@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from app.errors import InternalError, SlideCorruptError, StorageUnavailableError
+from app.errors import InternalError, SlideCorruptError, SlideError, SlideUnsupportedError, StorageUnavailableError
 from app.slides.formats.identity import DicomIdentity, Specimen
 from app.slides.sandbox.channel import (
     LINE_MAX_BYTES,
@@ -49,6 +49,7 @@ INFO = SlideInfo(
 
 
 DICOM = DicomIdentity("1.1", "1.2", None, "S26-1", "LIS&1.2&ISO", "S26-1-A1", None, (Specimen("S26-1-A", "1.3"),))
+WARNING = "part_left_out: the file contains 3 time points; only the first was analysed."
 
 
 def over_the_wire(message):
@@ -65,6 +66,7 @@ def test_a_slides_record_survives_the_way():
     ("key", "value"),
     [
         ("vendor", 3),
+        ("vendor", "Erika Muster"),
         ("width", -5),
         ("width", 1e3),
         ("width", 10**9),
@@ -127,12 +129,40 @@ def test_a_slides_files_lie_in_its_folder(tmp_path):
 
 
 def test_only_errors_of_a_slide_or_its_storage_come_from_the_reader_process():
-    known = error_from_json({"code": "slide_corrupt", "message": "torn\x1b[31m\n"})
-    assert type(known) is SlideCorruptError and known.message == "torn [31m "
+    loop = "The TIFF's directories form a loop: the file is damaged."
+    known = error_from_json({"code": "slide_corrupt", "message": loop})
+    assert type(known) is SlideCorruptError and known.message == loop
     assert type(error_from_json({"code": "storage_unavailable", "message": "x"})) is StorageUnavailableError
     for code in ("unauthenticated", "no_such_code"):
         assert type(error_from_json({"code": code, "message": "x"})) is InternalError
-    assert len(error_from_json({"code": "slide_corrupt", "message": "x" * 10**5}).message) == 1000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "root:*:19000:0:99999:7:::",
+        "",
+        "The TIFF's directories form a loop: the file is damaged. root:*:19000",
+        "There are 2 slides here. Send one slide at a time.\nroot",
+        "There are S26-1234 slides here. Send one slide at a time.",
+        f"There are {'7' * 200} slides here. Send one slide at a time.",
+        "CZI compression Erika Muster is not supported. Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG "
+        "tiles, or as a CZI without compression or with Zstandard.",
+        "This DICOM file is not a slide (secret). Name a file of a VL Whole Slide Microscopy series.",
+    ],
+)
+def test_a_text_that_is_none_of_ours_gives_way_to_the_codes_own_sentence(said):
+    told = error_from_json({"code": "slide_unsupported", "message": said})
+    assert type(told) is SlideUnsupportedError
+    assert told.message == (
+        "This kind of slide is not supported. Export the slide as a pyramidal TIFF of 8-bit RGB with JPEG tiles."
+    )
+
+
+def test_every_error_that_may_come_has_a_general_sentence():
+    for cls in (SlideError, *SlideError.__subclasses__(), StorageUnavailableError):
+        told = error_from_json({"code": cls.code, "message": "root:*:19000"})
+        assert type(told) is cls and told.message.endswith((".", ").")) and "root" not in told.message
 
 
 GRID = make_grid(INFO.width, INFO.height, INFO.mpp)
@@ -163,7 +193,7 @@ def test_a_survey_survives_the_way():
         grid_rows=3,
         tissue_area_mm2=1.25,
         qc=QC,
-        warnings=("pen_ink: ink covers 3% of the slide.",),
+        warnings=(WARNING,),
     )
     sent.tissue_mask[0, :5] = True
     sent.artefacts[2, 3:5] = (PEN, DARK)
@@ -194,9 +224,14 @@ GOOD = {
         ([0, 1], [0.5, 0.5], {"qc": {**GOOD["qc"], "stain_he": 1}}),
         ([0, 1], [0.5, 0.5], {"qc": None}),
         ([0, 1], [0.5, 0.5], {"warnings": "text"}),
-        ([0, 1], [0.5, 0.5], {"warnings": ["pen_ink: x."] * 100}),
+        (
+            [0, 1],
+            [0.5, 0.5],
+            {"warnings": [WARNING] * 100},
+        ),
         ([0, 1], [0.5, 0.5], {"warnings": ["Mind the gap."]}),
         ([0, 1], [0.5, 0.5], {"warnings": ["mind_the_gap: it is wide."]}),
+        ([0, 1], [0.5, 0.5], {"warnings": ["part_left_out: root:*:19000"]}),
     ],
 )
 def test_a_survey_that_makes_no_sense_is_refused(indices, fractions, changes):

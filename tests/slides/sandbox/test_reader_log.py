@@ -1,15 +1,18 @@
 """What the log says of reader processes, and what it must not: a slide's name."""
 
+import json
 import logging
 import os
 import re
 import shutil
 import signal
+import socket
 
 import numpy as np
 import pytest
 
-from app.errors import DecoderCrashedError, InternalError, SlideCorruptError
+from app.errors import DecoderCrashedError, InternalError, SlideCorruptError, SlideUnsupportedError
+from app.slides.sandbox.channel import Channel
 from app.slides.sandbox.protocol import error_from_json
 from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
@@ -82,3 +85,20 @@ def test_what_a_decoder_says_goes_to_the_log_and_not_to_the_client(slide, tmp_pa
 def test_an_error_that_is_none_of_a_slide_brings_no_text_of_the_process():
     told = error_from_json({"op": "error", "code": "internal_error", "message": "keys"})
     assert type(told) is InternalError and "keys" not in told.message
+
+
+def test_a_text_of_a_process_that_was_taken_over_goes_to_the_log_alone(slide, caplog):
+    """The test answers in the process's place."""
+    with SlideReader() as reader:
+        reader.open(slide)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            real, reader._process._channel = reader._process._channel, Channel(ours)
+            answer = {"op": "error", "code": "slide_unsupported", "message": "AWS_SECRET=x", "decoder_text": "said so"}
+            theirs.sendall(json.dumps(answer).encode() + b"\n")
+            with pytest.raises(SlideUnsupportedError) as refused:
+                reader.survey(PLAN)
+            reader._process._channel.close()
+            reader._process._channel = real
+    assert refused.value.message.startswith("This kind of slide is not supported.")
+    assert "AWS_SECRET=x" in caplog.text

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.colours.channels import judge_channels
 from app.slides.tissue.colour import brightest_channel
 from app.slides.types import UInt8Array
@@ -31,16 +32,10 @@ def refuse_no_bright_field(thumbnail: UInt8Array) -> None:
     step = math.ceil(math.sqrt(thumbnail.shape[0] * thumbnail.shape[1] / _PIXELS))
     pixels = np.ascontiguousarray(thumbnail[::step, ::step])
     if _is_dark(pixels):
-        raise SlideUnsupportedError(
-            "The slide's background is dark: it is fluorescence or dark field, or its 16-bit pixels use only a part of "
-            "their range. Send a bright-field scan, or convert it to 8-bit RGB."
-        )
+        raise SlideUnsupportedError(sentences.DARK_BACKGROUND)
     said, true = ("RGB", "YCbCr") if judge_channels(pixels) == "ycbcr" else ("YCbCr", "RGB")
     if true == "YCbCr" or _is_magenta(pixels):
-        raise SlideUnsupportedError(
-            f"The slide's colours are wrong: its header describes them as {said}, but its pixels look like {true}. "
-            "Convert the slide with a header that matches its pixels."
-        )
+        raise SlideUnsupportedError(sentences.COLOURS_WRONG(colours=said, true_colours=true))
 
 
 def _is_dark(pixels: UInt8Array) -> bool:

@@ -17,6 +17,7 @@ import openslide
 from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.colours.codestream import HEAD_BYTES, Colours, is_jp2_file, jpeg2000_colours, jpeg_colours
 from app.slides.formats.dicom.dicom_frames import first_frame_head
@@ -127,9 +128,7 @@ def _dicom_claim(header: DicomHeader) -> Claim:
 
 def _jpeg2000(head: bytes) -> Colours | None:
     if is_jp2_file(head):
-        raise SlideUnsupportedError(
-            "The slide's JPEG 2000 tiles are JP2 files. Only bare codestreams are supported. Convert the slide."
-        )
+        raise SlideUnsupportedError(sentences.JP2_FILES)
     return jpeg2000_colours(head)
 
 
@@ -140,7 +139,4 @@ def _agreed(said: set[Colours | None]) -> Colours | None:
 
 
 def _contradiction() -> SlideUnsupportedError:
-    return SlideUnsupportedError(
-        "Some of the slide's tiles contain RGB and others YCbCr, although the header describes them alike. "
-        "Convert the slide with tiles of one kind."
-    )
+    return SlideUnsupportedError(sentences.COLOURS_MIXED)

@@ -10,6 +10,7 @@ import openslide
 from PIL import Image
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.dicom.dicom_image import dicom_image
@@ -47,10 +48,7 @@ class CorrectedSlide(openslide.OpenSlide):
                 raise NotDirectError(f"{vendor} is not read directly")
             image = image_of(level_directories(list(read_directories(found.entry, WANTED)), vendor)[number], "rgb")
         except NotDirectError as error:
-            raise SlideUnsupportedError(
-                "The header describes the slide's colours as YCbCr, but its tiles contain RGB, and tiles of this kind "
-                "cannot be corrected. Convert the slide with a header that matches its tiles."
-            ) from error
+            raise SlideUnsupportedError(sentences.COLOURS_NOT_CORRECTED) from error
         # Some formats include the padding of the last tiles.
         return DirectLevel(found.entry, replace(image, width=size[0], height=size[1]), fill_missing=True)
 

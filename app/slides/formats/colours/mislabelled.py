@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import openslide
 
+from app.slides import reader_sentences as sentences
 from app.slides.formats.colours.channels import judge_channels
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.colours.colour_claims import NAMES, Claim, read_claims
@@ -74,8 +75,7 @@ def _samples(slide: openslide.OpenSlide, number: int) -> UInt8Array:
 
 
 def _warning(claim: Claim, true: Colours) -> str:
-    return coded(
-        "colours_corrected",
-        f"the {claim.container} header describes the {claim.codec} tiles as {claim.header}, but they contain "
-        f"{NAMES[true]}. The colours were corrected. Report this to the maker of the software that wrote the file.",
+    sentence = sentences.COLOURS_CORRECTED(
+        container=claim.container, codec=claim.codec, header_colours=claim.header, true_colours=NAMES[true]
     )
+    return coded("colours_corrected", sentence)

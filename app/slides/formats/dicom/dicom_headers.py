@@ -24,6 +24,7 @@ from pydicom.uid import (
 )
 
 from app.errors import SlideCorruptError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.files import DICOM_HEAD_BYTES, begins_as_dicom, has_preamble
 from app.slides.formats.identity import ISSUER_MAX_CHARS, SPECIMENS_MAX, DicomIdentity, Specimen, is_identifier
 
@@ -33,7 +34,6 @@ _META_END = 0x0002FFFF
 """File meta information (PS3.10, 7.1): group 2, always in explicit little endian."""
 _LAST_TAG = 0x52009229
 """Shared Functional Groups; the next element has a record for each of up to a million frames."""
-_DESCRIPTION_MAX_CHARS = 64
 _TAGS = tuple(
     cast(int, tag_for_keyword(keyword))
     for keyword in (
@@ -41,7 +41,6 @@ _TAGS = tuple(
         "SOPClassUID",
         "AccessionNumber",
         "IssuerOfAccessionNumberSequence",
-        "SeriesDescription",
         "StudyInstanceUID",
         "SeriesInstanceUID",
         "FrameOfReferenceUID",
@@ -92,14 +91,13 @@ class DicomHeader:
     ``pixel_spacing_mm``: between the centres of pixels, (down a column, along a row), of the shared functional groups.
     ``focal_planes``, ``optical_paths``: 1 if not stated.
     ``has_preamble``: OpenSlide reads no file without it.
-    For a file that is not a slide image, or is deflated, fields from ``series_description`` on are not read.
+    For a file that is not a slide image, or is deflated, fields from ``image_type`` on are not read.
     """
 
     path: Path
     sop_class_uid: str
     transfer_syntax_uid: str
     has_preamble: bool
-    series_description: str | None = None
     image_type: tuple[str, ...] = ()
     photometric: str | None = None
     samples_per_pixel: int | None = None
@@ -134,7 +132,7 @@ class DicomHeader:
     @property
     def kind(self) -> str:
         """The kind of file, in the standard's words."""
-        return UID(self.sop_class_uid).name if self.sop_class_uid else "unknown"
+        return UID(self.sop_class_uid or "").name
 
 
 def read_headers(files: Iterable[Path]) -> list[DicomHeader]:
@@ -160,9 +158,7 @@ def read_header(path: Path) -> DicomHeader | None:
 
 
 def _unreadable() -> SlideCorruptError:
-    return SlideCorruptError(
-        "The header of a DICOM file cannot be read: the file is damaged or incomplete. Export or copy it again."
-    )
+    return SlideCorruptError(sentences.DICOM_HEADER)
 
 
 def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
@@ -190,7 +186,6 @@ def _parsed(path: Path, file: BinaryIO) -> DicomHeader | None:
         sop_class_uid=sop_class,
         transfer_syntax_uid=syntax,
         has_preamble=has_preamble(head),
-        series_description=_shown(ds.get("SeriesDescription")),
         image_type=tuple(str(part).strip() for part in _values(ds.get("ImageType"))),
         photometric=_text(ds, "PhotometricInterpretation"),
         samples_per_pixel=_count(ds, "SamplesPerPixel"),
@@ -271,12 +266,6 @@ def _text(ds: Dataset, keyword: str) -> str | None:
     value = ds.get(keyword)
     text = "" if value is None or isinstance(value, MultiValue) else str(value).strip(" \0")
     return text if is_identifier(text) else None
-
-
-def _shown(value: object) -> str | None:
-    """Free text in a form that a message may quote."""
-    text = "".join(char if char.isprintable() else " " for char in str(value or "")).strip()
-    return text[:_DESCRIPTION_MAX_CHARS] or None
 
 
 def _count(ds: Dataset, keyword: str) -> int | None:

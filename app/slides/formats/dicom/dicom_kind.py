@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pydicom.uid import JPEG2000, UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.dicom.dicom_headers import DicomHeader
 
 _PHOTOMETRIC: dict[str, frozenset[str]] = {
@@ -19,10 +20,6 @@ _PHOTOMETRIC: dict[str, frozenset[str]] = {
     JPEG2000: frozenset({"RGB", "YBR_RCT", "YBR_ICT"}),
 }
 """Supported kinds, by transfer syntax."""
-_CONVERT = (
-    "Convert the slide to 8-bit RGB in one focal plane, with JPEG Baseline, JPEG 2000 or uncompressed explicit "
-    "little-endian frames."
-)
 
 
 def unreadable_dicom(headers: Sequence[DicomHeader]) -> SlideUnsupportedError | None:
@@ -31,24 +28,18 @@ def unreadable_dicom(headers: Sequence[DicomHeader]) -> SlideUnsupportedError | 
     # Deflated headers are not read, so it is unknown which of them is a level.
     for header in images:
         if header.transfer_syntax_uid not in _PHOTOMETRIC:
-            return _unsupported(f"transfer syntax {UID(header.transfer_syntax_uid).name}")
+            return SlideUnsupportedError(sentences.DICOM_SYNTAX(syntax=UID(header.transfer_syntax_uid).name))
     levels = [header for header in images if header.is_volume]
     if images and not levels:
-        return SlideUnsupportedError(
-            "The DICOM series contains only a label, overview or thumbnail and no slide image. Send the series with "
-            "its VOLUME images."
-        )
+        return SlideUnsupportedError(sentences.DICOM_NO_VOLUME)
     for header in levels:
         if (fault := _fault(header)) is not None:
-            return _unsupported(fault)
+            return SlideUnsupportedError(fault)
     sizes = Counter((header.width, header.height) for header in levels)
     if levels and max(sizes.values()) > 1:
-        return SlideUnsupportedError(
-            "The DICOM series contains two images of one size, which are not parts of one concatenation. Send each "
-            "level once."
-        )
+        return SlideUnsupportedError(sentences.DICOM_ONE_SIZE)
     if any(not header.has_preamble for header in images):
-        return SlideUnsupportedError("The DICOM files lack the preamble of PS3.10. Export them as DICOM files.")
+        return SlideUnsupportedError(sentences.DICOM_NO_PREAMBLE)
     return None
 
 
@@ -56,16 +47,16 @@ def refuse_unopened_dicom(headers: Sequence[DicomHeader]) -> None:
     """Raises SlideUnsupportedError unless frames are organised as tiles: OpenSlide 4.0.1 crashes on others."""
     for header in headers:
         if header.organization not in {None, "TILED_FULL", "TILED_SPARSE"}:
-            raise _unsupported(f"images organised as {header.organization}")
+            raise SlideUnsupportedError(sentences.DICOM_ORGANIZATION(organization=header.organization))
 
 
 def refuse_unsupported_dicom(headers: Sequence[DicomHeader]) -> None:
     """Raises SlideUnsupportedError if OpenSlide opens the series but would show one of several images in it."""
     if (paths := max((header.optical_paths for header in headers if header.is_volume), default=1)) > 1:
-        raise _unsupported(f"images with {paths} optical paths")
+        raise SlideUnsupportedError(sentences.DICOM_OPTICAL_PATHS(count=paths))
     for header in headers:
         if header.is_volume and _frames_per_tile(header) > 1:
-            raise _unsupported("images with several frames of one place, such as optical paths or focal planes")
+            raise SlideUnsupportedError(sentences.DICOM_FRAMES)
 
 
 def _frames_per_tile(header: DicomHeader) -> float:
@@ -77,15 +68,12 @@ def _frames_per_tile(header: DicomHeader) -> float:
 
 def _fault(header: DicomHeader) -> str | None:
     if header.focal_planes > 1:
-        return f"images with {header.focal_planes} focal planes"
+        return sentences.DICOM_FOCAL_PLANES(count=header.focal_planes)
     if header.samples_per_pixel == 1:
-        return f"monochrome images ({header.photometric or 'one sample per pixel'})"
+        return sentences.DICOM_MONOCHROME(photometric=header.photometric or "one sample per pixel")
     if (header.bits_allocated or 8) != 8 or (header.bits_stored or 8) != 8:
-        return f"images of {header.bits_allocated} bits per sample"
+        return sentences.DICOM_BITS(bits=header.bits_allocated)
     if header.photometric not in _PHOTOMETRIC[header.transfer_syntax_uid]:
-        return f"{header.photometric} with {UID(header.transfer_syntax_uid).name}"
+        syntax = UID(header.transfer_syntax_uid).name
+        return sentences.DICOM_PHOTOMETRIC(photometric=header.photometric, syntax=syntax)
     return None
-
-
-def _unsupported(kind: str) -> SlideUnsupportedError:
-    return SlideUnsupportedError(f"DICOM {kind}: not supported. {_CONVERT}")

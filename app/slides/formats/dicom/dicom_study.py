@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.dicom.dicom_headers import DicomHeader
 from app.slides.formats.dicom.dicom_kind import unreadable_dicom
 from app.slides.formats.files import several_slides
@@ -49,7 +50,7 @@ def slide_in(headers: Sequence[DicomHeader]) -> DicomSlide:
     if not levels:
         raise _no_level(headers)
     if any(header.series_uid is None or _size(header) == (0, 0) for header in levels):
-        raise SlideCorruptError("A DICOM image of the slide does not state its series or its size. Export it again.")
+        raise SlideCorruptError(sentences.DICOM_NO_SIZE)
     levels.sort(key=lambda header: (_size(header), header.path.stat().st_size), reverse=True)
     series = _series(levels)
     if not _are_levels_of_one(list(series.values())):
@@ -91,17 +92,12 @@ def _size(header: DicomHeader) -> tuple[int, int]:
 
 def _several(series: dict[str | None, list[DicomHeader]]) -> NotASlideError:
     if len(series) == 1:
-        return NotASlideError(
-            "The images of this DICOM series name different containers or accession numbers: they are not one slide. "
-            "Send one slide at a time."
-        )
-    return several_slides(len(series), [levels[0].series_description for levels in series.values()])
+        return NotASlideError(sentences.DICOM_OWNERS)
+    return several_slides(len(series))
 
 
 def _no_level(headers: Sequence[DicomHeader]) -> SlideUnsupportedError:
     if (reason := unreadable_dicom(headers)) is not None:
         return reason
     kinds = ", ".join(sorted({header.kind for header in headers})[:_NAMED_MAX])
-    return SlideUnsupportedError(
-        f"There is no slide among these DICOM files ({kinds}). Send the series of VL Whole Slide Microscopy images."
-    )
+    return SlideUnsupportedError(sentences.DICOM_NO_SLIDE(kinds=kinds))

@@ -1,6 +1,7 @@
 """Chooses the level of the pyramid to read."""
 
 from app.errors import ResolutionTooLowError
+from app.slides import reader_sentences as sentences
 from app.slides.types import SlideInfo
 
 ENLARGEMENT_MAX = 0.06
@@ -13,9 +14,7 @@ def choose_level(info: SlideInfo, target_mpp: float, tolerance: float = 0.0) -> 
     Raises ResolutionTooLowError when level 0 is more than 6 % coarser than the target.
     """
     if info.mpp > target_mpp * (1 + ENLARGEMENT_MAX) * (1 + _ROUNDING):
-        raise ResolutionTooLowError(
-            f"The scan has {info.mpp:g} µm/px, the model needs {target_mpp:g}: scan at a higher magnification."
-        )
+        raise ResolutionTooLowError(sentences.SCAN_TOO_COARSE(mpp=info.mpp, needed=target_mpp))
     return coarsest_level(info, coarsest_mpp(target_mpp, tolerance))
 
 

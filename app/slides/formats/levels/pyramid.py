@@ -13,6 +13,7 @@ import openslide
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.dicom.dicom_levels import level_spacings, spaced_downsample
 from app.slides.formats.dicom.dicom_study import DicomSlide
@@ -120,18 +121,16 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
     """
     width, height = slide.dimensions
     if not (0 < width <= SIDE_MAX_PX and 0 < height <= SIDE_MAX_PX):
-        raise SlideCorruptError(f"The slide claims an impossible size of {width} × {height} px.")
+        raise SlideCorruptError(sentences.SIZE_IMPOSSIBLE(width=width, height=height))
     if any(side < 1 for size in slide.level_dimensions for side in size):
-        raise SlideCorruptError("A level of the slide has no pixels: the file is damaged.")
+        raise SlideCorruptError(sentences.LEVEL_EMPTY)
     vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
     try:
         if format_of(vendor).is_read_directly:
             return _found(slide, _of_tiff(slide, found.entry))
         return _found(slide, _by_shape if found.dicom is None else _of_dicom(slide, found.dicom))
     except openslide.OpenSlideError as error:
-        raise SlideCorruptError(
-            "A level of the slide cannot be decoded: it is damaged or incomplete. Export or copy it again."
-        ) from error
+        raise SlideCorruptError(sentences.LEVEL_UNDECODABLE) from error
 
 
 def _found(slide: openslide.OpenSlide, judge: _Judge) -> tuple[Level, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import openslide
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.tiff.ome import ome_image, ome_images, ome_pixel_um
 from app.slides.formats.tiff.tiff_directory import read_directories
 from app.warning import coded
@@ -50,20 +51,16 @@ def ome_parts_left_out(properties: Mapping[str, str]) -> tuple[str, ...]:
     images = [image for image in images if not _OTHER_KIND.search(image["Name"])]
     if shown is None:
         if len(images) > 1:
-            raise SlideUnsupportedError(
-                f"The OME-TIFF describes {len(images)} images, none of which has the size of its first one. Which of "
-                "them the file contains is not certain. Export each scene as a file of its own."
-            )
+            raise SlideUnsupportedError(sentences.OME_IMAGES(count=len(images)))
         return ()
     warnings: tuple[str, ...] = ()
     scenes = 1 + sum(_is_scene(image, shown) for image in images if image is not shown)
     if scenes > 1:
-        size = f"{shown.get('SizeX')} × {shown.get('SizeY')} px"
-        sentence = f"the file contains {scenes} scenes; only the first, of {size}, was analysed."
-        warnings += (_left_out(f"{sentence} Export each scene as a file of its own."),)
+        width, height = _count(shown, "SizeX"), _count(shown, "SizeY")
+        warnings += (_left_out(sentences.SCENES_LEFT_OUT(count=scenes, width=width, height=height)),)
     warnings += _planes(_count(shown, "SizeZ"), "the first")
     if (times := _count(shown, "SizeT")) > 1:
-        warnings += (_left_out(f"the file contains {times} time points; only the first was analysed."),)
+        warnings += (_left_out(sentences.TIMES_LEFT_OUT(count=times)),)
     return warnings
 
 
@@ -79,20 +76,13 @@ def _is_scene(image: Mapping[str, str], shown: Mapping[str, str]) -> bool:
 def _refuse_planes(properties: Mapping[str, str]) -> None:
     for axis, name in (("Z", "focal planes"), ("T", "time points")):
         if (count := _count(properties, f"zeiss.Information.Image.Size{axis}")) > 1:
-            raise SlideUnsupportedError(
-                f"The CZI file contains {count} {name}. It is unclear which of them is shown. Export one of them, or "
-                "one image with extended focus."
-            )
+            raise SlideUnsupportedError(sentences.CZI_PLANES(count=count, axis=name))
 
 
 def _planes(count: int, which: str) -> tuple[str, ...]:
     if count <= 1:
         return ()
-    sentence = (
-        f"the file contains {count} focal planes; only {which} was analysed. If it is out of focus, export the best "
-        "plane, or one image with extended focus."
-    )
-    return (_left_out(sentence),)
+    return (_left_out(sentences.PLANES_LEFT_OUT(count=count, plane=which)),)
 
 
 def _left_out(sentence: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
+from app.slides import reader_sentences as sentences
 
 DIRECTORIES_MAX = 4096
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -160,9 +161,9 @@ def _check_tiles(directory: Directory) -> None:
     if offsets is None or width is None or height is None or tile_width is None or tile_height is None:
         return
     if not (0 < tile_width <= _TILE_PX_MAX and 0 < tile_height <= _TILE_PX_MAX):
-        raise SlideCorruptError(f"The slide's tiles claim to be {tile_width} × {tile_height} px: the file is damaged.")
+        raise SlideCorruptError(sentences.TIFF_TILE_SIZE(width=tile_width, height=tile_height))
     if -(-width // tile_width) * -(-height // tile_height) > len(offsets):
-        raise SlideCorruptError("The slide claims to be larger than its tiles are: the file is damaged.")
+        raise SlideCorruptError(sentences.TIFF_TOO_FEW_TILES)
 
 
 def _check_data(offsets: NDArray[np.uint64], counts: NDArray[np.uint64], size: int) -> None:
@@ -174,15 +175,13 @@ def _check_data(offsets: NDArray[np.uint64], counts: NDArray[np.uint64], size: i
 
 def _count(offset: int, seen: set[int]) -> None:
     if offset in seen or len(seen) >= DIRECTORIES_MAX:
-        raise SlideCorruptError("The TIFF's directories form a loop: the file is damaged.")
+        raise SlideCorruptError(sentences.TIFF_LOOP)
     seen.add(offset)
 
 
 def _truncated() -> SlideCorruptError:
     """The error for a file that ends too early."""
-    return SlideCorruptError(
-        "The file ends before its image does: it was cut off while it was copied or sent. Send it again."
-    )
+    return SlideCorruptError(sentences.TIFF_CUT_OFF)
 
 
 def _layout(head: bytes) -> Layout | None:

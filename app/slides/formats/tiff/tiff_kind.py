@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
+from app.slides.sentence import COMPRESSIONS
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA = 258, 259, 262, 274, 277, 284, 338
 _PREDICTOR, _SAMPLE_FORMAT = 317, 339
@@ -24,20 +26,6 @@ _JPEG = 7
 APERIO_JPEG_2000: Mapping[int, Colours] = {33003: "ycbcr", 33005: "rgb"}
 """Aperio's compressions, and what the channels of each are."""
 _READABLE = frozenset({1, 5, _JPEG, 8, 32773, 32946, 50000})
-_NAMES = {
-    6: "old-style JPEG",
-    22610: "JPEG XR",
-    **dict.fromkeys(APERIO_JPEG_2000, "Aperio's JPEG 2000"),
-    34712: "JPEG 2000",
-    34887: "LERC",
-    34892: "lossy JPEG of DNG",
-    34925: "LZMA",
-    34933: "PNG",
-    34934: "JPEG XR",
-    50001: "WebP",
-    50002: "JPEG XL",
-    52546: "JPEG XL",
-}
 _GREY, _RGB, _YCBCR = frozenset({0, 1}), 2, 6
 _SAMPLES_MIN = {_RGB: 3, 3: 1, 5: 4, _YCBCR: 3, 8: 3}
 """Of palette (3), CMYK (5) and CIELab (8) too."""
@@ -49,7 +37,6 @@ _FLOATING_POINT_PREDICTOR = 3
 _IN_STRIPS = "hamamatsu"
 """NDPI has strips, all other formats tiles."""
 _BIG_ENDIAN = b"MM\0*"
-_CONVERT = "Convert the slide to a pyramidal TIFF of 8-bit RGB with JPEG tiles."
 
 
 def refuse_unsupported_tiff(path: Path) -> None:
@@ -64,10 +51,7 @@ def refuse_unsupported_tiff(path: Path) -> None:
             _refuse_pixels(directory)
         orientation = directory.number(_ORIENTATION)
         if orientation in _MIRRORED:
-            raise SlideUnsupportedError(
-                f"The TIFF's Orientation tag is {orientation}. Tiles of this compression are read correctly only with "
-                "Orientation 1. Convert the slide to Orientation 1 (top left), or to JPEG tiles."
-            )
+            raise SlideUnsupportedError(sentences.TIFF_ORIENTATION(orientation=orientation))
 
 
 def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | None:
@@ -80,14 +64,12 @@ def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | N
     for directory in directories:
         compression = directory.number(_COMPRESSION)
         if compression is not None and compression not in readable:
-            name = _NAMES.get(compression, "not known")
-            return SlideUnsupportedError(f"TIFF compression {compression} ({name}) is not supported. {_CONVERT}")
+            name = COMPRESSIONS.get(compression)
+            return SlideUnsupportedError(sentences.TIFF_COMPRESSION(compression=compression, compression_name=name))
     with path.open("rb") as file:
         is_big_endian = file.read(len(_BIG_ENDIAN)) == _BIG_ENDIAN
     if directories and is_big_endian:
-        return SlideUnsupportedError(
-            "Big-endian classic TIFF is not supported. Convert the slide to a little-endian TIFF or to BigTIFF."
-        )
+        return SlideUnsupportedError(sentences.TIFF_BIG_ENDIAN)
     return None
 
 
@@ -110,26 +92,22 @@ def _refuse_pixels(directory: Directory) -> None:
     samples, photometric = directory.number(_SAMPLES) or 1, directory.number(_PHOTOMETRIC)
     if photometric in _GREY:
         kind = f"{samples} separate channels" if samples > 1 else "one channel per page (greyscale or fluorescence)"
-        raise SlideUnsupportedError(f"The TIFF contains {kind}, not RGB bright-field pixels. {_CONVERT}")
+        raise SlideUnsupportedError(sentences.TIFF_GREY(channels=kind))
     least = _SAMPLES_MIN.get(photometric or 0, math.inf)
     if samples < least or (least == 1 and samples > 1):
-        raise SlideUnsupportedError(
-            f"The TIFF has {samples} samples per pixel with PhotometricInterpretation {photometric}. {_CONVERT}"
-        )
+        raise SlideUnsupportedError(sentences.TIFF_SAMPLES(samples=samples, photometric_tag=photometric))
     if not _bits(directory) <= {8, 16} and samples >= 3:
         bits = max(_bits(directory))
-        raise SlideUnsupportedError(f"The TIFF has {bits} bits per sample; 8 and 16 are supported. {_CONVERT}")
+        raise SlideUnsupportedError(sentences.TIFF_BITS(bits=bits))
     for number in directory.tags.get(_SAMPLE_FORMAT, ()):
         if (name := _NOT_UNSIGNED.get(int(number))) is not None:
-            raise SlideUnsupportedError(f"The TIFF has {name} samples; unsigned ones are supported. {_CONVERT}")
+            raise SlideUnsupportedError(sentences.TIFF_NOT_UNSIGNED(samples_kind=name))
     if directory.number(_PREDICTOR) == _FLOATING_POINT_PREDICTOR:
-        raise SlideUnsupportedError(f"The TIFF's Predictor is 3 (floating point): not supported. {_CONVERT}")
+        raise SlideUnsupportedError(sentences.TIFF_PREDICTOR)
     if photometric == _RGB and samples > 3:
         extra = directory.tags.get(_EXTRA)
         if samples > 4 or extra is None or 0 in extra:
-            raise SlideUnsupportedError(
-                f"The TIFF has {samples} samples per pixel: RGB and others whose meaning it does not state. {_CONVERT}"
-            )
+            raise SlideUnsupportedError(sentences.TIFF_EXTRA_SAMPLES(samples=samples))
 
 
 def _bits(directory: Directory) -> set[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideUnsupportedError
+from app.slides import reader_sentences as sentences
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 
 _SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION = 254, 256, 257, 259, 270
@@ -41,10 +42,9 @@ def refuse_larger(directories: list[Directory], levels: list[Directory]) -> None
     larger = [found for found in directories if is_tiled(found) and not is_another_kind(found)]
     larger = [found for found in larger if size_of(found)[0] > width or size_of(found)[1] > height]
     if larger or levels[0] is not directories[0]:
-        said = " × ".join(map(str, size_of(max([*larger, levels[0]], key=lambda found: size_of(found)[0]))))
+        size = size_of(max([*larger, levels[0]], key=lambda found: size_of(found)[0]))
         raise SlideUnsupportedError(
-            f"The file begins with an image of {width} × {height} px but contains a larger one of {said} px. "
-            "It is unclear which image the resolution belongs to. Convert it to a TIFF with the largest image first."
+            sentences.TIFF_LARGER_LATER(width=width, height=height, larger_width=size[0], larger_height=size[1])
         )
 
 
@@ -67,21 +67,15 @@ def refuse_disorder(path: Path) -> None:
     for size, after in pairwise(sizes):
         if width / size[0] + height / size[1] > width / after[0] + height / after[1]:
             apart = [abs(one[0] / one[1] - width / height) for one in (size, after)]
-            odd = " × ".join(map(str, size if apart[0] > apart[1] else after))
-            raise SlideUnsupportedError(
-                f"The file contains an image of {odd} px that is marked as a level of the slide but does not have its "
-                "shape. Convert the slide to a TIFF without it."
-            )
+            odd = size if apart[0] > apart[1] else after
+            raise SlideUnsupportedError(sentences.TIFF_ODD_LEVEL(width=odd[0], height=odd[1]))
 
 
 def _refuse_thumbnail_first(directories: list[Directory]) -> None:
     """Raises SlideUnsupportedError if a larger, tiled image comes after the first one."""
     width, height = size_of(directories[0])
     if any(is_tiled(found) and size_of(found)[0] > width and size_of(found)[1] > height for found in directories[1:]):
-        raise SlideUnsupportedError(
-            f"The TIFF begins with an image of {width} × {height} px that is not tiled, such as a thumbnail. The slide "
-            "comes after it. Convert it to a TIFF that begins with the slide's largest image."
-        )
+        raise SlideUnsupportedError(sentences.TIFF_THUMBNAIL_FIRST(width=width, height=height))
 
 
 def size_of(directory: Directory) -> tuple[int, int]:
