@@ -48,13 +48,15 @@ class UploadSource(Record):
 class PathSource(Record):
     """A slide of the hospital's own, read in place; ``sha256`` is the worker's to find.
 
-    ``files``: all its files, relative to the folder at ``path`` or around it.
+    ``files``: all its files, relative to the folder at ``path`` or around it. ``inodes``: their inode numbers; none
+    where the file system may change them.
     """
 
     type: Literal["path"] = "path"
     path: str
     size_bytes: int
     mtime_ns: int
+    inodes: tuple[int | None, ...]
     files: tuple[str, ...]
 
 

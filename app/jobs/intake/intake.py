@@ -81,11 +81,11 @@ class Intake:
                 raise SourceChangedError(
                     "The slide is still being written. Send the request again when it is complete."
                 )
-            size_bytes, mtime_ns = source_state(probe.files)
+            state = source_state(probe.files)
         except PermissionError as error:
             raise PathNotAllowedError("The server may not read that file: check its permissions.") from error
         names = tuple(file.relative_to(folder_of(path)).as_posix() for file in probe.files)
-        return PathSource(path=str(path), size_bytes=size_bytes, mtime_ns=mtime_ns, files=names), probe.info
+        return PathSource(path=str(path), files=names, **state._asdict()), probe.info
 
     def probe(self, path: Path, mpp: float | None) -> Probe:
         """Open the slide in a reader process."""

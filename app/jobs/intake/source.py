@@ -4,8 +4,9 @@ Those given by path are read in place; objects are fetched (copies.py).
 """
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from app.errors import (
     ObjectNotAllowedError,
@@ -20,6 +21,7 @@ from app.records.record import JobRequest, PathSource
 from app.settings import Settings
 from app.slides.formats.files import folder_of
 from app.slides.sandbox.real_file import check_real
+from app.system.inodes import lasting_inode
 
 
 def resolve_source(path: str, settings: Settings) -> Path:
@@ -72,13 +74,25 @@ def resolve_object(text: str, settings: Settings) -> ObjectAddress:
     return address
 
 
-def source_state(files: Iterable[Path]) -> tuple[int, int]:
+class SourceState(NamedTuple):
     """Size in bytes and time of the last change in ns: the sum and the latest of all files of a slide.
 
-    Raises FileNotFoundError.
+    ``inodes``: of each file; None where the file system may change it.
     """
+
+    size_bytes: int
+    mtime_ns: int
+    inodes: tuple[int | None, ...]
+
+
+def source_state(files: Sequence[Path]) -> SourceState:
+    """What tells a slide from another one in its place. Raises FileNotFoundError."""
     states = [file.stat() for file in files]
-    return sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
+    return SourceState(
+        size_bytes=sum(s.st_size for s in states),
+        mtime_ns=max((s.st_mtime_ns for s in states), default=0),
+        inodes=tuple(map(lasting_inode, files)),
+    )
 
 
 def source_files(source: PathSource) -> tuple[Path, ...]:
@@ -94,8 +108,8 @@ def check_unchanged(request: JobRequest) -> None:
         return
     try:
         check_real(Path(source.path))
-        size_bytes, mtime_ns = source_state(source_files(source))
+        state = source_state(source_files(source))
     except FileNotFoundError as error:
         raise SlideMissingError("The slide is no longer where the request said. Send the request again.") from error
-    if (size_bytes, mtime_ns) != (source.size_bytes, source.mtime_ns):
+    if state != (source.size_bytes, source.mtime_ns, source.inodes):
         raise SourceChangedError("The slide was changed after the request. Send the request again.")

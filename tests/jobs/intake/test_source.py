@@ -44,6 +44,44 @@ def test_a_share_that_refuses_is_told_apart_from_one_that_is_away(settings, tmp_
         resolve_source(str(tmp_path / "slides" / "a.svs"), settings)
 
 
+def request_for(slide: Path):
+    source = PathSource(path=str(slide), files=(slide.name,), **source_state([slide])._asdict())
+    return make_request(source=source)
+
+
+@pytest.mark.parametrize("how", ["link", "rename"])
+def test_another_file_of_the_same_size_and_time_is_a_change(tmp_path, how):
+    slide, other = tmp_path / "s.svs", tmp_path / "other.svs"
+    slide.write_bytes(b"public")
+    other.write_bytes(b"secret")
+    for path in (slide, other):
+        os.utime(path, (1, 1))
+    request = request_for(slide)
+    slide.chmod(0o600)
+    check_unchanged(request)
+    if how == "link":
+        slide.unlink()
+        os.link(other, slide)
+    else:
+        other.rename(slide)
+    assert slide.read_bytes() == b"secret" and (slide.stat().st_size, slide.stat().st_mtime) == (6, 1)
+    with pytest.raises(SourceChangedError):
+        check_unchanged(request)
+
+
+def test_a_slide_on_a_file_system_without_lasting_numbers_is_judged_by_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.system.inodes._LASTING", frozenset())
+    slide = tmp_path / "s.svs"
+    slide.write_bytes(b"public")
+    request = request_for(slide)
+    shutil.copy2(slide, tmp_path / "copy.svs")
+    (tmp_path / "copy.svs").rename(slide)
+    check_unchanged(request)
+    slide.write_bytes(b"changed")
+    with pytest.raises(SourceChangedError):
+        check_unchanged(request)
+
+
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_a_link_of_the_same_size_and_time_is_a_change(tmp_path, what):
     (tmp_path / "root" / "case").mkdir(parents=True)
@@ -53,10 +91,7 @@ def test_a_link_of_the_same_size_and_time_is_a_change(tmp_path, what):
     secret.write_bytes(b"secret")
     for path in (slide, secret):
         os.utime(path, (1, 1))
-    size_bytes, mtime_ns = source_state([slide])
-    request = make_request(
-        source=PathSource(path=str(slide), size_bytes=size_bytes, mtime_ns=mtime_ns, files=("s.svs",))
-    )
+    request = request_for(slide)
     check_unchanged(request)
     if what == "file":
         slide.unlink()

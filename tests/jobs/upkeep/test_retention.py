@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.access.audit import AuditLog
+from app.jobs.intake.source import source_state
 from app.jobs.upkeep import retention
 from app.jobs.upkeep.reconcile import audit_outcomes
 from app.jobs.upkeep.retention import Retention
@@ -92,7 +93,7 @@ def test_a_slide_given_by_path_is_never_touched(tmp_path, store, keeping):
     slide.parent.mkdir()
     slide.write_bytes(b"the hospital's own")
     before = slide.stat()
-    source = PathSource(path=str(slide), size_bytes=before.st_size, mtime_ns=before.st_mtime_ns, files=(slide.name,))
+    source = PathSource(path=str(slide), files=(slide.name,), **source_state([slide])._asdict())
     first, second = ended(store, 8, source=source), ended(store, 31, source=source)
     for job_id in (first, second):
         (store.folder(job_id) / "slide" / "slide.svs").unlink()
