@@ -10,7 +10,6 @@ process that wrote it, and ``verify`` can be asked for one that was kept elsewhe
 No file name, path or case id stands in it: a job's id leads to those for as long as the job is kept.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -26,7 +25,7 @@ from typing import Any, Literal
 import structlog
 
 from app.errors import DiskLowError
-from app.system.durable import DISK_FULL, append_line
+from app.system.durable import DISK_FULL, append_line, take_lock
 
 log = structlog.stdlib.get_logger("xmag.audit")
 Action = Literal[
@@ -105,7 +104,7 @@ class AuditLog:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                take_lock(descriptor)
                 if unless is not None and unless():
                     return False
                 self._write(event, self._last(descriptor))

@@ -4,7 +4,6 @@ A key is 256 random bits, so that a plain SHA-256 suffices: there is nothing to 
 asks for slow hashes of secrets that people choose).
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -18,7 +17,7 @@ from typing import Any, Literal
 
 from app.errors import RequestInvalidError, SetupError
 from app.settings import is_loopback
-from app.system.durable import write_over
+from app.system.durable import locked, write_over
 
 Scope = Literal["submit", "read", "erase", "admin"]
 SCOPES: tuple[Scope, ...] = ("submit", "read", "erase", "admin")
@@ -134,8 +133,7 @@ class KeyStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path.with_suffix(".lock")):
             yield
 
 

@@ -4,7 +4,6 @@ A marker ``<data>/callbacks/<id>`` is written before the 202 and removed once th
 became of it then stands in the job's folder. A callback's failure never touches its job.
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -24,7 +23,7 @@ from app.jobs.post import PostError, post_json
 from app.records.record import FinalState, JobError, Record, dicom_of, now
 from app.records.store import JobStore
 from app.settings import Settings
-from app.system.durable import write_once, write_over
+from app.system.durable import take_lock, write_once, write_over
 
 log = structlog.stdlib.get_logger("xmag.callback")
 TURN_S = 1.0
@@ -116,14 +115,15 @@ class Callbacks:
             if self._store.outcome(path.name) is None:
                 return False
             with path.open("r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one process at a time
+                if not take_lock(file, wait=False):
+                    return False
                 is_newest = os.path.samestat(os.fstat(file.fileno()), path.stat())
                 marker = Marker.model_validate_json(file.read())
                 wait_s = marker.next_at - time.time()
                 if not is_newest or 0 < wait_s <= max(PAUSES_S):  # longer: it was written by a clock that ran ahead
                     return False
                 return self._send(path, marker)
-        except (FileNotFoundError, BlockingIOError):
+        except FileNotFoundError:
             pass  # another process has it, or had
         except JobNotFoundError:  # about to be accepted, or a crash kept it from being so
             if time.time() - path.stat().st_mtime > NEVER_ACCEPTED_S:

@@ -4,17 +4,17 @@ A claim is a file named by the key's hash, holding the job's id and a fingerprin
 committing happen under one lock, so that of two requests sent at once exactly one makes a job.
 """
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import IdempotencyKeyReusedError
 from app.records.record import Holder
 from app.records.store import JobStore
-from app.system.durable import write_over
+from app.system.durable import locked, write_over
+
+LOCK = ".lock"
 
 
 def key_hash(holder: Holder, key: str) -> str:
@@ -36,7 +36,7 @@ class Claims:
         committed (a crash between the two) or was erased is taken over.
         """
         path = self._folder / name
-        with self._locked():
+        with locked(self._folder / LOCK):
             if path.exists():
                 known = json.loads(path.read_text())
                 if store.exists(known["job"]):
@@ -49,19 +49,13 @@ class Claims:
     def check_same(self, name: str, fingerprint: str) -> None:
         """IdempotencyKeyReusedError when the key's job was made from another request."""
         path = self._folder / name
-        with self._locked():
+        with locked(self._folder / LOCK):
             if path.exists():
                 _check_same(json.loads(path.read_text()), fingerprint)
 
     def release(self, name: str) -> None:
         """Forget a key: its job is being erased."""
         (self._folder / name).unlink(missing_ok=True)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _check_same(claim: dict[str, str], fingerprint: str) -> None:

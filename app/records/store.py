@@ -4,7 +4,6 @@ A job exists once ``request.json`` does and is over once ``outcome.json`` does; 
 never change. A folder with neither is an upload on its way, held by a lock that dies with its process.
 """
 
-import fcntl
 import os
 import shutil
 import time
@@ -22,7 +21,7 @@ from app.records import attempts
 from app.records.attempts import Attempts, read_attempts
 from app.records.ids import is_job_id
 from app.records.record import NOBODY, Holder, JobRequest, Outcome, PathSource, Record, Tombstone, UploadSource, now
-from app.system.durable import sync, write_once
+from app.system.durable import locked, sync, write_once
 
 Kind = TypeVar("Kind", bound=Record)
 REQUEST, OUTCOME, ATTEMPTS, TOMBSTONE, SLIDE = "request.json", "outcome.json", "attempts", "tombstone.json", "slide"
@@ -127,13 +126,10 @@ class JobStore:
         if (folder / REQUEST).exists():
             return False
         try:
-            with (folder / UPLOAD_LOCK).open("r+b") as lock:  # writable: network file systems want that for a lock
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return not (folder / REQUEST).exists()
+            with locked(folder / UPLOAD_LOCK, wait=False, make=False) as is_free:
+                return is_free and not (folder / REQUEST).exists()
         except FileNotFoundError:  # it died before it could make one, or is about to
             return folder.exists() and time.time() - folder.stat().st_mtime > LOCKLESS_S and not self.exists(job_id)
-        except BlockingIOError:
-            return False
 
     def slide_path(self, request: JobRequest) -> Path:
         """The slide's path, without links. SlideGoneError for an object, of which no copy is kept."""

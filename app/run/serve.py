@@ -4,7 +4,6 @@ The listening socket belongs to the supervisor: while a dead API is started agai
 being refused.
 """
 
-import fcntl
 import http.client
 import json
 import os
@@ -24,6 +23,7 @@ from app.jobs.queue.presence import live_workers
 from app.run.running import SERVE
 from app.run.supervisor import Child, QueueWatch
 from app.settings import Settings, prepare_data_dir
+from app.system.durable import locked
 from app.system.process import go_by_name
 from app.system.redis import RedisConnection
 
@@ -132,9 +132,7 @@ def _listen(settings: Settings) -> socket.socket:
 @contextmanager
 def _alone(data_dir: Path) -> Iterator[None]:
     """One supervisor per data folder."""
-    with (data_dir / "serve.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SetupError("Another xmag serve runs on this data folder. End it, or set XMAG_DATA_DIR.") from error
+    with locked(data_dir / "serve.lock", wait=False) as is_alone:
+        if not is_alone:
+            raise SetupError("Another xmag serve runs on this data folder. End it, or set XMAG_DATA_DIR.")
         yield

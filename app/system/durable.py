@@ -1,10 +1,16 @@
-"""Files that survive a power cut: written aside, fsynced, then given their name in one step."""
+"""Files that survive a power cut: written aside, fsynced, then given their name in one step.
+
+And locks between processes, which end with the process that holds them.
+"""
 
 import errno
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """``OSError.errno`` where there is no room."""
@@ -86,3 +92,22 @@ def append_line(path: Path, line: str) -> None:
         os.close(descriptor)
     if is_new:
         sync(path.parent)
+
+
+def take_lock(file: IO[Any] | int, *, wait: bool = True) -> bool:
+    """Lock an open file until it is closed. False if another has it locked and ``wait`` is false."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True, make: bool = True) -> Iterator[bool]:
+    """Hold the lock of the file at ``path``. Yields False if another holds it and ``wait`` is false.
+
+    FileNotFoundError if there is no file and it is not to be made. Open for writing: network file systems want that.
+    """
+    with path.open("ab" if make else "r+b") as file:
+        yield take_lock(file, wait=wait)

@@ -5,7 +5,6 @@ its process, so that what a crash leaves is recognised and cleared (reconcile.py
 process at a time, so that two never count on the same space.
 """
 
-import fcntl
 import hashlib
 import shutil
 import time
@@ -27,6 +26,7 @@ from app.settings import Settings
 from app.slides.formats.archive.archive import blaming_zip
 from app.slides.formats.catalogue import slide_suffix
 from app.system.disk import has_room
+from app.system.durable import locked, take_lock
 
 EXPECTS, LOCK = "expects", ".lock"
 STAGE = "fetch"
@@ -115,7 +115,7 @@ class Copies:
             # A slide lies alone: formats of many files look around.
             (self._root / name / SLIDE).mkdir(parents=True, mode=0o700)
             lock = (self._root / name / EXPECTS).open("x")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            take_lock(lock)
             lock.write(str(size_bytes))
             lock.flush()
             return lock
@@ -134,13 +134,8 @@ class Copies:
         if not self._root.exists():
             yield False
             return
-        with (self._root / LOCK).open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        with locked(self._root / LOCK, wait=False) as is_alone:
+            yield is_alone
 
 
 class _Arrival:
@@ -165,13 +160,10 @@ class _Arrival:
 
 def _is_held(folder: Path) -> bool:
     try:
-        with (folder / EXPECTS).open("r+b") as lock:  # writable: network file systems want that for a lock
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked(folder / EXPECTS, wait=False, make=False) as is_free:
+            return not is_free
     except FileNotFoundError:
         return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _still_to_come(folder: Path) -> int:

@@ -1,11 +1,11 @@
 """A job's folder while its slide is still coming in: locked by this process, gone unless the job was accepted."""
 
-import fcntl
 import shutil
 from pathlib import Path
 
 from app.records.ids import new_job_id
 from app.records.store import REQUEST, SLIDE, UPLOAD_LOCK, JobStore
+from app.system.durable import take_lock
 
 
 class UploadFolder:
@@ -20,7 +20,7 @@ class UploadFolder:
         self.slide_folder = self.folder / SLIDE
         self.folder.mkdir(mode=0o700)
         self._lock = (self.folder / UPLOAD_LOCK).open("wb")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        take_lock(self._lock)
         self.slide_folder.mkdir(mode=0o700)
 
     def close(self) -> None:

