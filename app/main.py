@@ -54,10 +54,8 @@ Each prediction says in `statement` what it is worth.
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """The application. Raises SetupError for settings that cannot work, such as an open address without keys."""
-    settings = settings or load_settings()
-    configure_logs(settings.log_level, settings.log_format)
     prepare_data_dir(settings)
     keys = KeyStore(settings.data_dir, also_tokens=settings.oidc_issuer is not None)
     keys.check_exposure(settings.host)
@@ -136,5 +134,7 @@ def _drain_on_signal(draining: threading.Event) -> None:
 def __getattr__(name: str) -> FastAPI:
     """`app` is made when it is asked for, so that importing this module reads no environment."""
     if name == "app":
-        return create_app()
+        settings = load_settings()
+        configure_logs(settings.log_level, settings.log_format)
+        return create_app(settings)
     raise AttributeError(name)

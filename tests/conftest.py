@@ -76,6 +76,14 @@ def queue_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def queue_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server of the API's own: no test empties it."""
+    server = ensure_embedded(tmp_path_factory.mktemp("api_queue"))
+    yield server.url
+    server.stop()
+
+
 @pytest.fixture
 def queue(queue_url: str) -> Iterator[JobQueue]:
     """An empty queue with a lease of half a second."""

@@ -21,7 +21,52 @@ ROOT = Path(__file__).resolve().parent.parent
 START_S = 60.0
 
 
-class Service:
+class Requests:
+    """What tests ask of a service, wherever it runs."""
+
+    http: httpx.Client
+    data_dir: Path
+    lines: list[str]
+
+    def post(self, slide: Path, headers: dict[str, str] | None = None, **fields: str) -> httpx.Response:
+        """POST /analyze with an upload."""
+        with slide.open("rb") as file:
+            return self.http.post("/analyze", files={"slide": (slide.name, file)}, data=fields, headers=headers)
+
+    def submit(self, slide: Path, **fields: str) -> str:
+        """POST /analyze; the accepted job's id."""
+        answer = self.post(slide, **fields)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def job(self, job_id: str) -> dict[str, object]:
+        """GET /jobs/{id}."""
+        answer = self.http.get(f"/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def wait(self, job_id: str, *states: str, timeout_s: float = 60) -> dict[str, object]:
+        """Poll until the job is in one of ``states`` (default: over); a connection that breaks is made again."""
+        job: dict[str, object] = {}
+        wanted = states or ("succeeded", "failed", "cancelled")
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            try:
+                job = self.job(job_id)
+            except httpx.TransportError:
+                time.sleep(0.2)
+                continue
+            if job["state"] in wanted:
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"job is {job}; the service said:\n" + "\n".join(self.lines[-40:]))
+
+    def job_folders(self) -> set[str]:
+        """Names in the jobs folder."""
+        return {path.name for path in (self.data_dir / "jobs").iterdir()}
+
+
+class Service(Requests):
     """`xmag serve` on a free port with a data folder of its own."""
 
     def __init__(self, data_dir: Path, **settings: str | int | float) -> None:
@@ -122,43 +167,6 @@ class Service:
         if self.url:
             self.http.close()
         return self.process.returncode
-
-    def post(self, slide: Path, headers: dict[str, str] | None = None, **fields: str) -> httpx.Response:
-        """POST /analyze with an upload."""
-        with slide.open("rb") as file:
-            return self.http.post("/analyze", files={"slide": (slide.name, file)}, data=fields, headers=headers)
-
-    def submit(self, slide: Path, **fields: str) -> str:
-        """POST /analyze; the accepted job's id."""
-        answer = self.post(slide, **fields)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["id"])
-
-    def job(self, job_id: str) -> dict[str, object]:
-        """GET /jobs/{id}."""
-        answer = self.http.get(f"/jobs/{job_id}")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def wait(self, job_id: str, *states: str, timeout_s: float = 60) -> dict[str, object]:
-        """Poll until the job is in one of ``states`` (default: over); a connection that breaks is made again."""
-        job: dict[str, object] = {}
-        wanted = states or ("succeeded", "failed", "cancelled")
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            try:
-                job = self.job(job_id)
-            except httpx.TransportError:
-                time.sleep(0.2)
-                continue
-            if job["state"] in wanted:
-                return job
-            time.sleep(0.05)
-        raise AssertionError(f"job is {job}; the service said:\n" + "\n".join(self.lines[-40:]))
-
-    def job_folders(self) -> set[str]:
-        """Names in the jobs folder."""
-        return {path.name for path in (self.data_dir / "jobs").iterdir()}
 
 
 def until(check, timeout_s: float = 10) -> None:

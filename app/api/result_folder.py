@@ -107,7 +107,7 @@ class Draw:
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Wait for a place, run it, and return what it returns."""
-        return await self._services.in_drawing(self._holder, function, *args, **kwargs)
+        return await self._services.threads.drawing.run(self._holder, function, *args, **kwargs)
 
 
 Drawing = Annotated[Draw, Depends()]

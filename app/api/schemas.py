@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from app.jobs.order import Order
 from app.jobs.status import JobStatus
-from app.records.record import JobError, JobFields, Priority, State
+from app.records.record import JobError, Priority, State
 from app.results.catalogue import OUTPUTS
 from app.slides.formats.identity import DicomIdentity
 from app.stated import Word
@@ -51,22 +52,8 @@ class UploadReference(BaseModel):
     )
 
 
-class AnalyzeFields(JobFields):
+class AnalyzeFields(Order):
     """Everything that may be said about a slide; all optional."""
-
-    model: Word | None = Field(default=None, description="default: the server's", examples=["xmag-lite0"])
-    tasks: list[Word] | None = Field(
-        default=None, description="heads to run, default all; in a form: comma-separated", examples=[["malignancy"]]
-    )
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$")] | None = Field(
-        default=None,
-        description="SHA-256 of the file (upload only); another file is refused as digest_mismatch",
-    )
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class AnalyzeBySource(AnalyzeFields):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError
+from app.errors import DiskLowError, DrainingError, QueueFullError, QueueUnavailableError, TooLargeError
 from app.jobs.queue.queue import JobQueue
 from app.records.record import Holder
 from app.records.store import JobStore
@@ -92,3 +92,13 @@ class Admission:
         keep_free_bytes = self._settings.disk_free_min_bytes
         if not has_room(self._settings.data_dir, kept + slide_bytes, keep_free_bytes=keep_free_bytes):
             raise DiskLowError("The server's disk is too full for this slide. Free space, or try again later.")
+
+
+def disk_low() -> DiskLowError:
+    """The error for a disk that filled up meanwhile."""
+    return DiskLowError("The server's disk became too full for this slide. Free space, or try again later.")
+
+
+def too_large(max_bytes: int) -> TooLargeError:
+    """The error for a body over the limit."""
+    return TooLargeError(f"The slide is larger than this server takes ({max_bytes} bytes; XMAG_UPLOAD_MAX_BYTES).")

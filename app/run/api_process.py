@@ -9,6 +9,7 @@ from app.api.middleware.http_protocol import impatient
 from app.main import create_app
 from app.run.running import API
 from app.settings import Settings
+from app.system.logs import configure_logs
 from app.system.process import go_by_name
 
 GRACE_S = 5
@@ -17,6 +18,7 @@ GRACE_S = 5
 def run_api(settings: Settings, listening: socket.socket | None = None) -> None:
     """Serve until told to end. A header may take as long as an upload may be silent."""
     go_by_name(API)
+    configure_logs(settings.log_level, settings.log_format)
     _allow_connections()
     config = uvicorn.Config(
         create_app(settings),

@@ -27,47 +27,47 @@ from tests.api.answers import check_problem
         ({"case_id": "x" * 201}, "request_invalid", "case_id"),
     ],
 )
-def test_wrong_fields_are_named_and_leave_nothing(service, tissue, fields, code, word):
-    before = service.job_folders()
-    body = check_problem(service.post(tissue, **fields), 422, code)
+def test_wrong_fields_are_named_and_leave_nothing(api, tissue, fields, code, word):
+    before = api.job_folders()
+    body = check_problem(api.post(tissue, **fields), 422, code)
     assert word in body["detail"]
-    assert service.job_folders() == before
+    assert api.job_folders() == before
 
 
-def test_neither_form_nor_json(service):
+def test_neither_form_nor_json(api):
     check_problem(
-        service.http.post("/analyze", content=b"hello", headers={"content-type": "text/plain"}), 415, "upload_type"
+        api.http.post("/analyze", content=b"hello", headers={"content-type": "text/plain"}), 415, "upload_type"
     )
     check_problem(
-        service.http.post("/analyze", content=b"{", headers={"content-type": "application/json"}),
+        api.http.post("/analyze", content=b"{", headers={"content-type": "application/json"}),
         422,
         "request_invalid",
     )
-    check_problem(service.http.post("/analyze", data={"mpp": "1"}), 415, "upload_type")
+    check_problem(api.http.post("/analyze", data={"mpp": "1"}), 415, "upload_type")
     files = [("slide", ("a.svs", b"a")), ("slide", ("b.svs", b"b"))]
-    check_problem(service.http.post("/analyze", files=files), 422, "request_invalid")
+    check_problem(api.http.post("/analyze", files=files), 422, "request_invalid")
 
 
 @pytest.mark.parametrize("wrong", [{"mpp": True}, {"mpp": "0.25"}, {"case_id": 7}, {"priority": 1}])
-def test_json_says_of_what_type_a_value_is(service, slide_root, wrong):
+def test_json_says_of_what_type_a_value_is(api, slide_root, wrong):
     source = {"type": "path", "path": str(slide_root / "by_path.svs")}
-    check_problem(service.http.post("/analyze", json={"source": source, **wrong}), 422, "request_invalid")
+    check_problem(api.http.post("/analyze", json={"source": source, **wrong}), 422, "request_invalid")
 
 
-def test_what_did_not_arrive_as_it_was_sent_is_refused(service, slide_root, tissue):
+def test_what_did_not_arrive_as_it_was_sent_is_refused(api, slide_root, tissue):
     digest = hashlib.sha256(tissue.read_bytes()).hexdigest()
-    assert service.post(tissue, sha256=digest.upper()).status_code == 202
-    before = service.job_folders()
-    check_problem(service.post(tissue, sha256="0" * 64), 422, "digest_mismatch")
-    check_problem(service.post(tissue, sha256="nonsense"), 422, "request_invalid")
+    assert api.post(tissue, sha256=digest.upper()).status_code == 202
+    before = api.job_folders()
+    check_problem(api.post(tissue, sha256="0" * 64), 422, "digest_mismatch")
+    check_problem(api.post(tissue, sha256="nonsense"), 422, "request_invalid")
     source = {"type": "path", "path": str(slide_root / "by_path.svs")}
-    check_problem(service.http.post("/analyze", json={"source": source, "sha256": digest}), 422, "request_invalid")
-    assert service.job_folders() == before
+    check_problem(api.http.post("/analyze", json={"source": source, "sha256": digest}), 422, "request_invalid")
+    assert api.job_folders() == before
 
 
 @pytest.mark.parametrize("url", ["ftp://ris.example/x", "https://name:word@ris.example/", "nonsense", ""])
-def test_a_callback_address_is_http_without_a_password(service, tissue, url):
-    answer = service.http.post("/analyze", json={"source": {"type": "path", "path": "/none"}, "callback_url": url})
+def test_a_callback_address_is_http_without_a_password(api, tissue, url):
+    answer = api.http.post("/analyze", json={"source": {"type": "path", "path": "/none"}, "callback_url": url})
     check_problem(answer, 422, "callback_not_allowed")
     assert "without a name or password" in answer.json()["detail"]
 
@@ -83,18 +83,18 @@ def test_a_callback_address_is_http_without_a_password(service, tissue, url):
         ({"tasks": ["malignancy", "malignancy"]}, "comma-separated"),
     ],
 )
-def test_a_field_sent_twice_is_refused_and_leaves_nothing(service, tissue, fields, words):
-    before = service.job_folders()
-    assert words in check_problem(service.post(tissue, **fields), 422, "request_invalid")["detail"]
-    assert service.job_folders() == before
+def test_a_field_sent_twice_is_refused_and_leaves_nothing(api, tissue, fields, words):
+    before = api.job_folders()
+    assert words in check_problem(api.post(tissue, **fields), 422, "request_invalid")["detail"]
+    assert api.job_folders() == before
 
 
-def test_a_json_key_sent_twice_is_refused(service, slide_root):
+def test_a_json_key_sent_twice_is_refused(api, slide_root):
     source = json.dumps({"type": "path", "path": str(slide_root / "tissue.svs")})
     for body in (
         f'{{"source": {source}, "case_id": "A", "case_id": "B"}}',
         f'{{"source": {source}, "source": {source}}}',
         f'{{"source": {source[:-1]}, "path": "/other.svs"}}}}',
     ):
-        answer = service.http.post("/analyze", content=body, headers={"Content-Type": "application/json"})
+        answer = api.http.post("/analyze", content=body, headers={"Content-Type": "application/json"})
         assert "was sent twice" in check_problem(answer, 422, "request_invalid")["detail"]

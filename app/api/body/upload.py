@@ -11,16 +11,14 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.api.body.form import FormReader
-from app.api.services import Services
 from app.errors import (
-    DiskLowError,
     EmptyUploadError,
     RequestInvalidError,
-    TooLargeError,
     UploadStalledError,
 )
-from app.jobs.admission import Arrival
+from app.jobs.admission import Arrival, disk_low, too_large
 from app.jobs.intake.unpack import ReceivedFile
+from app.jobs.threads import Threads
 from app.settings import Settings
 from app.slides.formats.catalogue import slide_suffix
 from app.system.disk import has_room
@@ -85,25 +83,20 @@ class SlideFile:
         return ReceivedFile(self._path, self._size_bytes, self._sha256.hexdigest())
 
 
-def disk_low() -> DiskLowError:
-    """The error for a disk that filled up meanwhile."""
-    return DiskLowError("The server's disk became too full for this slide. Free space, or try again later.")
-
-
-def too_large(max_bytes: int) -> TooLargeError:
-    """The error for a body over the limit."""
-    return TooLargeError(f"The slide is larger than this server takes ({max_bytes} bytes; XMAG_UPLOAD_MAX_BYTES).")
-
-
-async def receive_form(
-    request: Request, folder: Path, field_names: tuple[str, ...], services: Services, arrival: Arrival
+async def receive_form(  # noqa: PLR0917 (what a form is read with)
+    request: Request,
+    folder: Path,
+    field_names: tuple[str, ...],
+    arrival: Arrival,
+    settings: Settings,
+    threads: Threads,
 ) -> tuple[ReceivedFile, dict[str, str]]:
     """Read the whole body; the slide's file and the other fields as text.
 
     Errors: those of FormReader, TooLargeError, DiskLowError, UploadStalledError, and starlette's ClientDisconnect when
     the client hangs up.
     """
-    settings, received_bytes = services.settings, 0
+    received_bytes = 0
     slide = SlideFile(folder, settings.upload_max_bytes, settings.disk_free_min_bytes)
     form = FormReader(request.headers["content-type"], "slide", slide, field_names)
     try:
@@ -111,7 +104,7 @@ async def receive_form(
             received_bytes += len(chunk)
             if received_bytes > settings.upload_max_bytes + FORM_OVERHEAD_BYTES:  # what surrounds the parts counts too
                 raise too_large(settings.upload_max_bytes)
-            await services.in_intake(arrival.holder, form.feed, chunk)
+            await threads.intake.run(arrival.holder, form.feed, chunk)
             arrival.received(len(chunk))
         texts = form.close()
         return slide.received(), texts

@@ -33,7 +33,7 @@ SCAN_MAX = 2000
 @router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
 async def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
     """One page. With a filter, a page may be short or empty although more follow: go on until `next_cursor` is null."""
-    return await services.in_lists(caller.holder, _page, services, caller, query)
+    return await services.threads.lists.run(caller.holder, _page, services, caller, query)
 
 
 def _page(services: Services, caller: Caller, query: JobQuery) -> JobList:

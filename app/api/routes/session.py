@@ -12,8 +12,8 @@ from app.access.keys import SCOPES, Scope
 from app.access.own_page import origin_of
 from app.access.sessions import COOKIE
 from app.api.auth import address_of, check_csrf, check_own_page, credential_of
+from app.api.body.headers import media_type
 from app.api.body.json_body import read_json, validated
-from app.api.body.media_type import media_type
 from app.api.problems import responses
 from app.api.services import Services, ServicesDep
 from app.errors import RequestInvalidError, UnauthenticatedError

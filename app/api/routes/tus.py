@@ -16,8 +16,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from app.api.auth import Caller, Sender
-from app.api.body.media_type import media_type
-from app.api.body.upload import buffered_body, too_large
+from app.api.body.headers import media_type
+from app.api.body.upload import buffered_body
 from app.api.problems import logged_response
 from app.api.reference.tus_reference import (
     ABLE,
@@ -43,6 +43,7 @@ from app.errors import (
     UploadTypeError,
     XmagError,
 )
+from app.jobs.admission import too_large
 from app.jobs.intake.uploads import Upload
 from app.slides.formats.catalogue import slide_suffix
 
@@ -116,12 +117,14 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
         raise DrainingError("The service is going down. Send the request again in a minute.")
     suffix = slide_suffix(_metadata(request).get("filename", ""))
     with services.admission.upload(caller.holder, length):
-        upload = await services.in_intake(caller.holder, services.uploads.create, caller.holder, length, suffix)
+        upload = await services.threads.intake.run(
+            caller.holder, services.uploads.create, caller.holder, length, suffix
+        )
     if _has_piece(request):
         await _append(request, services, caller, upload, 0)
     headers = {
         "Location": f"{services.settings.public_url}/uploads/{upload.record.id}",
-        **await services.in_intake(caller.holder, _state, services, upload),
+        **await services.threads.intake.run(caller.holder, _state, services, upload),
     }
     return Response(status_code=201, headers=headers)
 
@@ -137,9 +140,9 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
 )
 async def look(upload_id: str, services: ServicesDep, caller: Sender) -> Response:
     """`Upload-Offset` of `Upload-Length`. Aborts any request that is still uploading, so the offset is final."""
-    upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
+    upload = await services.threads.intake.run(caller.holder, services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
-        headers = await services.in_intake(caller.holder, _state, services, upload)
+        headers = await services.threads.intake.run(caller.holder, _state, services, upload)
     length = {"Upload-Length": str(upload.record.length_bytes), "Cache-Control": "no-store"}
     return Response(status_code=200, headers={**headers, **length})
 
@@ -159,9 +162,9 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
     if not _is_piece(request):
         raise UploadTypeError(f"Send the bytes with Content-Type: {BODY_TYPE}.")
     offset = _whole_number(request, "upload-offset")
-    upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
+    upload = await services.threads.intake.run(caller.holder, services.uploads.find, upload_id, caller.holder)
     await _append(request, services, caller, upload, offset)
-    return Response(status_code=204, headers=await services.in_intake(caller.holder, _state, services, upload))
+    return Response(status_code=204, headers=await services.threads.intake.run(caller.holder, _state, services, upload))
 
 
 @router.delete(
@@ -174,9 +177,9 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
 )
 async def give_up(upload_id: str, services: ServicesDep, caller: Sender) -> Response:
     """What was received is erased."""
-    upload = await services.in_intake(caller.holder, services.uploads.find, upload_id, caller.holder)
+    upload = await services.threads.intake.run(caller.holder, services.uploads.find, upload_id, caller.holder)
     async with services.turns.take(upload.record.id):
-        await services.in_intake(caller.holder, _erase, services, upload)
+        await services.threads.intake.run(caller.holder, _erase, services, upload)
     return Response(status_code=204)
 
 
@@ -203,7 +206,9 @@ async def _append(request: Request, services: Services, caller: Caller, upload: 
     async with services.turns.take(upload.record.id):
         with ExitStack() as undo:
             try:
-                writer = await services.in_intake(caller.holder, undo.enter_context, services.uploads.writer(upload))
+                writer = await services.threads.intake.run(
+                    caller.holder, undo.enter_context, services.uploads.writer(upload)
+                )
                 if writer.offset != offset:
                     raise UploadOffsetError(
                         f"The upload is at {writer.offset}, not at {offset}. Go on from there.",
@@ -213,13 +218,13 @@ async def _append(request: Request, services: Services, caller: Caller, upload: 
                     async for chunk in buffered_body(request, services.settings):
                         if writer.offset + len(chunk) > length:
                             raise TooLargeError(f"The upload was begun with {length} bytes: this piece goes beyond.")
-                        await services.in_intake(caller.holder, writer.append, chunk)
+                        await services.threads.intake.run(caller.holder, writer.append, chunk)
                         arrival.received(len(chunk))
             except ClientDisconnect:
                 return  # nobody hears the answer; what came is kept
             finally:
                 with CancelScope(shield=True):  # what came is made durable whatever ended it
-                    await services.in_intake(caller.holder, undo.close)
+                    await services.threads.intake.run(caller.holder, undo.close)
 
 
 def _state(services: Services, upload: Upload) -> dict[str, str]:

@@ -26,7 +26,7 @@ from app.slides.types import SlideInfo
 from app.system.durable import sync
 
 PROBES = 8
-"""Most probes of uploads at a time, and as many of slides by path. One key alone gets a quarter (shares.py)."""
+"""Most probes of uploads at a time, and as many of slides by path."""
 log = structlog.stdlib.get_logger("xmag.intake")
 
 
