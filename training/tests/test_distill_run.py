@@ -21,12 +21,10 @@ from torch import nn
 
 from xmag_train.distill.config import DistillConfig, LossConfig
 from xmag_train.distill.loop.distiller import Distiller
-from xmag_train.distill.loop.ema import WeightAverage
 from xmag_train.distill.loop.metrics_file import MetricsFile
 from xmag_train.distill.loop.objective import objective
 from xmag_train.distill.loop.processes import launch, make_fabric
 from xmag_train.distill.loop.sampler import BatchSampler
-from xmag_train.distill.loop.schedule import learning_rate
 from xmag_train.distill.targets.normalise import fit_normaliser
 
 DIM, TEACHER_DIM = 12, 8
@@ -171,21 +169,6 @@ def test_killed_and_resumed_gives_the_same_curve_and_student(tmp_path: Path) -> 
         torch.load(tmp_path / run / "student.pt", weights_only=True)["state_dict"] for run in ("whole", "broken")
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_the_average_carries_batch_norm_statistics() -> None:
-    model = TinyStudent()
-    average = WeightAverage(model, 0.5)
-    with torch.no_grad():
-        model.norm.running_mean.fill_(1.0)
-    for wanted in (0.9, 0.9818):  # decays min(0.5, 1/10), min(0.5, 2/11)
-        average.update(model)
-        assert average.module.norm.running_mean[0].item() == pytest.approx(wanted, abs=1e-4)
-
-
-def test_learning_rate_by_hand() -> None:
-    rates = [learning_rate(step, 12, 1.0, 2, final_fraction=0.0) for step in (0, 1, 2, 7, 12)]
-    assert rates == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
 
 
 def test_an_epoch_shows_each_region_once_and_processes_share_it() -> None:

@@ -1,5 +1,6 @@
 """A run that goes on finds all of its state where the work is done, and the scale of its loss as it was."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,19 +44,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DistillConfig:
 
 
 def begin(config: DistillConfig, fabric: Fabric) -> Learner:
-    return learner.start(config, fabric, TEACHER_DIM, RUN)
+    return learner.start(config, fabric, TEACHER_DIM, 4, RUN)
 
 
-def save(config: DistillConfig, fabric: Fabric, begun: Learner) -> None:
-    save_checkpoint(
-        config.out,
-        Done(1, 1.0),
-        model=begun.model.module,
-        average=begun.average,
-        optimizer=begun.optimizer.optimizer,
-        precision=fabric.strategy.precision,
-        run=RUN,
-    )
+def save(config: DistillConfig, begun: Learner) -> None:
+    save_checkpoint(config.out, Done(1, 1.0), begun.kept, RUN)
 
 
 @pytest.mark.usefixtures("parameters_move_in_place")
@@ -66,7 +59,7 @@ def test_the_optimisers_state_is_put_where_its_parameters_lie(config: DistillCon
     tiles, targets = tiny_batch(4)
     fabric.backward(objective(begun.model(tiles), targets, LossConfig())["loss"])
     begun.optimizer.step()
-    save(config, fabric, begun)
+    save(config, begun)
     elsewhere = SingleDeviceStrategy(device=torch.device("meta"), accelerator=Elsewhere())
     resumed = begin(config, Fabric(strategy=elsewhere))
     state = resumed.optimizer.optimizer.state
@@ -82,8 +75,38 @@ def test_the_scale_of_a_loss_in_fp16_is_kept(config: DistillConfig) -> None:
 
     fabric, scaler = half()
     scaler.load_state_dict({**scaler.state_dict(), "scale": 128.0, "_growth_tracker": 7})
-    save(config, fabric, begin(config, fabric))
+    save(config, begin(config, fabric))
     fabric, scaler = half()
     begin(config, fabric)
     kept = scaler.state_dict()
     assert (kept["scale"], kept["_growth_tracker"]) == (128.0, 7)
+
+
+def test_the_rate_rises_by_hand_and_falls_by_half_a_cosine(config: DistillConfig) -> None:
+    optim = config.optim.model_copy(update={"epochs": 3, "learning_rate": 2.0, "warmup_epochs": 0.5})
+    fabric = Fabric(accelerator="cpu", devices=1)
+    begun = begin(config.model_copy(update={"optim": optim}), fabric)
+    rates = []
+    for _ in range(12):
+        rates.append({group["lr"] for group in begun.optimizer.param_groups})
+        begun.optimizer.step()
+        begun.schedule.step()
+    assert all(len(rate) == 1 for rate in rates)
+    wanted = [1.0, 2.0, 2.0, *(0.02 + 0.99 * (1 + math.cos(math.pi * step / 10)) for step in range(1, 10))]
+    assert [rate.pop() for rate in rates] == pytest.approx(wanted)
+
+
+def test_the_average_follows_weights_and_statistics_faster_at_the_start(config: DistillConfig) -> None:
+    optim = config.optim.model_copy(update={"ema_decay": 0.2})
+    begun = begin(config.model_copy(update={"optim": optim}), Fabric(accelerator="cpu", devices=1))
+    model, average = begun.model.module, begun.average
+    for steps, wanted in ((1, 1.0), (2, 1.8182), (3, 2.7636)):  # a copy; decays min(0.2, 2/11), min(0.2, 3/12)
+        with torch.no_grad():
+            model.student.norm.running_mean.fill_(steps)
+            model.student.stem.weight.fill_(steps)
+            model.student.norm.num_batches_tracked.fill_(steps)
+        average.update_parameters(model)
+        student = average.module.student
+        for values in (student.norm.running_mean, student.stem.weight):
+            torch.testing.assert_close(values, torch.full_like(values, wanted), atol=1e-4, rtol=0)
+        assert student.norm.num_batches_tracked.item() == steps

@@ -33,11 +33,11 @@ def say(line: str) -> None:
 
 
 class Clock:
-    """Seconds of work by the clock on the wall, with ``before_s`` that an earlier process worked; None: not known."""
+    """Seconds of work by the clock on the wall, with ``before_s`` that an earlier process worked."""
 
-    def __init__(self, before_s: float | None) -> None:
+    def __init__(self, before_s: float) -> None:
         self._before_s, self._started = before_s, time.monotonic()
 
-    def seconds(self) -> float | None:
+    def seconds(self) -> float:
         """So far, to a tenth."""
-        return None if self._before_s is None else round(self._before_s + time.monotonic() - self._started, 1)
+        return round(self._before_s + time.monotonic() - self._started, 1)

@@ -7,20 +7,21 @@ from typing import Any, NamedTuple
 import torch
 from lightning_fabric.plugins import Precision
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from xmag_train.config import changes
-from xmag_train.distill.loop.ema import WeightAverage
 from xmag_train.files import save_torch
 from xmag_train.networks.students.checkpoint import read_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
+Kept = nn.Module | torch.optim.Optimizer | LRScheduler | Precision
 
 
 class Done(NamedTuple):
-    """``steps`` done, and the seconds that they took; None where the checkpoint does not say."""
+    """``steps`` done, and the seconds that they took."""
 
     steps: int
-    wall_s: float | None
+    wall_s: float
 
 
 class Run(NamedTuple):
@@ -30,42 +31,21 @@ class Run(NamedTuple):
     settings: Mapping[str, Any]
 
 
-def save_checkpoint(
-    folder: Path,
-    done: Done,
-    *,
-    model: nn.Module,
-    average: WeightAverage,
-    optimizer: torch.optim.Optimizer,
-    precision: Precision,
-    run: Run,
-) -> None:
-    """Write `checkpoint.pt`. ``precision``: has the loss's scale in fp16."""
+def save_checkpoint(folder: Path, done: Done, kept: Mapping[str, Kept], run: Run) -> None:
+    """Write `checkpoint.pt`."""
     content = {
+        **{name: part.state_dict() for name, part in kept.items()},
         "step": done.steps,
         "wall_s": done.wall_s,
         "identity": run.identity,
         "config": dict(run.settings),
-        "model": model.state_dict(),
-        "average": average.module.state_dict(),
-        "average_steps": average.steps,
-        "optimizer": optimizer.state_dict(),
-        "precision": precision.state_dict(),
         "torch_random": torch.get_rng_state(),
     }
     save_torch(folder / CHECKPOINT, content)
 
 
-def load_checkpoint(
-    folder: Path,
-    *,
-    model: nn.Module,
-    average: WeightAverage,
-    optimizer: torch.optim.Optimizer,
-    precision: Precision,
-    run: Run,
-) -> Done:
-    """Fill all, each where it lies, from `checkpoint.pt`; what was done, nothing without a file.
+def load_checkpoint(folder: Path, kept: Mapping[str, Kept], run: Run) -> Done:
+    """Fill all of ``kept``, each where it lies, from `checkpoint.pt`; what was done, nothing without a file.
 
     ValueError where the file is of another run: mixing two would be neither.
     """
@@ -74,13 +54,10 @@ def load_checkpoint(
         return Done(0, 0.0)
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     refuse_another(path, content, run)
-    model.load_state_dict(content["model"])
-    average.module.load_state_dict(content["average"])
-    average.steps = content["average_steps"]
-    optimizer.load_state_dict(content["optimizer"])
-    precision.load_state_dict(content["precision"])
+    for name, part in kept.items():
+        part.load_state_dict(content[name])
     torch.set_rng_state(content["torch_random"])
-    return Done(int(content["step"]), content.get("wall_s"))
+    return Done(content["step"], content["wall_s"])
 
 
 def is_finished(student: Path, run: Run) -> bool:

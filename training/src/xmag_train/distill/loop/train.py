@@ -21,7 +21,6 @@ from xmag_train.distill.loop.metrics_file import MetricsFile
 from xmag_train.distill.loop.objective import objective
 from xmag_train.distill.loop.processes import launch
 from xmag_train.distill.loop.sampler import BatchSampler
-from xmag_train.distill.loop.schedule import learning_rate
 from xmag_train.distill.targets.normalise import Normaliser
 from xmag_train.distill.views.collage import collage
 from xmag_train.machine import keep_freed_memory
@@ -52,14 +51,13 @@ def train(config: DistillConfig) -> bool:
     del sources  # with the teacher, which may take much of a GPU, where it does not run live
     optim = config.optim
     sampler = _sampler(config, len(data.regions))
-    learner = start(config, fabric, data.teacher_dim, run)
+    learner = start(config, fabric, data.teacher_dim, sampler.steps_per_epoch, run)
     done = learner.done
     metrics = MetricsFile(config.out / METRICS_FILE, done.steps) if fabric.is_global_zero else None
 
     steps = optim.epochs * sampler.steps_per_epoch
     if metrics is not None and done.steps > 0:
         say(f"goes on from step {done.steps} of {steps}")
-    warmup_steps = round(optim.warmup_epochs * sampler.steps_per_epoch)
     maker = BatchMaker(data, config)
     clock = Clock(done.wall_s)
 
@@ -69,9 +67,7 @@ def train(config: DistillConfig) -> bool:
     with ThreadPoolExecutor(PREFETCHED) as pool:
         batches = _ahead(make, range(done.steps, steps), pool)
         for step, batch in zip(track(range(done.steps, steps), "distilling"), batches, strict=True):
-            rate = learning_rate(step, steps, optim.learning_rate, warmup_steps)
-            for group in learner.optimizer.param_groups:
-                group["lr"] = rate
+            rate = float(learner.schedule.get_last_lr()[0])
             targets = batch_targets(batch, data.teacher, data.normaliser, fabric.device)
             collaged = collage(
                 batch.tiles.to(fabric.device),
@@ -91,15 +87,7 @@ def train(config: DistillConfig) -> bool:
                     **values,
                 )
             if fabric.is_global_zero and ((step + 1) % config.checkpoint_steps == 0 or step + 1 == steps):
-                save_checkpoint(
-                    config.out,
-                    Done(step + 1, clock.seconds()),
-                    model=learner.model.module,
-                    average=learner.average,
-                    optimizer=learner.optimizer.optimizer,
-                    precision=fabric.strategy.precision,
-                    run=run,
-                )
+                save_checkpoint(config.out, Done(step + 1, clock.seconds()), learner.kept, run)
     student = learner.average.module.get_submodule("student")
     if fabric.is_global_zero:
         plain = config.model_dump(mode="json")
@@ -125,7 +113,8 @@ def _learn(
     fabric.backward(parts["loss"])
     norm = fabric.clip_gradients(learner.model, learner.optimizer, max_norm=config.optim.clip_norm)
     learner.optimizer.step()
-    learner.average.update(learner.model.module)
+    learner.schedule.step()
+    learner.average.update_parameters(learner.model.module)
     return parts, cast("Tensor", norm)
 
 
