@@ -9,7 +9,15 @@ from PIL import Image
 from torch.nn import functional
 
 from xmag_train.export.package import export_student
-from xmag_train.networks.backbones.efficientnet_lite import LITE0, LITE2, EfficientNetLite, scaled_stages
+from xmag_train.networks.backbones.efficientnet_lite import (
+    LITE0,
+    LITE2,
+    PIXEL_MEAN,
+    PIXEL_STD,
+    EfficientNetLite,
+    Scale,
+)
+from xmag_train.networks.backbones.timm_import import import_timm
 from xmag_train.networks.imagenet import LITE0_FILE, LITE2_FILE, load_imagenet, read_weights
 from xmag_train.networks.students.checkpoint import load_student, save_student
 from xmag_train.networks.students.registry import build_student
@@ -18,9 +26,14 @@ from xmag_train.networks.teachers.registry import build_teacher
 PALACE = 698  # its class in ImageNet-1k
 
 
-def test_the_stages_of_lite2_are_the_published_ones() -> None:
-    assert [stage.channels for stage in scaled_stages(LITE2)] == [16, 24, 48, 88, 120, 208, 352]
-    assert [stage.repeats for stage in scaled_stages(LITE2)] == [1, 3, 3, 4, 4, 5, 1]
+@pytest.mark.parametrize(("name", "scale"), [("tf_efficientnet_lite0", LITE0), ("tf_efficientnet_lite2", LITE2)])
+def test_it_is_the_network_that_timm_has(name: str, scale: Scale) -> None:
+    ours, theirs = EfficientNetLite(scale).eval(), import_timm().create_model(name, num_classes=0).eval()
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+    tiles = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = theirs.forward_features((tiles.permute(0, 3, 1, 2) - PIXEL_MEAN) / PIXEL_STD)
+        torch.testing.assert_close(ours.feature_map(tiles), wanted)
 
 
 @pytest.mark.parametrize(("scale", "file", "millions"), [(LITE0, LITE0_FILE, 4.65), (LITE2, LITE2_FILE, 6.09)])

@@ -38,7 +38,6 @@ LITE2_FILE = WeightsFile(
 WEIGHTS_PACKAGE = LITE0_FILE.package
 WEIGHTS_SHA256 = LITE0_FILE.sha256
 Net = TypeVar("Net", bound=EfficientNetLite)
-_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def read_weights(file: WeightsFile = LITE0_FILE) -> dict[str, Tensor]:
@@ -50,34 +49,11 @@ def read_weights(file: WeightsFile = LITE0_FILE) -> dict[str, Tensor]:
 
 
 def load_imagenet(model: Net, file: WeightsFile = LITE0_FILE) -> Net:
-    """Fill ``model`` (its eval form is returned); every tensor of the backbone must find its place."""
-    source = read_weights(file)
-    renamed = {target: source.pop(name) for name, target in _renames(model).items()}
-    absent = tuple(f"_blocks.{number}." for number in model.left_out)
-    left = {name for name in source if not name.startswith(absent)} - {"_fc.weight", "_fc.bias"}
-    if left:
-        raise ValueError(f"weights without a place in the model: {sorted(left)}")
-    model.load_state_dict(renamed, strict=True)
-    model.eval()
-    return model
+    """Fill ``model`` (its eval form is returned); every tensor of the backbone must find its place.
 
-
-def _renames(model: EfficientNetLite) -> dict[str, str]:
-    """Name in the package → name in the model."""
-    names: dict[str, str] = {}
-
-    def add(conv: str, norm: str, target: str) -> None:
-        layers = dict(model.get_submodule(target).named_children())
-        last = len(layers) - 1
-        names[f"{conv}.weight"] = f"{target}.{last - 1}.weight"
-        names.update({f"{norm}.{part}": f"{target}.{last}.{part}" for part in _NORM})
-
-    add("_conv_stem", "_bn0", "stem")
-    add("_conv_head", "_bn1", "top")
-    for index, block in model.blocks.named_children():
-        here, there = f"_blocks.{index}", f"blocks.{index}"
-        if block.expand is not None:
-            add(f"{here}._expand_conv", f"{here}._bn0", f"{there}.expand")
-        add(f"{here}._depthwise_conv", f"{here}._bn1", f"{there}.depthwise")
-        add(f"{here}._project_conv", f"{here}._bn2", f"{there}.project")
-    return names
+    The package has the same tensors in the same order under other names, its classifier at the end.
+    """
+    absent = (*(f"_blocks.{number}." for number in model.left_out), "_fc.")
+    values = [value for name, value in read_weights(file).items() if not name.startswith(absent)]
+    model.load_state_dict(dict(zip(model.state_dict(), values, strict=True)), strict=True)
+    return model.eval()
