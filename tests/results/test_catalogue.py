@@ -60,7 +60,8 @@ def row(one: Output) -> str:
 
 def test_the_table_of_the_docs_is_the_catalogues() -> None:
     head = "| link | address below the job | what it is | in `results` |\n|---|---|---|---|\n"
-    assert head + "\n".join(map(row, LINKED)) + "\n\n" in (ROOT / "docs" / "api.md").read_text()
+    table = head + "\n".join(map(row, LINKED)) + "\n\n"
+    assert table in (ROOT / "docs" / "api.md").read_text(), f"docs/api.md needs this table:\n{table}"
 
 
 def test_the_readme_names_every_address() -> None:

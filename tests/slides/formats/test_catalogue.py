@@ -38,7 +38,8 @@ def row(one: SlideFormat) -> str:
 
 def test_the_table_of_the_docs_is_the_catalogues() -> None:
     head = "| format | file extensions | a slide is | read directly | `xmag strip` |\n|---|---|---|---|---|\n"
-    assert head + "\n".join(map(row, FORMATS)) + "\n\n" in (ROOT / "docs" / "api.md").read_text()
+    table = head + "\n".join(map(row, FORMATS)) + "\n\n"
+    assert table in (ROOT / "docs" / "api.md").read_text(), f"docs/api.md needs this table:\n{table}"
 
 
 def test_the_worklist_names_every_format() -> None:
