@@ -4,18 +4,16 @@ import http
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Mount
 
 from app.errors import ContentEncodingError, InternalError, Origin, RequestInvalidError, XmagError
 
 log = structlog.stdlib.get_logger("xmag.api")
 MEDIA_TYPE = "application/problem+json"
-_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 RETRY_AFTER_S = {423: 5, 429: 30, 503: 10}
 
 
@@ -101,18 +99,6 @@ def _title(status: int) -> str:
         return "Error"
 
 
-def _allowed(app: FastAPI, request: Request) -> list[str]:
-    """The methods of all routes that share an address: the router itself names those of the first."""
-
-    def knows(method: str) -> bool:
-        scope = {**request.scope, "method": method, "root_path": request.scope.get("app_root_path", "")}
-        routes = (route for route in app.routes if method in {"GET", "HEAD"} or not isinstance(route, Mount))
-        return any(route.matches(scope)[0] == Match.FULL for route in routes)
-
-    known = {method for method in _METHODS if knows(method)}
-    return sorted(known | ({"HEAD"} if "GET" in known else set()) | {"OPTIONS"})
-
-
 def install_problem_handlers(app: FastAPI) -> None:
     """Every error that leaves the application is a problem document."""
 
@@ -126,7 +112,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(RequestInvalidError("; ".join(parts)))
 
     @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> Response:
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         title = _title(error.status_code)
         problem = Problem(
             title=title,
@@ -136,13 +122,8 @@ def install_problem_handlers(app: FastAPI) -> None:
             origin="user" if error.status_code < 500 else "system",
             retryable=False,
         )
-        headers = dict(error.headers or {})
-        if error.status_code == 405:
-            headers["Allow"] = ", ".join(_allowed(app, request))
-            if request.method == "OPTIONS":
-                return Response(status_code=204, headers=headers)
         content = problem.model_dump(exclude_none=True)
-        return JSONResponse(content, error.status_code, headers, media_type=MEDIA_TYPE)
+        return JSONResponse(content, error.status_code, error.headers, media_type=MEDIA_TYPE)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, __: Exception) -> JSONResponse:  # the server logs it with its traceback

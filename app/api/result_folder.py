@@ -1,6 +1,6 @@
 """A job and its files as the caller may see them: a hidden job looks like a job that does not exist.
 
-Files of a finished job are found, noted in the audit log, and sent whole or in one plain range.
+Files of a finished job are found, noted in the audit log, and sent whole or in part.
 """
 
 import io

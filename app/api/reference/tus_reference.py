@@ -57,11 +57,3 @@ BEGIN: dict[str, Any] = {
     "requestBody": _piece(required=False),
 }
 SEND: dict[str, Any] = {"parameters": [_RESUMABLE, _OFFSET], "requestBody": _piece(required=True)}
-OVERRIDE: dict[str, Any] = {
-    "parameters": [
-        _RESUMABLE,
-        _header("X-HTTP-Method-Override", "what is meant", {"type": "string", "enum": ["PATCH", "DELETE"]}),
-        _OFFSET | {"required": False, "description": "for PATCH: where the piece begins"},
-    ],
-    "requestBody": _piece(required=False),
-}

@@ -26,7 +26,6 @@ from app.api.reference.tus_reference import (
     BODY_TYPE,
     GIVEN_UP,
     LOOKED_AT,
-    OVERRIDE,
     SEND,
     SENT,
     SPEAK,
@@ -181,24 +180,6 @@ async def give_up(upload_id: str, services: ServicesDep, caller: Sender) -> Resp
     async with services.turns.take(upload.record.id):
         await services.threads.intake.run(caller.holder, _erase, services, upload)
     return Response(status_code=204)
-
-
-@router.post(
-    "/{upload_id}",
-    status_code=204,
-    summary="Send a piece or give up, where PATCH and DELETE do not pass",
-    operation_id="override_method",
-    responses=SENT,
-    openapi_extra=OVERRIDE,
-)
-async def override(upload_id: str, request: Request, services: ServicesDep, caller: Sender) -> Response:
-    """For clients behind proxies that let no PATCH or DELETE pass."""
-    meant = request.headers.get("x-http-method-override", "").upper()
-    if meant == "PATCH":
-        return await send(upload_id, request, services, caller)
-    if meant == "DELETE":
-        return await give_up(upload_id, services, caller)
-    raise RequestInvalidError("Send the piece with PATCH, or with X-HTTP-Method-Override: PATCH.")
 
 
 async def _append(request: Request, services: Services, caller: Caller, upload: Upload, offset: int) -> None:
