@@ -12,7 +12,7 @@ from pydantic import Field, FilePath, ValidationError, field_validator, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import SetupError
-from app.objects.address import ObjectAddress
+from app.system.object_address import ObjectAddress
 
 GIB = 1024**3
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

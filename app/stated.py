@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from app.identifiers import NO_VALUE, fault, trimmed
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 
 CONTEXT_BYTES = 1024
 

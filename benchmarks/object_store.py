@@ -35,12 +35,12 @@ from obstore.store import S3Store
 
 from app.analysis.reading_plan import reading_plan
 from app.inference.manifest import read_manifest
-from app.objects.address import ObjectAddress
 from app.objects.store import PART_BYTES, PARTS_AHEAD, ObjectState, ObjectStore
 from app.settings import Settings
+from app.slides.formats.compressed.tiled_image import find_tiled_image
 from app.slides.formats.levels.level import choose_level
 from app.slides.formats.opening import open_slide
-from app.slides.tiles.tiled_image import find_tiled_image
+from app.system.object_address import ObjectAddress
 
 BUCKET, KEY, REGION = "bench", "slide", "us-east-1"
 GAP_BYTES = 2**20

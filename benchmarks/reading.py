@@ -30,14 +30,14 @@ from PIL import Image
 from app.analysis.reading_plan import reading_plan
 from app.errors import MppImplausibleError, MppMissingError
 from app.inference.manifest import read_manifest
+from app.slides.formats.compressed.direct_level import DirectLevel
+from app.slides.formats.compressed.tile_codec import decode_tile
+from app.slides.formats.compressed.tiled_image import NotDirectError, find_tiled_image
 from app.slides.formats.levels.level import choose_level
 from app.slides.formats.opening import OpenedSlide, open_slide
-from app.slides.tiles.direct_level import DirectLevel
 from app.slides.tiles.render import render_tile
 from app.slides.tiles.survey import survey_slide
-from app.slides.tiles.tile_codec import decode_tile
 from app.slides.tiles.tile_reader import TileReader
-from app.slides.tiles.tiled_image import NotDirectError, find_tiled_image
 from app.slides.types import ReadingPlan
 
 PLAN = reading_plan(read_manifest(MODEL)[0])

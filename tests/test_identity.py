@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import IdentityConflictError
 from app.identity import identity_warnings
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 from app.slides.types import Level, SlideInfo
 from app.stated import Stated
 

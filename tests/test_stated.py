@@ -11,7 +11,7 @@ import pytest
 
 from app.api.schemas import AnalyzeFields
 from app.records.record import JobFields, JobRequest
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 from app.stated import Stated
 from tests.service import ROOT
 

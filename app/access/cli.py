@@ -29,7 +29,7 @@ def _key_store() -> "KeyStore":
 
 def _check_folder(settings: "Settings") -> None:
     """SetupError if XMAG_DATA_DIR is unset, the default folder is missing, and a service here uses another one."""
-    from app.run.running import data_folders
+    from app.system.running import data_folders
 
     others = data_folders()
     if not others or settings.data_dir in others:

@@ -9,7 +9,7 @@ from app.jobs.order import Order
 from app.jobs.status import JobStatus
 from app.records.record import JobError, Priority, State
 from app.results.catalogue import OUTPUTS
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 from app.stated import Word
 
 POLL_AFTER_S = 2

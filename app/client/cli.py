@@ -9,7 +9,7 @@ from rich.console import Console
 
 from app.client import options
 from app.client.slide import ObjectName, Slide, shown
-from app.objects.address import SCHEME
+from app.system.object_address import SCHEME
 
 
 def _slide(text: str) -> Slide:

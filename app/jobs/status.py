@@ -7,7 +7,7 @@ from app.errors import QueueUnavailableError
 from app.jobs.queue.queue import JobQueue
 from app.records.record import JobError, JobRequest, ObjectSource, State, dicom_of
 from app.records.store import JobStore
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 from app.stated import Stated
 
 # Share of a job's time that lies before each stage, and the stage's own: tiles are nearly all of it.

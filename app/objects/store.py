@@ -17,8 +17,8 @@ from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionErr
 from obstore.store import S3Store
 
 from app.errors import ObjectNotAllowedError, SlideMissingError, SourceChangedError, StorageUnavailableError
-from app.objects.address import ObjectAddress
 from app.settings import Settings
+from app.system.object_address import ObjectAddress
 
 PART_BYTES = 4 * 2**20
 PARTS_AHEAD = 8

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.errors import Origin, XmagError
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 from app.stated import Stated
 
 Priority = Literal["routine", "urgent", "asap", "stat"]

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 from app.stated import Stated
 
 SCHEMA_VERSION: Literal[1] = 1

@@ -7,10 +7,10 @@ import uvicorn
 
 from app.api.middleware.http_protocol import impatient
 from app.main import create_app
-from app.run.running import API
 from app.settings import Settings
 from app.system.logs import configure_logs
 from app.system.process import go_by_name
+from app.system.running import API
 
 GRACE_S = 5
 

@@ -25,10 +25,10 @@ from app.inference.providers import CPU_BUILD, CUDA
 from app.inference.registry import ModelRegistry
 from app.jobs.callback_credentials import CallbackCredentials
 from app.jobs.queue.embedded import queue_address
-from app.objects.address import ObjectAddress
 from app.objects.store import ObjectStore
 from app.settings import GIB, Settings
 from app.slides.sandbox.reader import SlideReader
+from app.system.object_address import ObjectAddress
 from app.system.redis import RedisConnection
 
 MASK = "(set)"

@@ -20,12 +20,12 @@ from pathlib import Path
 from app.access.keys import KeyStore
 from app.errors import QueueUnavailableError, SetupError
 from app.jobs.queue.presence import live_workers
-from app.run.running import SERVE
 from app.run.supervisor import Child, QueueWatch
 from app.settings import Settings, prepare_data_dir
 from app.system.durable import locked
 from app.system.process import go_by_name
 from app.system.redis import RedisConnection
+from app.system.running import SERVE
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # our own address, whatever http_proxy says
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 
 MppSource = Literal["request", "file", "objective_power"]
 ResampleFilter = Literal["lanczos", "box"]
@@ -23,6 +23,8 @@ Int64Array = NDArray[np.int64]
 Float32Array = NDArray[np.float32]
 PEN, DARK = 1, 2
 """Values of a survey's ``artefacts``: ink; black borders, folds and dirt."""
+SIDE_MAX_PX = 1_000_000
+"""Longest side of a slide: beyond any scanner (1 m at 1 µm/px)."""
 
 
 @dataclass(frozen=True)

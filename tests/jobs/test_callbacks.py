@@ -9,7 +9,7 @@ import pytest
 from app.errors import CallbackNotAllowedError
 from app.jobs.callbacks import Callbacks
 from app.settings import Settings
-from app.slides.formats.identity import DicomIdentity, Specimen
+from app.slides.identity import DicomIdentity, Specimen
 from tests.http_server import QuietHandler, serving
 from tests.jobs.requests import committed, outcome
 

@@ -15,9 +15,9 @@ from app.errors import (
     SourceChangedError,
     StorageUnavailableError,
 )
-from app.objects.address import ObjectAddress
 from app.objects.store import PART_BYTES, PARTS_AHEAD, ObjectStore
 from app.settings import Settings
+from app.system.object_address import ObjectAddress
 from tests.object_store import BUCKET, KEYS, Line
 
 ODD = "case 1/ü #?&=+%2F%20;,'\"()[]{}|^`~\\$@!*<>:.svs"

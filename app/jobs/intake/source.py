@@ -16,12 +16,12 @@ from app.errors import (
     StorageUnavailableError,
     XmagError,
 )
-from app.objects.address import ObjectAddress
 from app.records.record import JobRequest, PathSource
 from app.settings import Settings
 from app.slides.formats.files import folder_of
 from app.slides.sandbox.real_file import check_real
 from app.system.inodes import lasting_inode
+from app.system.object_address import ObjectAddress
 
 
 def resolve_source(path: str, settings: Settings) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import openslide
 
-from app.slides.formats.identity import is_identifier
+from app.slides.identity import is_identifier
 
 _FIELDS = (openslide.PROPERTY_NAME_BARCODE, "aperio.Barcode")
 """OpenSlide fills its own property for Philips, Leica SCN and Zeiss. Aperio scanners with a barcode reader write theirs

@@ -18,7 +18,7 @@ from app.errors import (
 from app.slides import reader_sentences as sentences
 from app.slides.closing import Closing
 from app.slides.formats.barcode import header_barcode
-from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.codestream import Colours
 from app.slides.formats.colours.corrected_slide import CorrectedSlide
 from app.slides.formats.colours.mislabelled import find_mislabelled
 from app.slides.formats.finding import FoundSlide, find_slide

@@ -5,8 +5,6 @@ from typing import Any
 
 from app.slides.sandbox.channel import ChannelGarbledError, Message
 
-SIDE_MAX_PX = 1_000_000
-"""Beyond any scanner: 1 m at 1 µm/px."""
 _TEXT_MAX = 1000
 
 

@@ -24,14 +24,14 @@ from app.errors import (
 )
 from app.slides import reader_sentences as sentences
 from app.slides.formats.files import folder_of
-from app.slides.formats.identity import identifier_or_none, identity_from_json
 from app.slides.sandbox.channel import ChannelGarbledError, Message
-from app.slides.sandbox.checks import SIDE_MAX_PX, bool_or_none, fraction_or_none, number, sequence, text, whole
+from app.slides.sandbox.checks import bool_or_none, fraction_or_none, number, sequence, text, whole
+from app.slides.sandbox.identity_check import identifier_or_none, identity_from_json
 from app.slides.sandbox.shared_memory import Part, SharedMemory
 from app.slides.tiles.grid import Grid
 from app.slides.tiles.thumbnail_size import thumbnail_size
 from app.slides.tissue.sharpness import SAMPLE_TILES
-from app.slides.types import COLOURS, DARK, Bounds, Colour, Level, ReadingPlan, SlideInfo, SlideQc, Survey
+from app.slides.types import COLOURS, DARK, SIDE_MAX_PX, Bounds, Colour, Level, ReadingPlan, SlideInfo, SlideQc, Survey
 from app.warning import is_coded
 
 _LEVELS_MAX = 65

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from app.slides.formats.compressed.direct_level import DirectLevel, LevelRect
+from app.slides.formats.compressed.self_check import check_patch
+from app.slides.formats.compressed.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.formats.levels.level import ENLARGEMENT_MAX, coarsest_level
 from app.slides.formats.opening import OpenedSlide
 from app.slides.helper_threads import HELPERS, for_each
-from app.slides.tiles.direct_level import DirectLevel, LevelRect
 from app.slides.tiles.render import resample, widened
-from app.slides.tiles.self_check import check_patch
 from app.slides.tiles.thumbnail_size import thumbnail_size
-from app.slides.tiles.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.types import Extent, SlideInfo, UInt8Array
 
 _BLOCK_LEVEL_PX = 2048

@@ -7,13 +7,13 @@ it blurs what it reads by up to an eighth of a level px; what is read directly i
 import math
 
 from app.slides.closing import Closing
+from app.slides.formats.compressed.direct_level import DirectLevel, LevelRect
+from app.slides.formats.compressed.self_check import check_patch
+from app.slides.formats.compressed.tiled_image import NotDirectError, find_tiled_image
 from app.slides.formats.levels.level import choose_level, coarsest_mpp
 from app.slides.formats.opening import OpenedSlide
-from app.slides.tiles.direct_level import DirectLevel, LevelRect
 from app.slides.tiles.render import SLACK_PX, render_tile, tile_extent
 from app.slides.tiles.resampling import resize_tile
-from app.slides.tiles.self_check import check_patch
-from app.slides.tiles.tiled_image import NotDirectError, find_tiled_image
 from app.slides.types import Extent, Int64Array, ReadingPlan, UInt8Array
 
 

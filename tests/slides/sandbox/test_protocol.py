@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.errors import InternalError, SlideCorruptError, SlideError, SlideUnsupportedError, StorageUnavailableError
-from app.slides.formats.identity import DicomIdentity, Specimen
+from app.slides.identity import DicomIdentity, Specimen
 from app.slides.sandbox.channel import (
     LINE_MAX_BYTES,
     Channel,

@@ -3,10 +3,11 @@ import struct
 import numpy as np
 import pytest
 
+from app.slides.formats.compressed import self_check
+from app.slides.formats.compressed.tiled_image import TiledImage
 from app.slides.formats.opening import open_slide
-from app.slides.tiles import self_check, thumbnail
+from app.slides.tiles import thumbnail
 from app.slides.tiles.thumbnail_size import thumbnail_size
-from app.slides.tiles.tiled_image import TiledImage
 from tests.slides.make_slide import Jpeg, he_like, write_generic_tiff, write_svs
 
 from .test_tile_reader import tile_places

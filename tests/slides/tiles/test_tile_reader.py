@@ -8,11 +8,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from app.errors import SlideCorruptError
+from app.slides.formats.compressed import direct_level, self_check
+from app.slides.formats.compressed.tile_codec import decode_tile
 from app.slides.formats.opening import open_slide
-from app.slides.tiles import direct_level, self_check
 from app.slides.tiles.grid import grid_for
 from app.slides.tiles.render import render_tile
-from app.slides.tiles.tile_codec import decode_tile
 from app.slides.tiles.tile_reader import TileReader
 from app.slides.types import ReadingPlan
 from tests.slides.make_slide import Jpeg, he_like, write_generic_tiff, write_ome_tiff, write_svs

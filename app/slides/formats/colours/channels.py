@@ -6,7 +6,7 @@ near 128 in YCbCr. All of a stained slide's Cb and Cr lie around 128, which of i
 
 import numpy as np
 
-from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.codestream import Colours
 from app.slides.types import UInt8Array
 
 PIXELS_MIN = 1000

@@ -12,14 +12,14 @@ from PIL import Image
 from app.errors import SlideUnsupportedError
 from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
-from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.codestream import Colours
+from app.slides.formats.compressed.direct_level import DirectLevel, LevelRect
+from app.slides.formats.compressed.self_check import shifted
+from app.slides.formats.compressed.tiled_image import WANTED, NotDirectError, image_of
 from app.slides.formats.dicom.dicom_image import dicom_image
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.tiff.tiff_directory import read_directories
 from app.slides.formats.tiff.tiff_levels import level_directories
-from app.slides.tiles.direct_level import DirectLevel, LevelRect
-from app.slides.tiles.self_check import shifted
-from app.slides.tiles.tiled_image import WANTED, NotDirectError, image_of
 
 
 class CorrectedSlide(openslide.OpenSlide):

@@ -10,8 +10,8 @@ import numpy as np
 import openslide
 
 from app.slides import reader_sentences as sentences
+from app.slides.formats.codestream import Colours
 from app.slides.formats.colours.channels import judge_channels
-from app.slides.formats.colours.codestream import Colours
 from app.slides.formats.colours.colour_claims import NAMES, Claim, read_claims
 from app.slides.formats.finding import FoundSlide
 from app.slides.types import UInt8Array

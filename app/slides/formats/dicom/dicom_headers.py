@@ -26,7 +26,7 @@ from pydicom.uid import (
 from app.errors import SlideCorruptError
 from app.slides import reader_sentences as sentences
 from app.slides.formats.files import DICOM_HEAD_BYTES, begins_as_dicom, has_preamble
-from app.slides.formats.identity import ISSUER_MAX_CHARS, SPECIMENS_MAX, DicomIdentity, Specimen, is_identifier
+from app.slides.identity import ISSUER_MAX_CHARS, SPECIMENS_MAX, DicomIdentity, Specimen, is_identifier
 
 HEADER_MAX_BYTES = 32 * 2**20
 """Longest header before its list of frames. Real ones have less than 20 MB, with profiles and private elements."""

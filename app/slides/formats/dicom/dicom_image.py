@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import JPEGBaseline8Bit
 
+from app.slides.formats.compressed.tiled_image import TILE_PX_MAX, NotDirectError, TiledImage
 from app.slides.formats.dicom.dicom_frames import fragment_places
 from app.slides.formats.dicom.dicom_headers import DicomHeader
-from app.slides.tiles.tiled_image import TILE_PX_MAX, NotDirectError, TiledImage
 
 
 def dicom_image(headers: Sequence[DicomHeader], size: tuple[int, int]) -> tuple[Path, TiledImage]:

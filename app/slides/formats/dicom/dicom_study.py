@@ -9,7 +9,7 @@ from app.slides import reader_sentences as sentences
 from app.slides.formats.dicom.dicom_headers import DicomHeader
 from app.slides.formats.dicom.dicom_kind import unreadable_dicom
 from app.slides.formats.files import several_slides
-from app.slides.formats.identity import DicomIdentity
+from app.slides.identity import DicomIdentity
 
 _NAMED_MAX = 5
 """Kinds that a message names."""

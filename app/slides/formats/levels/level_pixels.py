@@ -13,9 +13,9 @@ import openslide
 from PIL import Image
 
 from app.slides.closing import Closing
+from app.slides.formats.compressed.direct_level import DirectLevel, LevelRect
+from app.slides.formats.compressed.tiled_image import NotDirectError
 from app.slides.formats.levels.level_places import PLACE_INSET_PX, PLACE_MIN_PX, Place, Places
-from app.slides.tiles.direct_level import DirectLevel, LevelRect
-from app.slides.tiles.tiled_image import NotDirectError
 from app.slides.types import Float32Array
 
 _WINDOW_PX = 60

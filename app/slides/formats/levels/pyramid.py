@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from app.errors import SlideCorruptError
 from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
-from app.slides.formats.dicom.dicom_levels import level_spacings, spaced_downsample
+from app.slides.formats.compressed.direct_level import DirectLevel
+from app.slides.formats.compressed.tiled_image import WANTED, NotDirectError, image_of
 from app.slides.formats.dicom.dicom_study import DicomSlide
 from app.slides.formats.finding import FoundSlide
+from app.slides.formats.levels.dicom_levels import level_spacings, spaced_downsample
 from app.slides.formats.levels.level_gaps import has_gaps
 from app.slides.formats.levels.level_pixels import Picture, find_scale
 from app.slides.formats.levels.level_places import places_in
@@ -31,10 +33,7 @@ from app.slides.formats.tiff.tiff_levels import (
     tile_bytes,
     tile_size,
 )
-from app.slides.sandbox.checks import SIDE_MAX_PX
-from app.slides.tiles.direct_level import DirectLevel
-from app.slides.tiles.tiled_image import WANTED, NotDirectError, image_of
-from app.slides.types import Level
+from app.slides.types import SIDE_MAX_PX, Level
 
 _SPACING_TOLERANCE = 0.01
 """Largest difference between the spacing in the header and that computed from the sizes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.errors import SlideUnsupportedError
 from app.slides import reader_sentences as sentences
-from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.codestream import Colours
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 from app.slides.sentence import COMPRESSIONS
 

@@ -13,7 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, 
 from app.errors import SlideCorruptError
 from app.slides.formats.dicom import dicom_headers
 from app.slides.formats.dicom.dicom_headers import read_header
-from app.slides.formats.identity import DicomIdentity, Specimen
+from app.slides.identity import DicomIdentity, Specimen
 from tests.slides.make_dicom import COMPREHENSIVE_3D_SR, LABEL, Study, item, write_image, write_object
 
 PIXELS = np.full((300, 500, 3), 200, np.uint8)

@@ -8,9 +8,9 @@ import numpy as np
 import openslide
 import pytest
 
+from app.slides.formats.compressed.tile_codec import decode_tile
+from app.slides.formats.compressed.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from app.slides.formats.opening import open_slide
-from app.slides.tiles.tile_codec import decode_tile
-from app.slides.tiles.tiled_image import NotDirectError, TiledImage, find_tiled_image
 from tests.slides.make_slide import Jpeg, he_like, write_svs
 from tests.slides.make_tiff import page, write_tiff
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.objects.address import ObjectAddress
+from app.system.object_address import ObjectAddress
 
 
 @pytest.mark.parametrize(

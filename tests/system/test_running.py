@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from app.run.running import data_folders
+from app.system.running import data_folders
 from tests.service import ROOT
 
 

@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.slides.formats.colours.codestream import is_jp2_file, jpeg2000_colours, jpeg_colours
+from app.slides.formats.codestream import is_jp2_file, jpeg2000_colours, jpeg_colours
 
 PIXELS = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
 

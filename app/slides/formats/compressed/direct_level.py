@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from app.slides.closing import Closing
-from app.slides.tiles.tile_codec import decode_tile
-from app.slides.tiles.tiled_image import NotDirectError, TiledImage
+from app.slides.formats.compressed.tile_codec import decode_tile
+from app.slides.formats.compressed.tiled_image import NotDirectError, TiledImage
 from app.slides.types import UInt8Array
 
 CACHE_BYTES = 128 * 2**20

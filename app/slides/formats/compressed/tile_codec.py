@@ -12,8 +12,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
-from app.slides.formats.colours.codestream import is_dct_jpeg
-from app.slides.tiles.tiled_image import NotDirectError, TiledImage
+from app.slides.formats.codestream import is_dct_jpeg
+from app.slides.formats.compressed.tiled_image import NotDirectError, TiledImage
 from app.slides.types import UInt8Array
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.slides.formats.catalogue import format_of
-from app.slides.formats.colours.codestream import Colours
+from app.slides.formats.codestream import Colours
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 from app.slides.formats.tiff.tiff_kind import APERIO_JPEG_2000
 from app.slides.formats.tiff.tiff_levels import WANTED as LEVEL_TAGS

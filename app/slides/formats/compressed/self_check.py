@@ -9,8 +9,8 @@ import math
 import numpy as np
 import openslide
 
-from app.slides.tiles.direct_level import DirectLevel, LevelRect
-from app.slides.tiles.tiled_image import NotDirectError
+from app.slides.formats.compressed.direct_level import DirectLevel, LevelRect
+from app.slides.formats.compressed.tiled_image import NotDirectError
 from app.slides.types import Float32Array, UInt8Array
 
 TOLERANCE = 2

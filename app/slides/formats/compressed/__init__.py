@@ -1,0 +1,1 @@
+"""Compressed tiles, read from the file and decoded without OpenSlide."""
