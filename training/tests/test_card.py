@@ -12,6 +12,7 @@ from xmag_train.export.card import reading_table
 from xmag_train.export.config import HeadConfig
 from xmag_train.export.figures import gain_in_words, how_judged, report_section, same_case_in_words
 from xmag_train.export.precision_fidelity import fidelity_in_words, worse_of
+from xmag_train.mil.keep import Effort
 from xmag_train.mil.task import FoldResult, procedure
 
 TRAINING = Path(__file__).resolve().parents[1]
@@ -69,7 +70,10 @@ def test_a_way_that_was_not_measured_is_told_from_one_that_changes_nothing() -> 
 
 
 def results(losses: list[float]) -> list[FoldResult]:
-    return [FoldResult(fold=fold, epochs=7, losses=losses, slides=[], logits=[]) for fold in range(5)]
+    return [
+        FoldResult(fold=fold, epochs=7, losses=losses, slides=[], logits=[], effort=Effort(steps=1, wall_s=1.0))
+        for fold in range(5)
+    ]
 
 
 def report(path: Path, config: EvaluateConfig, *arms: str) -> Path:

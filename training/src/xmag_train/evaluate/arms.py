@@ -39,10 +39,10 @@ def arm_logits(task: MilTask, arm: Arm, cohort: Cohort, folds: Mapping[str, int]
     return read_oof(folder / "oof.csv", cohort, folds)
 
 
-def encoders_of(arm: Arm, out: Path) -> list[str] | None:
-    """sha256 of each fold's encoder, as metrics.json of the arm's run says; None where an older run did not."""
+def encoders_of(arm: Arm, out: Path) -> list[str]:
+    """sha256 of each fold's encoder, as metrics.json of the arm's run says."""
     metrics = (out / folder_name(arm) if arm.run is None else arm.run) / "metrics.json"
-    found: list[str] | None = json.loads(metrics.read_text(encoding="utf-8")).get("encoders_sha256")
+    found: list[str] = json.loads(metrics.read_text(encoding="utf-8"))["encoders_sha256"]
     return found
 
 

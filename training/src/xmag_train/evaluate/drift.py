@@ -15,7 +15,7 @@ import torch
 from xmag_train.data.cohort.table import Cohort, fold_of_cases
 from xmag_train.evaluate.config import MilTask, WholeSlides
 from xmag_train.mil.bags import path_of_fold, read_bag
-from xmag_train.mil.checkpoint import load_fold_head
+from xmag_train.mil.checkpoint import load_head
 from xmag_train.progress import track
 
 DRAWS = 20
@@ -93,17 +93,14 @@ def drift(task: MilTask, bags: Sequence[Judged], run: Path) -> list[Drift]:
     generator = torch.Generator().manual_seed(task.seed)
     changes: dict[tuple[str, int], list[np.ndarray]] = {}
     sizes: dict[tuple[str, int], list[int]] = {}
-    heads = {
-        fold: load_fold_head(run / "folds" / f"head-{fold}.pt", len(task.labels), task.fit.hidden)
-        for fold in {bag.fold for bag in bags}
-    }
+    heads = {fold: load_head(run / "folds" / f"head-{fold}.pt") for fold in {bag.fold for bag in bags}}
     for judged in track(bags, "drift"):
         bag, kind = read_bag(judged.path), what_is_whole(judged.path)
-        head, encoder = heads[judged.fold]
-        if judged.named and bag.attributes.get("encoder_sha256", "") != encoder:
+        head, facts = heads[judged.fold]
+        if judged.named and bag.attributes.get("encoder_sha256", "") != facts.encoder_sha256:
             raise ValueError(
                 f"{judged.path} was made by another encoder than what head-{judged.fold}.pt learnt from: embed it by "
-                f"that one; if it was, an older version wrote {run}: remove that folder and run again"
+                "that one"
             )
         features = torch.from_numpy(bag.features)
         for size in task.sampled_tiles:

@@ -9,7 +9,7 @@ from app.inference.manifest import Calibration, Metric
 from xmag_train.export.config import HeadConfig
 from xmag_train.export.package import HeadSpec
 from xmag_train.mil.calibration import ClassShare
-from xmag_train.mil.checkpoint import load_fold_head, load_head
+from xmag_train.mil.checkpoint import load_head
 from xmag_train.mil.gated_attention import untrained_head
 from xmag_train.mil.heads import KINDS
 
@@ -57,9 +57,8 @@ def measuring_head(config: HeadConfig, student_sha256: str) -> nn.Module:
     """
     if config.measuring is None:
         raise ValueError("no measuring head is named")
-    facts = load_head(config.checkpoint)[1]
-    head, encoder_sha256 = load_fold_head(config.measuring, len(facts.labels), facts.hidden)
-    if encoder_sha256 != student_sha256:
+    head, facts = load_head(config.measuring)
+    if facts.encoder_sha256 != student_sha256:
         raise ValueError(
             f"{config.measuring} was not trained on what the measuring student gives: name its fold's head"
         )

@@ -24,7 +24,7 @@ def start_model(config: FinetuneConfig, slides: Sequence[TunedSlide], student: n
     embedded = [embed_slide(student, slide.tiles) for slide in slides]
     examples = [Example(s.slide, s.case, s.label, bag) for s, bag in zip(slides, embedded, strict=True)]
     fit = config.head_fit
-    head = fit_head(examples, config.head, len(config.labels), fit, epochs=fit.epochs, seed=config.seed, kept=kept)
+    head, _ = fit_head(examples, config.head, len(config.labels), fit, epochs=fit.epochs, seed=config.seed, kept=kept)
     projection = fit_projection(torch.cat(embedded), torch.cat([slide.targets for slide in slides]))
     return TunedModel(student, head, projection).to(config.device)
 

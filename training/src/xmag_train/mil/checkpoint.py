@@ -14,11 +14,12 @@ from xmag_train.mil.task import TaskConfig
 
 
 class HeadFacts(Config):
-    """What a head is and what it learnt from. ``encoder_sha256``: of the `student.pt` whose embeddings it judges; empty
-    where the bags do not say.
+    """What a head is and what it learnt from.
+
+    ``encoder_sha256``: of the `student.pt` whose embeddings it judges; empty where the bags do not say.
 
     ``bag_size_min`` and ``bag_size_max``: tiles in the bags it learnt from. ``fingerprint``: all that decided it.
-    ``effort``: of teaching it; None where that was not counted.
+    ``effort``: of teaching it. A fold's head has neither: they are in the fold's result.
     """
 
     head: HeadName
@@ -88,15 +89,3 @@ def load_head(path: Path, encoder_sha256: str | None = None) -> tuple[Standardiz
     head = build_head(facts.head, facts.embedding_dim, len(facts.labels), facts.hidden, seed=0)
     head.load_state_dict(content["state_dict"], strict=True)
     return head.eval(), facts
-
-
-def load_fold_head(path: Path, classes: int, hidden: int) -> tuple[StandardizedHead, str]:
-    """(a fold's head in eval form, sha256 of the encoder whose bags it learnt from).
-
-    Also one that an older version wrote without facts; its sha256 is empty.
-    """
-    content: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    state = content["state_dict"]
-    head = build_head(content["head"], len(state["mean"]), classes, hidden, seed=0)
-    head.load_state_dict(state, strict=True)
-    return head.eval(), content.get("facts", {}).get("encoder_sha256", "")

@@ -47,14 +47,14 @@ def train_mil(config: MilConfig) -> dict[str, Any]:
     return metrics
 
 
-def fit_all(config: MilConfig, cohort: Cohort, epochs: int, stamps: Mapping[Path, Sequence[str]]) -> Effort | None:
+def fit_all(config: MilConfig, cohort: Cohort, epochs: int, stamps: Mapping[Path, Sequence[str]]) -> Effort:
     """Write `head.pt`, taught on every slide, and say what it took. ValueError for bags of more than one encoder.
 
     ``stamps``: of the bags in each folder.
     """
     folder, path = path_of_fold(config.bags, None), config.out / "head.pt"
     key = json.dumps([fingerprint(config, cohort, {}, stamps[folder]), epochs])
-    if path.is_file() and (found := load_head(path)[1]).fingerprint == key:
+    if path.is_file() and (found := load_head(path)[1]).fingerprint == key and found.effort is not None:
         return found.effort
     examples = examples_of(cohort.rows, folder)
     encoders = {read_bag(folder / f"{row.slide}.h5").encoder() for row in cohort.rows}
@@ -62,7 +62,7 @@ def fit_all(config: MilConfig, cohort: Cohort, epochs: int, stamps: Mapping[Path
         raise ValueError(f"bags of {folder} come from {len(encoders)} encoders")
     encoder, sha256 = encoders.pop()
     kept = KeptFits(config.out, "head", key, config.fit.keep_s)
-    head = fit_head(
+    head, _ = fit_head(
         examples,
         config.head,
         len(cohort.labels),
@@ -83,4 +83,4 @@ def fit_all(config: MilConfig, cohort: Cohort, epochs: int, stamps: Mapping[Path
     )
     save_head(path, head, facts)
     kept.erase()
-    return facts.effort
+    return kept.effort()

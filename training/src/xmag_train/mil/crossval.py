@@ -45,7 +45,7 @@ def run_fold(
     learning, test = (examples_of(rows, folder) for rows in split(cohort, folds, fold))
     classes = len(cohort.labels)
     epochs, losses = choose_epochs(learning, config.head, classes, config.fit, seed=config.seed, kept=kept)
-    head = fit_head(
+    head, _ = fit_head(
         learning, config.head, classes, config.fit, epochs=epochs, seed=config.seed, kept=kept.part("whole")
     )
     result = FoldResult(

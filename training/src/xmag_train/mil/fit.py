@@ -1,6 +1,5 @@
 """Teach one head from bags: class-weighted cross-entropy, a few bags per step."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +10,9 @@ from torch import Tensor, nn
 
 from xmag_train.data.cohort.folds import inner_folds
 from xmag_train.mil.config import FitConfig
+from xmag_train.mil.epochs import fit_epochs
 from xmag_train.mil.heads import HeadName, StandardizedHead, build_head
-from xmag_train.mil.keep import KeptFit, KeptFits, epoch_seed
+from xmag_train.mil.keep import KeptFit, KeptFits
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def class_weights(labels: Sequence[int], classes: int) -> Tensor:
     return len(labels) / (classes * counts)
 
 
-def fit_epochs(
+def fit_head(
     examples: Sequence[Example],
     name: HeadName,
     classes: int,
@@ -44,52 +44,28 @@ def fit_epochs(
     kept: KeptFit,
     judge: Callable[[StandardizedHead], float] | None = None,
 ) -> tuple[StandardizedHead, list[float]]:
-    """(a new head taught on ``examples``, in eval form; what ``judge`` said of it after each epoch).
-
-    Goes on from ``kept`` where an earlier run was broken off.
-    """
-    width = examples[0].features.shape[1]
-    head = build_head(name, width, classes, settings.hidden, seed)
+    """(a new head taught on ``examples``, in eval form; what ``judge`` said of it after each epoch)."""
+    head = build_head(name, examples[0].features.shape[1], classes, settings.hidden, seed)
     head.fit(torch.cat([example.features for example in examples]))
-    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    done, judged = 0, list[float]()
-    state = kept.load()
-    if state is not None:
-        done, judged = int(state["epochs"]), list(state["judged"])
-        head.load_state_dict(state["head"])
-        optimizer.load_state_dict(state["optimizer"])
-    for epoch in range(done, epochs):
-        _fit_epoch(head.train(), optimizer, examples, classes, settings, epoch_seed(seed, epoch))
-        head.eval()
-        if judge is not None:
-            judged.append(judge(head))
-        now = {"epochs": epoch + 1, "judged": judged, "head": head.state_dict(), "optimizer": optimizer.state_dict()}
-        kept.save(now, last=epoch + 1 == epochs, steps=math.ceil(len(examples) / settings.bags_per_step))
-    return head.eval(), judged
-
-
-def _fit_epoch(  # noqa: PLR0917 (one caller, just above)
-    head: StandardizedHead,
-    optimizer: torch.optim.Optimizer,
-    examples: Sequence[Example],
-    classes: int,
-    settings: FitConfig,
-    seed: int,
-) -> None:
     weights = class_weights([example.label for example in examples], classes)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of dropout, where a head has it
-        order = torch.randperm(len(examples), generator=generator).tolist()
-        for start in range(0, len(order), settings.bags_per_step):
-            step = order[start : start + settings.bags_per_step]
-            optimizer.zero_grad()
-            for index in step:
-                example = examples[index]
-                tiles = sample_tiles(example.features, settings, generator)
-                loss = bag_loss(head(tiles).logits, example.label) + head.extra_loss(tiles, example.label)
-                (weights[example.label] * loss / len(step)).backward()
-            optimizer.step()
+
+    def losses(example: Example, generator: torch.Generator) -> dict[str, Tensor]:
+        tiles = sample_tiles(example.features, settings, generator)
+        loss = bag_loss(head(tiles).logits, example.label) + head.extra_loss(tiles, example.label)
+        return {"loss": weights[example.label] * loss}
+
+    _, judged = fit_epochs(
+        head,
+        torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay),
+        examples,
+        losses,
+        slides_per_step=settings.bags_per_step,
+        epochs=epochs,
+        seed=seed,
+        kept=kept,
+        judge=None if judge is None else partial(judge, head),
+    )
+    return head, judged
 
 
 def sample_tiles(features: Tensor, settings: FitConfig, generator: torch.Generator) -> Tensor:
@@ -109,20 +85,6 @@ def logits_of(head: nn.Module, examples: Sequence[Example]) -> np.ndarray:
     return torch.stack([head(example.features).logits for example in examples]).double().numpy()
 
 
-def fit_head(
-    examples: Sequence[Example],
-    name: HeadName,
-    classes: int,
-    settings: FitConfig,
-    *,
-    epochs: int,
-    seed: int,
-    kept: KeptFit,
-) -> StandardizedHead:
-    """The head after ``epochs`` epochs."""
-    return fit_epochs(examples, name, classes, settings, epochs=epochs, seed=seed, kept=kept)[0]
-
-
 def choose_epochs(
     examples: Sequence[Example], name: HeadName, classes: int, settings: FitConfig, *, seed: int, kept: KeptFits
 ) -> tuple[int, list[float]]:
@@ -140,7 +102,7 @@ def choose_epochs(
     for inner in sorted(set(folds.values())):
         learning = [example for example in examples if folds[example.case] != inner]
         held = [example for example in examples if folds[example.case] == inner]
-        _, judged = fit_epochs(
+        _, judged = fit_head(
             learning,
             name,
             classes,

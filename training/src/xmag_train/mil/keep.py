@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from xmag_train.config import Config
@@ -23,13 +22,10 @@ class Effort(Config):
     wall_s: float
 
 
-def total(efforts: Iterable[Effort | None]) -> dict[str, float] | None:
-    """Of all; None where one is not known, as of a result from before they were counted."""
+def total(efforts: Iterable[Effort]) -> dict[str, float]:
+    """Of all."""
     known = list(efforts)
-    parts = [effort for effort in known if effort is not None]
-    if len(parts) < len(known):
-        return None
-    return {"steps": sum(part.steps for part in parts), "wall_s": round(sum(part.wall_s for part in parts), 1)}
+    return {"steps": sum(one.steps for one in known), "wall_s": round(sum(one.wall_s for one in known), 1)}
 
 
 class KeptFits:
@@ -73,7 +69,7 @@ class KeptFit:
         if not self._path.is_file():
             return None
         content = torch.load(self._path, map_location="cpu", weights_only=True)
-        if content["identity"] != self._identity or "effort" not in content:
+        if content["identity"] != self._identity:
             return None
         self.effort = Effort.model_validate(content["effort"])
         return dict(content["state"])
@@ -90,8 +86,3 @@ class KeptFit:
             content = {"identity": self._identity, "state": state, "effort": self.effort.model_dump()}
             save_torch(self._path, content)
             self._kept_at = now
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """What all drawing in an epoch starts from: it needs no memory of the epochs before."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])

@@ -59,7 +59,7 @@ class FoldResult(Config):
     losses: list[float]
     slides: list[str]
     logits: list[list[float]]
-    effort: Effort | None = None
+    effort: Effort
 
 
 def describe(
