@@ -56,3 +56,9 @@ def test_every_test_that_a_promise_names_exists():
     assert len(named) > 20
     for file, test in named:
         assert f"\ndef {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_every_file_that_the_docs_for_developers_name_exists():
+    for page in ("docs/where.md", "docs/design.md", "CONTRIBUTING.md"):
+        named = re.findall(r"`((?:app|tests|training|benchmarks)/[\w/.]+)`", (ROOT / page).read_text())
+        assert [path for path in named if not (ROOT / path).exists()] == [], page
