@@ -200,6 +200,14 @@ PLANES_LEFT_OUT = Sentence(
     "plane, or one image with extended focus."
 )
 TIMES_LEFT_OUT = Sentence("the file contains {count} time points; only the first was analysed.")
+TISSUE_LEFT_OUT = Sentence(
+    "the file lacks pixels of {area:.3f} mm² of tissue, which only a smaller image of the slide shows. This tissue was "
+    "not analysed. Export the slide again."
+)
+TISSUE_NOT_SHOWN = Sentence(
+    "the largest image of the slide lacks {area:.3f} mm² of tissue. A smaller image, which has it, was analysed. The "
+    "viewer shows white there. Export the slide again."
+)
 FEW_TILES = Sentence(
     "no tile holds {percent:.0f} % of tissue: the {count} fullest (at most {most:.1f} %) were analysed."
 )

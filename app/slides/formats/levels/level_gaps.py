@@ -19,23 +19,55 @@ def has_gaps(level: Directory, finer: Directory, scale: float) -> bool:
 
     False if the number of tiles does not match the sizes, because nothing can be concluded then.
     """
-    stored, below = _stored(level), _stored(finer)
+    stored, below = stored_tiles(level), stored_tiles(finer)
     if stored is None or below is None:
         return False
-    rows, columns = np.nonzero(~stored)
-    # counts[r, c]: how many tiles are stored above row r and left of column c.
-    counts = np.pad(below.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    return bool(np.any(~stored & (_under(level, finer, scale, below) > 0)))
+
+
+def torn_tiles(level: Directory, finer: Directory, scale: float) -> NDArray[np.bool_] | None:
+    """bool [tiles of ``level``], row by row: over which of them ``finer`` lacks tiles; None if that is not known."""
+    stored, below = stored_tiles(level), stored_tiles(finer)
+    if stored is None or below is None:
+        return None
+    return (_under(level, finer, scale, ~below) > 0).ravel()
+
+
+def missing_tiles(
+    level: Directory, downsample: float, size0: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.int64]:
+    """int64 [*shape], a picture of the whole slide of ``size0`` level-0 px: where ``level`` lacks a tile, that tile's
+    number; -1 elsewhere."""
+    stored = stored_tiles(level)
+    if stored is None:
+        return np.full(shape, -1)
+    rows, columns = (
+        np.minimum((np.arange(length) + 0.5) * (whole / length) / (side * downsample), count - 1).astype(np.int64)
+        for length, whole, side, count in zip(shape, size0[::-1], tile_size(level)[::-1], stored.shape, strict=True)
+    )
+    numbers = np.where(stored, -1, np.arange(stored.size).reshape(stored.shape))
+    found: NDArray[np.int64] = numbers[np.ix_(rows, columns)]
+    return found
+
+
+def _under(level: Directory, finer: Directory, scale: float, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """int64 [rows, columns of ``level``]: how many tiles ``which`` (of ``finer``) lie under each tile."""
+    (width, height), (tile_width, tile_height) = size_of(level), tile_size(level)
+    rows, columns = np.indices((-(-height // tile_height), -(-width // tile_width)))
+    # counts[r, c]: how many of them lie above row r and left of column c.
+    counts = np.pad(which.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     (left, right), (top, bottom) = (
         _range(at, side, finer_side, scale, whole)
         for at, side, finer_side, whole in zip(
-            (columns, rows), tile_size(level), tile_size(finer), below.shape[::-1], strict=True
+            (columns, rows), tile_size(level), tile_size(finer), which.shape[::-1], strict=True
         )
     )
-    inside = counts[bottom, right] - counts[top, right] - counts[bottom, left] + counts[top, left]
-    return bool(np.any((inside > 0) & (right > left) & (bottom > top)))
+    right, bottom = np.maximum(left, right), np.maximum(top, bottom)
+    inside: NDArray[np.int64] = counts[bottom, right] - counts[top, right] - counts[bottom, left] + counts[top, left]
+    return inside
 
 
-def _stored(directory: Directory) -> NDArray[np.bool_] | None:
+def stored_tiles(directory: Directory) -> NDArray[np.bool_] | None:
     """bool [rows, columns]: which tiles are in the file."""
     (width, height), (tile_width, tile_height) = size_of(directory), tile_size(directory)
     sizes = directory.tags.get(TILE_BYTES)

@@ -39,11 +39,13 @@ class Places:
     all: bool
 
 
-def places_in(size: Size, tile: Size, stored: Size, counts: NDArray[np.uint64] | None) -> Places:
+def places_in(
+    size: Size, tile: Size, stored: Size, counts: NDArray[np.uint64] | None, torn: NDArray[np.bool_] | None = None
+) -> Places:
     """Places to compare in an image of ``size`` that is stored as one of size ``stored``, in tiles of size ``tile``.
 
     First the tiles with most bytes by ``counts``; without ``counts``, places all over the image. Large tiles
-    in parts. No place where ``tile`` makes no sense.
+    in parts. Tiles that are ``torn`` come last. No place where ``tile`` makes no sense.
     """
     if min(tile) < 1:
         return Places((), fullest_first=False, all=False)
@@ -53,7 +55,11 @@ def places_in(size: Size, tile: Size, stored: Size, counts: NDArray[np.uint64] |
         steps = [int(step * _GOLDEN % 1 * tiles) for step in range(1, 2 * _PLACES_MAX)]
         order = list(dict.fromkeys([*steps, *range(min(tiles, _PLACES_MAX))]))
     else:
-        order = [int(at) for at in np.argsort(counts)[::-1][:_PLACES_MAX] if counts[at]]
+        order = [int(at) for at in np.argsort(counts)[::-1] if counts[at]]
+    is_torn = torn is not None and bool(torn.any())
+    if torn is not None and is_torn:
+        order.sort(key=lambda at: bool(torn[at]))
+    order = order[:_PLACES_MAX]
     places: list[Place] = []
     for at in order:
         top, left = at // across * tile[1], at % across * tile[0]
@@ -64,6 +70,6 @@ def places_in(size: Size, tile: Size, stored: Size, counts: NDArray[np.uint64] |
     places = [place for place in places if min(place.width, place.height) >= PLACE_MIN_PX]
     return Places(
         places[:_PLACES_MAX],
-        fullest_first=counts is not None and max(tile) <= _PLACE_PX,
+        fullest_first=counts is not None and not is_torn and max(tile) <= _PLACE_PX,
         all=tiles <= len(order) and len(places) <= _PLACES_MAX,
     )

@@ -20,7 +20,7 @@ from app.slides.formats.compressed.tiled_image import WANTED, NotDirectError, im
 from app.slides.formats.dicom.dicom_study import DicomSlide
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.levels.dicom_levels import level_spacings, spaced_downsample
-from app.slides.formats.levels.level_gaps import has_gaps
+from app.slides.formats.levels.level_gaps import has_gaps, missing_tiles, torn_tiles
 from app.slides.formats.levels.level_pixels import Picture, find_scale
 from app.slides.formats.levels.level_places import places_in
 from app.slides.formats.levels.level_shape import Size, content_size, filled_downsamples, is_filled, rounded_downsample
@@ -92,7 +92,12 @@ class _Candidate:
         return Level(self.number, *content_size(self.size0, self.size, downsample), downsample)
 
     def by_pixels(
-        self, downsamples: Sequence[float], tile: Size, stored: Size, counts: NDArray[np.uint64] | None = None
+        self,
+        downsamples: Sequence[float],
+        tile: Size,
+        stored: Size,
+        counts: NDArray[np.uint64] | None = None,
+        torn: NDArray[np.bool_] | None = None,
     ) -> Level | None:
         """The level at the one of ``downsamples`` at which it shows the slide; other arguments as in ``places_in``."""
         least, most = (self.finer.downsample * factor for factor in (_COARSER_BY, _COMPARED_BY_MOST))
@@ -101,7 +106,7 @@ class _Candidate:
             return None
         scales = [downsample / self.finer.downsample for downsample in fitting]
         content = content_size(self.size0, self.size, max(fitting))
-        places = places_in(content, tile, stored, counts)
+        places = places_in(content, tile, stored, counts, torn)
         if content != self.size:  # what lies beyond is not looked at, and may hold more
             places = replace(places, fullest_first=False, all=False)
         with self.picture(self.number) as picture, self.picture(self.finer.number) as finer:
@@ -130,6 +135,22 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
         return _found(slide, _by_shape if found.dicom is None else _of_dicom(slide, found.dicom))
     except openslide.OpenSlideError as error:
         raise SlideCorruptError(sentences.LEVEL_UNDECODABLE) from error
+
+
+def missing_at(slide: openslide.OpenSlide, entry: Path, level: Level, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """int64 [*shape], a picture of the whole slide: where the file lacks a tile of ``level`` (and of those
+    that OpenSlide draws it from), its number; else -1.
+
+    Raises SlideCorruptError, OSError.
+    """
+    vendor = slide.properties.get(openslide.PROPERTY_NAME_VENDOR)
+    directories = _directories(slide, entry) if format_of(vendor).is_read_directly else []
+    if not directories:
+        return np.full(shape, -1)
+    missing = missing_tiles(directories[level.number], level.downsample, slide.dimensions, shape)
+    if format_of(vendor).fills_missing_tiles:
+        missing[missing_tiles(directories[0], 1.0, slide.dimensions, shape) < 0] = -1
+    return missing
 
 
 def _found(slide: openslide.OpenSlide, judge: _Judge) -> tuple[Level, ...]:
@@ -163,10 +184,11 @@ def _of_tiff(slide: openslide.OpenSlide, entry: Path) -> _Judge:
         )
         downsamples = [*([] if rounded is None else [rounded]), *(other for other in filled if other != rounded)]
         files = _Files(entry, directories)
-        level = replace(candidate, files=files).by_pixels(downsamples, tile, size_of(directory), counts)
+        finer = directories[candidate.finer.number]
+        torn = torn_tiles(directory, finer, size_of(finer)[0] / size_of(directory)[0])
+        level = replace(candidate, files=files).by_pixels(downsamples, tile, size_of(directory), counts, torn)
         if level is None or format_of(vendor).fills_missing_tiles:
             return level
-        finer = directories[candidate.finer.number]
         return None if has_gaps(directory, finer, level.downsample / candidate.finer.downsample) else level
 
     return judge
