@@ -16,9 +16,3 @@ def test_code_and_sentence_are_told_apart(code):
 def test_only_known_codes_count():
     assert not is_coded("made_up: it is odd.")
     assert not is_coded("No tile holds tissue: the fullest were taken.")
-
-
-def test_a_warning_of_an_older_version_is_a_sentence_already():
-    assert (
-        sentence_of("No tile holds tissue: the fullest were taken.") == "No tile holds tissue: the fullest were taken."
-    )

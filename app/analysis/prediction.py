@@ -1,6 +1,6 @@
 """From a head's raw output to a statement that a reader can trust: what was scored, and what it is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from app.inference.manifest import Domain, Head
 from app.inference.mil_head import HeadOutput
 from app.results.heads import opening_class, opening_values
 from app.results.percentile import percentiles
-from app.results.schema import BagSizePart, CalibrationPart, PredictionPart, TopTilePart
+from app.results.schema import BagSizePart, CalibrationPart, PredictionPart, Standing, TopTilePart
 from app.results.slide_result import HeadMap, has_rank
 from app.results.wording import bag_sentence
 from app.slides.types import Float32Array, Int64Array
-from app.warning import code_of, coded, sentence_of, voids
+from app.warning import code_of, coded, sentence_of
 
 TOP_TILES = 10
 HE_WORDS = frozenset({"h&e", "he", "hematoxylin and eosin", "haematoxylin and eosin"})
@@ -46,7 +46,7 @@ def bag_warning(head: Head, tiles: int) -> str | None:
 
 def predict(head: Head, output: HeadOutput, *, outside: Sequence[str]) -> PredictionPart:
     """The prediction of one head. ``outside``: the warnings of stain, organ and bag size."""
-    reasons = tuple(code for warning in outside if (code := code_of(warning)) is not None)
+    reasons = tuple(map(code_of, outside))
     calibrated = head.calibration.status != "none" and head.trained
     probabilities = [float(value) for value in output.probabilities]
     has_top = head.activation == "softmax" and head.trained  # an untrained head's favourite is noise
@@ -64,8 +64,10 @@ def predict(head: Head, output: HeadOutput, *, outside: Sequence[str]) -> Predic
         attention_kind=head.attention_kind,
         trained=head.trained,
         validated=head.validated,
+        standing=_standing(head),
         in_domain=not outside,
-        outside=reasons,
+        out_of_domain_reasons=reasons,
+        is_meaningful=is_meaningful(reasons),
         intended_use=head.intended_use,
         bag_size=BagSizePart(least_tiles=head.bag_size_min, most_tiles=head.bag_size_max),
         statement=_statement(head, calibrated=calibrated, outside=outside),
@@ -102,6 +104,18 @@ def top_tiles(head: Head, output: HeadOutput, coords: Int64Array, tissue_fractio
     ]
 
 
+def is_meaningful(reasons: Iterable[str]) -> bool:
+    """Whether a score says anything of a slide outside the domain for these reasons. More or less tissue only makes it
+    less certain."""
+    return {*reasons} <= {"bag_size_out_of_range"}
+
+
+def _standing(head: Head) -> Standing:
+    if not head.trained:
+        return "untrained"
+    return "validated" if head.validated else "not_validated"
+
+
 def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
     """``outside``: the warnings of stain, organ and bag size."""
     parts = []
@@ -111,7 +125,7 @@ def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
         parts.append("Not validated: no clinical performance has been shown for this head.")
     if head.trained:
         parts.append("Calibrated probability." if calibrated else "Uncalibrated score, not a probability.")
-    if outside and voids(code for warning in outside if (code := code_of(warning)) is not None):
+    if not is_meaningful(map(code_of, outside)):
         parts.append("OUT OF DOMAIN: this slide is not of the kind the model was made for.")
     else:
         parts += [sentence_of(warning) for warning in outside]

@@ -19,7 +19,6 @@ from app.api.services import Services, ServicesDep
 from app.errors import (
     JobErasedError,
     JobNotFoundError,
-    LayerNotFoundError,
     ResultNotReadyError,
     ResultPendingError,
     TaskNotFoundError,
@@ -79,16 +78,6 @@ def result_folder(services: Services, job: JobStatus, *, succeeded: bool = True)
             f"The job is {job.state}. Poll /jobs/{job.request.id} until it is over.", retry_after_s=POLL_AFTER_S
         )
     return services.store.folder(job.request.id) / job.folder
-
-
-def kept(path: Path, what: str) -> Path:
-    """``path``, if the result has it. LayerNotFoundError."""
-    if not path.exists():
-        raise LayerNotFoundError(
-            f"This result has no {what}. The job was analysed by an older version, which did not keep it. Analyse the "
-            "slide again."
-        )
-    return path
 
 
 def known_task(document: ResultDocument, task: str | None) -> str | None:

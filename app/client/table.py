@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.warning import voids
-
 _FIRST = ("file", "job", "state", "code", "message")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Includes full-width forms, which some spreadsheets treat like the narrow ones."""
@@ -81,7 +79,7 @@ def said(row: Row) -> str:
 def _in_domain(prediction: dict[str, Any]) -> str:
     if prediction["in_domain"]:
         return "yes"
-    return "no" if voids(prediction["outside"]) else "less certain"
+    return "less certain" if prediction["is_meaningful"] else "no"
 
 
 def _reservations(prediction: dict[str, Any]) -> list[str]:
@@ -89,5 +87,5 @@ def _reservations(prediction: dict[str, Any]) -> list[str]:
     said = [] if prediction["trained"] else ["untrained"]
     said += [] if prediction["validated"] else ["not validated"]
     if not prediction["in_domain"]:
-        said.append("not valid for this slide" if voids(prediction["outside"]) else "less certain for this slide")
+        said.append("less certain for this slide" if prediction["is_meaningful"] else "not valid for this slide")
     return said

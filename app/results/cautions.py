@@ -16,12 +16,12 @@ SAID_OF_PREDICTIONS: Final = frozenset({"bag_size_out_of_range"})
 
 def warning_codes(document: ResultDocument) -> tuple[str, ...]:
     """Each once, in the order of the alphabet."""
-    return tuple(sorted({code for warning in _found(document) if (code := code_of(warning)) is not None}))
+    return tuple(sorted(set(map(code_of, document.warnings))))
 
 
 def foremost(document: ResultDocument) -> str:
     """Why the model may not apply to this slide, including blur and parts left out. Empty if there is no reason."""
-    outside = [prediction for prediction in document.predictions if not wording.counts(prediction)]
+    outside = [prediction for prediction in document.predictions if not prediction.is_meaningful]
     sentences = [wording.domain_sentence(prediction, document) for prediction in outside[:1]]
     if 0 < len(outside) < len(document.predictions):
         sentences.insert(0, f"{', '.join(wording.plain(prediction.task) for prediction in outside)}:")

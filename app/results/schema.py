@@ -109,6 +109,9 @@ class BagSizePart(Part):
     most_tiles: int
 
 
+Standing = Literal["untrained", "not_validated", "validated"]
+
+
 class PredictionPart(Part):
     """One head's answer. ``kind`` is ``score_uncalibrated`` unless the head was calibrated."""
 
@@ -125,8 +128,13 @@ class PredictionPart(Part):
     bag_size: BagSizePart
     trained: bool
     validated: bool
+    standing: Standing = Field(description="what `trained` and `validated` come to")
     in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
-    outside: tuple[str, ...] = Field(default=(), description="codes of the warnings that give the reasons")
+    out_of_domain_reasons: tuple[str, ...] = Field(description="codes of the warnings that give the reasons")
+    is_meaningful: bool = Field(
+        description="false for another stain or organ: the numbers say nothing. An unusual amount of tissue only makes "
+        "them less certain"
+    )
     intended_use: str
     statement: str = Field(description="how far to trust the numbers, in words; show it beside every number")
 
@@ -187,14 +195,10 @@ class ResultDocument(Part):
     """The whole of result.json."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    job: JobPart | None = Field(default=None, description="null from `xmag analyze` and in results of older versions")
-    analysed_at: datetime | None = Field(
-        default=None, description="when this document was made, UTC; null in results of older versions"
-    )
+    job: JobPart | None = Field(description="null from `xmag analyze`")
+    analysed_at: datetime = Field(description="when this document was made, UTC")
     request: Stated = Field(description="as sent; case and slide, where none were sent, from the DICOM header")
-    dicom: DicomIdentity | None = Field(
-        default=None, description="identifiers in the slide's DICOM header; null for other formats"
-    )
+    dicom: DicomIdentity | None = Field(description="identifiers in the slide's DICOM header; null for other formats")
     slide: SlidePart
     tiling: TilingPart
     qc: QcPart
@@ -206,7 +210,6 @@ class ResultDocument(Part):
     model: ModelPart
     versions: VersionsPart
     warnings: list[str] = Field(
-        description="`code: sentence` each: branch on the code, show the sentence. Newer versions may know more codes; "
-        "in results of older versions, warnings have no code"
+        description="`code: sentence` each: branch on the code, show the sentence. Newer versions may know more codes"
     )
     research_use_only: bool

@@ -31,14 +31,14 @@ class TileMaps:
     """The document and what is known of each tile: all that maps and tables need, without embeddings and pixels.
 
     coords: int64 [N, 2] level-0 (x, y), top-left; tissue_fractions: float32 [N]; sharpness: float32 [N]
-    (``app.slides.tissue.sharpness``), NaN where not judged for focus; None in older results.
+    (``app.slides.tissue.sharpness``), NaN where not judged for focus.
     """
 
     document: ResultDocument
     coords: Int64Array
     tissue_fractions: Float32Array
     heads: tuple[HeadMap, ...]
-    sharpness: Float32Array | None = None
+    sharpness: Float32Array
 
     @property
     def has_rank(self) -> BoolArray:
@@ -52,7 +52,7 @@ class TileMaps:
             raise ValueError(f"coords must be [N, 2] with N of at least 1, not {self.coords.shape}")
         if self.tissue_fractions.shape != (n_tiles,):
             raise ValueError(f"tissue_fractions must be [{n_tiles}], not {self.tissue_fractions.shape}")
-        if self.sharpness is not None and self.sharpness.shape != (n_tiles,):
+        if self.sharpness.shape != (n_tiles,):
             raise ValueError(f"sharpness must be [{n_tiles}], not {self.sharpness.shape}")
         for head in self.heads:
             if head.attention is not None and head.attention.shape not in ((1, n_tiles), (len(head.labels), n_tiles)):

@@ -6,7 +6,6 @@ Shared attention carries no class, so no sentence about it names one; nothing is
 from app.results.heads import ShownMap
 from app.results.schema import PredictionPart, ResultDocument
 from app.slides.formats.catalogue import format_of
-from app.warning import voids
 
 NOT_A_DIAGNOSIS = "Not a diagnosis."
 MPP_SOURCES = {
@@ -120,12 +119,6 @@ def state_sentence(prediction: PredictionPart) -> str:
 NOT_COUNTED = "Does not count for this slide."
 
 
-def counts(prediction: PredictionPart) -> bool:
-    """Whether the score is valid: not for another stain or organ. An unusual amount of tissue only makes it
-    less certain."""
-    return prediction.in_domain or not voids(prediction.outside)
-
-
 def bag_sentence(tiles: int, least: int, most: int) -> str | None:
     """Compares the slide's tissue with that of the training slides; None if it is in their range.
 
@@ -144,7 +137,7 @@ def domain_sentence(prediction: PredictionPart, document: ResultDocument) -> str
     """The warning where the slide lies outside what the head knows, else None."""
     if prediction.in_domain:
         return None
-    if counts(prediction):
+    if prediction.is_meaningful:
         size = prediction.bag_size
         return bag_sentence(document.tiling.tissue_tiles, size.least_tiles, size.most_tiles)
     return "Outside the model's domain (stain or organ): the scores do not count."

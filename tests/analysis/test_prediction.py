@@ -40,7 +40,7 @@ def output(attention, tile_scores=None) -> HeadOutput:
 
 def test_an_untrained_an_unvalidated_and_an_outside_head_say_so():
     untrained = predict(head(trained=False), output([[1.0]]), outside=[])
-    assert (untrained.kind, untrained.trained) == ("score_uncalibrated", False)
+    assert (untrained.kind, untrained.trained, untrained.standing) == ("score_uncalibrated", False, "untrained")
     assert "UNTRAINED" in untrained.statement
     assert untrained.top_label is None
     trained = predict(head(), output([[1.0]]), outside=["stain_not_he: not H&E"])
@@ -48,13 +48,15 @@ def test_an_untrained_an_unvalidated_and_an_outside_head_say_so():
     assert "Not validated" in trained.statement
     assert "Uncalibrated score, not a probability." in trained.statement
     assert "OUT OF DOMAIN" in trained.statement
-    assert (trained.in_domain, trained.outside) == (False, ("stain_not_he",))
+    assert (trained.in_domain, trained.is_meaningful, trained.standing) == (False, False, "not_validated")
+    assert trained.out_of_domain_reasons == ("stain_not_he",)
     large = predict(head(), output([[1.0]]), outside=[str(bag_warning(head(), 9))])
     assert "OUT OF DOMAIN" not in large.statement
     said = "This slide has more tissue (9 tiles) than any the model was trained on (2 to 4): its score is less certain."
     assert said in large.statement
     assert bag_warning(head(), 9) == f"bag_size_out_of_range: {said}"
-    assert (large.in_domain, large.outside) == (False, ("bag_size_out_of_range",))
+    assert (large.in_domain, large.is_meaningful) == (False, True)
+    assert large.out_of_domain_reasons == ("bag_size_out_of_range",)
 
 
 def test_a_calibrated_head_gives_probabilities():
@@ -62,7 +64,7 @@ def test_a_calibrated_head_gives_probabilities():
         status="temperature", temperature=1.5, threshold=0.4, n_cases=200, n_cases_rarest_class=60
     )
     prediction = predict(head(validated=True, calibration=calibration), output([[1.0]]), outside=[])
-    assert prediction.kind == "probability"
+    assert (prediction.kind, prediction.standing, prediction.is_meaningful) == ("probability", "validated", True)
     assert prediction.top_label == "high"
     assert prediction.probabilities == pytest.approx({"low": 0.27, "high": 0.73})
     assert prediction.statement == "Calibrated probability. Not a diagnosis."

@@ -13,7 +13,7 @@ PREDICTION = {
     "trained": True,
     "validated": False,
     "in_domain": True,
-    "outside": [],
+    "is_meaningful": True,
 }
 
 
@@ -48,11 +48,11 @@ def test_no_cell_is_run_as_a_formula(tmp_path, text, cell):
             "malignancy: malignant (probability 0.869)",
         ),
         (
-            {"in_domain": False, "outside": ["bag_size_out_of_range"]},
+            {"in_domain": False, "is_meaningful": True},
             "malignancy: malignant (uncalibrated score 0.869, not validated, less certain for this slide)",
         ),
         (
-            {"in_domain": False, "outside": ["stain_not_he"], "trained": False},
+            {"in_domain": False, "is_meaningful": False, "trained": False},
             "malignancy: malignant (uncalibrated score 0.869, untrained, not validated, not valid for this slide)",
         ),
     ],

@@ -83,6 +83,7 @@ def make_document(
     recipe: Recipe, n_tiles: int, width: int, height: int, size0: float, attention: np.ndarray | None
 ) -> ResultDocument:
     return ResultDocument(
+        dicom=None,
         job=JobPart(id="01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", attempt=1, created_at=ACCEPTED_AT),
         analysed_at=ACCEPTED_AT + timedelta(minutes=1),
         request=Stated(),
@@ -154,8 +155,10 @@ def _prediction(recipe: Recipe, task: str) -> PredictionPart:
         bag_size=BagSizePart(least_tiles=5, most_tiles=9),
         trained=recipe.trained,
         validated=recipe.validated,
+        standing="untrained" if not recipe.trained else "validated" if recipe.validated else "not_validated",
         in_domain=recipe.in_domain,
-        outside=recipe.outside,
+        out_of_domain_reasons=recipe.outside,
+        is_meaningful=recipe.in_domain or recipe.outside == ("bag_size_out_of_range",),
         intended_use="Telling tumour from normal in research.",
         statement="A score, uncalibrated. UNTRAINED model: research and integration testing only.",
     )

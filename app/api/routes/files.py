@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse
 
 from app.api.problems import responses
 from app.api.reference.openapi_parts import file_content, ranges
-from app.api.result_folder import ReadableJob, file_response, kept, note_read, result_folder
+from app.api.result_folder import ReadableJob, file_response, note_read, result_folder
 from app.api.services import ServicesDep
 from app.errors import ResultNotReadyError
 from app.results.catalogue import ATTENTION, OUTPUTS, RESULT, Output
@@ -67,7 +67,7 @@ def _add_route(output: Output) -> None:
         path = result_folder(services, job, succeeded=not output.is_of_failed) / output.name
         if job.state != "succeeded" and not path.exists():
             raise ResultNotReadyError(f"The job failed before {output.name} was made.")
-        return file_response(kept(path, output.name), output.media_type)
+        return file_response(path, output.media_type)
 
     router.add_api_route(
         f"/{output.name}",

@@ -15,7 +15,6 @@ from app.api.result_folder import (
     ReadableJob,
     TaskQuery,
     file_response,
-    kept,
     known_task,
     note_read,
     png_response,
@@ -86,10 +85,8 @@ async def get_layers(job: ReadableJob, services: ServicesDep, draw: Drawing, res
     scores of the positive class if the head gives scores, else attention."""
     folder = result_folder(services, job)
     response.headers["Cache-Control"] = "private, no-store"
-    has_qc = (folder / QC_MASK.name).exists()
-    return await draw(
-        lambda: layers(stored_tiles(folder), f"{services.settings.public_url}/jobs/{job.request.id}", has_qc=has_qc)
-    )
+    base = f"{services.settings.public_url}/jobs/{job.request.id}"
+    return await draw(lambda: layers(stored_tiles(folder), base))
 
 
 @router.get(
@@ -121,8 +118,8 @@ async def get_tissue(job: ReadableJob, services: ServicesDep, draw: Drawing) -> 
 @router.get("/qc.png", response_class=Response, summary="Quality, as a layer", responses=content("image/png"))
 async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the entire level-0 extent: ink, black or dirty areas, and tiles judged out of focus."""
-    path = kept(result_folder(services, job) / QC_MASK.name, "quality layer")
-    return await draw(lambda: png_response(qc_layer(read_qc_mask(path), stored_tiles(path.parent))))
+    folder = result_folder(services, job)
+    return await draw(lambda: png_response(qc_layer(read_qc_mask(folder / QC_MASK.name), stored_tiles(folder))))
 
 
 @router.get(
@@ -139,9 +136,7 @@ def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQ
     ranks = [top.rank for top in document.top_tiles if top.task == wanted]
     if rank not in ranks:
         raise LayerNotFoundError(f"Task {wanted} has {len(ranks)} top tiles in this result; there is no number {rank}.")
-    return file_response(
-        kept(folder / top_tile_name(document, rank, task), "pictures of top tiles"), TOP_TILES.media_type
-    )
+    return file_response(folder / top_tile_name(document, rank, task), TOP_TILES.media_type)
 
 
 def _overlay(folder: Path, query: MapQuery) -> Image.Image:

@@ -22,7 +22,6 @@ from app.results.files.write import encode_jpeg
 from app.results.report.report import Subject
 from app.results.report.report_html import render_html
 from app.results.report.stored_report import (
-    has_report,
     stored_report,
     stored_report_map,
     stored_report_pdf,
@@ -99,7 +98,7 @@ async def get_results_zip(job: ReadableJob, services: ServicesDep, draw: Drawing
     """Packed while it is sent."""
     folder, subject = _result(services, job)
     maps = await draw(stored_tiles, folder)
-    page = await draw(stored_report_pdf, folder, subject) if has_report(folder) else None
+    page = await draw(stored_report_pdf, folder, subject)
     chunks: Iterator[bytes] = zip_chunks(folder, maps, page, job.request.id)
     return StreamingResponse(chunks, media_type=EVERYTHING.media_type, headers=_named(job.request.id, "zip"))
 

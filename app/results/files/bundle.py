@@ -18,10 +18,10 @@ _DEFLATED: Final = {Path(one.name).suffix for one in OUTPUTS if one.is_text}
 _CHUNK: Final = 1 << 20
 
 
-def zip_chunks(folder: Path, maps: TileMaps, report_pdf: bytes | None, top: str) -> Iterator[bytes]:
+def zip_chunks(folder: Path, maps: TileMaps, report_pdf: bytes, top: str) -> Iterator[bytes]:
     """The archive piece by piece: the folder's files by name, result.json first, then tiles.csv and report.pdf.
 
-    ``top``: the folder inside the archive. ``report_pdf``: None where the result is too old for one.
+    ``top``: the folder inside the archive.
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w") as archive:  # the sink cannot seek: sizes follow each file's bytes
@@ -29,8 +29,7 @@ def zip_chunks(folder: Path, maps: TileMaps, report_pdf: bytes | None, top: str)
             yield from _add(archive, sink, f"{top}/{path.name}", _pieces(path), path.stat().st_size)
         rows = (chunk.encode() for chunk in csv_chunks(maps))
         yield from _add(archive, sink, f"{top}/{TILES.name}", rows, 0)
-        if report_pdf is not None:
-            yield from _add(archive, sink, f"{top}/{REPORT_PDF.name}", [report_pdf], len(report_pdf))
+        yield from _add(archive, sink, f"{top}/{REPORT_PDF.name}", [report_pdf], len(report_pdf))
     yield sink.take()
 
 

@@ -29,8 +29,7 @@ def write_embeddings(result: SlideResult, path: Path) -> None:
         _add(file, "features", result.features.astype(np.float32, copy=False))
         _add(file, "coords", result.coords.astype(np.int64, copy=False))
         _add(file, "tissue_fractions", result.tissue_fractions)
-        if result.sharpness is not None:
-            _add(file, "sharpness", result.sharpness)
+        _add(file, "sharpness", result.sharpness)
         file["features"].attrs.update({"name": _name(result.document), "savetodir": ""})
         file["coords"].attrs.update(coords_attributes(result.document))
         for head in result.heads:
@@ -62,7 +61,7 @@ def read_tiles(path: Path, document: ResultDocument) -> TileMaps:
             coords=file["coords"][:],
             tissue_fractions=file["tissue_fractions"][:],
             heads=tuple(heads),
-            sharpness=_array(file, "sharpness"),
+            sharpness=file["sharpness"][:],
         )
 
 

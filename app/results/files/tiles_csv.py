@@ -25,7 +25,7 @@ def csv_chunks(maps: TileMaps) -> Iterator[str]:
     writer = csv.writer(text)
     writer.writerow(names)
     squares = tile_corners(maps.coords, maps.document.tiling.tile_size0_px).tolist()
-    sharpness = _sharpness_words(maps)
+    sharpness = ["" if np.isnan(value) else f"{value:.4g}" for value in maps.sharpness.tolist()]
     for row, square in enumerate(squares):
         writer.writerow([row, *square, *(values[row] for values in columns.values()), sharpness[row]])
         if row % _ROWS_AT_A_TIME == _ROWS_AT_A_TIME - 1:
@@ -33,9 +33,3 @@ def csv_chunks(maps: TileMaps) -> Iterator[str]:
             text.seek(0)
             text.truncate()
     yield text.getvalue()
-
-
-def _sharpness_words(maps: TileMaps) -> list[str]:
-    if maps.sharpness is None:
-        return [""] * len(maps.coords)
-    return ["" if np.isnan(value) else f"{value:.4g}" for value in maps.sharpness.tolist()]

@@ -37,9 +37,8 @@ def qc_layer(artefacts: UInt8Array, maps: TileMaps) -> Image.Image:
     """RGBA in the frame of ``artefacts``: ink, what is too dark, and tiles judged out of focus."""
     height, width = artefacts.shape
     rgba = np.zeros((height, width, 4), np.uint8)
-    if maps.sharpness is not None:
-        blurred = np.append(is_blurred(maps.sharpness), False)  # the last is for pixels of no tile
-        rgba[index_for(maps, (width, height)).spread(blurred)] = (*BLUR_RGB, _STRONG)
+    blurred = np.append(is_blurred(maps.sharpness), False)  # the last is for pixels of no tile
+    rgba[index_for(maps, (width, height)).spread(blurred)] = (*BLUR_RGB, _STRONG)
     for value, colour in ((DARK, DARK_RGB), (PEN, PEN_RGB)):
         rgba[artefacts == value] = (*colour, _STRONG)
     return Image.fromarray(rgba)

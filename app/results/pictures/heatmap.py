@@ -11,7 +11,7 @@ from app.results.pictures.overlay import draw_tissue_outline, grey_under, paint,
 from app.results.pictures.scale_bar import scale_bar
 from app.results.pictures.scales import colour_scale_block, figures_sentence, scale_bar_block
 from app.results.pictures.typesetting import SOFT_INK, Colour, TextStyle, page, text_block
-from app.results.schema import PredictionPart, ResultDocument
+from app.results.schema import PredictionPart, ResultDocument, Standing
 from app.results.slide_result import SlideResult
 from app.slides.types import UInt8Array
 
@@ -20,10 +20,13 @@ MIN_PICTURE_PX: Final = 1000
 MIN_PAGE_PX: Final = 1000
 _TEXT_PX: Final = (16, 28)
 _WIDE_LETTERS: Final = 76
-_UNTRAINED: Final[tuple[Colour, Colour]] = ((253, 236, 234), (140, 28, 19))
-_NOT_VALIDATED: Final[tuple[Colour, Colour]] = ((255, 244, 224), (122, 75, 0))
 _FRAME: Final[Colour] = (216, 219, 224)
-_VALIDATED: Final[tuple[Colour, Colour]] = ((241, 243, 245), (52, 58, 66))
+_STANDING_COLOURS: Final[dict[Standing, tuple[Colour, Colour]]] = {
+    "untrained": ((253, 236, 234), (140, 28, 19)),
+    "not_validated": ((255, 244, 224), (122, 75, 0)),
+    "validated": ((241, 243, 245), (52, 58, 66)),
+}
+"""Background and ink."""
 
 
 def render_heatmap(result: SlideResult, task: str | None = None) -> Image.Image:
@@ -103,7 +106,7 @@ def _length_block(result: SlideResult, picture_px: int, width_px: int, text_px: 
 def _state_block(prediction: PredictionPart, document: ResultDocument, width_px: int, text_px: int) -> Image.Image:
     sentences = [wording.state_sentence(prediction), wording.domain_sentence(prediction, document)]
     text = " ".join(sentence for sentence in sentences if sentence)
-    background, ink = _VALIDATED if prediction.validated else _NOT_VALIDATED if prediction.trained else _UNTRAINED
+    background, ink = _STANDING_COLOURS[prediction.standing]
     return text_block(text, TextStyle(text_px, "SemiBold", ink), width_px, background, padding_px=round(0.7 * text_px))
 
 

@@ -63,7 +63,7 @@ class Layer(BaseModel):
     note: str = Field(description="what the colours mean and what they do not mean; show it with the layer")
 
 
-def layers(maps: TileMaps, base: str, *, has_qc: bool) -> list[Layer]:
+def layers(maps: TileMaps, base: str) -> list[Layer]:
     """Each head's tile scores and attention, tissue, quality. ``base``: the job's path.
 
     A viewer shows the first one by default: ``heads.shown_map``.
@@ -85,9 +85,7 @@ def layers(maps: TileMaps, base: str, *, has_qc: bool) -> list[Layer]:
             note=wording.TISSUE_LEGEND,
         )
     )
-    if has_qc and maps.sharpness is not None:
-        found.append(_qc(maps.sharpness, base))
-    return found
+    return [*found, _qc(maps.sharpness, base)]
 
 
 def _scaled(maps: TileMaps, prediction: PredictionPart, tiles: TileValues, base: str) -> Layer:

@@ -7,7 +7,7 @@ The same result gives the same report.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from app.results import wording
 from app.results.cautions import foremost, other_warnings
 from app.results.heads import ShownMap, shown_map
 from app.results.pictures.scales import PERCENTILE_ROW, VALUE_ROWS, figure, figures_sentence, tick_labels
-from app.results.schema import PredictionPart, ResultDocument, TopTilePart
+from app.results.schema import PredictionPart, ResultDocument, Standing, TopTilePart
 from app.results.slide_result import TileMaps
 from app.stated import Stated
 
@@ -73,7 +73,7 @@ class Report:
     finished_at: datetime
     software: str
     foremost: str
-    standing: Literal["untrained", "not_validated", "validated"]
+    standing: Standing
     banner: str
     identity: tuple[Row, ...]
     stated: tuple[Row, ...]
@@ -145,14 +145,10 @@ def _extent(document: ResultDocument) -> str:
     return f"The picture shows {width:.2f} × {height:.2f} mm."
 
 
-def _standing(
-    predictions: list[PredictionPart],
-) -> tuple[Literal["untrained", "not_validated", "validated"], str]:
+def _standing(predictions: list[PredictionPart]) -> tuple[Standing, str]:
     """The weakest head decides how the page is coloured; every standing is said."""
     text = " ".join(dict.fromkeys(wording.state_sentence(prediction) for prediction in predictions))
-    if not all(prediction.trained for prediction in predictions):
-        return "untrained", text
-    return ("validated" if all(prediction.validated for prediction in predictions) else "not_validated"), text
+    return min((prediction.standing for prediction in predictions), key=get_args(Standing).index), text
 
 
 def _identity(document: ResultDocument, subject: Subject) -> tuple[Row, ...]:
@@ -190,7 +186,7 @@ def _answer(prediction: PredictionPart) -> Answer:
     return Answer(
         task=wording.plain(prediction.task),
         kind=wording.kind_words(prediction),
-        counts=wording.counts(prediction),
+        counts=prediction.is_meaningful,
         values=tuple((wording.plain(label), values[label]) for label in labels if label in highest),
         notes=tuple(notes),
     )
@@ -203,7 +199,7 @@ def _quality(maps: TileMaps) -> tuple[Row, ...]:
         if qc.out_of_focus_fraction is None
         else f"{wording.percent(qc.out_of_focus_fraction)} of the tissue"
     )
-    if maps.sharpness is not None and qc.out_of_focus_fraction is not None:
+    if qc.out_of_focus_fraction is not None:
         focus += f" in {int((~np.isnan(maps.sharpness)).sum())} examined tiles ({tiles} in all)"
     return (
         ("Stain", wording.STAINS[qc.stain_he]),

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.errors import LayerNotFoundError
 from app.results.catalogue import EMBEDDINGS, THUMBNAIL, TISSUE_MASK
 from app.results.files.hdf5 import read_tiles
 from app.results.files.write import read_document, top_tile_name
@@ -22,35 +21,20 @@ def stored_tiles(folder: Path) -> TileMaps:
 
 
 def stored_report(folder: Path, subject: Subject) -> Report:
-    """What the report says. LayerNotFoundError where the result keeps no thumbnail."""
-    _check(folder)
+    """What the report says."""
     return build_report(stored_tiles(folder), subject)
 
 
 def stored_report_map(folder: Path) -> ReportMap:
-    """The report's picture. LayerNotFoundError where the result keeps no thumbnail."""
-    _check(folder)
+    """The report's picture."""
     with Image.open(folder / THUMBNAIL.name) as picture:
         thumbnail = np.asarray(picture)
     return draw_report_map(stored_tiles(folder), thumbnail, read_tissue_mask(folder / TISSUE_MASK.name))
 
 
 def stored_report_pdf(folder: Path, subject: Subject) -> bytes:
-    """The page. LayerNotFoundError where the result keeps no thumbnail."""
+    """The page."""
     report = stored_report(folder, subject)
     document = read_document(folder)
     tiles = [(folder / top_tile_name(document, tile.rank)).read_bytes() for tile in report.top_tiles]
     return render_pdf(report, stored_report_map(folder), tiles)
-
-
-def has_report(folder: Path) -> bool:
-    """Whether the result keeps all that a report shows."""
-    return (folder / THUMBNAIL.name).exists()
-
-
-def _check(folder: Path) -> None:
-    if not has_report(folder):
-        raise LayerNotFoundError(
-            "This result has no thumbnail for a report: the job was analysed by an older version, which did not keep "
-            "it. Analyse the slide again."
-        )

@@ -67,7 +67,7 @@ export const WORDS = {
   upload_incomplete: ["The upload is not complete", "Drop the file again: it goes on where it stopped."],
   upload_not_found: ["The upload is no longer there", "Drop the file again."],
   upload_stalled: ["The connection stopped sending", "Drop the file again: it goes on where it stopped."],
-  layer_not_found: ["This result has no such layer", "Results of older versions lack some: analyse the slide again to have them all."],
+  layer_not_found: ["This result has no such layer", "Reload the page: it may show another result."],
   slide_gone: ["The slide is not kept here", "Prediction, layers and files are; upload the slide to look at it."],
   tus_version: ["The upload speaks another version than the server", "Reload the page."],
   upload_busy: ["The same upload is still being written", "Try again in a minute."],
@@ -96,6 +96,13 @@ export const WARNINGS = {
   stain_not_he: "not H&E",
   stain_out_of_domain: "other stain",
   tiles_below_tissue_min: "little tissue",
+};
+
+/** How far a head is trusted. */
+export const STANDINGS = {
+  untrained: "untrained · no meaning",
+  not_validated: "research use · not validated",
+  validated: "validated for its intended use only",
 };
 
 /** What a worker is doing, by the stage it reports. */

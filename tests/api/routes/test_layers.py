@@ -119,25 +119,6 @@ def test_the_thumbnail_shows_the_whole_slide(service, job):
     assert picture(service, f"/jobs/{job['id']}/thumbnail.jpg").shape == (225, 225, 3)
 
 
-def test_a_result_from_before_says_what_it_lacks(service, tissue):
-    job = service.wait(service.submit(tissue))
-    folder = service.data_dir / "jobs" / job["id"] / "attempt-1"
-    for name in ("qc_mask.png", "thumbnail.jpg", "top_tile_01.jpg"):
-        (folder / name).unlink()
-    with h5py.File(folder / "embeddings.h5", "a") as file:
-        del file["sharpness"]
-    for name in ("qc.png", "thumbnail.jpg", "top_tiles/1.jpg"):
-        answer = service.http.get(f"/jobs/{job['id']}/{name}")
-        check_problem(answer, 404, "layer_not_found")
-        assert "Analyse the slide again" in answer.json()["detail"]
-    assert [layer["id"] for layer in service.http.get(f"/jobs/{job['id']}/layers").json()] == [
-        "tile_scores.malignancy.malignant",
-        "tile_scores.malignancy.not_malignant",
-        "attention.malignancy",
-        "tissue",
-    ]
-
-
 def test_reading_a_layer_stands_in_the_audit_log(service, job):
     service.http.get(f"/jobs/{job['id']}/top_tiles/1.jpg")
     assert '"top_tiles/1.jpg"' in (service.data_dir / "audit.jsonl").read_text().splitlines()[-1]

@@ -119,17 +119,6 @@ def test_the_zip_holds_everything_and_is_the_same_every_time(service, job):
     }
 
 
-def test_a_result_from_before_has_no_report_but_table_and_zip(service, tissue):
-    job = service.wait(service.submit(tissue))
-    folder = service.data_dir / "jobs" / job["id"] / "attempt-1"
-    (folder / "thumbnail.jpg").unlink()
-    for name in ("report.pdf", "report.html", "report_map.jpg"):
-        check_problem(service.http.get(f"/jobs/{job['id']}/{name}"), 404, "layer_not_found")
-    assert fetch(service, job["links"]["tiles"]).text.count("\n") > 5
-    with zipfile.ZipFile(io.BytesIO(fetch(service, job["links"]["results"]).content)) as archive:
-        assert f"{job['id']}/report.pdf" not in archive.namelist()
-
-
 def test_a_job_without_a_result_has_no_report(service, slide_root):
     job_id = service.submit(slide_root / "blank.svs")
     service.wait(job_id)

@@ -1,9 +1,8 @@
-"""What is counted in Redis is what is read back, whatever an older version left there."""
+"""What is counted in Redis is what is read back."""
 
 import pytest
 
 from app.jobs.queue.counters import (
-    KEY,
     WAIT_BOUNDS_S,
     Tally,
     count_attempt,
@@ -47,8 +46,3 @@ def test_waits_are_counted_under_the_first_bound_that_they_do_not_exceed(queue):
         1.0: 2, 5.0: 1, 300.0: 1, 900.0: 1, float("inf"): 1,
     }  # fmt: skip
     assert stat.seconds == pytest.approx(1_000_602.001)
-
-
-def test_what_an_older_version_counted_otherwise_is_left_out(queue):
-    queue.redis.client.hset(KEY, mapping={"attempts": 7, "wait": 3.5, "tiles": 12})
-    assert read_tally(queue.redis) == Tally(tiles=12)

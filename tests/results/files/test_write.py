@@ -57,15 +57,6 @@ def test_result_json_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
         read_document(tmp_path)
 
 
-def test_result_json_of_a_version_that_named_no_job_is_read(tmp_path: Path) -> None:
-    write_results(make_result(), tmp_path)
-    found = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
-    older = {key: value for key, value in found.items() if key not in {"job", "analysed_at"}}
-    (tmp_path / "result.json").write_text(json.dumps(older), encoding="utf-8")
-    document = read_document(tmp_path)
-    assert (document.job, document.analysed_at) == (None, None)
-
-
 def test_a_slide_with_bounds_gets_both_frames(tmp_path: Path) -> None:
     result = make_result(Recipe(bounds=BoundsPart(x0=300, y0=1000, width=2000, height=1500)))
     names = write_results(result, tmp_path)

@@ -9,7 +9,7 @@ from tests.results.make_result import Recipe, make_result
 
 
 def ids(recipe: Recipe) -> list[str]:
-    return [layer.id for layer in layers(make_result(recipe), "/jobs/x", has_qc=True)]
+    return [layer.id for layer in layers(make_result(recipe), "/jobs/x")]
 
 
 def test_shared_attention_is_one_layer_and_attention_per_class_one_for_each() -> None:
@@ -20,7 +20,7 @@ def test_shared_attention_is_one_layer_and_attention_per_class_one_for_each() ->
 
 
 def test_tile_scores_are_layers_of_their_class_and_say_that_they_outline_nothing() -> None:
-    found = layers(make_result(Recipe(tile_scores=True)), "/jobs/x", has_qc=True)
+    found = layers(make_result(Recipe(tile_scores=True)), "/jobs/x")
     scores = [layer for layer in found if layer.quantity == "tile_scores"]
     assert scores == found[:2]
     assert [layer.label for layer in scores] == ["tumour", "normal"]
@@ -31,7 +31,7 @@ def test_tile_scores_are_layers_of_their_class_and_say_that_they_outline_nothing
 
 
 def test_a_legend_has_numbers_of_the_tiles_with_a_rank_and_the_even_share() -> None:
-    attention = layers(make_result(Recipe(least_tissue=0.1)), "/jobs/x", has_qc=True)[0]
+    attention = layers(make_result(Recipe(least_tissue=0.1)), "/jobs/x")[0]
     assert [tick.percentile for tick in attention.legend.ticks] == [0, 25, 50, 75, 100]
     # tile i of 12 has (i + 1) / 78; the first three are glass
     assert [tick.value for tick in attention.legend.ticks] == pytest.approx([n / 78 for n in (4, 6, 8, 10, 12)])
@@ -40,7 +40,7 @@ def test_a_legend_has_numbers_of_the_tiles_with_a_rank_and_the_even_share() -> N
 
 
 def test_without_a_tile_of_tissue_there_are_no_numbers() -> None:
-    glass = layers(make_result(Recipe(columns=1, rows=1, least_tissue=0.1)), "/jobs/x", has_qc=True)[0]
+    glass = layers(make_result(Recipe(columns=1, rows=1, least_tissue=0.1)), "/jobs/x")[0]
     assert (glass.legend.ticks, glass.legend.raw_low) == ([], None)
     assert "No tile has 30 % tissue" in glass.note
 
@@ -50,7 +50,7 @@ def test_several_heads_have_layers_of_their_own() -> None:
 
 
 def test_quality_counts_what_was_judged() -> None:
-    qc = layers(make_result(), "/jobs/x", has_qc=True)[-1]
+    qc = layers(make_result(), "/jobs/x")[-1]
     assert qc.legend.entries[-1].label == "out of focus: 1 of 2 examined tiles (12 in all)"
     assert "2 of 12 tiles" in qc.note
 

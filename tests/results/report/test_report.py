@@ -116,7 +116,8 @@ def test_a_score_that_does_not_count_is_grey_in_the_pdf_too() -> None:
 
 
 def test_warnings_are_sentences_each_once_and_no_more_than_fit() -> None:
-    assert report(warnings=["pen_ink: ink covers it.", "Mind: this."]).warnings == ("Ink covers it.", "Mind: this.")
+    found = report(warnings=["pen_ink: ink covers it.", "dark_area: mind: this.", "pen_ink: ink covers it."]).warnings
+    assert found == ("Ink covers it.", "Mind: this.")
     many = report(warnings=[f"code_{n}: warning {n}." for n in range(20)]).warnings
     assert len(many) == 8
     assert many[-1] == "And 13 more, in the result."
@@ -238,7 +239,7 @@ def test_every_top_tile_has_a_frame_for_white_beyond_the_scan_is_part_of_it() ->
 
 def test_html_escapes_what_it_is_told() -> None:
     hostile = Subject(SUBJECT.job_id, '"><script>alert(1)</script>', SUBJECT.finished_at)
-    page = render_html(build_report(make_result(Recipe(warnings=["<b>bold</b> & more."])), hostile), "")
+    page = render_html(build_report(make_result(Recipe(warnings=["pen_ink: <b>bold</b> & more."])), hostile), "")
     assert "<script>" not in page
     assert "<b>bold</b>" not in page
     assert "&lt;b&gt;bold" in page

@@ -2,6 +2,7 @@
 
 import { el } from "../dom.js";
 import { words } from "../format.js";
+import { STANDINGS } from "../words.js";
 
 const percent = (value) => `${(value * 100).toFixed(1)} %`;
 
@@ -16,21 +17,12 @@ function score(prediction, label) {
 /** This warning is part of the prediction's own statement. */
 const SAID_OF_PREDICTIONS = "bag_size_out_of_range";
 
-/** Whether the score says anything: none of another stain or organ does. An unusual amount of tissue only makes it less certain. */
-const counts = ({ in_domain: isInside, outside }) => isInside || outside.every((code) => code === SAID_OF_PREDICTIONS);
-
-function worth(prediction) {
-  if (!prediction.trained) return "untrained · no meaning";
-  if (!prediction.validated) return "research use · not validated";
-  return "validated for its intended use only";
-}
-
 function answer(prediction) {
-  const isCounted = counts(prediction);
-  return el("div", { class: isCounted ? "answer" : "answer void", "data-task": prediction.task },
+  const { is_meaningful: isMeaningful } = prediction;
+  return el("div", { class: isMeaningful ? "answer" : "answer void", "data-task": prediction.task },
     el("h3", {}, words(prediction.task)),
-    el("p", {}, el("span", { class: "chip warn" }, worth(prediction))),
-    isCounted ? null : el("p", { class: "wrong" }, "Outside the model's domain: the score does not count."),
+    el("p", {}, el("span", { class: "chip warn" }, STANDINGS[prediction.standing])),
+    isMeaningful ? null : el("p", { class: "wrong" }, "Outside the model's domain: the score does not count."),
     ...prediction.labels.map((label) => score(prediction, label)),
     el("p", { class: "caution" }, prediction.statement),
     el("p", { class: "small" }, `Intended use: ${prediction.intended_use}`));
