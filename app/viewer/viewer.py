@@ -4,7 +4,6 @@ The slide is looked at as it was sent: never its label or macro, which no line o
 """
 
 import logging
-import threading
 import time
 
 import simplejpeg
@@ -23,6 +22,7 @@ from app.records.record import JobRequest
 from app.records.store import JobStore
 from app.settings import Settings
 from app.slides.types import SlideInfo, UInt8Array
+from app.system.periodic import Periodic
 from app.viewer.deepzoom import DeepZoom
 from app.viewer.open_slides import OpenSlideView, SlideViews, Viewed
 from app.viewer.tile_cache import TileCache
@@ -44,15 +44,13 @@ class Viewer:
         self._cache = TileCache(settings.viewer_cache_bytes)
         self._infos: dict[str, SlideInfo] = {}
         self._checked: dict[str, float] = {}
-        self._over = threading.Event()
-        self._sweeper = threading.Thread(target=self._sweep, name="viewer", daemon=True)
+        self._sweeper = Periodic("viewer", self._sweep, every_s=SWEEP_S, first_s=SWEEP_S)
         self._sweeper.start()
 
     def close(self) -> None:
         """End the readers."""
-        self._over.set()
         self._views.close()
-        self._sweeper.join(timeout=5)
+        self._sweeper.stop()
 
     def pyramid(self, request: JobRequest) -> DeepZoom:
         """The slide's Deep Zoom pyramid. Also SourceChangedError, for a slide by path that is not what it was."""
@@ -133,15 +131,10 @@ class Viewer:
 
     def _sweep(self) -> None:
         """Also lets go of slides that another process erased."""
-        while not self._over.wait(SWEEP_S):
-            try:
-                self._views.sweep()
-                for job_id in self._views.names() | self._cache.names():
-                    if not self._is_kept(job_id):
-                        self.forget(job_id)
-            except Exception:
-                # Whatever it was, the next turn must come: else readers are never ended.
-                log.exception("unforeseen error")
+        self._views.sweep()
+        for job_id in self._views.names() | self._cache.names():
+            if not self._is_kept(job_id):
+                self.forget(job_id)
 
     def _is_kept(self, job_id: str) -> bool:
         try:
