@@ -182,6 +182,10 @@ COLOURS_MIXED = Sentence(
     "Some of the slide's tiles contain RGB and others YCbCr, although the header describes them alike. Convert the "
     "slide with tiles of one kind."
 )
+TRANSLUCENT = Sentence(
+    "The slide is translucent: the alpha of its pixels is {alpha}, not 255. Its true colours are unclear. Convert the "
+    "slide to RGB without an alpha channel."
+)
 JP2_FILES = Sentence(
     "The slide's JPEG 2000 tiles are JP2 files. Only bare codestreams are supported. Convert the slide."
 )

@@ -7,10 +7,11 @@ import openslide
 from app.errors import SlideUnsupportedError
 from app.slides import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
+from app.slides.formats.colours.translucent import refuse_translucent
 from app.slides.formats.dicom.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom
 from app.slides.formats.finding import FoundSlide
 from app.slides.formats.tiff.tiff_directory import check_tiff_complete, is_tiff
-from app.slides.formats.tiff.tiff_kind import refuse_unsupported_tiff, unreadable_tiff
+from app.slides.formats.tiff.tiff_kind import has_alpha, refuse_unsupported_tiff, unreadable_tiff
 
 _BY_ITS_WORDS = (
     (re.compile(r"(?P<czi_compression>.{1,20}) compression is not supported"), sentences.CZI_COMPRESSION),
@@ -47,3 +48,5 @@ def refuse_unsupported(slide: openslide.OpenSlide, found: FoundSlide) -> None:
     elif format_of(vendor).has_standard_offsets:
         check_tiff_complete(found.entry)
         refuse_unsupported_tiff(found.entry)
+        if is_tiff(found.entry) and has_alpha(found.entry):
+            refuse_translucent(slide)

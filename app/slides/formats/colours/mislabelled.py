@@ -6,21 +6,15 @@ Some converters write such headers, and OpenSlide trusts the header: pink tissue
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import openslide
 
 from app.slides import reader_sentences as sentences
 from app.slides.formats.codestream import Colours
 from app.slides.formats.colours.channels import judge_channels
 from app.slides.formats.colours.colour_claims import NAMES, Claim, read_claims
+from app.slides.formats.colours.samples import sampled
 from app.slides.formats.finding import FoundSlide
-from app.slides.types import UInt8Array
 from app.warning import coded
-
-_WHOLE_PX = 1024
-"""A level no larger than this is judged whole."""
-_PLACES, _PLACE_PX = 6, 128
-"""Patches along each side of a larger one."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +50,8 @@ def _judged(slide: openslide.OpenSlide, claims: Mapping[int, Claim], claim: Clai
         return claim.meant
     alike = [number for number, other in claims.items() if other == claim]
     coarsest = max(alike, key=lambda number: slide.level_downsamples[number])
-    return judge_channels(_samples(slide, coarsest)) or claim.meant
-
-
-def _samples(slide: openslide.OpenSlide, number: int) -> UInt8Array:
-    """uint8 [n, 3]: channels of a level as OpenSlide returns them, sampled all over the level."""
-    width, height = slide.level_dimensions[number]
-    if max(width, height) <= _WHOLE_PX:
-        places, size = [(0, 0)], (width, height)
-    else:
-        steps = [(place + 0.5) / _PLACES for place in range(_PLACES)]
-        full_width, full_height = slide.dimensions
-        places = [(int(full_width * x), int(full_height * y)) for y in steps for x in steps]
-        size = (_PLACE_PX, _PLACE_PX)
-    parts = [np.asarray(slide.read_region(place, number, size)).reshape(-1, 4) for place in places]
-    pixels = np.concatenate(parts)
-    return pixels[pixels[:, 3] == 255, :3]
+    pixels = sampled(slide, coarsest)
+    return judge_channels(pixels[pixels[:, 3] == 255, :3]) or claim.meant
 
 
 def _warning(claim: Claim, true: Colours) -> str:

@@ -54,6 +54,11 @@ def refuse_unsupported_tiff(path: Path) -> None:
             raise SlideUnsupportedError(sentences.TIFF_ORIENTATION(orientation=orientation))
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether a level of the tiled TIFF at ``path`` is RGBA. Raises SlideCorruptError, OSError."""
+    return any(one.number(_PHOTOMETRIC) == _RGB and (one.number(_SAMPLES) or 0) > 3 for one in _tiled(path))
+
+
 def unreadable_tiff(path: Path, vendor: str | None) -> SlideUnsupportedError | None:
     """The error for a tiled TIFF that OpenSlide cannot open because of its kind. Raises SlideCorruptError.
 
