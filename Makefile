@@ -127,6 +127,9 @@ train-atlas:  ## distil, evaluate and export the shipped model (ATLAS=folder; ho
 	@$(MAKE) --no-print-directory train-setup
 	@ATLAS="$(ATLAS)" training/atlas.sh
 
+tables: $(SERVE_STAMP)  ## write the tables of docs/ that say what the code says
+	@$(BIN)/python docs/tables.py
+
 lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 	@$(PIP) install uv==0.13.9
 	@for name in cpu gpu dev; do \
@@ -138,4 +141,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects bench-view fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas lock clean
+.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects bench-view fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas tables lock clean

@@ -45,106 +45,156 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="XMAG_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    host: str = Field(default="127.0.0.1", description="address the API listens on; others than loopback need a key")
     public_url: str = Field(
         default="",
-        description="public address of the service, with a proxy's prefix; links begin with it",
+        description="public address of the service, such as `https://host/xmag`; links in jobs, callbacks and reports "
+        "begin with it (unset: they are paths)",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on")
-    data_dir: Path = Field(default=Path("data"), description="jobs, uploads and results")
-    models_dir: Path = Field(default_factory=_installed_models, description="folder of exported models")
-    redis_url: str | None = Field(default=None, description="unset: the embedded server, under the data folder")
-    model: str | None = Field(default=None, description="model for requests that name none (default: the only one)")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where the student runs")
-    precision: Literal["auto", "fp32", "fp16", "int8"] = Field(default="auto", description="which student variant runs")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads for inference (default: cores given)")
+    data_dir: Path = Field(default=Path("data"), description="folder of jobs, uploads, results and keys")
+    models_dir: Path = Field(
+        default_factory=_installed_models,
+        description="folder of exported models (unset: models/ of the clone, else ./models)",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis 7 or Valkey, for workers on other machines, which share data folder and slide folders at "
+        "the same paths (unset: an embedded server in the data folder)",
+    )
+    model: str | None = Field(default=None, description="model for requests that name none (unset: the only one)")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="`cpu`, `cuda` or `auto`; an unusable GPU is an error with the `gpu` build, and is ignored with a "
+        "warning in the log by the `cpu` build",
+    )
+    precision: Literal["auto", "fp32", "fp16", "int8"] = Field(
+        default="auto",
+        description="`fp32`, `fp16` or `int8`, as far as the model has them; `auto`: `fp16` on a GPU, and `int8` only "
+        "on a processor that computes it exactly (x86-64: VNNI)",
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of inference (unset: the cores given)")
     slide_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default=(), description="folders that slides may be named in by path, separated by ':'"
+        default=(), description="folders that slides may be named in by path, separated by `:`"
     )
     object_roots: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="buckets or prefixes, s3://bucket/prefix, that slides may be named in; by commas"
+        default=(),
+        description="buckets or prefixes of an object store that slides may be named in, `s3://bucket/prefix`, "
+        "separated by commas",
     )
-    object_endpoint: str | None = Field(default=None, description="address of the object store (default: Amazon's)")
-    object_region: str | None = Field(default=None, description="its region (default: AWS_REGION, else us-east-1)")
+    object_endpoint: str | None = Field(default=None, description="address of the object store (unset: Amazon's)")
+    object_region: str | None = Field(
+        default=None, description="region of the object store (unset: `AWS_REGION`, else us-east-1)"
+    )
     object_ca_file: FilePath | None = Field(
-        default=None, description="PEM of an authority that is believed of the object store, beside the system's"
+        default=None, description="PEM file of one more certificate authority, trusted for the object store"
     )
     object_patience_s: float = Field(
-        default=30, gt=0, le=240, description="how long an attempt waits for an object store that does not answer"
+        default=30, gt=0, le=240, description="seconds that an attempt waits for an object store that does not answer"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="addresses or networks of proxies whose X-Forwarded-For and -Proto are trusted"
+        default=(),
+        description="addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted",
     )
     auth_failures_max: int = Field(
         default=20, ge=1, description="refused credentials per address and minute before the answer is 429"
     )
-    session_hours: float = Field(default=12, gt=0, le=720, description="how long a person stays logged in, at most")
-    oidc_issuer: str | None = Field(default=None, description="tokens of this OpenID provider open the service too")
-    oidc_audience: str | None = Field(default=None, description="what a token's aud must name; needed with an issuer")
-    oidc_jwks_url: str | None = Field(default=None, description="the provider's keys (default: as it publishes)")
+    session_hours: float = Field(
+        default=12, gt=0, le=720, description="hours that a person stays logged in in a browser, at most"
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="OpenID provider whose tokens open the service, beside keys"
+    )
+    oidc_audience: str | None = Field(default=None, description="what a token's `aud` must name; needed with an issuer")
+    oidc_jwks_url: str | None = Field(
+        default=None, description="address of the provider's keys (unset: as it publishes)"
+    )
     oidc_algorithms: Annotated[tuple[OidcAlgorithm, ...], NoDecode] = Field(
-        default=("RS256", "PS256", "ES256"), min_length=1, description="signatures that count"
+        default=("RS256", "PS256", "ES256"), min_length=1, description="signatures that count, separated by commas"
     )
     oidc_scope_claim: str = Field(default="scope", description="claim that holds the scopes; dots lead inwards")
-    oidc_scope_prefix: str = Field(default="xmag:", description="prefix of submit, read and the like in that claim")
+    oidc_scope_prefix: str = Field(default="xmag:", description="prefix of `submit`, `read` and the like in that claim")
     oidc_tenant_claim: str | None = Field(
-        default=None, description="claim that names the tenant (default: all tokens are of the tenant default)"
+        default=None, description="claim that names the tenant (unset: all tokens are of the tenant default)"
     )
-    oidc_leeway_s: float = Field(default=30, ge=0, le=300, description="how far the provider's clock may be off")
-    lease_s: float = Field(default=6.0, ge=0.5, le=600, description="a silent worker loses its job after this")
+    oidc_leeway_s: float = Field(default=30, ge=0, le=300, description="seconds that the provider's clock may be off")
+    lease_s: float = Field(default=6.0, ge=0.5, le=600, description="seconds after which a silent worker loses its job")
     jobs_per_worker: int | None = Field(
-        default=None, ge=1, le=16, description="jobs that a worker works on at a time (default: half the cores, 2 to 8)"
+        default=None,
+        ge=1,
+        le=16,
+        description="jobs that a worker works on at a time; each has a decoding process, all share the model (unset: "
+        "half the cores, 2 to 8)",
     )
-    attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails for good")
-    job_deadline_s: float = Field(default=1800, gt=0, description="longest a single attempt may take")
-    drain_s: float = Field(default=20, ge=0, description="time to finish a job after SIGTERM before it is handed back")
+    attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails")
+    job_deadline_s: float = Field(default=1800, gt=0, description="seconds that one attempt may take")
+    drain_s: float = Field(
+        default=20, ge=0, description="seconds to finish a job after SIGTERM before it is handed back"
+    )
     queue_max: int = Field(
         default=4000,
         ge=1,
-        description="most jobs waiting or running; one key gets up to a quarter",
+        description="most jobs waiting or running; one key gets up to a quarter, then POST answers 429",
     )
     upload_max_bytes: int = Field(default=20 * GIB, ge=1, description="largest upload, and largest unpacked zip")
-    upload_idle_s: float = Field(default=60, gt=0, description="seconds for 64 KiB, after which an upload is aborted")
-    upload_max_s: float = Field(default=3600, gt=0, description="longest that one upload may take in all")
+    upload_idle_s: float = Field(
+        default=60, gt=0, description="an upload that needs this many seconds for 64 KiB is aborted"
+    )
+    upload_max_s: float = Field(default=3600, gt=0, description="seconds that one upload may take in all")
     uploads_max: int = Field(default=256, ge=1, description="most uploads at a time; one key gets up to a quarter")
     uploads_keep_hours: float = Field(
-        default=24, gt=0, description="an upload in pieces is erased that long after its last piece"
+        default=24, gt=0, description="hours until an upload in pieces that nobody continues is erased"
     )
     slides_keep_days: float | None = Field(
-        default=None, gt=0, description="uploads are erased that long after their job's end (default: never)"
+        default=None, gt=0, description="days after a job's end until its upload is erased (unset: never)"
     )
     results_keep_days: float | None = Field(
-        default=None, gt=0, description="jobs are erased, with upload and results, that long after their end"
+        default=None,
+        gt=0,
+        description="days after a job's end until the whole job is erased, with upload and results (unset: never)",
     )
-    disk_free_min_bytes: int = Field(default=1 * GIB, ge=0, description="POST answers 503 below this much free space")
+    disk_free_min_bytes: int = Field(
+        default=1 * GIB, ge=0, description="with less free space, POST answers 503 and workers take no job"
+    )
     identity_conflict: Literal["refuse", "warn"] = Field(
         default="refuse",
-        description="refuse or warn, when a DICOM header names another case or slide than the request",
+        description="`refuse` or `warn`, when a DICOM header names another case or slide than the request",
     )
     callback_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="hosts (or host:port) that callback_url may name, separated by commas"
+        default=(), description="hosts (or `host:port`) allowed in `callback_url`, separated by commas"
     )
-    callback_secret: str | None = Field(default=None, min_length=16, description="signs callbacks; needed for any")
-    callback_timeout_s: float = Field(default=10, gt=0, description="time for a callback's answer")
+    callback_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        description="secret that signs callbacks, at least 16 characters; needed with hosts",
+    )
+    callback_timeout_s: float = Field(default=10, gt=0, description="seconds to wait for a callback's answer")
     callback_token_file: Path | None = Field(default=None, description="file with the bearer token for callbacks")
     callback_cert_file: Path | None = Field(
-        default=None, description="PEM of the client certificate for callbacks, with its chain"
+        default=None, description="PEM file of the client certificate for callbacks, with its chain"
     )
-    callback_key_file: Path | None = Field(default=None, description="PEM of its key (default: in the same file)")
+    callback_key_file: Path | None = Field(default=None, description="PEM file of its key (unset: in the same file)")
     callback_ca_file: Path | None = Field(
-        default=None, description="PEM of one more certificate authority, trusted for callbacks only"
+        default=None, description="PEM file of one more certificate authority, trusted for callbacks"
     )
     reader_memory_bytes: int = Field(default=4 * GIB, ge=GIB // 2, description="address space of a decoding process")
-    reader_cpu_s: int = Field(default=1800, ge=10, description="processor time that decoding one slide may take")
+    reader_cpu_s: int = Field(
+        default=1800, ge=10, description="seconds of processor time that decoding one slide may take"
+    )
     heartbeat_dir: Path | None = Field(
-        default=None, description="folder for a worker's sign of life to health checks on its own machine"
+        default=None,
+        description="folder for a worker's heartbeat, for health checks on its own machine (the images set it)",
     )
     viewer_readers: int = Field(
         default=16, ge=1, le=64, description="decoding processes of the viewer; one slide gets up to an eighth"
     )
-    viewer_cache_bytes: int = Field(default=GIB // 4, ge=0, description="pictures of slides kept in memory")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal")
+    viewer_cache_bytes: int = Field(default=GIB // 4, ge=0, description="memory for tiles of the viewer")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="`json` or `text`; `auto`: text on a terminal"
+    )
 
     @field_validator("slide_roots", mode="before")
     @classmethod

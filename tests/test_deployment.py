@@ -76,6 +76,16 @@ def test_defaults_of_compose_are_the_codes():
     assert compared > 10
 
 
+def test_defaults_of_the_example_are_the_codes():
+    compared = 0
+    for name, field in Settings.model_fields.items():
+        found = re.search(rf"^#?XMAG_{name.upper()}=(\S+)$", EXAMPLE, re.MULTILINE)
+        if found and isinstance(field.default, int | float):
+            assert found[1] == f"{field.default:g}" or int(found[1]) == field.default, name
+            compared += 1
+    assert compared > 10
+
+
 def test_there_is_one_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     others = [

@@ -66,7 +66,7 @@ class JobErasedError(XmagError):
 
 
 class ResultNotReadyError(XmagError):
-    """The job has no result (yet)."""
+    """The job has no result: it failed or was cancelled (``cause``: its code)."""
 
     code = "result_not_ready"
     status = 409

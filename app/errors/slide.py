@@ -118,7 +118,7 @@ class IdentityConflictError(SlideError):
 
 
 class MppMissingError(SlideError):
-    """Neither request, file nor objective power states the resolution."""
+    """Neither request, file nor objective power states the resolution (DICOM: only Pixel Spacing counts)."""
 
     code = "mpp_missing"
 
@@ -202,7 +202,7 @@ class TooLargeError(XmagError):
 
 
 class HeadTooLargeError(TooLargeError):
-    """The request's header is longer than the service accepts."""
+    """The request's header is longer than 64 KiB."""
 
     status = 431
 
