@@ -101,7 +101,7 @@ def test_the_table_of_slides_is_read_as_a_spreadsheet_writes_it(tmp_path: Path) 
     table = tmp_path / "slides.tsv"
     table.write_text(f"{HEADER}\r\na.svs\ta\tP 001 \ts\tliver\tl\tH&E\tA\r\n{7 * chr(9)}\r\n", encoding="utf-8-sig")
     (slide,) = read_slides(table)
-    assert (slide.path, slide.slide, slide.case) == (tmp_path / "a.svs", "a", "P 001")
+    assert (slide.path, slide.facts.slide, slide.facts.case) == (tmp_path / "a.svs", "a", "P 001")
     table.write_text(f"{HEADER}\na.svs\ta\t \ts\tliver\tl\tH&E\tA\n")
     with pytest.raises(ValueError, match=r"slides\.tsv, line 2: the case is empty"):
         read_slides(table)

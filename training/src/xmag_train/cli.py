@@ -12,6 +12,9 @@ from xmag_train.progress import say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
+RunFolder = Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")]
+LeftOutFold = Annotated[int | None, typer.Option(help="Fold never looked at, in place of the config's.")]
+
 
 @app.callback()
 def _commands() -> None:
@@ -33,29 +36,31 @@ def curate(
 @app.command()
 def distill(
     config: Annotated[Path, typer.Option(help="YAML: regions, teacher, student, losses, optimiser.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
-    leave_out_fold: Annotated[int | None, typer.Option(help="Fold never looked at, in place of the config's.")] = None,
+    out: RunFolder = None,
+    leave_out_fold: LeftOutFold = None,
 ) -> None:
     """Distil a 20x teacher into a 5x student; go on where a killed run stopped; measure on the cases left out."""
-    from xmag_train.distill.command import read_config, run_distill
+    from xmag_train.distill.command import run_distill
+    from xmag_train.distill.config import DistillConfig
 
-    run_distill(read_config(config, out, leave_out_fold))
+    run_distill(DistillConfig.read(config, out=out, leave_out_fold=leave_out_fold))
 
 
 @app.command()
 def distill_check(
     config: Annotated[Path, typer.Option(help="YAML of the run.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
-    leave_out_fold: Annotated[int | None, typer.Option(help="Fold never looked at, in place of the config's.")] = None,
+    out: RunFolder = None,
+    leave_out_fold: LeftOutFold = None,
     start: Annotated[bool, typer.Option(help="Measure the weights that the run starts from instead.")] = False,
     slides: Annotated[
         Path | None, typer.Option(help="Folder of whole slides: also how alike their readings are.")
     ] = None,
 ) -> None:
     """Retrieval and likeness of readings on the cases that a run left out."""
-    from xmag_train.distill.command import read_config, run_check
+    from xmag_train.distill.command import run_check
+    from xmag_train.distill.config import DistillConfig
 
-    run_check(read_config(config, out, leave_out_fold), imagenet=start, slides=slides)
+    run_check(DistillConfig.read(config, out=out, leave_out_fold=leave_out_fold), imagenet=start, slides=slides)
 
 
 @app.command()
@@ -94,7 +99,7 @@ def bags(config: Annotated[Path, typer.Option(help="YAML: shards, and the studen
 @app.command()
 def mil(
     config: Annotated[Path, typer.Option(help="YAML: bags, labels, folds, head.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
+    out: RunFolder = None,
 ) -> None:
     """Train a MIL head on bags, cross-validated by case, then on all."""
     from xmag_train.mil.command import run_mil
@@ -105,7 +110,7 @@ def mil(
 @app.command()
 def finetune(
     config: Annotated[Path, typer.Option(help="YAML: student, shards, labels, folds, head.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder, in place of the config's.")] = None,
+    out: RunFolder = None,
 ) -> None:
     """Student and head end to end, with the distillation held on to."""
     from xmag_train.finetune.command import run_finetune

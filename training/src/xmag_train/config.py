@@ -14,16 +14,18 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """From a YAML file. pydantic's ValidationError names each key at fault. Paths are as seen from the shell.
+    def read(cls, path: Path, **instead: Any) -> Self:
+        """From a YAML file; ``instead``: values in place of the file's, unless they are None.
 
-        ValueError where the file is no YAML.
+        pydantic's ValidationError names each key at fault. Paths are as seen from the shell. ValueError where the file
+        is no YAML.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             raise ValueError(f"{path} is no YAML: {error}") from error
-        return cls.model_validate(content)
+        given = {key: value for key, value in instead.items() if value is not None}
+        return cls.model_validate({**content, **given} if isinstance(content, dict) else content)
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

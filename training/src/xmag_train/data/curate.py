@@ -18,7 +18,7 @@ from xmag_train.data.claim import claim
 from xmag_train.data.cohort.table import read_rows
 from xmag_train.data.config import CurateConfig
 from xmag_train.data.select import farthest_first, is_duplicate, signature
-from xmag_train.data.shards import Region, RegionMeta, read_shards, write_shards
+from xmag_train.data.shards import Region, RegionMeta, SlideFacts, read_shards, write_shards
 from xmag_train.files import write_text
 from xmag_train.geometry import REGION_MPP, REGION_PX
 from xmag_train.progress import say, track
@@ -27,8 +27,6 @@ REPORT_FILE = "curate.jsonl"
 BATCH_TILES = 4
 # Regions looked at for each one kept: room for duplicates to be passed over.
 CANDIDATES = 3
-# Columns of the table that each region tells of its slide.
-TOLD = ("slide", "case", "site", "organ", "label", "stain", "scanner")
 Signatures = list[NDArray[np.float32]]
 
 
@@ -38,17 +36,7 @@ class SlideRow:
 
     path: Path
     mpp: float | None
-    slide: str
-    case: str
-    site: str
-    organ: str
-    label: str
-    stain: str
-    scanner: str
-
-    def told(self) -> dict[str, str]:
-        """What each region tells of its slide."""
-        return {column: getattr(self, column) for column in TOLD}
+    facts: SlideFacts
 
 
 @dataclass(frozen=True)
@@ -62,9 +50,12 @@ class Outcome:
 
 def read_slides(table: Path) -> list[SlideRow]:
     """The table of slides. ValueError as of ``read_rows``, for a slide named twice or an mpp that is no number."""
-    rows = read_rows(table, ["path", *TOLD], delimiter="\t")
-    slides = [SlideRow(table.parent / row["path"], _mpp(row, table), *(row[column] for column in TOLD)) for row in rows]
-    names = [slide.slide for slide in slides]
+    columns = list(SlideFacts.model_fields)
+    slides = []
+    for row in read_rows(table, ["path", *columns], delimiter="\t"):
+        facts = SlideFacts.model_validate({column: row[column] for column in columns})
+        slides.append(SlideRow(table.parent / row["path"], _mpp(row, table), facts))
+    names = [slide.facts.slide for slide in slides]
     if len(set(names)) != len(names):
         raise ValueError(f"{table.name}: a slide is named twice")
     return slides
@@ -81,25 +72,25 @@ def curate(config: CurateConfig, out: Path) -> list[Outcome]:
     claim(out, config.settings())
     report = out / REPORT_FILE
     known = _read_report(report)
-    if list(known) != [slide.slide for slide in slides][: len(known)]:
+    if list(known) != [slide.facts.slide for slide in slides][: len(known)]:
         raise ValueError(f"{config.slides.name}: slides that were cut before must stay first, and in their order")
     seen: dict[str, Signatures] = defaultdict(list)
     outcomes: list[Outcome] = []
     for number, slide in enumerate(track(slides, "slides")):
         name = f"{config.name}-{number:06d}"
-        outcome = known.get(slide.slide)
+        outcome = known.get(slide.facts.slide)
         if outcome is None or outcome.error is not None:
             try:
-                regions = cut(slide, config, seen[slide.case])
+                regions = cut(slide, config, seen[slide.facts.case])
             except SlideError as error:
-                outcome = Outcome(slide.slide, 0, str(error))
+                outcome = Outcome(slide.facts.slide, 0, str(error))
             else:
                 _write_shard(regions, out, name)
-                outcome = Outcome(slide.slide, len(regions), None)
-            known[slide.slide] = outcome
+                outcome = Outcome(slide.facts.slide, len(regions), None)
+            known[slide.facts.slide] = outcome
             write_text(report, "".join(json.dumps(vars(line)) + "\n" for line in known.values()))
         elif outcome.regions:
-            seen[slide.case] += [signature(region.pixels()) for region in corrected(slide, out, name)]
+            seen[slide.facts.case] += [signature(region.pixels()) for region in corrected(slide, out, name)]
         outcomes.append(outcome)
     return outcomes
 
@@ -112,11 +103,13 @@ def corrected(slide: SlideRow, out: Path, name: str) -> list[Region]:
     regions = list(read_shards([out / f"{name}.tar"]))
     mpp = regions[0].meta.mpp
     if slide.mpp is not None and slide.mpp != mpp:
-        raise ValueError(f"{slide.slide} was cut at {mpp} µm/px, the table says {slide.mpp}: choose another folder")
-    told = regions[0].meta.model_dump(include=set(TOLD))
-    wanted = slide.told()
+        raise ValueError(
+            f"{slide.facts.slide} was cut at {mpp} µm/px, the table says {slide.mpp}: choose another folder"
+        )
+    wanted = slide.facts.model_dump()
+    told = regions[0].meta.model_dump(include=set(wanted))
     if told != wanted:
-        say(f"{slide.slide}: corrected in its shard ({changes(told, wanted)})")
+        say(f"{slide.facts.slide}: corrected in its shard ({changes(told, wanted)})")
         regions = [Region(one.jpeg, one.meta.model_copy(update=wanted)) for one in regions]
         _write_shard(regions, out, name)
     return regions
@@ -148,7 +141,7 @@ def cut(slide: SlideRow, config: CurateConfig, seen: Signatures) -> list[Region]
             continue
         seen.append(mark)
         meta = RegionMeta(
-            **slide.told(),
+            **slide.facts.model_dump(),
             mpp=info.mpp,
             x0=int(survey.coords[at, 0]),
             y0=int(survey.coords[at, 1]),

@@ -21,8 +21,8 @@ from xmag_train.geometry import REGION_PX
 REGIONS_PER_SHARD = 256
 
 
-class RegionMeta(BaseModel):
-    """Where a region comes from. ``x0``, ``y0``, ``side0``: level-0 px; ``mpp``: of the slide's level 0, µm/px."""
+class SlideFacts(BaseModel):
+    """What every region tells of its slide."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +33,11 @@ class RegionMeta(BaseModel):
     label: str
     stain: str
     scanner: str
+
+
+class RegionMeta(SlideFacts):
+    """Where a region comes from. ``x0``, ``y0``, ``side0``: level-0 px; ``mpp``: of the slide's level 0, µm/px."""
+
     mpp: float = Field(gt=0.0)
     x0: int
     y0: int

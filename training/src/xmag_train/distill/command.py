@@ -23,17 +23,6 @@ from xmag_train.networks.weights import weights_of
 CHECK_FILE = "fidelity.json"
 
 
-def read_config(config: Path, out: Path | None, leave_out_fold: int | None) -> DistillConfig:
-    """The YAML file, with what the command line says in its place."""
-    read = DistillConfig.read(config)
-    changes: dict[str, object] = {}
-    if out is not None:
-        changes["out"] = out
-    if leave_out_fold is not None:
-        changes["leave_out_fold"] = leave_out_fold
-    return read.model_copy(update=changes)
-
-
 def run_distill(config: DistillConfig) -> None:
     """Train, or go on where a run was broken off; then measure on the cases left out, if any. Neither is done twice."""
     learnt = train(config)

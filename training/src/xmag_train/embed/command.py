@@ -17,8 +17,7 @@ METRICS_FILE = "metrics.json"
 
 def run_embed(path: Path, out: Path | None) -> None:
     """Embed all. Exits with 1 if not one slide could be used."""
-    config = EmbedConfig.read(path)
-    config = config if out is None else config.model_copy(update={"out": out})
+    config = EmbedConfig.read(path, out=out)
     made, kept, skipped = embed_all(config)
     typer.echo(f"{made} bags made, {kept} kept, {len(skipped)} slides skipped ({config.out / METRICS_FILE})")
     if made + kept == 0:

@@ -21,8 +21,8 @@ from xmag_train.progress import Clock
 
 def run_evaluate(path: Path, out: Path | None) -> None:
     """What ``xmag-train evaluate`` does."""
-    config = EvaluateConfig.read(path)
-    typer.echo(evaluate_all(config if out is None else config.model_copy(update={"out": out})))
+    config = EvaluateConfig.read(path, out=out)
+    typer.echo(evaluate_all(config))
 
 
 def evaluate_all(config: EvaluateConfig) -> Path:

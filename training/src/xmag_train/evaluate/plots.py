@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import softmax
+from sklearn.metrics import roc_curve
 
 from xmag_train.evaluate.retention import Retention
 from xmag_train.metrics.bootstrap import RETENTION_MARGIN
@@ -40,9 +41,7 @@ def plot_roc(logits: Mapping[str, NDArray[np.float64]], positive: NDArray[np.boo
     figure, axes = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
     for name, values in logits.items():
         scores = softmax(values, axis=1)[:, index]
-        cuts = np.concatenate([[np.inf], np.unique(scores)[::-1]])
-        true = [(scores[positive] >= cut).mean() for cut in cuts]
-        false = [(scores[~positive] >= cut).mean() for cut in cuts]
+        false, true, _ = roc_curve(positive, scores)
         axes.plot(false, true, label=name)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
     axes.set_xlabel("false positive rate")

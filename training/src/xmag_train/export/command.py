@@ -24,8 +24,7 @@ AUTO_COSINE = 0.99
 
 def run_export(path: Path, out: Path | None) -> None:
     """Export, and say what was measured."""
-    config = ExportConfig.read(path)
-    config = config if out is None else config.model_copy(update={"out": out})
+    config = ExportConfig.read(path, out=out)
     written = export_model(config)
     for variant in written.manifest.student:
         if variant.fidelity is not None:

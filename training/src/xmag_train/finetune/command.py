@@ -28,8 +28,7 @@ from xmag_train.progress import track
 
 def run_finetune(path: Path, out: Path | None) -> None:
     """What ``xmag-train finetune`` does."""
-    config = FinetuneConfig.read(path)
-    for line in tell(train_end_to_end(config if out is None else config.model_copy(update={"out": out}))):
+    for line in tell(train_end_to_end(FinetuneConfig.read(path, out=out))):
         typer.echo(line)
 
 

@@ -21,8 +21,7 @@ from xmag_train.progress import track
 
 def run_mil(path: Path, out: Path | None) -> None:
     """What ``xmag-train mil`` does."""
-    config = MilConfig.read(path)
-    for line in tell(train_mil(config if out is None else config.model_copy(update={"out": out}))):
+    for line in tell(train_mil(MilConfig.read(path, out=out))):
         typer.echo(line)
 
 
