@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from machine import analyze_command, note, options
-from xmag_train.networks.students.vit import VIT_BASE, VitStudent
+from xmag_train.networks.students.timm_students import VIT_BASE, VitStudent
 from xmag_train.networks.teachers.registry import build_teacher
 
 from app.inference.processor import int8_is_exact

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from xmag_train.data.cohort.command import run_folds
 from xmag_train.data.cohort.folds import CaseStrata, assign_folds, folds_by_case, inner_folds, strata_of
 from xmag_train.data.cohort.table import read_cohort, read_folds, read_rows, write_rows
+from xmag_train.data.command import run_folds
 
 ATLAS = Path(__file__).parents[1] / "configs" / "atlas"
 

@@ -17,7 +17,7 @@ from torch import nn
 from xmag_train.networks.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from xmag_train.networks.backbones.timm_import import import_timm
 from xmag_train.networks.students.registry import STUDENTS, build_student, fill_student
-from xmag_train.networks.students.vit import VIT_SMALL, VitStudent
+from xmag_train.networks.students.timm_students import VIT_SMALL, VitStudent
 from xmag_train.networks.teachers.catalogue import TEACHERS
 from xmag_train.networks.teachers.networks import pooled
 from xmag_train.networks.teachers.registry import build_teacher

@@ -69,7 +69,7 @@ def atlas_labels(
     out: Annotated[Path, typer.Option(help="labels.csv to write.")] = Path("training/configs/atlas/labels.csv"),
 ) -> None:
     """labels.csv of the atlas corpus."""
-    from xmag_train.data.cohort.command import run_atlas_labels
+    from xmag_train.data.command import run_atlas_labels
 
     run_atlas_labels(atlas, out)
 
@@ -83,7 +83,7 @@ def folds(
     seed: Annotated[int, typer.Option(help="Of the order among equal cases.")] = 0,
 ) -> None:
     """folds.csv: which fold a case is in. Make it once, commit it, never change it."""
-    from xmag_train.data.cohort.command import run_folds
+    from xmag_train.data.command import run_folds
 
     run_folds(labels, stratum, count, seed, out)
 

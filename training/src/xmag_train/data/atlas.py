@@ -1,4 +1,4 @@
-"""Import of the Pathology Atlas region corpus: a folder with slides.tsv, regions.tsv and the pictures."""
+"""The Pathology Atlas region corpus, a folder with slides.tsv, regions.tsv and the pictures: shards, and labels.csv."""
 
 import csv
 from collections import defaultdict
@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmag_train.data.claim import claim
+from xmag_train.data.cohort.table import write_rows
 from xmag_train.data.select import DUPLICATE_CORRELATION, is_duplicate, signature
 from xmag_train.data.shards import Region, RegionMeta, write_shards
 from xmag_train.files import file_sha256
 
 SHARD_NAME = "atlas"
+MALIGNANCY = {"malignant": "malignant", "benign_neoplasm": "not_malignant", "non_neoplastic": "not_malignant"}
+LABEL_COLUMNS = ("slide", "case", "site", "organ", "group", "malignancy")
 
 
 def collection_of(case: str) -> str:
@@ -76,6 +79,21 @@ def import_atlas(folder: Path, out: Path, duplicate_correlation: float = DUPLICA
             yield region
 
     return Imported(write_shards(distinct(), out, SHARD_NAME), duplicates)
+
+
+def write_atlas_labels(atlas: Path, out: Path) -> int:
+    """slides.tsv of ``atlas`` → ``out``; how many slides. ``site`` is the collection, ``group`` the corpus's label.
+
+    KeyError for a label that the corpus did not have when this was written.
+    """
+    slides = list(_rows(atlas / "slides.tsv"))
+    names = ("slide", "case", "organ", "label")
+    rows = [
+        (slide, case, collection_of(case), organ, group, MALIGNANCY[group])
+        for slide, case, organ, group in ([row[name] for name in names] for row in slides)
+    ]
+    write_rows(out, LABEL_COLUMNS, rows)
+    return len(slides)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmag_train.metrics.bootstrap import Interval, UndefinedFigureError, interval_in_words, paired_difference
-from xmag_train.metrics.slides import measures, slide_metrics
+from xmag_train.metrics.classification import measures, slide_metrics
 
 LEVEL = "95 %: "
 Verdict = Literal["helped", "did not help", "harmed", "undefined"]

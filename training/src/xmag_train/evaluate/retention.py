@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmag_train.metrics.bootstrap import Interval, UndefinedFigureError, Verdict, paired_difference, verdict
-from xmag_train.metrics.slides import measures, slide_metrics
+from xmag_train.metrics.classification import measures, slide_metrics
 
 FIGURES = ("auroc", "balanced_accuracy")
 

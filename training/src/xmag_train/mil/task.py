@@ -14,7 +14,7 @@ from xmag_train.config import Config
 from xmag_train.data.cohort.table import Cohort, read_cohort, read_folds, write_rows
 from xmag_train.files import file_sha256
 from xmag_train.metrics.bootstrap import Interval, interval_in_words
-from xmag_train.metrics.slides import slide_metrics
+from xmag_train.metrics.classification import slide_metrics
 from xmag_train.mil.calibration import ClassShare, calibrate, count_cases
 from xmag_train.mil.heads import HeadName
 from xmag_train.mil.keep import Effort

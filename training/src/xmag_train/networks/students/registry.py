@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from xmag_train.networks.backbones.timm_import import published_vit
 from xmag_train.networks.imagenet import load_imagenet
-from xmag_train.networks.students.efficientvit import EfficientVitStudent
 from xmag_train.networks.students.lite0 import Student
-from xmag_train.networks.students.vit import VIT_BASE, VIT_SMALL, VitStudent
+from xmag_train.networks.students.timm_students import VIT_BASE, VIT_SMALL, EfficientVitStudent, VitStudent
 from xmag_train.networks.weights import Weights, download_weights, read_state_dict
 
 
