@@ -17,6 +17,7 @@ from xmag_train.distill.loop import learner
 from xmag_train.distill.loop.checkpoint import Done, Run, save_checkpoint
 from xmag_train.distill.loop.learner import Learner
 from xmag_train.distill.loop.objective import objective
+from xmag_train.distill.loop.train import learn
 
 RUN = Run("a run", {})
 
@@ -68,11 +69,12 @@ def test_the_optimisers_state_is_put_where_its_parameters_lie(config: DistillCon
     assert {value.device.type for value in resumed.average.module.state_dict().values()} == {"meta"}
 
 
-def test_the_scale_of_a_loss_in_fp16_is_kept(config: DistillConfig) -> None:
-    def half() -> tuple[Fabric, torch.amp.GradScaler]:
-        precision = MixedPrecision("16-mixed", device="cpu")
-        return Fabric(accelerator="cpu", devices=1, plugins=[precision]), precision.scaler
+def half() -> tuple[Fabric, torch.amp.GradScaler]:
+    precision = MixedPrecision("16-mixed", device="cpu")
+    return Fabric(accelerator="cpu", devices=1, plugins=[precision]), precision.scaler
 
+
+def test_the_scale_of_a_loss_in_fp16_is_kept(config: DistillConfig) -> None:
     fabric, scaler = half()
     scaler.load_state_dict({**scaler.state_dict(), "scale": 128.0, "_growth_tracker": 7})
     save(config, begin(config, fabric))
@@ -80,6 +82,18 @@ def test_the_scale_of_a_loss_in_fp16_is_kept(config: DistillConfig) -> None:
     begin(config, fabric)
     kept = scaler.state_dict()
     assert (kept["scale"], kept["_growth_tracker"]) == (128.0, 7)
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")
+def test_a_step_that_overflows_in_fp16_is_left_out(config: DistillConfig) -> None:
+    fabric, scaler = half()
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0**60})
+    config = config.model_copy(update={"precision": "16-mixed"})
+    begun = begin(config, fabric)
+    before = [parameter.clone() for parameter in begun.model.parameters()]
+    _, norm = learn(fabric, begun, *tiny_batch(4), config)
+    assert not norm.isfinite() and scaler.get_scale() == 2.0**59
+    assert all(torch.equal(was, now) for was, now in zip(before, begun.model.parameters(), strict=True))
 
 
 def test_the_rate_rises_by_hand_and_falls_by_half_a_cosine(config: DistillConfig) -> None:

@@ -1,7 +1,7 @@
 """AUROC and balanced accuracy of slides, with intervals by case.
 
-Slides have weights: how often the bootstrap drew their case. All draws are computed at once: scikit-learn's `roc_auc_score` gives
-the same for one draw, and takes 12 s for 2,000 of them.
+Slides have weights: how often the bootstrap drew their case. All draws are computed at once: scikit-learn's
+`roc_auc_score` gives the same for one draw, and takes 12 s for 2,000 of them.
 """
 
 from collections.abc import Sequence

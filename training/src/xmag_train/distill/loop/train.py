@@ -76,14 +76,14 @@ def train(config: DistillConfig) -> bool:
                 per_region=optim.views_per_region if config.paired_readings else 1,
                 rng=np.random.default_rng([config.seed, 2, step, fabric.global_rank]),
             )
-            parts, norm = _learn(fabric, learner, *collaged, config)
+            parts, norm = learn(fabric, learner, *collaged, config)
             if metrics is not None and ((step + 1) % config.log_steps == 0 or step + 1 == steps):
                 values = {name: round(float(value.detach()), 6) for name, value in parts.items()}
                 metrics.add(
                     step + 1,
                     wall_s=clock.seconds(),
                     learning_rate=rate,
-                    gradient_norm=round(norm.item(), 6),
+                    gradient_norm=round(norm.item(), 6) if norm.isfinite() else None,
                     **values,
                 )
             if fabric.is_global_zero and ((step + 1) % config.checkpoint_steps == 0 or step + 1 == steps):
@@ -103,15 +103,23 @@ def train(config: DistillConfig) -> bool:
     return True
 
 
-def _learn(
+def learn(
     fabric: Fabric, learner: Learner, tiles: Tensor, targets: Tensor, config: DistillConfig
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """One step; the parts of the loss, and the gradient's norm before it was clipped."""
+    """One step; the parts of the loss, and the gradient's norm before it was clipped.
+
+    In fp16 a gradient that overflows is no error: the step is left out, and the scale of the loss halved.
+    """
     learner.model.train()
     parts = objective(learner.model(tiles), targets, config.loss, config.optim.views_per_region)
     learner.optimizer.zero_grad()
     fabric.backward(parts["loss"])
-    norm = fabric.clip_gradients(learner.model, learner.optimizer, max_norm=config.optim.clip_norm)
+    norm = fabric.clip_gradients(
+        learner.model,
+        learner.optimizer,
+        max_norm=config.optim.clip_norm,
+        error_if_nonfinite=config.precision != "16-mixed",
+    )
     learner.optimizer.step()
     learner.schedule.step()
     learner.average.update_parameters(learner.model.module)
