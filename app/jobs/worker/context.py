@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -33,7 +34,7 @@ def jobs_for(cores: int) -> int:
 
 
 class Shared:
-    """Thread-safe."""
+    """Thread-safe. ``clock``: seconds that only ever rise."""
 
     def __init__(
         self,
@@ -44,9 +45,11 @@ class Shared:
         finisher: Finisher,
         copies: Copies,
         registry: ModelRegistry,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings, self.store, self.queue = settings, store, queue
         self.finisher, self.copies, self.registry = finisher, copies, registry
+        self.clock = clock
         self.stopping = threading.Event()
         self.jobs_at_once = settings.jobs_per_worker or jobs_for(available_cores())
         self.device = Device()
@@ -66,7 +69,7 @@ class Shared:
 
     def stop(self) -> None:
         """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
-        self._asked_at = self._asked_at or time.monotonic()
+        self._asked_at = self._asked_at or self.clock()
         self.stopping.set()
 
     def hurry(self) -> None:
@@ -76,7 +79,7 @@ class Shared:
 
     def must_stop(self) -> bool:
         """Whether the time to finish is over."""
-        return self._asked_at is not None and time.monotonic() - self._asked_at > self.settings.drain_s
+        return self._asked_at is not None and self.clock() - self._asked_at > self.settings.drain_s
 
     def model(self, name: str) -> Model:
         """The model, loaded and warm. Raises as ``load_model`` does.

@@ -7,7 +7,6 @@ work by killing the reader process, so that even a hung decoder ends, and by a f
 import enum
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -46,6 +45,7 @@ class Keeper:
         self._must_stop, self._in_hand, self._held = shared.must_stop, shared.in_hand, held
         self.stopped: Stop | None = None
         self._stopped_at: float | None = None
+        self._clock, self._began, self._renew_at = shared.clock, shared.clock(), 0.0
         self._over = threading.Event()
         self._reader: SlideReader | None = None
         self._fields: dict[str, str | int] = {"state": "running", "attempt": held.attempt.number, "worker": held.worker}
@@ -78,23 +78,25 @@ class Keeper:
             raise CancelledError(f"The work was stopped: {self.stopped.value}.")
 
     def _run(self) -> None:
-        renew_at, began = 0.0, time.monotonic()
-        while True:
-            moment = time.monotonic()
-            if moment >= renew_at:
-                self._renew()
-                renew_at = moment + self._settings.lease_s / 3
-            self._report()
-            if self.stopped is None and self._is_over():
-                self._stop(Stop.CANCELLED)
-            if self.stopped is None and moment - began > self._settings.job_deadline_s:
-                self._end_at_deadline()
-            if self.stopped is None and self._must_stop():
-                self._stop(Stop.HANDED_BACK)
-            if self._stopped_at is not None and moment - self._stopped_at > STUCK_S:
-                self._end_process()
-            if self._over.wait(TURN_S):
-                return
+        self.turn()
+        while not self._over.wait(TURN_S):
+            self.turn()
+
+    def turn(self) -> None:
+        """Renew the lease when it is time, report progress, and stop the work where there is a reason."""
+        moment = self._clock()
+        if moment >= self._renew_at:
+            self._renew()
+            self._renew_at = moment + self._settings.lease_s / 3
+        self._report()
+        if self.stopped is None and self._is_over():
+            self._stop(Stop.CANCELLED)
+        if self.stopped is None and moment - self._began > self._settings.job_deadline_s:
+            self._end_at_deadline()
+        if self.stopped is None and self._must_stop():
+            self._stop(Stop.HANDED_BACK)
+        if self._stopped_at is not None and moment - self._stopped_at > STUCK_S:
+            self._end_process()
 
     def _is_over(self) -> bool:
         try:
@@ -123,7 +125,7 @@ class Keeper:
 
     def _stop(self, why: Stop) -> None:
         log.info("stopping the work", reason=why.value)
-        self.stopped, self._stopped_at = why, time.monotonic()
+        self.stopped, self._stopped_at = why, self._clock()
         reader = self._reader
         if reader is not None:
             reader.close()

@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import time
 from collections.abc import Callable
 
 import structlog
@@ -62,21 +61,22 @@ class Slot:
     def __init__(self, shared: Shared, guest: Guest | None = None) -> None:
         self.name, self._guest = new_name(), guest
         self._shared, self._settings, self._store, self._queue = shared, shared.settings, shared.store, shared.queue
-        self._stopping = shared.stopping
-        self._turned_at = time.monotonic()
+        self._stopping, self._clock = shared.stopping, shared.clock
+        self._turned_at = self._clock()
 
     def run(self) -> None:
         """Until the worker stops. ModelBrokenError ends it before that."""
         while not self._stopping.is_set():
-            self._turned_at = time.monotonic()
-            self._turn()
+            self.turn()
 
     @property
     def is_turning(self) -> bool:
         """Whether the loop goes round; a job that hangs is ended by its Keeper, so that longer than one is stuck."""
-        return time.monotonic() - self._turned_at < self._settings.job_deadline_s + TURN_SLACK_S
+        return self._clock() - self._turned_at < self._settings.job_deadline_s + TURN_SLACK_S
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Take a job and work on it until it is over; where there is none, wait a little."""
+        self._turned_at = self._clock()
         if not has_room(self._settings.data_dir, 0, keep_free_bytes=self._settings.disk_free_min_bytes):
             log.error("disk low: no job is taken")
             self._stopping.wait(PAUSE_S)
@@ -132,7 +132,7 @@ class Slot:
 
     def _wait_on(self, lease: Lease) -> None:
         """Keep the lease of a job that is not begun yet. _NotBegunError once there is no use in it."""
-        self._turned_at = time.monotonic()
+        self._turned_at = self._clock()
         try:
             if self._stopping.is_set():
                 self._queue.hand_back(lease)
@@ -145,7 +145,7 @@ class Slot:
         raise _NotBegunError
 
     def _attempt(self, lease: Lease, request: JobRequest, counted: int) -> None:
-        self._turned_at = time.monotonic()
+        self._turned_at = self._clock()
         attempt = self._store.begin_attempt(lease.job_id, self.name)
         log.info("attempt begins", attempt=attempt.number)
         waited_s = max(0.0, (attempt.started_at - request.created_at).total_seconds())  # clocks of two machines differ
