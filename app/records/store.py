@@ -114,11 +114,16 @@ class JobStore:
         return (folder / OUTCOME).exists() or (folder / TOMBSTONE).exists() or not (folder / REQUEST).exists()
 
     def finish(self, job_id: str, outcome: Outcome) -> bool:
-        """Write the outcome. False if another came first: then that one counts and this one never was."""
+        """Write the outcome. False if another came first, or the job was erased: then this one never was."""
+        folder = self.folder(job_id)
         try:
-            return write_once(self.folder(job_id) / OUTCOME, outcome.model_dump_json().encode())
-        except FileNotFoundError:  # erased while it ran: the folder is gone
+            is_first = write_once(folder / OUTCOME, outcome.model_dump_json().encode())
+        except FileNotFoundError:
             return False
+        if (folder / TOMBSTONE).exists():  # who erases it from now on finds the outcome, and removes it too
+            (folder / OUTCOME).unlink(missing_ok=True)
+            return False
+        return is_first
 
     def is_abandoned(self, job_id: str) -> bool:
         """Whether the folder is that of an upload whose process died: nobody holds its lock."""

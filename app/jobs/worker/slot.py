@@ -180,7 +180,10 @@ class Slot:
     def _conclude(self, held: Held, keeper: Keeper, error: XmagError | None) -> None:
         """Write the outcome and let the entry go, unless the job is no longer ours or is to be tried again."""
         lease, attempt, stopped = held.lease, held.attempt, keeper.stopped
-        if error is None:
+        if self._store.is_over(lease.job_id):  # cancelled, past its deadline, erased, or done by another worker
+            self._drop(attempt)
+            error = None
+        elif error is None:
             error = self._succeed(lease.job_id, attempt)  # whatever else happened: the first outcome counts
         if error is None:
             if stopped is not Stop.LOST:
@@ -206,7 +209,7 @@ class Slot:
                 self._store.discard(attempt)
                 return  # the lease is left to lapse: the pause before the next attempt
             self._finish(lease.job_id, attempt, error)
-        else:  # cancelled or past its deadline: over already, without files
+        else:  # past its deadline, and that could not be written: the upkeep queues the job anew
             self._store.discard(attempt)
         self._release(lease)
 
@@ -249,8 +252,11 @@ class Slot:
         if self._shared.finisher.finish(job_id, outcome):
             self._quietly(lambda: self._count(document), "tally")
         else:
-            log.info("another outcome came first", attempt=attempt.number)
-            self._store.discard(attempt)
+            self._drop(attempt)
+
+    def _drop(self, attempt: Attempt) -> None:
+        log.info("another outcome came first", attempt=attempt.number)
+        self._store.discard(attempt)
 
     def _count(self, document: ResultDocument | None) -> None:
         if document is not None:

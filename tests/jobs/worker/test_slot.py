@@ -16,6 +16,7 @@ from app.errors import (
     SlideCorruptError,
 )
 from app.jobs.queue.queue import JobQueue
+from app.jobs.worker.lease_keeper import Keeper
 from app.jobs.worker.slot import PAUSE_S, TURN_SLACK_S, ModelBrokenError, Slot
 from tests.jobs.requests import outcome
 from tests.jobs.worker.fakes import FakeQueue, away, fail_with, go_on_after, succeed
@@ -173,6 +174,22 @@ def test_a_job_past_its_deadline_is_ended_and_not_tried_again(bench):
     job = bench.run(go_on_after(lambda: bench.clock.advance(bench.settings.job_deadline_s + 1)))
     assert (bench.ending(job), bench.files(job)) == ("deadline_exceeded", [])
     assert (bench.queue.ended, bench.counted(job)) == ([job], 1)
+
+
+@pytest.mark.parametrize(
+    "error", [CRASH, SlideCorruptError("It is damaged."), FileNotFoundError(2, "gone"), DISK_FULL, None]
+)
+def test_of_a_job_that_was_erased_while_it_ran_only_the_tombstone_stays(bench, monkeypatch, error):
+    monkeypatch.setattr(Keeper, "turn", lambda _: None)  # it has not looked since
+
+    def work(*given):
+        bench.store.erase(only_job(bench))
+        if error is not None:
+            raise error
+
+    job = bench.run(work)
+    assert [path.name for path in bench.store.folder(job).iterdir()] == ["tombstone.json"]
+    assert bench.queue.ended == [job]
 
 
 def test_the_work_on_a_job_that_is_erased_is_stopped(bench):
