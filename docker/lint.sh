@@ -48,6 +48,11 @@ if command -v kubectl > /dev/null; then
   mkdir "$scratch/rendered"
   quietly kubectl kustomize docker/kubernetes -o "$scratch/rendered"
   manifests "$scratch"/rendered/!(keda.sh_*).yaml
+  mkdir "$scratch/overlay" "$scratch/with-runtime"
+  here=$(realpath --relative-to="$scratch/overlay" docker/kubernetes)
+  printf 'resources: [%s]\ncomponents: [%s/nvidia-runtime]\n' "$here" "$here" > "$scratch/overlay/kustomization.yaml"
+  quietly kubectl kustomize "$scratch/overlay" -o "$scratch/with-runtime"
+  manifests "$scratch"/with-runtime/!(keda.sh_*).yaml
 else
   skip "what kustomize renders" "there is no kubectl here"
 fi

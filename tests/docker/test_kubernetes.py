@@ -73,6 +73,34 @@ def test_keda_scales_the_workers_on_the_streams_that_there_are():
     assert sorted(streams) == sorted(JobQueue.stream(priority) for priority in PRIORITIES)
 
 
+def test_workers_are_counted_by_the_sum_of_all_streams():
+    scaled = one("ScaledObject", "worker")["spec"]
+    names = [trigger["name"] for trigger in scaled["triggers"]]
+    assert [trigger["metadata"]["stream"] for trigger in scaled["triggers"]] == [
+        JobQueue.stream(name) for name in names
+    ]
+    assert sorted(scaled["advanced"]["scalingModifiers"]["formula"].split(" + ")) == sorted(names)
+
+
+def test_a_rollout_ends_where_every_gpu_is_taken():
+    """A new pod would wait for ever for the GPU of an old one that stays until the new one is ready."""
+    assert one("Deployment", "worker")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_a_worker_reaches_a_node_with_a_gpu_and_does_not_count_on_all_of_its_processors():
+    assert PODS["worker"]["spec"]["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    (worker,) = containers(PODS["worker"])
+    assert int(worker["resources"]["limits"]["cpu"]) <= 64
+
+
+def test_a_drain_of_nodes_takes_one_worker_at_a_time():
+    budget = one("PodDisruptionBudget", "worker")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"]["matchLabels"] == PODS["worker"]["metadata"]["labels"]
+
+
 def test_selectors_meet_labels_and_mounts_meet_volumes():
     labels = {pod["metadata"]["labels"]["app"] for pod in PODS.values()}
     text = "".join((FOLDER / name).read_text() for name in KUSTOMIZATION["resources"])

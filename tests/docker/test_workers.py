@@ -82,3 +82,11 @@ def test_when_one_ends_all_end_with_its_exit_code(start, tmp_path):
 def test_health_asks_for_as_many_workers_as_there_are_gpus(start):
     said, _ = start("0,1,5", "health").communicate(timeout=20)
     assert said == "-I -m app.run.health worker 3\n"
+
+
+def test_doctor_is_run_for_each_gpu_and_one_bad_gpu_shows_in_the_exit_code(start, tmp_path):
+    (tmp_path / "xmag").write_text('#!/bin/bash\necho "$1 $CUDA_VISIBLE_DEVICES"\n[ "$CUDA_VISIBLE_DEVICES" != 1 ]\n')
+    script = start("0,1,MIG-7f", "doctor")
+    said, _ = script.communicate(timeout=20)
+    assert said.split("\n")[:-1] == ["GPU 0", "doctor 0", "GPU 1", "doctor 1", "GPU MIG-7f", "doctor MIG-7f"]
+    assert script.returncode == 1
