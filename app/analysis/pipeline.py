@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); may raise to stop the analysis."""
 
 IN_LINE = 4
-"""Batches of a slide at the device for each of its lanes: one is computed, others wait. They are computed and collected
+"""Orders of a slide at the device for each of its lanes: one is computed, others wait. They are computed and collected
 in order: while the first has lost its core, the other lanes have those behind it to do."""
 TURN_WAIT_S = 0.1
 
@@ -223,7 +223,7 @@ def _embed(
     features = np.empty((total, model.manifest.embedding_dim), np.float32)
     progress("tiles", 0, total)
     line = IN_LINE * model.embedder.lanes
-    batches = iter(tiles.reader.tiles(model.embedder.batch_tiles, keep=line))
+    batches = iter(tiles.reader.tiles(model.embedder.order_tiles, keep=line))
     in_line: deque[tuple[int, Future[Embeddings]]] = deque()
 
     def collect() -> None:

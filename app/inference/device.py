@@ -35,10 +35,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Filled:
-    """Batches computed: the tiles in them, and the tiles that they had room for."""
+    """Batches computed: the tiles in them, and the tiles that they had room for; batches split for want of memory."""
 
     tiles: int
     room: int
+    splits: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Device:
         self._line: list[_Order] = []
         self._begun = 0
         self._closed = False
-        self._tiles = self._room = 0
+        self._tiles = self._room = self._splits = 0
         self._threads: list[threading.Thread] = []
 
     def submit(self, embedder: Embedder, tiles: NDArray[np.uint8], claim: Claim) -> "Future[Embeddings]":
@@ -101,8 +102,8 @@ class Device:
     def filled(self) -> Filled:
         """What was computed since this was last asked."""
         with self._changed:
-            filled = Filled(self._tiles, self._room)
-            self._tiles = self._room = 0
+            filled = Filled(self._tiles, self._room, self._splits)
+            self._tiles = self._room = self._splits = 0
             return filled
 
     def _run(self, niceness: int) -> None:
@@ -129,6 +130,7 @@ class Device:
         with self._changed:
             self._tiles += len(tiles)
             self._room += embedder.room(len(tiles))
+            self._splits += embedder.splits()
         start = 0
         for order in orders:
             order.answer.set_result(found[start : start + len(order.tiles)])

@@ -1,5 +1,6 @@
 """One ONNX graph, ready to run: the seam between our code and onnxruntime."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,14 @@ from app.inference.providers import Provider, assert_provider
 from app.inference.runtime import LOG_ERRORS, onnxruntime
 
 Array = NDArray[Any]
+_NO_MEMORY = re.compile(
+    r"out of memory|bad_alloc|Failed to allocate memory|Available memory of \d+ is smaller|ALLOC(ATION)?_FAILED"
+)
+"""How onnxruntime's arenas, CUDA, cuDNN, cuBLAS and C++ say that there is no memory."""
+
+
+class DeviceMemoryError(InferenceFailedError):
+    """The device has no memory for a batch of this size: a smaller one may fit."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,8 @@ class Graph(Protocol):
 
     @abstractmethod
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
-        """The named outputs, in that order. InferenceFailedError if the graph does not run."""
+        """The named outputs, in that order. InferenceFailedError if the graph does not run; for want of memory,
+        DeviceMemoryError."""
 
 
 class OnnxGraph:
@@ -74,10 +84,12 @@ class OnnxGraph:
         return self._outputs
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
-        """The named outputs, in that order. InferenceFailedError if the graph does not run."""
+        """The named outputs, in that order. As ``Graph.run``."""
         try:
             found = self._session.run(list(outputs), dict(feeds))
         except Exception as error:  # onnxruntime's errors share no other base
+            if _NO_MEMORY.search(str(error)):
+                raise DeviceMemoryError(f"{self._label} failed: the device is out of memory.") from error
             raise InferenceFailedError(f"{self._label} failed: {_first_line(error)}") from error
         return [np.asarray(array) for array in found]
 

@@ -7,8 +7,9 @@ from app.errors import InferenceFailedError
 from app.inference.embedder import Batching, Embedder
 from app.inference.manifest import Manifest, load_manifest
 from app.inference.model import Model
-from app.inference.session import Array, TensorSpec
+from app.inference.session import Array, DeviceMemoryError, TensorSpec
 from tests.inference.fake_graph import FakeGraph
+from tests.inference.small_device import AS_ON_CUDA, on_small_device
 
 INPUTS = {"tiles": TensorSpec("tensor(uint8)", (None, 224, 224, 3))}
 OUTPUTS = {
@@ -49,6 +50,37 @@ def test_where_sizes_are_fixed_a_batch_is_padded_to_the_next(model: Model, manif
         graph.rows.clear()
         assert embedder.embed(tiles[:count]).shape == (count, 1280)
         assert (graph.rows, embedder.room(count)) == (sizes, sum(sizes))
+
+
+@pytest.mark.parametrize(
+    ("most", "batching", "asked"),
+    [
+        (64, AS_ON_CUDA, [256, 64, 16]),
+        (16, AS_ON_CUDA, [256, 64, 16, 16, 16, 16, 16]),
+        (1, ANY, [4, 2, 1, 1, 2, 1, 1] * 16 + [2, 1, 1]),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_split_as_often_as_it_takes(
+    most: int, batching: Batching, asked: list[int], model: Model
+) -> None:
+    small, graph = on_small_device(model, most, batching)
+    tiles = noise(66)
+    np.testing.assert_array_equal(small.embedder.embed(tiles), model.embedder.embed(tiles))
+    assert graph.asked == asked
+    assert small.embedder.splits() == sum(size > most for size in asked)
+    assert small.embedder.splits() == 0
+
+
+def test_without_memory_for_the_smallest_batch_it_fails(model: Model) -> None:
+    small, graph = on_small_device(model, most=15)
+    with pytest.raises(DeviceMemoryError):
+        small.embedder.embed(noise(20))
+    assert graph.asked == [64, 16]
+
+
+def test_an_order_is_64_tiles_at_most(model: Model) -> None:
+    assert on_small_device(model, 256)[0].embedder.order_tiles == 64
+    assert model.embedder.order_tiles == 4
 
 
 def test_a_tile_has_the_same_embedding_alone_and_in_any_batch(model: Model) -> None:

@@ -68,6 +68,9 @@ class QueueCollector(Collector):
         slots = CounterMetricFamily("xmag_batch_slots", "tiles that the batches computed had room for")
         slots.add_metric([], tally.batch_room)
         yield slots
+        split = CounterMetricFamily("xmag_batches_split", "batches split because the device had no memory for them")
+        split.add_metric([], tally.batches_split)
+        yield split
         attempts = CounterMetricFamily(
             "xmag_attempts", "attempts begun; repeated: after one that ended without an outcome", labels=["repeated"]
         )

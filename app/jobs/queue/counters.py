@@ -27,7 +27,8 @@ class Tally:
 
     ``outcomes``: (state, error code or "") → jobs. ``attempts``: is it a repetition → attempts. ``waits``: from
     acceptance to the first attempt. Of succeeded jobs: seconds by stage, and tiles. ``batch_tiles`` in the
-    batches computed, for whichever job, and ``batch_room``, the tiles that they had room for.
+    batches computed, for whichever job, and ``batch_room``, the tiles that they had room for; ``batches_split`` for
+    want of memory on the device.
     """
 
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class Tally:
     tiles: int = 0
     batch_tiles: int = 0
     batch_room: int = 0
+    batches_split: int = 0
 
 
 def count_outcome(redis: RedisConnection, state: FinalState, code: str | None) -> None:
@@ -66,19 +68,21 @@ def count_work(redis: RedisConnection, timings_s: dict[str, float], tiles: int) 
     redis.call(pipeline.execute)
 
 
-def count_batches(redis: RedisConnection, tiles: int, room: int) -> None:
-    """Batches computed: the tiles in them, and those that they had room for."""
+def count_batches(redis: RedisConnection, tiles: int, room: int, split: int) -> None:
+    """Batches computed: the tiles in them, those that they had room for, and how many batches were ``split``."""
     pipeline = redis.client.pipeline(transaction=False)
     pipeline.hincrby(KEY, "batch_tiles", tiles)
     pipeline.hincrby(KEY, "batch_room", room)
+    pipeline.hincrby(KEY, "batches_split", split)
     redis.call(pipeline.execute)
 
 
 def read_tally(redis: RedisConnection) -> Tally:
     """The counts so far; from zero again after Redis lost its memory."""
     found = cast("dict[str, str]", redis.call(redis.client.hgetall, KEY))
-    tiles, batch_tiles, batch_room = (int(found.get(name, 0)) for name in ("tiles", "batch_tiles", "batch_room"))
-    tally = Tally(tiles=tiles, batch_tiles=batch_tiles, batch_room=batch_room)
+    names = ("tiles", "batch_tiles", "batch_room", "batches_split")
+    tiles, batch_tiles, batch_room, batches_split = (int(found.get(name, 0)) for name in names)
+    tally = Tally(tiles=tiles, batch_tiles=batch_tiles, batch_room=batch_room, batches_split=batches_split)
     for name, value in found.items():
         match name.split(":"):
             case ["outcome", state, code]:

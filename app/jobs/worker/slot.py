@@ -262,7 +262,7 @@ class Slot:
         if document is not None:
             count_work(self._queue.redis, document.timings_s, document.tiling.tissue_tiles)
         filled = self._shared.device.filled()
-        count_batches(self._queue.redis, filled.tiles, filled.room)
+        count_batches(self._queue.redis, filled.tiles, filled.room, filled.splits)
 
     def _give_up(self, lease: Lease, attempts: int) -> None:
         error = AttemptsExhaustedError(

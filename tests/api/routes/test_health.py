@@ -38,6 +38,7 @@ def test_metrics_count_jobs_and_never_name_them(service, tissue):
     counts = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert 0 < float(counts["xmag_batch_tiles_total"]) <= float(counts["xmag_batch_slots_total"])
     assert float(counts["xmag_batch_slots_total"]) % 4 == 0
+    assert float(counts["xmag_batches_split_total"]) == 0
     assert float(counts['xmag_attempts_total{repeated="true"}']) >= 0
     assert float(counts["xmag_disk_free_bytes"]) > float(counts["xmag_disk_free_min_bytes"])
     assert float(counts['xmag_callbacks_total{result="given_up"}']) == 0

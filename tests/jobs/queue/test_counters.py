@@ -27,14 +27,14 @@ def test_counts_add_up(queue):
     for _ in range(2):
         count_outcome(queue.redis, "failed", "slide_corrupt")
         count_work(queue.redis, {"embed": 1.5, "survey": 0.25}, tiles=40)
-        count_batches(queue.redis, tiles=41, room=48)
+        count_batches(queue.redis, tiles=41, room=48, split=3)
     for is_repeated in (False, False, True):
         count_attempt(queue.redis, is_repeated=is_repeated)
     tally = read_tally(queue.redis)
     assert tally.outcomes == {("succeeded", ""): 1, ("failed", "slide_corrupt"): 2}
     assert tally.attempts == {False: 2, True: 1}
     assert tally.stage_seconds == {"embed": 3.0, "survey": 0.5}
-    assert (tally.tiles, tally.batch_tiles, tally.batch_room) == (80, 82, 96)
+    assert (tally.tiles, tally.batch_tiles, tally.batch_room, tally.batches_split) == (80, 82, 96, 6)
 
 
 def test_waits_are_counted_under_the_first_bound_that_they_do_not_exceed(queue):
