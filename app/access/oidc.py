@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 from jwt.exceptions import InvalidTokenError, PyJWTError
 
-from app.access.jwks import KeySet, Provider
+from app.access.jwks import KeySet
 from app.access.keys import SCOPES, Scope
 from app.errors import ForbiddenError, UnauthenticatedError
 from app.settings import Settings
@@ -43,7 +43,7 @@ class TokenVerifier:
 
     def __init__(self, settings: Settings, issuer: str) -> None:
         self._settings, self._issuer = settings, issuer
-        self._keys = KeySet(Provider(issuer, settings.oidc_jwks_url))
+        self._keys = KeySet(issuer, settings.oidc_jwks_url)
 
     def verify(self, token: str) -> TokenBearer:
         """The bearer. UnauthenticatedError, ForbiddenError (no tenant), IdentityUnavailableError."""
@@ -58,7 +58,7 @@ class TokenVerifier:
         try:
             claims = jwt.decode(
                 token,
-                key.key,
+                key,
                 algorithms=[algorithm],
                 issuer=self._issuer,
                 audience=settings.oidc_audience,

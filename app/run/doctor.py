@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
-from app.access.jwks import Provider, count_keys
+from app.access.jwks import fetch_keys
 from app.errors import ObjectNotAllowedError, SetupError, SlideMissingError, XmagError
 from app.from_settings import reader_limits
 from app.inference.gpu import probe_gpus
@@ -167,7 +167,7 @@ def _reader(settings: Settings) -> str:
 def _openid(settings: Settings) -> str:
     if settings.oidc_issuer is None:
         return "no OpenID provider: keys of `xmag keys` only"
-    keys = count_keys(Provider(settings.oidc_issuer, settings.oidc_jwks_url))
+    keys = len(fetch_keys(settings.oidc_issuer, settings.oidc_jwks_url))
     return f"{settings.oidc_issuer} publishes {keys} signing keys"
 
 
