@@ -56,8 +56,7 @@ class Viewer:
         """The slide's Deep Zoom pyramid. Also SourceChangedError, for a slide by path that is not what it was."""
         info = self._infos.get(request.id)
         if info is None:
-            with self._views.lease(self._viewed(request)) as view:
-                info = self._known(request.id, view)
+            info = self._opened(request)
         return DeepZoom(info.width, info.height)
 
     def open_ahead(self, request: JobRequest) -> None:
@@ -69,9 +68,7 @@ class Viewer:
             return
         try:
             self.check_kept(request)
-            with self._views.lease(self._viewed(request)) as view:
-                pyramid = DeepZoom(view.info.width, view.info.height)
-                self._drawn(request.id, view, pyramid, (pyramid.last_single, 0, 0))
+            self._opened(request)
         except XmagError as error:
             log.info("slide not opened ahead: %s; job %s", error.code, request.id)
 
@@ -110,6 +107,13 @@ class Viewer:
         self._cache.forget(job_id)
         self._infos.pop(job_id, None)
         self._checked.pop(job_id, None)
+
+    def _opened(self, request: JobRequest) -> SlideInfo:
+        """Open the slide and draw the tile that viewers begin with: only then its colours are known to be true."""
+        with self._views.lease(self._viewed(request)) as view:
+            pyramid = DeepZoom(view.info.width, view.info.height)
+            self._drawn(request.id, view, pyramid, (pyramid.last_single, 0, 0))
+            return view.info
 
     def _known(self, job_id: str, view: OpenSlideView) -> SlideInfo:
         if view.reader.colour == "unusable" and view.uses == 0:

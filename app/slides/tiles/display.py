@@ -9,6 +9,8 @@ import math
 import numpy as np
 from PIL import Image, ImageCms
 
+from app.slides.formats.colours.bright_field import refuse_wrong_colours
+from app.slides.formats.colours.samples import sampled
 from app.slides.formats.levels.level import coarsest_level
 from app.slides.formats.opening import OpenedSlide
 from app.slides.tiles.render import WHITE, resample
@@ -22,6 +24,7 @@ _FAR_LEVEL_PX = 6000**2
 """More than this is not read for one region. Scans without a pyramid (OpenSlide sees none in OME-TIFF) have 5 Gpx."""
 _FOOT = 3
 """Half-width of LANCZOS in output px."""
+_OPAQUE = 255
 _LEVEL_SLACK = 1.01
 """A level that is so much too coarse will do: factors of 4.0007 are meant to be 4."""
 
@@ -30,6 +33,10 @@ class Display:
     """Shows one open slide. ``colour``: what became of its profile."""
 
     def __init__(self, opened: OpenedSlide) -> None:
+        """Raises SlideUnsupportedError if the slide's colours are wrong; openslide.OpenSlideError."""
+        samples = sampled(opened.slide, opened.info.levels[-1].number)
+        if len(seen := samples[samples[:, 3] == _OPAQUE, :3]):
+            refuse_wrong_colours(seen)
         self._opened = opened
         self._overview: Image.Image | None = None
         self._transform, self.colour = _to_srgb(opened)

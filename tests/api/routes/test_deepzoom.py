@@ -18,7 +18,9 @@ from PIL import Image
 from tests.api.answers import check_problem
 from tests.api.test_audit import entries
 from tests.service import until
-from tests.tissue import tissue_slide
+from tests.slides.formats.colours.test_mislabelled import silent, ycbcr_jpeg
+from tests.slides.make_tiff import page, write_tiff
+from tests.tissue import paint_tissue, tissue_slide
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,17 @@ def test_descriptor_and_tiles_are_openslides_own(service, seen, tissue):
                 assert np.abs(blocks(mine) - blocks(theirs)).max() < 6, (level, column, row)
             if level == 10:
                 assert np.abs(mine - theirs).mean() < 3, (column, row)
+
+
+def test_a_slide_in_wrong_colours_is_not_shown(service, tmp_path):
+    """As the analysis refuses it. Its tiles are YCbCr without a word of it, and its header says RGB."""
+    one = page(paint_tissue(1200, 900), {259: 7, 262: 2}, lambda tile: silent(ycbcr_jpeg(tile)))
+    job_id = service.submit(write_tiff(tmp_path / "s.tif", [one]), mpp="1.0")
+    job = service.wait(job_id)
+    assert (job["state"], job["error"]["code"]) == ("failed", "slide_unsupported")
+    for address in (f"/jobs/{job_id}/slide.dzi", f"/jobs/{job_id}/slide_files/8/0_0.jpg"):
+        told = check_problem(service.http.get(address), 422, "slide_unsupported")
+        assert told["detail"] == job["error"]["message"]
 
 
 def blocks(pixels: np.ndarray) -> np.ndarray:

@@ -33,6 +33,11 @@ def refuse_no_bright_field(thumbnail: UInt8Array) -> None:
     pixels = np.ascontiguousarray(thumbnail[::step, ::step])
     if _is_dark(pixels):
         raise SlideUnsupportedError(sentences.DARK_BACKGROUND)
+    refuse_wrong_colours(pixels)
+
+
+def refuse_wrong_colours(pixels: UInt8Array) -> None:
+    """Raises SlideUnsupportedError if uint8 [..., 3], pixels from all over a slide, are not in true colours."""
     said, true = ("RGB", "YCbCr") if judge_channels(pixels) == "ycbcr" else ("YCbCr", "RGB")
     if true == "YCbCr" or _is_magenta(pixels):
         raise SlideUnsupportedError(sentences.COLOURS_WRONG(colours=said, true_colours=true))

@@ -131,6 +131,17 @@ def test_tiff_that_tells_the_truth_or_whose_tiles_do_not_say_is_left_alone(tmp_p
         assert_like(seen(tiff(tmp_path, photometric, how)), plain, 5, warned=False)
 
 
+def test_what_only_the_pixels_tell_is_refused_by_analysis_and_viewer_alike(tmp_path):
+    """Without subsampling and markers, neither header nor tiles tell that the channels are YCbCr."""
+    with open_slide(tiff(tmp_path, RGB, lambda tile: silent(ycbcr_jpeg(tile)))) as opened:
+        with pytest.raises(SlideUnsupportedError) as analysed:
+            survey_slide(opened, PLAN)
+        with pytest.raises(SlideUnsupportedError) as viewed:
+            Display(opened)
+    assert analysed.value.message == viewed.value.message
+    assert "describes them as RGB, but its pixels look like YCbCr" in viewed.value.message
+
+
 def test_a_missing_tile_of_a_corrected_level_is_white(tmp_path):
     first = page(PIXELS, {259: 7, 262: YCBCR}, rgb_jpeg)
     path = write_tiff(tmp_path / "a.tif", [type(first)(first.tags, [b"", *first.tiles[1:]])])
