@@ -13,12 +13,12 @@ from app.records.store import JobStore
 from app.settings import Settings
 from app.system.redis import RedisConnection
 from app.wiring import Parts, parts_of
-from tests.guarded import guarded, provider
+from tests.guarded import guarded, guarded_api, provider
 from tests.object_store import ObjectServer
 from tests.service import Service
 from tests.tissue import blank_slide, tissue_slide
 
-__all__ = ["guarded", "provider"]
+__all__ = ["guarded", "guarded_api", "provider"]
 
 
 @pytest.fixture(scope="session")

@@ -19,14 +19,14 @@ def entries(data_dir) -> list[dict[str, str]]:
     return [json.loads(line) for line in (data_dir / "audit.jsonl").read_text().splitlines()]
 
 
-def test_a_jobs_life_stands_in_the_log_without_the_patient(guarded, tmp_path):
-    service, lab, admin = guarded.service, guarded.keys["lab"], guarded.keys["admin"]
+def test_a_jobs_life_stands_in_the_log_without_the_patient(guarded_api, tmp_path):
+    service, lab, admin = guarded_api.service, guarded_api.keys["lab"], guarded_api.keys["admin"]
     slide = tissue_slide(tmp_path / "Doe^John S26-77.svs")
     job_id = service.post(slide, lab, case_id="S26-77", slide_id="S26-77-A1", context="Doe").json()["id"]
-    until(lambda: service.http.get(f"/jobs/{job_id}", headers=lab).json()["state"] == "succeeded", 60)
+    service.succeed(job_id)
     assert service.http.get(f"/jobs/{job_id}/heatmap.png", headers=admin).status_code == 200
-    assert service.http.get(f"/jobs/{job_id}/result", headers=guarded.keys["other"]).status_code == 404
-    token = {"Authorization": f"Bearer {guarded.provider.token(sub='dr-who', ward={'name': 'lab'})}"}
+    assert service.http.get(f"/jobs/{job_id}/result", headers=guarded_api.keys["other"]).status_code == 404
+    token = {"Authorization": f"Bearer {guarded_api.provider.token(sub='dr-who', ward={'name': 'lab'})}"}
     assert service.http.delete(f"/jobs/{job_id}", headers=token).status_code == 200
     mine = [entry for entry in entries(service.data_dir) if entry["job"] == job_id]
     assert [(entry["action"], entry["who"]) for entry in mine if entry["action"] != "job.over"] == [

@@ -20,8 +20,8 @@ def test_a_key_is_needed_except_for_health(guarded):
     assert service.http.get("/v2/health/ready").status_code == 200
 
 
-def test_scopes_and_tenants(guarded, tmp_path):
-    service, keys = guarded.service, guarded.keys
+def test_scopes_and_tenants(guarded_api, tmp_path):
+    service, keys = guarded_api.service, guarded_api.keys
     slide = tissue_slide(tmp_path / "slide.svs")
     check_problem(service.post(slide, keys["viewer"]), 403, "forbidden")
     job_id = service.post(slide, keys["lab"]).json()["id"]
@@ -30,14 +30,14 @@ def test_scopes_and_tenants(guarded, tmp_path):
     for path in ("", "/result", "/heatmap.png", "/events"):
         check_problem(service.http.get(f"/jobs/{job_id}{path}", headers=keys["other"]), 404, "job_not_found")
     check_problem(service.http.delete(f"/jobs/{job_id}", headers=keys["other"]), 404, "job_not_found")
-    assert service.http.get("/jobs", headers=keys["other"]).json()["jobs"] == []
+    assert job_id not in [job["id"] for job in service.http.get("/jobs", headers=keys["other"]).json()["jobs"]]
     seen = [job["id"] for job in service.http.get("/jobs", headers=keys["viewer"]).json()["jobs"]]
     assert job_id in seen
     check_problem(service.http.delete(f"/jobs/{job_id}", headers=keys["viewer"]), 403, "forbidden")
 
 
-def test_a_revoked_key_opens_nothing_at_once(guarded):
-    service, store = guarded.service, guarded.store
+def test_a_revoked_key_opens_nothing_at_once(guarded_api):
+    service, store = guarded_api.service, guarded_api.store
     token = store.create("leaver", "lab", ("read",))
     headers = {"Authorization": f"Bearer {token}"}
     assert service.http.get("/jobs", headers=headers).status_code == 200

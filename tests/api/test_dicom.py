@@ -196,15 +196,15 @@ def test_an_object_of_another_case_fails_and_one_without_names_gets_them(read_in
     assert job["id"] in [one["id"] for one in listed]
 
 
-def test_two_slides_are_refused_in_words(service, study, tmp_path):
+def test_two_slides_are_refused_in_words(api, study, tmp_path):
     both = tmp_path / "both"
     write_slide(both / "a", paint_tissue(900, 900), 2.0, STUDY)
     write_slide(both / "b", paint_tissue(900, 900), 2.0, Study(CASE, f"{CASE}-B1"))
-    before = service.job_folders()
-    problem = check_problem(service.post(zipped(both, tmp_path / "both.zip")), 422, "archive_invalid")
+    before = api.job_folders()
+    problem = check_problem(api.post(zipped(both, tmp_path / "both.zip")), 422, "archive_invalid")
     assert "2 slides" in problem["detail"]
     assert CASE not in problem["detail"]
-    assert service.job_folders() == before
+    assert api.job_folders() == before
 
 
 def test_a_level_that_comes_after_the_request_is_noticed(read_in_place, study, tmp_path):

@@ -11,12 +11,12 @@ TISSUE = paint_tissue(900, 900)
 JPEG_OF_RGB = {259: 7, 262: 2}
 
 
-def test_an_unsupported_kind_is_named_at_the_request(service, tmp_path):
-    before = service.job_folders()
-    answer = service.post(write_tiff(tmp_path / "s.tif", [page(TISSUE, {259: 50001})]), mpp="2")
+def test_an_unsupported_kind_is_named_at_the_request(api, tmp_path):
+    before = api.job_folders()
+    answer = api.post(write_tiff(tmp_path / "s.tif", [page(TISSUE, {259: 50001})]), mpp="2")
     assert (answer.status_code, answer.json()["code"]) == (422, "slide_unsupported")
     assert "WebP" in answer.json()["detail"] and "Convert" in answer.json()["detail"]
-    assert service.job_folders() == before
+    assert api.job_folders() == before
 
 
 def test_a_dark_background_fails_the_job_with_its_reason(service, tmp_path):

@@ -27,12 +27,12 @@ def a_png() -> bytes:
         ("picture.png", a_png(), 415, "not_a_slide"),
     ],
 )
-def test_what_is_no_slide_is_refused_at_once(service, tmp_path, name, content, status, code):
-    before = service.job_folders()
+def test_what_is_no_slide_is_refused_at_once(api, tmp_path, name, content, status, code):
+    before = api.job_folders()
     path = tmp_path / name
     path.write_bytes(content)
-    check_problem(service.post(path), status, code)
-    assert service.job_folders() == before
+    check_problem(api.post(path), status, code)
+    assert api.job_folders() == before
 
 
 def test_a_truncated_slide_never_gives_a_result(service, tissue, tmp_path):
@@ -82,27 +82,27 @@ def test_a_zip_is_unpacked_and_a_bomb_is_not(service, tissue, tmp_path):
     assert service.job_folders() == before
 
 
-def test_an_index_that_names_files_of_the_server_is_refused(service, slide_root, tmp_path):
+def test_an_index_that_names_files_of_the_server_is_refused(api, slide_root, tmp_path):
     index = "[Virtual Microscope Specimen]\nNoJpegColumns=1\nNoJpegRows=1\nMapFile={0}\nImageFile={0}\n"
-    before = service.job_folders()
+    before = api.job_folders()
     for number, target in enumerate(("../../../audit.jsonl", "/etc/passwd", "/proc/self/environ")):
         for suffix in (".vms", ".vmu", ".svs"):
             alone = tmp_path / f"{number}{suffix}"
             alone.write_text(index.format(target))
-            body = check_problem(service.post(alone), 422, "slide_unsafe")
+            body = check_problem(api.post(alone), 422, "slide_unsafe")
             assert target not in body["detail"]
     packed = tmp_path / "mirax.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("x.mrxs", b"\xff\xd8")
         archive.writestr("x/Slidedat.ini", "[DATAFILE]\nFILE_COUNT = 1\nFILE_0 = ../../../../../audit.jsonl\n")
-    check_problem(service.post(packed), 422, "slide_unsafe")
+    check_problem(api.post(packed), 422, "slide_unsafe")
     os.mkfifo(tmp_path / "pipe")
     (slide_root / "leads_out").symlink_to(tmp_path / "pipe")
     for name in ("leads_out", "../pipe"):
         (slide_root / "pipe.vms").write_text(index.format(name))
         body = {"source": {"type": "path", "path": str(slide_root / "pipe.vms")}}
-        check_problem(service.http.post("/analyze", json=body), 422, "slide_unsafe")
-    assert service.job_folders() == before
+        check_problem(api.http.post("/analyze", json=body), 422, "slide_unsafe")
+    assert api.job_folders() == before
 
 
 def test_a_slide_that_was_swapped_for_a_link_is_neither_analysed_nor_shown(service, slide_root, tissue, tmp_path):

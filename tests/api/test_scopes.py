@@ -11,7 +11,6 @@ from app.main import create_app
 from app.records.record import Holder
 from app.settings import Settings
 from tests.api.answers import check_problem
-from tests.service import until
 from tests.tissue import tissue_slide
 
 UNKNOWN = "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"
@@ -49,8 +48,8 @@ def operations(document):
                 yield method, path, set(operation["security"][0]["HTTPBearer"])
 
 
-def test_each_operation_opens_for_its_scopes_alone_and_the_reference_names_them(document, guarded):
-    service, count = guarded.service, 0
+def test_each_operation_opens_for_its_scopes_alone_and_the_reference_names_them(document, guarded_api):
+    service, count = guarded_api.service, 0
     for method, path, named in operations(document):
         may = {scope for scope in OPENS if (method, path) in OPENS[scope]}
         if method == "get":
@@ -58,7 +57,7 @@ def test_each_operation_opens_for_its_scopes_alone_and_the_reference_names_them(
         assert named == may, (method, path)
         address = re.sub(r"\{job_id\}|\{upload_id\}", UNKNOWN, path).replace("{level}/{column}_{row}", "1/0_0")
         for scope, key in (("submit", "sender"), ("read", "viewer"), ("erase", "eraser")):
-            headers = {**guarded.keys[key], "Tus-Resumable": "1.0.0"}
+            headers = {**guarded_api.keys[key], "Tus-Resumable": "1.0.0"}
             if path == "/events" and scope in may:
                 continue  # a stream without an end
             answer = service.http.request(method, re.sub(r"\{\w+\}", "1", address), headers=headers)
@@ -71,11 +70,11 @@ def test_each_operation_opens_for_its_scopes_alone_and_the_reference_names_them(
     assert all(method in CHANGES | {"get", "head"} for method, _ in OPENS["submit"])
 
 
-def test_a_sender_follows_and_cancels_its_own_jobs_and_is_shown_no_result(guarded, tmp_path):
-    service, sender = guarded.service, guarded.keys["sender"]
+def test_a_sender_follows_and_cancels_its_own_jobs_and_is_shown_no_result(guarded_api, tmp_path):
+    service, sender = guarded_api.service, guarded_api.keys["sender"]
     accepted = service.post(tissue_slide(tmp_path / "s.svs"), sender, case_id="S26-1").json()
     job_id = accepted["id"]
-    until(lambda: service.http.get(f"/jobs/{job_id}", headers=sender).json()["state"] == "succeeded", 60)
+    service.succeed(job_id)
     job = service.http.get(f"/jobs/{job_id}", headers=sender).json()
     events = [line for line in service.http.get(f"/jobs/{job_id}/events", headers=sender).text.splitlines() if line]
     told = [json.loads(line.removeprefix("data:")) for line in events if line.startswith("data:")]
@@ -88,62 +87,58 @@ def test_a_sender_follows_and_cancels_its_own_jobs_and_is_shown_no_result(guarde
     for path in ("/jobs", "/events", *(f"/jobs/{job_id}/{name}" for name in ("result", "slide.dzi", "report.pdf"))):
         check_problem(service.http.get(path, headers=sender), 403, "forbidden")
     check_problem(service.http.delete(f"/jobs/{job_id}", headers=sender), 403, "forbidden")
-    assert service.http.get(f"/jobs/{job_id}/result", headers=guarded.keys["viewer"]).status_code == 200
-    assert "result" in service.http.get(f"/jobs/{job_id}", headers=guarded.keys["viewer"]).json()["links"]
+    assert service.http.get(f"/jobs/{job_id}/result", headers=guarded_api.keys["viewer"]).status_code == 200
+    assert "result" in service.http.get(f"/jobs/{job_id}", headers=guarded_api.keys["viewer"]).json()["links"]
 
 
-def test_a_sender_cancels_what_waits(guarded, tmp_path):
-    service, sender = guarded.service, guarded.keys["sender"]
+def test_a_sender_cancels_what_waits(guarded_api, tmp_path):
+    service, sender = guarded_api.service, guarded_api.keys["sender"]
     slide = tissue_slide(tmp_path / "s.svs")
-    with service.paused("worker"):
-        job_id = service.post(slide, sender).json()["id"]
-        assert service.http.post(f"/jobs/{job_id}/cancel", headers=sender).json()["state"] == "cancelled"
+    job_id = service.post(slide, sender).json()["id"]
+    assert service.http.post(f"/jobs/{job_id}/cancel", headers=sender).json()["state"] == "cancelled"
     assert service.http.get(f"/jobs/{job_id}", headers=sender).json()["error"]["code"] == "cancelled"
 
 
-def test_another_keys_job_exists_for_those_alone_who_may_read(guarded, tmp_path):
-    service, keys, slide = guarded.service, guarded.keys, tissue_slide(tmp_path / "s.svs")
-    with service.paused("worker"):
-        theirs = service.post(slide, keys["colleague"]).json()["id"]
-        for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
-            answer = service.http.request(method, f"/jobs/{theirs}{path}", headers=keys["sender"])
-            check_problem(answer, 404, "job_not_found")
-        check_problem(service.http.post(f"/jobs/{theirs}/cancel", headers=keys["viewer"]), 403, "forbidden")
-        mine = service.post(slide, keys["sender"]).json()["id"]
-        cancelled = service.http.post(f"/jobs/{mine}/cancel", headers=keys["colleague"])
-        assert cancelled.json()["state"] == "cancelled"  # submit and read together
-        assert service.http.post(f"/jobs/{theirs}/cancel", headers=keys["colleague"]).status_code == 200
+def test_another_keys_job_exists_for_those_alone_who_may_read(guarded_api, tmp_path):
+    service, keys, slide = guarded_api.service, guarded_api.keys, tissue_slide(tmp_path / "s.svs")
+    theirs = service.post(slide, keys["colleague"]).json()["id"]
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel")):
+        answer = service.http.request(method, f"/jobs/{theirs}{path}", headers=keys["sender"])
+        check_problem(answer, 404, "job_not_found")
+    check_problem(service.http.post(f"/jobs/{theirs}/cancel", headers=keys["viewer"]), 403, "forbidden")
+    mine = service.post(slide, keys["sender"]).json()["id"]
+    cancelled = service.http.post(f"/jobs/{mine}/cancel", headers=keys["colleague"])
+    assert cancelled.json()["state"] == "cancelled"  # submit and read together
+    assert service.http.post(f"/jobs/{theirs}/cancel", headers=keys["colleague"]).status_code == 200
 
 
-def test_a_job_that_an_admin_runs_again_stays_its_tenants(guarded, tmp_path):
-    service, keys, slide = guarded.service, guarded.keys, tissue_slide(tmp_path / "s.svs")
-    colleague_of_admin = {"Authorization": f"Bearer {guarded.store.create('it reader', 'it', ('read',))}"}
-    with service.paused("worker"):
-        first = service.post(slide, keys["lab"], case_id="S26-9").json()["id"]
-        assert service.http.post(f"/jobs/{first}/cancel", headers=keys["lab"]).status_code == 200
-        again = service.http.post(f"/jobs/{first}/rerun", headers=keys["admin"]).json()["id"]
-        check_problem(service.http.get(f"/jobs/{again}", headers=colleague_of_admin), 404, "job_not_found")
-        check_problem(service.http.get(f"/jobs/{again}", headers=keys["other"]), 404, "job_not_found")
-        for reader in ("lab", "admin"):
-            assert service.http.get(f"/jobs/{again}", headers=keys[reader]).json()["case_id"] == "S26-9"
-        assert service.http.delete(f"/jobs/{again}", headers=keys["lab"]).json()["state"] == "cancelled"
+def test_a_job_that_an_admin_runs_again_stays_its_tenants(guarded_api, tmp_path):
+    service, keys, slide = guarded_api.service, guarded_api.keys, tissue_slide(tmp_path / "s.svs")
+    colleague_of_admin = {"Authorization": f"Bearer {guarded_api.store.create('it reader', 'it', ('read',))}"}
+    first = service.post(slide, keys["lab"], case_id="S26-9").json()["id"]
+    assert service.http.post(f"/jobs/{first}/cancel", headers=keys["lab"]).status_code == 200
+    again = service.http.post(f"/jobs/{first}/rerun", headers=keys["admin"]).json()["id"]
+    check_problem(service.http.get(f"/jobs/{again}", headers=colleague_of_admin), 404, "job_not_found")
+    check_problem(service.http.get(f"/jobs/{again}", headers=keys["other"]), 404, "job_not_found")
+    for reader in ("lab", "admin"):
+        assert service.http.get(f"/jobs/{again}", headers=keys[reader]).json()["case_id"] == "S26-9"
+    assert service.http.delete(f"/jobs/{again}", headers=keys["lab"]).json()["state"] == "cancelled"
 
 
-def test_erasing_opens_no_job_and_only_its_sender_is_told_that_it_was(guarded, tmp_path):
-    service, keys = guarded.service, guarded.keys
-    with service.paused("worker"):
-        job_id = service.post(tissue_slide(tmp_path / "s.svs"), keys["sender"], case_id="S26-2").json()["id"]
-        answers = [service.http.delete(f"/jobs/{job_id}", headers=keys["eraser"]) for _ in range(2)]
+def test_erasing_opens_no_job_and_only_its_sender_is_told_that_it_was(guarded_api, tmp_path):
+    service, keys = guarded_api.service, guarded_api.keys
+    job_id = service.post(tissue_slide(tmp_path / "s.svs"), keys["sender"], case_id="S26-2").json()["id"]
+    answers = [service.http.delete(f"/jobs/{job_id}", headers=keys["eraser"]) for _ in range(2)]
     assert [(answer.status_code, answer.content) for answer in answers] == [(204, b""), (204, b"")]
     check_problem(service.http.get(f"/jobs/{job_id}", headers=keys["sender"]), 410, "job_erased")
-    second = guarded.store.create("second sender", "lab", ("submit",))
+    second = guarded_api.store.create("second sender", "lab", ("submit",))
     for headers in ({"Authorization": f"Bearer {second}"}, keys["other"]):
         check_problem(service.http.get(f"/jobs/{job_id}", headers=headers), 404, "job_not_found")
     check_problem(service.http.get(f"/jobs/{job_id}", headers=keys["eraser"]), 403, "forbidden")
 
 
-def test_a_key_that_replaces_another_goes_on_with_its_jobs(guarded, tmp_path):
-    service, store = guarded.service, guarded.store
+def test_a_key_that_replaces_another_goes_on_with_its_jobs(guarded_api, tmp_path):
+    service, store = guarded_api.service, guarded_api.store
     old = {"Authorization": f"Bearer {store.create('lis', 'lab', ('submit',))}"}
     job_id = service.post(tissue_slide(tmp_path / "s.svs"), old).json()["id"]
     new = {"Authorization": f"Bearer {store.replace('lis', 'lis-2')}"}
@@ -155,8 +150,8 @@ def test_a_key_that_replaces_another_goes_on_with_its_jobs(guarded, tmp_path):
     check_problem(service.http.get(f"/jobs/{job_id}", headers=again), 404, "job_not_found")
 
 
-def test_a_tokens_jobs_are_its_subjects_whatever_token_is_shown(guarded, tmp_path):
-    service, provider = guarded.service, guarded.provider
+def test_a_tokens_jobs_are_its_subjects_whatever_token_is_shown(guarded_api, tmp_path):
+    service, provider = guarded_api.service, guarded_api.provider
 
     def token(sub, ward="ward-3"):
         made = provider.token(sub=sub, scope="xmag:submit", ward={"name": ward})
@@ -170,8 +165,8 @@ def test_a_tokens_jobs_are_its_subjects_whatever_token_is_shown(guarded, tmp_pat
         check_problem(service.http.get(f"/jobs/{job_id}", headers=other), 404, "job_not_found")
 
 
-def test_an_idempotency_key_is_the_senders_own(guarded, tmp_path):
-    service, keys, slide = guarded.service, guarded.keys, tissue_slide(tmp_path / "s.svs")
+def test_an_idempotency_key_is_the_senders_own(guarded_api, tmp_path):
+    service, keys, slide = guarded_api.service, guarded_api.keys, tissue_slide(tmp_path / "s.svs")
     same = {"Idempotency-Key": "message-1"}
     first = [service.post(slide, {**keys["sender"], **same}).json()["id"] for _ in range(2)]
     assert first[0] == first[1]

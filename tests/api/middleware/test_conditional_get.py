@@ -9,20 +9,18 @@ from tests.api.answers import check_problem
 
 
 @pytest.fixture(scope="module")
-def job_id(service, tissue):
-    job_id = service.submit(tissue)
-    assert service.wait(job_id)["state"] == "succeeded"
-    return job_id
+def job_id(api, tissue):
+    return api.done(tissue)
 
 
 @pytest.mark.parametrize(
     "path",
     ["", "/result", "/embeddings.h5", "/results.zip", "/report.pdf", "/heatmap.png", "/slide.dzi", "/events", "/view"],
 )
-def test_head_is_a_get_without_its_body(service, job_id, path):
-    told = service.http.head(f"/jobs/{job_id}{path}")
+def test_head_is_a_get_without_its_body(api, job_id, path):
+    told = api.http.head(f"/jobs/{job_id}{path}")
     assert told.status_code == 200 and told.content == b""
-    asked = service.http.get(f"/jobs/{job_id}{path}")
+    asked = api.http.get(f"/jobs/{job_id}{path}")
     assert told.headers["content-type"] == asked.headers["content-type"]
     assert told.headers.get("etag") == asked.headers.get("etag")
     assert told.headers.get("content-length") == asked.headers.get("content-length")
@@ -32,31 +30,31 @@ def test_head_is_a_get_without_its_body(service, job_id, path):
     ("path", "status"),
     [("/jobs", 200), ("/v2/health/live", 200), ("/events", 200), ("/none", 404), ("/jobs/none", 404)],
 )
-def test_head_finds_out_what_is_there(service, path, status):
-    told = service.http.head(path)
+def test_head_finds_out_what_is_there(api, path, status):
+    told = api.http.head(path)
     assert (told.status_code, told.content) == (status, b"")
 
 
 @pytest.mark.parametrize("path", ["/result", "/embeddings.h5", "/heatmap.png", "/view"])
-def test_who_has_it_already_is_told_so(service, job_id, path):
-    tag = service.http.get(f"/jobs/{job_id}{path}").headers["etag"]
+def test_who_has_it_already_is_told_so(api, job_id, path):
+    tag = api.http.get(f"/jobs/{job_id}{path}").headers["etag"]
     for known in (tag, f"W/{tag}", "*", f'"other", {tag}'):
-        answer = service.http.get(f"/jobs/{job_id}{path}", headers={"If-None-Match": known})
+        answer = api.http.get(f"/jobs/{job_id}{path}", headers={"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b"")
         assert answer.headers["etag"] == tag and "content-length" not in answer.headers
-    assert service.http.get(f"/jobs/{job_id}{path}", headers={"If-None-Match": '"other"'}).status_code == 200
+    assert api.http.get(f"/jobs/{job_id}{path}", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_nothing_of_a_job_is_kept_by_caches(service, job_id):
+def test_nothing_of_a_job_is_kept_by_caches(api, job_id):
     for path in ("", "/result", "/layers"):
-        assert "no-store" in service.http.get(f"/jobs/{job_id}{path}").headers["cache-control"]
+        assert "no-store" in api.http.get(f"/jobs/{job_id}{path}").headers["cache-control"]
 
 
-def test_another_method_is_refused(service, job_id):
+def test_another_method_is_refused(api, job_id):
     for method, path in (("PUT", f"/jobs/{job_id}"), ("OPTIONS", "/session"), ("POST", "/static/js/api.js")):
-        answer = service.http.request(method, path)
+        answer = api.http.request(method, path)
         check_problem(answer, 405, "method_not_allowed")
-    check_problem(service.http.options("/none"), 404, "not_found")
+    check_problem(api.http.options("/none"), 404, "not_found")
 
 
 def test_an_error_after_head_has_no_body_either():

@@ -9,13 +9,13 @@ from tests.api.answers import check_problem, raw_answer
 
 
 @pytest.fixture(scope="module")
-def job_id(service, tissue):
-    return service.submit(tissue)
+def job_id(api, tissue):
+    return api.submit(tissue)
 
 
 @pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "identity, br"}])
 @pytest.mark.parametrize("way", ["form", "json", "session", "upload", "piece"])
-def test_a_compressed_body_is_refused_with_what_is_read(service, tissue, way, headers):
+def test_a_compressed_body_is_refused_with_what_is_read(api, tissue, way, headers):
     body, tus = gzip.compress(b"{}"), {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
     sent = {
         "form": ("POST", "/analyze", {"Content-Type": "multipart/form-data; boundary=b"}),
@@ -25,14 +25,14 @@ def test_a_compressed_body_is_refused_with_what_is_read(service, tissue, way, he
         "piece": ("PATCH", "/uploads/01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11", {**tus, "Upload-Offset": "0"}),
     }
     method, path, more = sent[way]
-    answer = service.http.request(method, path, content=body, headers={**more, **headers})
+    answer = api.http.request(method, path, content=body, headers={**more, **headers})
     assert "Content-Encoding" in check_problem(answer, 415, "upload_type")["detail"]
     assert answer.headers["accept-encoding"] == "identity"
 
 
-def test_a_body_as_it_is_may_say_so(service, tissue):
-    assert service.post(tissue, {"Content-Encoding": "identity"}).status_code == 202
-    assert service.http.get("/jobs", headers={"Content-Encoding": "gzip"}).status_code == 200  # there is no body
+def test_a_body_as_it_is_may_say_so(api, tissue):
+    assert api.post(tissue, {"Content-Encoding": "identity"}).status_code == 202
+    assert api.http.get("/jobs", headers={"Content-Encoding": "gzip"}).status_code == 200  # there is no body
 
 
 def test_another_transfer_coding_than_chunked_is_refused(service):
@@ -51,12 +51,12 @@ def test_another_transfer_coding_than_chunked_is_refused(service):
         ("x=%FF", "UTF-8"),
     ],
 )
-def test_fields_in_the_query_are_refused_and_leave_nothing(service, tissue, query, words):
-    before = service.job_folders()
+def test_fields_in_the_query_are_refused_and_leave_nothing(api, tissue, query, words):
+    before = api.job_folders()
     with tissue.open("rb") as file:
-        answer = service.http.post(f"/analyze?{query}", files={"slide": ("s.svs", file)})
+        answer = api.http.post(f"/analyze?{query}", files={"slide": ("s.svs", file)})
     assert words in check_problem(answer, 422, "request_invalid")["detail"]
-    assert service.job_folders() == before
+    assert api.job_folders() == before
 
 
 @pytest.mark.parametrize(
@@ -76,25 +76,25 @@ def test_fields_in_the_query_are_refused_and_leave_nothing(service, tissue, quer
         ("/session?key=x", "has none"),
     ],
 )
-def test_query_parameters_that_nobody_reads_are_refused(service, job_id, path, words):
-    answer = service.http.get(path.format(job=job_id))
+def test_query_parameters_that_nobody_reads_are_refused(api, job_id, path, words):
+    answer = api.http.get(path.format(job=job_id))
     assert words in check_problem(answer, 422, "request_invalid")["detail"]
 
 
-def test_every_parameter_of_the_reference_is_known(service, job_id):
-    document, asked = service.http.get("/openapi.json").json(), 0
+def test_every_parameter_of_the_reference_is_known(api, job_id):
+    document, asked = api.http.get("/openapi.json").json(), 0
     for path, methods in document["paths"].items():
         names = [p["name"] for p in methods.get("get", {}).get("parameters", []) if p["in"] == "query"]
         for name in names:
-            answer = service.http.get(path.replace("{job_id}", job_id), params={name: "1"})
+            answer = api.http.get(path.replace("{job_id}", job_id), params={name: "1"})
             assert "not a query parameter" not in answer.text, (path, name)
             asked += 1
     assert asked > 10
 
 
-def test_pages_open_and_files_may_have_a_stamp(service):
+def test_pages_open_and_files_may_have_a_stamp(api):
     for path in ("/", "/docs", "/static/js/api.js?v=2", "/?"):
-        assert service.http.get(path).status_code == 200
+        assert api.http.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(

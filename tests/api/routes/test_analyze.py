@@ -86,17 +86,17 @@ def test_a_slide_by_path_is_read_in_place_and_gives_the_same_result(service, tis
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "relative.svs", "{root}", "{root}/.", "{root}/../outside.svs", "{root}/link.svs"]
 )
-def test_a_path_outside_the_roots_is_refused(service, slide_root, tmp_path, path):
+def test_a_path_outside_the_roots_is_refused(api, slide_root, tmp_path, path):
     link = slide_root / "link.svs"
     if not link.is_symlink():
         link.symlink_to(tmp_path / "elsewhere.svs")
     body = {"source": {"type": "path", "path": path.format(root=slide_root)}}
-    check_problem(service.http.post("/analyze", json=body), 403, "path_not_allowed")
+    check_problem(api.http.post("/analyze", json=body), 403, "path_not_allowed")
 
 
-def test_a_missing_slide_inside_the_roots(service, slide_root):
+def test_a_missing_slide_inside_the_roots(api, slide_root):
     body = {"source": {"type": "path", "path": str(slide_root / "none.svs")}}
-    check_problem(service.http.post("/analyze", json=body), 422, "slide_missing")
+    check_problem(api.http.post("/analyze", json=body), 422, "slide_missing")
 
 
 def test_too_large_is_refused_before_it_is_sent(service):
@@ -130,11 +130,11 @@ def test_a_client_that_hangs_up_or_stalls_leaves_nothing(service, tissue):
     assert service.job_folders() == before
 
 
-def test_the_request_is_on_disk_when_the_answer_comes(service, tissue):
-    job_id = service.submit(tissue, organ="lung")
-    request = json.loads((service.data_dir / "jobs" / job_id / "request.json").read_text())
+def test_the_request_is_on_disk_when_the_answer_comes(api, tissue):
+    job_id = api.submit(tissue, organ="lung")
+    request = json.loads((api.data_dir / "jobs" / job_id / "request.json").read_text())
     assert (request["id"], request["organ"]) == (job_id, "lung")
-    entry = service.data_dir / "jobs" / job_id / "slide" / request["source"]["entry"]
+    entry = api.data_dir / "jobs" / job_id / "slide" / request["source"]["entry"]
     assert entry.read_bytes() == tissue.read_bytes()
     assert "tissue" not in entry.name
 

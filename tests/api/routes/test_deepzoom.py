@@ -24,11 +24,9 @@ from tests.tissue import paint_tissue, tissue_slide
 
 
 @pytest.fixture(scope="module")
-def seen(service, tissue):
+def seen(api, tissue):
     """A job whose slide is looked at."""
-    job_id = service.submit(tissue)
-    service.wait(job_id)
-    return job_id
+    return api.done(tissue)
 
 
 def picture(answer) -> np.ndarray:
@@ -37,16 +35,16 @@ def picture(answer) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")).astype(int)
 
 
-def test_descriptor_and_tiles_are_openslides_own(service, seen, tissue):
+def test_descriptor_and_tiles_are_openslides_own(api, seen, tissue):
     generator = DeepZoomGenerator(openslide.OpenSlide(tissue), tile_size=254, overlap=1)
-    links = service.job(seen)["links"]
-    answer = service.http.get(links["slide"])
+    links = api.job(seen)["links"]
+    answer = api.http.get(links["slide"])
     assert answer.headers["content-type"] == "application/xml"
     for word in ('TileSize="254"', 'Overlap="1"', 'Format="jpg"', 'Width="900"', 'Height="900"'):
         assert word in answer.text
     for level, (columns, rows) in enumerate(generator.level_tiles):
         for column, row in {(0, 0), (columns - 1, 0), (columns // 2, rows - 1)}:
-            mine = picture(service.http.get(f"/jobs/{seen}/slide_files/{level}/{column}_{row}.jpg"))
+            mine = picture(api.http.get(f"/jobs/{seen}/slide_files/{level}/{column}_{row}.jpg"))
             theirs = np.asarray(generator.get_tile(level, (column, row)).convert("RGB")).astype(int)
             assert mine.shape == theirs.shape
             if level >= 8:  # painted noise depends on the filter, so that 8 x 8 px are compared
@@ -72,38 +70,38 @@ def blocks(pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("place", ["11/0_0", "10/4_0", "10/0_4", "9/2_0"])
-def test_there_are_no_other_tiles(service, seen, place):
-    check_problem(service.http.get(f"/jobs/{seen}/slide_files/{place}.jpg"), 404, "not_found")
+def test_there_are_no_other_tiles(api, seen, place):
+    check_problem(api.http.get(f"/jobs/{seen}/slide_files/{place}.jpg"), 404, "not_found")
 
 
-def test_odd_addresses(service, seen):
+def test_odd_addresses(api, seen):
     for place in ("-1/0_0", "x/0_0", "9/0_0.5", "9/99999999999_0"):
-        assert service.http.get(f"/jobs/{seen}/slide_files/{place}.jpg").status_code == 422
+        assert api.http.get(f"/jobs/{seen}/slide_files/{place}.jpg").status_code == 422
     unknown = "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"
     for name in ("slide.dzi", "slide_files/9/0_0.jpg"):
-        check_problem(service.http.get(f"/jobs/{unknown}/{name}"), 404, "job_not_found")
+        check_problem(api.http.get(f"/jobs/{unknown}/{name}"), 404, "job_not_found")
 
 
-def test_a_browser_asks_again_and_is_told_that_nothing_changed(service, seen):
+def test_a_browser_asks_again_and_is_told_that_nothing_changed(api, seen):
     path = f"/jobs/{seen}/slide_files/9/0_0.jpg"
-    first = service.http.get(path)
+    first = api.http.get(path)
     assert first.headers["cache-control"] == "private, no-cache"
-    again = service.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+    again = api.http.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    assert service.http.get(path, headers={"If-None-Match": '"other"'}).content == first.content
+    assert api.http.get(path, headers={"If-None-Match": '"other"'}).content == first.content
 
 
-def test_who_looks_stands_in_the_audit_log_once_and_others_see_nothing(guarded, tmp_path):
-    service, lab, viewer = guarded.service, guarded.keys["lab"], guarded.keys["viewer"]
+def test_who_looks_stands_in_the_audit_log_once_and_others_see_nothing(guarded_api, tmp_path):
+    service, lab, viewer = guarded_api.service, guarded_api.keys["lab"], guarded_api.keys["viewer"]
     job_id = service.post(tissue_slide(tmp_path / "s.svs"), lab).json()["id"]
     for name in ("slide.dzi", "slide_files/9/0_0.jpg", "slide_files/9/1_0.jpg"):
         path = f"/jobs/{job_id}/{name}"
         assert service.http.get(path, headers=viewer).status_code == 200
-        check_problem(service.http.get(path, headers=guarded.keys["other"]), 404, "job_not_found")
+        check_problem(service.http.get(path, headers=guarded_api.keys["other"]), 404, "job_not_found")
         check_problem(service.http.get(path), 401, "unauthenticated")
     looks = [entry for entry in entries(service.data_dir) if entry["job"] == job_id and entry["action"] == "slide.view"]
     assert [entry["who"] for entry in looks] == ["key:viewer"]
-    until(lambda: service.http.get(f"/jobs/{job_id}", headers=lab).json()["state"] == "succeeded", 60)
+    service.succeed(job_id)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are listed in /proc, which Linux has")
@@ -168,23 +166,22 @@ def test_a_slide_that_was_let_go_is_opened_with_its_size(service, tissue):
     until(lambda: len(children(service.pid("api")) - before) == 1)
 
 
-def test_an_upload_erased_before_its_results_is_gone_too(service, tissue):
-    job_id = service.submit(tissue)
-    service.wait(job_id)
-    (entry,) = (service.data_dir / "jobs" / job_id / "slide").iterdir()
-    assert service.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
+def test_an_upload_erased_before_its_results_is_gone_too(api, tissue):
+    job_id = api.done(tissue)
+    (entry,) = (api.data_dir / "jobs" / job_id / "slide").iterdir()
+    assert api.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
     entry.unlink()
     entry.parent.rmdir()
     for name in ("slide.dzi", "slide_files/9/0_0.jpg"):
-        check_problem(service.http.get(f"/jobs/{job_id}/{name}"), 410, "slide_gone")
-    assert service.http.get(f"/jobs/{job_id}/result").status_code == 200
+        check_problem(api.http.get(f"/jobs/{job_id}/{name}"), 410, "slide_gone")
+    assert api.http.get(f"/jobs/{job_id}/result").status_code == 200
 
 
-def test_a_slide_given_by_path_is_shown_as_long_as_it_is_the_same(service, slide_root):
+def test_a_slide_given_by_path_is_shown_as_long_as_it_is_the_same(api, slide_root):
     slide = tissue_slide(slide_root / "moving.svs")
     body = json.dumps({"source": {"type": "path", "path": str(slide)}})
-    job_id = service.http.post("/analyze", content=body, headers={"Content-Type": "application/json"}).json()["id"]
-    service.wait(job_id)
-    assert service.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
+    job_id = api.http.post("/analyze", content=body, headers={"Content-Type": "application/json"}).json()["id"]
+    api.succeed(job_id)
+    assert api.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
     slide.unlink()
-    check_problem(service.http.get(f"/jobs/{job_id}/slide_files/9/0_0.jpg"), 410, "slide_gone")
+    check_problem(api.http.get(f"/jobs/{job_id}/slide_files/9/0_0.jpg"), 410, "slide_gone")

@@ -16,14 +16,14 @@ def test_live_and_ready_name_the_worker_and_its_model(service):
     assert (worker["model"], worker["provider"]) == ("xmag-lite0", "CPUExecutionProvider")
 
 
-def test_models_say_what_they_are_worth(service):
-    (summary,) = service.http.get("/v2/models").json()["models"]
+def test_models_say_what_they_are_worth(api):
+    (summary,) = api.http.get("/v2/models").json()["models"]
     assert (summary["name"], summary["is_default"], summary["tasks"]) == ("xmag-lite0", True, ["malignancy"])
-    detail = service.http.get("/v2/models/xmag-lite0").json()
+    detail = api.http.get("/v2/models/xmag-lite0").json()
     (head,) = detail["manifest"]["heads"]
     assert (summary["trained"], summary["validated"]) == (head["trained"], head["validated"])
     assert head["intended_use"]
-    check_problem(service.http.get("/v2/models/none"), 404, "model_not_found")
+    check_problem(api.http.get("/v2/models/none"), 404, "model_not_found")
 
 
 def test_metrics_count_jobs_and_never_name_them(service, tissue):
@@ -52,19 +52,19 @@ def test_metrics_count_jobs_and_never_name_them(service, tissue):
     assert job_id not in text
 
 
-def test_the_reference_is_served_from_our_own_files(service):
-    root = service.http.get("/", follow_redirects=True)
+def test_the_reference_is_served_from_our_own_files(api):
+    root = api.http.get("/", follow_redirects=True)
     assert "Worklist" in root.text
     assert "default-src 'none'" in root.headers["content-security-policy"]
     linked = re.findall(r'(?:src|href)="([^"]+)"', root.text)
     assert len(linked) >= 3
     for link in linked:
         assert not re.match(r"(https?:)?//", link)
-        assert service.http.get(link).status_code == 200
+        assert api.http.get(link).status_code == 200
 
 
-def test_the_openapi_document_describes_every_route_with_examples(service):
-    document = service.http.get("/openapi.json").json()
+def test_the_openapi_document_describes_every_route_with_examples(api):
+    document = api.http.get("/openapi.json").json()
     assert {
         "/analyze", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/jobs/{job_id}/result",
         "/jobs/{job_id}/heatmap.png", "/jobs/{job_id}/attention.geojson", "/jobs/{job_id}/embeddings.h5",
@@ -76,13 +76,13 @@ def test_the_openapi_document_describes_every_route_with_examples(service):
 
 
 @pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
-def test_pages_of_other_sites_are_refused(service, tissue, header):
-    check_problem(service.http.get("/jobs", headers=header), 403, "forbidden")
-    check_problem(service.post(tissue, header), 403, "forbidden")
+def test_pages_of_other_sites_are_refused(api, tissue, header):
+    check_problem(api.http.get("/jobs", headers=header), 403, "forbidden")
+    check_problem(api.post(tissue, header), 403, "forbidden")
 
 
-def test_our_own_pages_are_not(service):
-    assert service.http.get("/jobs", headers={"Origin": service.url}).status_code == 200
+def test_our_own_pages_are_not(api):
+    assert api.http.get("/jobs", headers={"Origin": api.url}).status_code == 200
 
 
 def test_logs_name_no_file_case_or_path(service, tissue, slide_root):

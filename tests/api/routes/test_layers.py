@@ -1,6 +1,7 @@
 """What a viewer lays over the slide, against what the result's own files say."""
 
 import io
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,12 +12,19 @@ from PIL import Image
 from app.results.percentile import percentiles
 from app.results.pictures.colour_map import colours
 from tests.api.answers import check_problem
+from tests.in_process import AS_THE_MODEL
 
 
 @pytest.fixture(scope="module")
-def job(service, tissue):
-    """A finished job with its links."""
+def analysed(service, tissue):
+    """A job that a worker finished."""
     return service.wait(service.submit(tissue))
+
+
+@pytest.fixture(scope="module")
+def job(api, tissue):
+    """A job with a made-up result; some of its tiles are glass."""
+    return api.job(api.done(tissue, recipe=replace(AS_THE_MODEL, least_tissue=0.1)))
 
 
 def picture(service, path):
@@ -27,16 +35,16 @@ def picture(service, path):
 
 
 @pytest.fixture(scope="module")
-def tiles(service, job):
+def tiles(api, job):
     """coords [N, 2], attention [N], the scores [N] for malignant, and which tiles are tissue rather than glass [N]."""
-    with h5py.File(io.BytesIO(service.http.get(job["links"]["embeddings"]).content)) as file:
+    with h5py.File(io.BytesIO(api.http.get(job["links"]["embeddings"]).content)) as file:
         malignant = list(file["tile_scores/malignancy"].attrs["labels"]).index("malignant")
         scores = file["tile_scores/malignancy"][:, malignant]
         return file["coords"][:], file["attention/malignancy"][0], scores, file["tissue_fractions"][:] >= 0.3
 
 
-def test_every_layer_that_is_listed_covers_the_slide_and_says_what_it_is(service, job):
-    found = service.http.get(job["links"]["layers"]).json()
+def test_every_layer_that_is_listed_covers_the_slide_and_says_what_it_is(service, analysed):
+    found = service.http.get(analysed["links"]["layers"]).json()
     assert [layer["kind"] for layer in found] == ["class", "class", "attention", "tissue", "qc"]
     assert [layer["label"] for layer in found[:2]] == ["malignant", "not_malignant"]
     sizes = set()
@@ -55,10 +63,10 @@ def test_every_layer_that_is_listed_covers_the_slide_and_says_what_it_is(service
 
 @pytest.mark.parametrize("quantity", ["attention", None])
 @pytest.mark.parametrize(("scale", "palette"), [("percentile", "cividis"), ("raw", "viridis"), ("raw", "inferno")])
-def test_each_tile_has_the_colour_of_its_place(service, job, tiles, palette, scale, quantity):
+def test_each_tile_has_the_colour_of_its_place(api, job, tiles, palette, scale, quantity):
     coords, attention, malignant, is_tissue = tiles
     query = f"layer=overlay&scale={scale}&palette={palette}&opacity=100" + (f"&quantity={quantity}" if quantity else "")
-    pixels = picture(service, f"/jobs/{job['id']}/heatmap.png?{query}")
+    pixels = picture(api, f"/jobs/{job['id']}/heatmap.png?{query}")
     values = (attention if quantity else malignant)[is_tissue]
     places = percentiles(values)
     if scale == "raw":
@@ -73,9 +81,9 @@ def test_each_tile_has_the_colour_of_its_place(service, job, tiles, palette, sca
     assert np.abs(got[:, :3].astype(int) - colours(places.astype(np.float32), palette)[inside]).max() <= 4
 
 
-def test_the_plain_overlay_is_the_stored_one(service, job):
-    plain = picture(service, f"/jobs/{job['id']}/heatmap.png?layer=overlay")
-    said = picture(service, f"/jobs/{job['id']}/heatmap.png?layer=overlay&scale=percentile&palette=viridis")
+def test_the_plain_overlay_is_the_stored_one(api, job):
+    plain = picture(api, f"/jobs/{job['id']}/heatmap.png?layer=overlay")
+    said = picture(api, f"/jobs/{job['id']}/heatmap.png?layer=overlay&scale=percentile&palette=viridis")
     np.testing.assert_array_equal(plain, said)
 
 
@@ -93,39 +101,39 @@ def test_the_plain_overlay_is_the_stored_one(service, job):
         ("layer=overlay&scale=raw&task=none", "task_not_found"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(service, job, query, code):
-    check_problem(service.http.get(f"/jobs/{job['id']}/heatmap.png?{query}"), 422, code)
+def test_what_cannot_be_drawn_is_refused(api, job, query, code):
+    check_problem(api.http.get(f"/jobs/{job['id']}/heatmap.png?{query}"), 422, code)
 
 
-def test_tissue_is_what_the_mask_says(service, job):
-    mask = picture(service, job["links"]["tissue_mask"])
-    layer = picture(service, f"/jobs/{job['id']}/tissue.png")
+def test_tissue_is_what_the_mask_says(api, job):
+    mask = picture(api, job["links"]["tissue_mask"])
+    layer = picture(api, f"/jobs/{job['id']}/tissue.png")
     np.testing.assert_array_equal(layer[..., 3] > 0, mask > 0)
 
 
-def test_top_tiles_are_pixels_of_the_slide(service, job, tissue):
-    result = service.http.get(job["links"]["result"]).json()
+def test_top_tiles_are_pixels_of_the_slide(service, analysed, tissue):
+    result = service.http.get(analysed["links"]["result"]).json()
     with openslide.OpenSlide(tissue) as slide:
         for top in result["top_tiles"][:3]:
-            shown = picture(service, f"/jobs/{job['id']}/top_tiles/{top['rank']}.jpg")
+            shown = picture(service, f"/jobs/{analysed['id']}/top_tiles/{top['rank']}.jpg")
             region = slide.read_region((top["x0"], top["y0"]), 0, (224, 224)).convert("RGB")
             assert shown.shape == (224, 224, 3)
             assert np.abs(shown.astype(int) - np.asarray(region)).mean() < 4
     for rank in (0, len(result["top_tiles"]) + 1):
-        check_problem(service.http.get(f"/jobs/{job['id']}/top_tiles/{rank}.jpg"), 404, "layer_not_found")
+        check_problem(service.http.get(f"/jobs/{analysed['id']}/top_tiles/{rank}.jpg"), 404, "layer_not_found")
 
 
-def test_the_thumbnail_shows_the_whole_slide(service, job):
-    assert picture(service, f"/jobs/{job['id']}/thumbnail.jpg").shape == (225, 225, 3)
+def test_the_thumbnail_shows_the_whole_slide(service, analysed):
+    assert picture(service, f"/jobs/{analysed['id']}/thumbnail.jpg").shape == (225, 225, 3)
 
 
-def test_reading_a_layer_stands_in_the_audit_log(service, job):
-    service.http.get(f"/jobs/{job['id']}/top_tiles/1.jpg")
-    assert '"top_tiles/1.jpg"' in (service.data_dir / "audit.jsonl").read_text().splitlines()[-1]
+def test_reading_a_layer_stands_in_the_audit_log(api, job):
+    api.http.get(f"/jobs/{job['id']}/top_tiles/1.jpg")
+    assert '"top_tiles/1.jpg"' in (api.data_dir / "audit.jsonl").read_text().splitlines()[-1]
 
 
-def test_a_job_without_a_result_has_no_layers(service, slide_root):
-    job_id = service.submit(slide_root / "blank.svs")
-    service.wait(job_id)
+def test_a_job_without_a_result_has_no_layers(api, slide_root):
+    job_id = api.submit(slide_root / "blank.svs")
+    api.find_no_tissue(job_id)
     for name in ("layers", "tissue.png", "qc.png", "thumbnail.jpg", "top_tiles/1.jpg", "heatmap.png?scale=raw"):
-        check_problem(service.http.get(f"/jobs/{job_id}/{name}"), 409, "result_not_ready")
+        check_problem(api.http.get(f"/jobs/{job_id}/{name}"), 409, "result_not_ready")

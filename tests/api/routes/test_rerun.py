@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.answers import check_problem
 from tests.object_store import BUCKET, KEYS
-from tests.service import Service, until
+from tests.service import Service
 
 
 def rerun(service, job_id, changes=None, **options):
@@ -98,64 +98,60 @@ def test_what_is_sent_is_different_and_the_rest_stays(service, slide_root):
     assert service.job_folders() == before
 
 
-def test_an_idempotency_key_makes_one_job_of_one_wish(service, tissue):
+def test_an_idempotency_key_makes_one_job_of_one_wish(api, tissue):
     key = {"Idempotency-Key": "again-1"}
-    first = service.submit(tissue)
-    service.wait(first)
-    other = rerun(service, first, headers=key).json()["id"]
-    folders = service.job_folders()
-    assert rerun(service, first, headers=key).json()["id"] == other
-    check_problem(rerun(service, first, {"priority": "stat"}, headers=key), 422, "idempotency_key_reused")
-    service.wait(other)
-    check_problem(rerun(service, other, headers=key), 422, "idempotency_key_reused")
-    assert service.job_folders() == folders
+    first = api.done(tissue)
+    other = rerun(api, first, headers=key).json()["id"]
+    folders = api.job_folders()
+    assert rerun(api, first, headers=key).json()["id"] == other
+    check_problem(rerun(api, first, {"priority": "stat"}, headers=key), 422, "idempotency_key_reused")
+    api.succeed(other)
+    check_problem(rerun(api, other, headers=key), 422, "idempotency_key_reused")
+    assert api.job_folders() == folders
 
 
-def test_a_job_that_is_not_over_is_not_run_again(service, tissue):
-    with service.paused("worker"):
-        job_id = service.submit(tissue)
-        check_problem(rerun(service, job_id), 409, "result_not_ready")
-    service.wait(job_id)
+def test_a_job_that_is_not_over_is_not_run_again(api, tissue):
+    job_id = api.submit(tissue)
+    check_problem(rerun(api, job_id), 409, "result_not_ready")
+    api.succeed(job_id)
 
 
-def test_a_slide_that_was_erased_is_gone(service, tissue):
-    job_id = service.submit(tissue)
-    service.wait(job_id)
-    shutil.rmtree(service.data_dir / "jobs" / job_id / "slide")
-    before = service.job_folders()
-    check_problem(rerun(service, job_id), 410, "slide_gone")
-    assert service.job_folders() == before
+def test_a_slide_that_was_erased_is_gone(api, tissue):
+    job_id = api.done(tissue)
+    shutil.rmtree(api.data_dir / "jobs" / job_id / "slide")
+    before = api.job_folders()
+    check_problem(rerun(api, job_id), 410, "slide_gone")
+    assert api.job_folders() == before
 
 
-def test_a_kept_slide_of_another_size_makes_no_job(service, tissue):
-    job_id = service.submit(tissue)
-    service.wait(job_id)
-    (kept,) = (service.data_dir / "jobs" / job_id / "slide").iterdir()
+def test_a_kept_slide_of_another_size_makes_no_job(api, tissue):
+    job_id = api.done(tissue)
+    (kept,) = (api.data_dir / "jobs" / job_id / "slide").iterdir()
     kept.write_bytes(kept.read_bytes() + b"\0")
-    check_problem(rerun(service, job_id), 410, "slide_gone")
+    check_problem(rerun(api, job_id), 410, "slide_gone")
 
 
-def test_a_slide_by_path_is_run_again_only_while_it_is_the_same(service, slide_root, tissue):
+def test_a_slide_by_path_is_run_again_only_while_it_is_the_same(api, slide_root, tissue):
     path = slide_root / "rerun.svs"
     shutil.copyfile(tissue, path)
-    first = service.http.post("/analyze", json={"source": {"type": "path", "path": str(path)}}).json()["id"]
-    service.wait(first)
-    second = rerun(service, first).json()["id"]
-    result(service, second)
-    assert not (service.data_dir / "jobs" / second / "slide").exists()
+    first = api.http.post("/analyze", json={"source": {"type": "path", "path": str(path)}}).json()["id"]
+    api.succeed(first)
+    second = rerun(api, first).json()["id"]
+    api.succeed(second)
+    assert not (api.data_dir / "jobs" / second / "slide").exists()
     with path.open("ab") as file:
         file.write(b"\0")
-    before = service.job_folders()
-    check_problem(rerun(service, first), 409, "source_changed")
+    before = api.job_folders()
+    check_problem(rerun(api, first), 409, "source_changed")
     path.unlink()
-    check_problem(rerun(service, first), 422, "slide_missing")
-    assert service.job_folders() == before
+    check_problem(rerun(api, first), 422, "slide_missing")
+    assert api.job_folders() == before
 
 
-def test_who_may_not_see_a_job_cannot_run_it_again(guarded, tissue):
-    service, keys = guarded.service, guarded.keys
+def test_who_may_not_see_a_job_cannot_run_it_again(guarded_api, tissue):
+    service, keys = guarded_api.service, guarded_api.keys
     job_id = service.post(tissue, headers=keys["lab"]).json()["id"]
-    until(lambda: service.http.get(f"/jobs/{job_id}", headers=keys["lab"]).json()["finished_at"] is not None, 60)
+    service.succeed(job_id)
     for who, status, code in (
         ("other", 404, "job_not_found"),
         ("sender", 404, "job_not_found"),  # of the same tenant, but neither its own job nor a reader

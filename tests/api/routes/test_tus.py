@@ -85,51 +85,51 @@ def test_a_slide_in_pieces_becomes_a_job_by_its_other_name(service, tissue):
     assert "Doe" not in kept + "\n".join(service.lines)
 
 
-def test_what_the_server_speaks(service):
-    answer = service.http.options("/uploads/")
+def test_what_the_server_speaks(api):
+    answer = api.http.options("/uploads/")
     assert answer.status_code == 204
     assert answer.headers["tus-version"] == "1.0.0" and answer.headers["tus-max-size"] == "80000000"
     assert answer.headers["tus-extension"] == "creation,creation-with-upload,termination,expiration"
-    refused = service.http.post("/uploads/", headers={"Upload-Length": "5"})
+    refused = api.http.post("/uploads/", headers={"Upload-Length": "5"})
     check_problem(refused, 412, "tus_version")
     assert refused.headers["tus-version"] == refused.headers["tus-resumable"] == "1.0.0"
 
 
-def test_the_first_piece_may_come_at_once(service, tissue):
+def test_the_first_piece_may_come_at_once(api, tissue):
     data = tissue.read_bytes()
-    begun = service.http.post(
+    begun = api.http.post(
         "/uploads", headers={**PIECE, **named("a.SVS"), "Upload-Length": str(len(data))}, content=data[:1000]
     )
     assert (begun.status_code, begun.headers["upload-offset"]) == (201, "1000")
     location = begun.headers["location"]
-    answer = send(service, location, 1000, data[1000:])
+    answer = send(api, location, 1000, data[1000:])
     assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(len(data)))
-    assert service.http.delete(location, headers=TUS).status_code == 204
-    assert service.http.head(location, headers=TUS).status_code == 404
-    assert not (service.data_dir / "uploads" / location.rpartition("/")[2]).exists()
+    assert api.http.delete(location, headers=TUS).status_code == 204
+    assert api.http.head(location, headers=TUS).status_code == 404
+    assert not (api.data_dir / "uploads" / location.rpartition("/")[2]).exists()
 
 
-def test_wrong_beginnings_and_pieces_change_nothing(service):
-    check_problem(begin(service, 80_000_001), 413, "too_large")
-    check_problem(begin(service, 0), 422, "empty_upload")
+def test_wrong_beginnings_and_pieces_change_nothing(api):
+    check_problem(begin(api, 80_000_001), 413, "too_large")
+    check_problem(begin(api, 0), 422, "empty_upload")
     for length in ("", "-1", "1e3", "x", "9" * 30):
-        check_problem(begin(service, 1, {"Upload-Length": length}), 422, "request_invalid")
-    check_problem(begin(service, 1, {"Upload-Metadata": "filename %%%"}), 422, "request_invalid")
-    location = begin(service, 10).headers["location"]
-    check_problem(send(service, location, 3, b"abc"), 409, "upload_offset")
-    check_problem(send(service, location, 0, b"x" * 11), 413, "too_large")
-    check_problem(send(service, location, 0, b"abc", {"Content-Type": "text/plain"}), 415, "upload_type")
-    check_problem(send(service, location, 0, b"abc", {"Upload-Offset": "?"}), 422, "request_invalid")
-    assert service.http.head(location, headers=TUS).headers["upload-offset"] == "0"
-    check_problem(analyze(service, location.rpartition("/")[2]), 409, "upload_incomplete")
-    assert service.http.delete(location, headers=TUS).status_code == 204
+        check_problem(begin(api, 1, {"Upload-Length": length}), 422, "request_invalid")
+    check_problem(begin(api, 1, {"Upload-Metadata": "filename %%%"}), 422, "request_invalid")
+    location = begin(api, 10).headers["location"]
+    check_problem(send(api, location, 3, b"abc"), 409, "upload_offset")
+    check_problem(send(api, location, 0, b"x" * 11), 413, "too_large")
+    check_problem(send(api, location, 0, b"abc", {"Content-Type": "text/plain"}), 415, "upload_type")
+    check_problem(send(api, location, 0, b"abc", {"Upload-Offset": "?"}), 422, "request_invalid")
+    assert api.http.head(location, headers=TUS).headers["upload-offset"] == "0"
+    check_problem(analyze(api, location.rpartition("/")[2]), 409, "upload_incomplete")
+    assert api.http.delete(location, headers=TUS).status_code == 204
 
 
 @pytest.mark.parametrize("name", ["nope", "..%2f..%2fjobs", "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"])
-def test_unknown_uploads(service, name):
-    assert send(service, f"/uploads/{name}", 0, b"x").status_code == 404
-    assert service.http.delete(f"/uploads/{name}", headers=TUS).status_code == 404
-    check_problem(analyze(service, name), 404, "upload_not_found")
+def test_unknown_uploads(api, name):
+    assert send(api, f"/uploads/{name}", 0, b"x").status_code == 404
+    assert api.http.delete(f"/uploads/{name}", headers=TUS).status_code == 404
+    check_problem(analyze(api, name), 404, "upload_not_found")
 
 
 def test_a_broken_line_loses_nothing_and_who_comes_back_need_not_wait(service, tissue):
@@ -184,52 +184,50 @@ def test_a_line_that_breaks_in_every_mebibyte_gets_on_all_the_same(service):
     assert service.http.delete(location, headers=TUS).status_code == 204
 
 
-def test_a_refused_slide_need_not_be_sent_again(service, slide_root):
-    upload_id = uploaded(service, (slide_root / "no_mpp.svs").read_bytes())
-    check_problem(analyze(service, upload_id), 422, "mpp_missing")
-    check_problem(analyze(service, upload_id, task="x"), 422, "request_invalid")
-    assert analyze(service, upload_id, mpp=2.0).status_code == 202
-    upload_id = uploaded(service, b"no slide at all", file_name="x.svs")
-    check_problem(analyze(service, upload_id), 415, "not_a_slide")
-    assert service.http.delete(f"/uploads/{upload_id}", headers=TUS).status_code == 204
+def test_a_refused_slide_need_not_be_sent_again(api, slide_root):
+    upload_id = uploaded(api, (slide_root / "no_mpp.svs").read_bytes())
+    check_problem(analyze(api, upload_id), 422, "mpp_missing")
+    check_problem(analyze(api, upload_id, task="x"), 422, "request_invalid")
+    assert analyze(api, upload_id, mpp=2.0).status_code == 202
+    upload_id = uploaded(api, b"no slide at all", file_name="x.svs")
+    check_problem(analyze(api, upload_id), 415, "not_a_slide")
+    assert api.http.delete(f"/uploads/{upload_id}", headers=TUS).status_code == 204
 
 
-def test_asking_again_with_the_same_key_gives_the_same_job(service, tissue):
-    upload_id, key = uploaded(service, tissue.read_bytes()), {"Idempotency-Key": "tus-once"}
-    first = analyze(service, upload_id, key, case_id="once").json()["id"]
-    assert analyze(service, upload_id, key, case_id="once").json()["id"] == first
-    check_problem(analyze(service, upload_id, key, case_id="other"), 422, "idempotency_key_reused")
-    check_problem(analyze(service, upload_id, {"Idempotency-Key": "tus-twice"}), 404, "upload_not_found")
-    again = uploaded(service, tissue.read_bytes())
-    assert analyze(service, again, key, case_id="once").json()["id"] == first
-    service.wait(first)
+def test_asking_again_with_the_same_key_gives_the_same_job(api, tissue):
+    upload_id, key = uploaded(api, tissue.read_bytes()), {"Idempotency-Key": "tus-once"}
+    first = analyze(api, upload_id, key, case_id="once").json()["id"]
+    assert analyze(api, upload_id, key, case_id="once").json()["id"] == first
+    check_problem(analyze(api, upload_id, key, case_id="other"), 422, "idempotency_key_reused")
+    check_problem(analyze(api, upload_id, {"Idempotency-Key": "tus-twice"}), 404, "upload_not_found")
+    again = uploaded(api, tissue.read_bytes())
+    assert analyze(api, again, key, case_id="once").json()["id"] == first
 
 
-def test_of_two_that_ask_at_once_one_gets_the_upload(service, tissue):
-    upload_id, answers = uploaded(service, tissue.read_bytes()), []
-    threads = [threading.Thread(target=lambda: answers.append(analyze(service, upload_id))) for _ in range(2)]
+def test_of_two_that_ask_at_once_one_gets_the_upload(api, tissue):
+    upload_id, answers = uploaded(api, tissue.read_bytes()), []
+    threads = [threading.Thread(target=lambda: answers.append(analyze(api, upload_id))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(answer.status_code for answer in answers) == [202, 404]
-    service.wait(next(answer.json()["id"] for answer in answers if answer.status_code == 202))
 
 
-def test_another_keys_upload_does_not_exist(guarded, tmp_path):
-    service, lab = guarded.service, guarded.keys["lab"]
+def test_another_keys_upload_does_not_exist(guarded_api, tmp_path):
+    service, lab = guarded_api.service, guarded_api.keys["lab"]
     data = tissue_slide(tmp_path / "s.svs").read_bytes()
     check_problem(begin(service, 10), 401, "unauthenticated")
-    check_problem(begin(service, 10, guarded.keys["viewer"]), 403, "forbidden")
+    check_problem(begin(service, 10, guarded_api.keys["viewer"]), 403, "forbidden")
     upload_id = uploaded(service, data, lab)
     for name in ("colleague", "other", "admin"):  # an admin's job would be the admin's tenant's
-        other = guarded.keys[name]
+        other = guarded_api.keys[name]
         check_problem(send(service, f"/uploads/{upload_id}", 0, b"x", other), 404, "upload_not_found")
         check_problem(analyze(service, upload_id, other), 404, "upload_not_found")
         assert service.http.delete(f"/uploads/{upload_id}", headers={**TUS, **other}).status_code == 404
     job_id = analyze(service, upload_id, lab).json()["id"]
     record = json.loads((service.data_dir / "jobs" / job_id / "request.json").read_text())
-    owners = {key.name: key.owner for key in guarded.store.all()}
+    owners = {key.name: key.owner for key in guarded_api.store.all()}
     assert record["owner"] == owners["lab"] and len(set(owners.values())) == len(owners)
 
 
