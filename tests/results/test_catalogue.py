@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.results.catalogue import OUTPUTS, STORED, Output
+from app.results.catalogue import OUTPUTS, STORED
 from app.results.files.bundle import zip_chunks
 from app.results.files.write import write_results, write_tissue_mask
 from app.results.report.stored_report import stored_tiles
@@ -52,16 +52,6 @@ def test_the_zip_holds_what_the_catalogue_says(folder: Path) -> None:
     assert inside == made | {path.name for path in folder.iterdir()}
     assert all(one.in_zip for one in STORED)
     assert {Path(name).suffix for name in deflated} == {".json", ".geojson", ".csv"}
-
-
-def row(one: Output) -> str:
-    return f"| `{one.link}` | `{one.path}` | {one.text} | {'yes' if one.in_zip else ''} |"
-
-
-def test_the_table_of_the_docs_is_the_catalogues() -> None:
-    head = "| link | address below the job | what it is | in `results` |\n|---|---|---|---|\n"
-    table = head + "\n".join(map(row, LINKED)) + "\n\n"
-    assert table in (ROOT / "docs" / "api.md").read_text(), f"docs/api.md needs this table:\n{table}"
 
 
 def test_the_readme_names_every_address() -> None:

@@ -18,7 +18,6 @@ from app.slides.formats.catalogue import (
     SINGLE_NAMES,
     SINGLE_SUFFIXES,
     STRIPPABLE_NAMES,
-    SlideFormat,
     format_of,
     listed,
     slide_suffix,
@@ -26,20 +25,6 @@ from app.slides.formats.catalogue import (
 from app.slides.formats.finding import find_slide
 from app.slides.formats.opening import open_slide
 from tests.service import ROOT
-
-FILES = {"one": "one file", "index": "several files, opened by this one", "series": "a series of files"}
-
-
-def row(one: SlideFormat) -> str:
-    suffixes = ", ".join(f"`{suffix}`" for suffix in one.suffixes) or f"as {one.name}"
-    said = ["yes" if yes else "" for yes in (one.is_read_directly, one.can_be_stripped)]
-    return f"| {' | '.join([one.title, suffixes, FILES[one.files], *said])} |"
-
-
-def test_the_table_of_the_docs_is_the_catalogues() -> None:
-    head = "| format | file extensions | a slide is | read directly | `xmag strip` |\n|---|---|---|---|---|\n"
-    table = head + "\n".join(map(row, FORMATS)) + "\n\n"
-    assert table in (ROOT / "docs" / "api.md").read_text(), f"docs/api.md needs this table:\n{table}"
 
 
 def test_the_worklist_names_every_format() -> None:
