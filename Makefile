@@ -76,6 +76,9 @@ train-beside:
 bench: $(SERVE_STAMP)  ## speed against the usual way, where time goes, scale; ten minutes; writes benchmarks/RESULTS.md (SLIDES= 40x slides)
 	@$(BIN)/python benchmarks/bench.py $(SLIDES)
 
+first-gpu: $(SERVE_STAMP)  ## what to measure on the first GPU, with bars; ten minutes, no network (EXTRA=gpu; ARGS='--device cpu' rehearses it)
+	@$(BIN)/python benchmarks/first_gpu.py $(ARGS)
+
 bench-reading: $(SERVE_STAMP)  ## reading alone, against OpenSlide (SLIDES=slides or folders of them)
 	@test -n "$(SLIDES)" || { echo "name slides: make bench-reading SLIDES=/path/to/slides"; exit 1; }
 	@$(BIN)/python benchmarks/reading.py $(SLIDES)
@@ -141,4 +144,4 @@ lock: | $(VENV)/bin/python  ## renew requirements/*.txt from pyproject.toml
 clean:  ## remove the environment and caches (never data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-.PHONY: help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects bench-view fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas tables lock clean
+.PHONY: first-gpu help setup serve doctor format lint types train-types unit test bench bench-reading bench-peers bench-runtimes bench-objects bench-view fuzz chaos load soak audit images test-compose test-web train-setup train-test train-beside train-atlas tables lock clean
