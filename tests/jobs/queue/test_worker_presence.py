@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.queue.presence import live_workers
 from app.jobs.queue.queue import PREFIX
-from app.jobs.worker.slot import TURN_SLACK_S, Slot
+from app.jobs.worker.slot import TURN_SLACK_S
 from app.run.worker_process import new_worker
 from tests.service import ROOT, until
 
@@ -17,11 +17,11 @@ from tests.service import ROOT, until
 def test_a_worker_of_which_one_slot_hangs_falls_silent(make_parts, queue, monkeypatch, is_stuck):
     released, in_turn = threading.Event(), []
 
-    def hang(slot: Slot) -> None:  # as on storage that does not answer
-        in_turn.append(slot)
-        released.wait(60)
+    def hang(*_, **__) -> bool:  # as on storage that does not answer
+        in_turn.append(True)
+        return released.wait(60)
 
-    monkeypatch.setattr(Slot, "_turn", hang)
+    monkeypatch.setattr("app.jobs.worker.slot.has_room", hang)
     parts = make_parts(models_dir=ROOT / "models", device="cpu", job_deadline_s=100)
     worker = new_worker(parts)
     running = threading.Thread(target=worker.run)

@@ -58,8 +58,7 @@ def on_disk(tmp_path):
     """A slide in a folder of the hospital's, and where a request says that it lies."""
     path = (tmp_path / "slide.svs").resolve()
     path.write_bytes(SLIDE)
-    size_bytes, mtime_ns = source_state([path])
-    return path, PathSource(path=str(path), size_bytes=size_bytes, mtime_ns=mtime_ns, files=(path.name,))
+    return path, PathSource(path=str(path), files=(path.name,), **source_state([path])._asdict())
 
 
 OBJECT = ObjectSource(object="s3://slides/case/a.svs", size_bytes=len(SLIDE), etag='"e"', version=None)
