@@ -41,10 +41,13 @@ class Model:
             head.run(embedding)
 
     def warm_up(self) -> None:
-        """``check``, then a batch of each size, so that the first slide finds memory and kernels ready."""
+        """``check``, then two batches of each size, so that the first slide finds memory and kernels ready.
+
+        Two, because onnxruntime may plan its memory anew at the second run of a shape.
+        """
         self.check()
         tile = golden_tile(self.manifest.tile_px)[None]
-        for size in self.embedder.batch_sizes:
+        for size in self.embedder.batch_sizes * 2:
             self.embedder.embed(tile.repeat(size, axis=0))
 
 

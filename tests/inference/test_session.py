@@ -4,7 +4,42 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.service import ROOT
+
+GROWTH = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from app.inference.embedder import Batching, Embedder
+from app.inference.model import load_model
+
+def resident_mb():
+    words = next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()
+    return int(words[1]) // 1024
+
+model = load_model(Path(sys.argv[1]), device="cpu", precision="fp32", threads=1)
+as_on_cuda = Embedder(model.embedder._graph, model.manifest, Batching((16, 64), is_padded=True, lanes=1, niceness=0))
+model = replace(model, embedder=as_on_cuda)
+before = resident_mb()
+model.warm_up()
+warm = resident_mb()
+for count in (60, 3, 20, 64, 33):
+    model.embedder.embed(np.zeros((count, 224, 224, 3), np.uint8))
+print(warm - before, resident_mb() - warm)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory in use is read from /proc, which Linux has")
+def test_slides_need_no_more_memory_than_the_warm_up(model_folder: Path) -> None:
+    command = [sys.executable, "-c", GROWTH, str(model_folder)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    warm_mb, growth_mb = map(int, done.stdout.split())
+    assert warm_mb > 200
+    assert growth_mb < 32
+
 
 LITTLE_MEMORY = """
 import logging, sys
