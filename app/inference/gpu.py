@@ -7,8 +7,10 @@ import ctypes
 from dataclasses import dataclass
 
 CUDA_VERSION_MIN = (13, 0)
-COMPUTE_CAPABILITY_MIN = (7, 5)
-REQUIREMENT = "CUDA 13 wants NVIDIA driver 580 or newer and compute capability 7.5 (Turing) or newer"
+CODE_FOR = ((7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0))
+"""Compute capabilities that onnxruntime-gpu holds machine code for. It has no PTX, from which a driver could make code
+for others; code for X.Y also runs on X.Z where Z is larger. The list is of version 1.31.1."""
+REQUIREMENT = "The GPU build needs NVIDIA driver 580 or newer and a GPU of compute capability 7.5, 8.x, 9.0 or 12.x"
 
 _NO_DEVICE = 100
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
@@ -39,9 +41,9 @@ class GpuProbe:
         if self.driver_cuda is not None and self.driver_cuda < CUDA_VERSION_MIN:
             return f"the NVIDIA driver serves CUDA up to {self.driver_cuda[0]}.{self.driver_cuda[1]} only"
         first = self.gpus[0]
-        if first.compute_capability < COMPUTE_CAPABILITY_MIN:
-            major, minor = first.compute_capability
-            return f"{first.name} has compute capability {major}.{minor}"
+        major, minor = first.compute_capability
+        if not any(major == code[0] and minor >= code[1] for code in CODE_FOR):
+            return f"{first.name} has compute capability {major}.{minor}, for which onnxruntime has no code"
         return None
 
 

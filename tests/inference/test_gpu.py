@@ -1,11 +1,17 @@
 """The driver's own answers, from a stand-in for its library: the same calls, without a GPU."""
 
+import mmap
 import os
+import struct
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from app.inference.gpu import CODE_FOR, Gpu, GpuProbe
+from tests.service import ROOT
 
 PROBE = """
 from app.inference.gpu import probe_gpus
@@ -19,7 +25,7 @@ print(found.gpus, found.driver_cuda, found.shortfall())
     [
         ({"CUDA": "13000", "CAPABILITY": "75"}, "(Gpu(name='Stand-in', compute_capability=(7, 5)),) (13, 0) None"),
         ({"CUDA": "12080", "CAPABILITY": "90"}, "(12, 8) the NVIDIA driver serves CUDA up to 12.8 only"),
-        ({"CUDA": "13010", "CAPABILITY": "70"}, "(13, 1) Stand-in has compute capability 7.0"),
+        ({"CUDA": "13010", "CAPABILITY": "70"}, "(13, 1) Stand-in has compute capability 7.0, for which"),
         ({"COUNT": "0"}, "() None no GPU is visible to this process"),
         ({"INIT": "803"}, "() None the NVIDIA driver does not start (cuInit gives error 803)"),
     ],
@@ -28,3 +34,50 @@ def test_what_the_driver_answers(nvidia_driver: Path, driver: dict[str, str], sa
     environment = {**os.environ, **driver, "LD_LIBRARY_PATH": str(nvidia_driver)}
     answer = subprocess.run([sys.executable, "-c", PROBE], env=environment, check=True, capture_output=True, text=True)
     assert said in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("capability", "is_usable"),
+    [
+        *[(capability, True) for capability in ((7, 5), (8, 0), (8, 6), (8, 7), (8, 9), (9, 0), (12, 0), (12, 1))],
+        *[(capability, False) for capability in ((6, 1), (7, 0), (7, 2), (10, 0), (10, 3), (11, 0), (13, 0))],
+    ],
+)
+def test_a_gpu_that_the_wheel_has_no_code_for_is_refused(capability: tuple[int, int], is_usable: bool) -> None:
+    shortfall = GpuProbe((Gpu("One", capability),), (13, 0)).shortfall()
+    assert (shortfall is None) == is_usable
+
+
+def test_the_list_is_of_the_version_that_is_installed() -> None:
+    """After an update: install the extra `gpu`, run the next test, and correct the list and the documentation."""
+    assert "\nonnxruntime-gpu==1.31.1 " in (ROOT / "requirements" / "gpu.txt").read_text()
+
+
+def test_the_list_is_what_the_wheel_has() -> None:
+    package = find_spec("onnxruntime")
+    assert package is not None and package.origin is not None
+    library = Path(package.origin).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    if not library.exists():
+        pytest.skip("the installed onnxruntime is the CPU build")
+    assert code_in(library) == set(CODE_FOR)
+
+
+def code_in(library: Path) -> set[tuple[int, int]]:
+    """Compute capabilities of the machine code in a library's fat binaries. AssertionError where one holds PTX."""
+    capabilities = set()
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(b"\x50\xed\x55\xba")
+        while at >= 0:
+            version, header, size = struct.unpack_from("<HHQ", content, at + 4)
+            at, end = at + 4, at + header + size
+            if (version, header) == (1, 16) and end <= len(content):
+                part = at - 4 + header
+                while part < end:
+                    kind, _, part_header, part_size = struct.unpack_from("<HHIQ", content, part)
+                    (capability,) = struct.unpack_from("<I", content, part + 28)
+                    assert kind == 2, f"kind {kind}: 1 would be PTX"
+                    capabilities.add(divmod(capability, 10))
+                    part += part_header + part_size
+                at = end
+            at = content.find(b"\x50\xed\x55\xba", at)
+    return capabilities

@@ -10,6 +10,7 @@ GPU_BUILD = ["TensorrtExecutionProvider", CUDA, CPU]
 GOOD_GPU = GpuProbe((Gpu("NVIDIA H100", (9, 0)),), (13, 0))
 OLD_DRIVER = GpuProbe((Gpu("NVIDIA H100", (9, 0)),), (12, 8))
 OLD_GPU = GpuProbe((Gpu("Tesla P100", (6, 0)),), (13, 0))
+OTHER_GPU = GpuProbe((Gpu("NVIDIA B200", (10, 0)),), (13, 0))
 BROKEN = GpuProbe(problem="the NVIDIA driver does not start (cuInit gives error 803)")
 NONE = GpuProbe()
 
@@ -45,6 +46,7 @@ def test_a_gpu_that_the_cpu_build_leaves_idle_is_logged(caplog: pytest.LogCaptur
         ("cuda", GPU_BUILD, OLD_DRIVER, "CUDA up to 12.8"),
         ("auto", GPU_BUILD, OLD_DRIVER, "driver 580"),
         ("auto", GPU_BUILD, OLD_GPU, "compute capability 6.0"),
+        ("auto", GPU_BUILD, OTHER_GPU, "compute capability 10.0"),
         ("auto", GPU_BUILD, BROKEN, "error 803"),
     ],
 )
