@@ -7,11 +7,11 @@ import pytest
 
 from app.inference.manifest import Fidelity
 from xmag_train.evaluate.config import EvaluateConfig
-from xmag_train.export.bound import refuse_report_of_others
-from xmag_train.export.card import reading_table
+from xmag_train.export.card.bound import refuse_report_of_others
+from xmag_train.export.card.card import reading_table
+from xmag_train.export.card.figures import gain_in_words, how_judged, report_section, same_case_in_words
 from xmag_train.export.config import HeadConfig
-from xmag_train.export.figures import gain_in_words, how_judged, report_section, same_case_in_words
-from xmag_train.export.precision_fidelity import fidelity_in_words, worse_of
+from xmag_train.export.measure.precision_fidelity import fidelity_in_words, worse_of
 from xmag_train.mil.keep import Effort
 from xmag_train.mil.task import FoldResult, procedure
 

@@ -18,9 +18,9 @@ from untrained_model import untrained_spec
 
 from app.inference.manifest import load_manifest, verify_files
 from app.inference.model import Model, load_model
+from xmag_train.export.measure.parity import head_parity, student_parity
+from xmag_train.export.measure.precision_fidelity import open_graph
 from xmag_train.export.package import write_model
-from xmag_train.export.parity import head_parity, student_parity
-from xmag_train.export.precision_fidelity import open_graph
 from xmag_train.networks.imagenet import load_imagenet
 from xmag_train.networks.onnx_export import fold_batch_norms
 from xmag_train.networks.students.lite0 import Student

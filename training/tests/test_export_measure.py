@@ -8,8 +8,8 @@ from test_shards import region
 from xmag_train.data.cohort.table import fold_of_cases, write_rows
 from xmag_train.data.shards import Region, regions_sha256, write_shards
 from xmag_train.export.config import ExportConfig, SlideReadingConfig
-from xmag_train.export.seen import never_saw, refuse_one_that_saw
-from xmag_train.export.tiles import Split, TileSet, split_regions, spread
+from xmag_train.export.measure.seen import never_saw, refuse_one_that_saw
+from xmag_train.export.measure.tiles import Split, TileSet, split_regions, spread
 from xmag_train.networks.students.checkpoint import save_student
 
 TRAINING = Path(__file__).resolve().parents[1]

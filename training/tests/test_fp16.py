@@ -18,10 +18,10 @@ from untrained_model import untrained_spec
 from app.errors import InferenceFailedError
 from app.inference.golden import check_golden, golden_tile
 from app.inference.model import load_model
+from xmag_train.export.measure.precision_fidelity import Judge, cosines, reference_of, score_change
+from xmag_train.export.measure.reduced import make_fp16
+from xmag_train.export.measure.tiles import TileSet
 from xmag_train.export.package import ReducedVariant, write_model
-from xmag_train.export.precision_fidelity import Judge, cosines, reference_of, score_change
-from xmag_train.export.reduced import make_fp16
-from xmag_train.export.tiles import TileSet
 
 SPEC = untrained_spec(seed=0, commit="test")
 HEADS = {head.task: Judge(head.module, head.calibration.temperature) for head in SPEC.heads}

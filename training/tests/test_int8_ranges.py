@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("onnxruntime.quantization", reason="onnx is not installed: see training/README.md")
 
-from xmag_train.export.precision_fidelity import cosines, median_by_slide
-from xmag_train.export.ranges import BINS, Range, best_range
+from xmag_train.export.graph.ranges import BINS, Range, best_range
+from xmag_train.export.measure.precision_fidelity import cosines, median_by_slide
 
 
 def test_a_single_far_value_is_cut_off() -> None:

@@ -11,7 +11,7 @@ import torch
 from cohort_maker import LABELS, make_bags, make_cohort
 
 from xmag_train.data.cohort.table import read_rows
-from xmag_train.export.card import calibration_in_words
+from xmag_train.export.card.card import calibration_in_words
 from xmag_train.mil import crossval
 from xmag_train.mil.bags import Bag, read_bag, write_bag
 from xmag_train.mil.calibration import calibrate, fit_temperature

@@ -8,10 +8,10 @@ pytest.importorskip("onnxruntime.quantization", reason="onnx is not installed: s
 
 import torch
 
-from xmag_train.export import int8
 from xmag_train.export.config import Int8Config
-from xmag_train.export.precision_fidelity import embed, open_graph
-from xmag_train.export.reduced import quantise_student
+from xmag_train.export.measure import reduced
+from xmag_train.export.measure.precision_fidelity import embed, open_graph
+from xmag_train.export.measure.reduced import quantise_student
 from xmag_train.networks.onnx_export import export_onnx, fold_batch_norms
 from xmag_train.networks.students.lite0 import Student
 
@@ -30,10 +30,10 @@ def graph_of(side_px: int, folder) -> onnx.ModelProto:
 
 @pytest.mark.parametrize(("side_px", "shorter"), [(224, True), (160, False)])
 def test_the_bits_are_the_same(tmp_path, monkeypatch, side_px: int, shorter: bool) -> None:
-    monkeypatch.setattr(int8, "shrink_by_codes", lambda *_: None)
+    monkeypatch.setattr(reduced, "shrink_by_codes", lambda *_: None)
     graph = graph_of(side_px, tmp_path)
     found = quantise_student(graph, TILES, Int8Config())
-    monkeypatch.setattr(int8, "take_pixels_as_codes", lambda *_: None)
+    monkeypatch.setattr(reduced, "take_pixels_as_codes", lambda *_: None)
     plain = quantise_student(graph, TILES, Int8Config())
     scaled = [sum(node.op_type in ("Cast", "Sub", "Mul") for node in each.graph.node) for each in (found, plain)]
     assert (scaled[0] == 0 and scaled[1] >= 3) if shorter else scaled[0] == scaled[1]

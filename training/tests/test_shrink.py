@@ -11,11 +11,11 @@ from onnx import helper
 from test_pixels import TILES, graph_of
 from torch.nn import functional
 
-from xmag_train.export import int8
 from xmag_train.export.config import Int8Config
-from xmag_train.export.precision_fidelity import embed, open_graph
-from xmag_train.export.reduced import quantise_student
-from xmag_train.export.shrink import shrinking
+from xmag_train.export.graph.shrink import shrinking
+from xmag_train.export.measure import reduced
+from xmag_train.export.measure.precision_fidelity import embed, open_graph
+from xmag_train.export.measure.reduced import quantise_student
 
 
 def first_inputs(graph: onnx.ModelProto) -> np.ndarray:
@@ -33,7 +33,7 @@ def first_inputs(graph: onnx.ModelProto) -> np.ndarray:
 def test_the_same_codes_but_for_halves_rounded_otherwise(tmp_path, monkeypatch, side_px: int) -> None:
     graph = graph_of(side_px, tmp_path)
     found = quantise_student(graph, TILES, Int8Config())
-    monkeypatch.setattr(int8, "shrink_by_codes", lambda *_: None)
+    monkeypatch.setattr(reduced, "shrink_by_codes", lambda *_: None)
     plain = quantise_student(graph, TILES, Int8Config())
     kinds = [{node.op_type for node in each.graph.node} for each in (found, plain)]
     assert "Resize" not in kinds[0]

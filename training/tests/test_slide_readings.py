@@ -16,8 +16,8 @@ from app.slides.sandbox.reader import SlideReader
 from app.slides.types import ReadingPlan
 from xmag_train.distill.check.slide_readings import slide_cosines, slide_readings
 from xmag_train.export.config import SlideReadingConfig
-from xmag_train.export.reading import lowest
-from xmag_train.export.reading import slide_cosines as by_way
+from xmag_train.export.measure.reading import lowest
+from xmag_train.export.measure.reading import slide_cosines as by_way
 from xmag_train.networks.students.checkpoint import save_student
 from xmag_train.networks.students.registry import build_student
 

@@ -7,13 +7,13 @@ import typer
 
 from app.inference.manifest import Domain, Provenance, Reading
 from xmag_train.commit import source_commit
-from xmag_train.export.bound import refuse_report_of_others
-from xmag_train.export.card import model_card
+from xmag_train.export.card.bound import refuse_report_of_others
+from xmag_train.export.card.card import model_card
 from xmag_train.export.config import ExportConfig
 from xmag_train.export.heads import head_spec, placeholder
-from xmag_train.export.measure import measure
+from xmag_train.export.measure.measure import measure
+from xmag_train.export.measure.precision_fidelity import fidelity_in_words
 from xmag_train.export.package import ModelSpec, Written, check_name, write_model
-from xmag_train.export.precision_fidelity import fidelity_in_words
 from xmag_train.files import file_sha256, write_json
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.networks.students.lite0 import embedding_dim_of, parameter_count

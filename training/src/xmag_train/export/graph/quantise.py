@@ -9,7 +9,7 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from xmag_train.export.ranges import Range
+from xmag_train.export.graph.ranges import Range
 
 QUANTISED_OPS = ("Conv", "Clip", "Relu", "Add", "MatMul", "Gemm")
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from xmag_train.export.measure.precision_fidelity import FloatArray, cosines
+from xmag_train.export.measure.tiles import batches
 from xmag_train.export.package import PARITY_MAX
-from xmag_train.export.precision_fidelity import FloatArray, cosines
-from xmag_train.export.tiles import batches
 from xmag_train.progress import track
 
 

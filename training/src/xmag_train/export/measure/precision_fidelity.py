@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from app.inference.manifest import Fidelity
-from xmag_train.export.tiles import TileSet, batches
+from xmag_train.export.measure.tiles import TileSet, batches
 from xmag_train.progress import track
 
 FloatArray = NDArray[np.float64]

@@ -17,13 +17,21 @@ from torch import nn
 from xmag_train.data.shards import Region
 from xmag_train.export.config import ExportConfig, Int8Config
 from xmag_train.export.heads import measuring_head
+from xmag_train.export.measure.parity import Parity, head_parity, student_parity
+from xmag_train.export.measure.precision_fidelity import (
+    FloatArray,
+    Judge,
+    Reference,
+    embed,
+    open_graph,
+    reference_of,
+    worse_of,
+)
+from xmag_train.export.measure.reading import ByWay, lowest, region_cosines, slide_cosines
+from xmag_train.export.measure.reduced import MeasuredInt8, make_fp16, make_int8
+from xmag_train.export.measure.seen import never_saw, refuse_one_that_saw
+from xmag_train.export.measure.tiles import TileSet, split_regions, spread
 from xmag_train.export.package import STUDENT_FILE, HeadSpec, ReducedVariant, export_head, export_student
-from xmag_train.export.parity import Parity, head_parity, student_parity
-from xmag_train.export.precision_fidelity import FloatArray, Judge, Reference, embed, open_graph, reference_of, worse_of
-from xmag_train.export.reading import ByWay, lowest, region_cosines, slide_cosines
-from xmag_train.export.reduced import MeasuredInt8, make_fp16, make_int8
-from xmag_train.export.seen import never_saw, refuse_one_that_saw
-from xmag_train.export.tiles import TileSet, split_regions, spread
 from xmag_train.files import file_sha256
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.networks.students.lite0 import embedding_dim_of

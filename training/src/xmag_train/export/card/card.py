@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from app.inference.manifest import Calibration
+from xmag_train.export.card.figures import how_judged, report_section
 from xmag_train.export.config import ExportConfig
-from xmag_train.export.figures import how_judged, report_section
-from xmag_train.export.measure import MEASURING, Measured
+from xmag_train.export.measure.measure import MEASURING, Measured
+from xmag_train.export.measure.precision_fidelity import fidelity_in_words, rounded_down
+from xmag_train.export.measure.reading import ByWay, lowest
+from xmag_train.export.measure.reduced import MeasuredInt8
 from xmag_train.export.package import STUDENT_FILE, HeadSpec, ReducedVariant
-from xmag_train.export.precision_fidelity import fidelity_in_words, rounded_down
-from xmag_train.export.reading import ByWay, lowest
-from xmag_train.export.reduced import MeasuredInt8
 from xmag_train.mil.calibration import ClassShare
 
 BRACKETS = "in brackets, with the 95 % interval of the difference by case"

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from xmag_train.export.pixels import chain_before, drop_unused
+from xmag_train.export.graph.pixels import chain_before, drop_unused
 
 _CHAIN = ("DequantizeLinear", "QuantizeLinear", "Mul", "Sub", "Resize", "Cast", "Transpose")
 _QUANTISE, _RESIZE = 1, 4

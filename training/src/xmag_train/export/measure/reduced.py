@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from xmag_train.export.config import Int8Config
+from xmag_train.export.graph.pixels import take_pixels_as_codes
+from xmag_train.export.graph.quantise import QUANTISED_OPS, activations, quantise
+from xmag_train.export.graph.ranges import Range, measure_ranges
+from xmag_train.export.graph.shrink import shrink_by_codes
+from xmag_train.export.measure.precision_fidelity import Reference, Speed, compare_speed, fidelity_of
+from xmag_train.export.measure.tiles import TileSet, batches
 from xmag_train.export.package import ReducedVariant
-from xmag_train.export.pixels import take_pixels_as_codes
-from xmag_train.export.precision_fidelity import Reference, Speed, compare_speed, fidelity_of
-from xmag_train.export.quantise import QUANTISED_OPS, activations, quantise
-from xmag_train.export.ranges import Range, measure_ranges
-from xmag_train.export.shrink import shrink_by_codes
-from xmag_train.export.tiles import TileSet, batches
 from xmag_train.networks.backbones.efficientnet_lite import PIXEL_MEAN, PIXEL_STD
 
 

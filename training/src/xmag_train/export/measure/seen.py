@@ -5,7 +5,7 @@ from pathlib import Path
 from xmag_train.data.cohort.table import fold_of_cases
 from xmag_train.data.shards import regions_sha256
 from xmag_train.export.config import SlideReadingConfig
-from xmag_train.export.tiles import Split
+from xmag_train.export.measure.tiles import Split
 from xmag_train.networks.students.checkpoint import read_checkpoint
 
 

@@ -9,8 +9,8 @@ from app.slides.sandbox.reader import SlideReader
 from xmag_train.distill.check.slide_readings import cosines_of_slide
 from xmag_train.distill.views.readings import Reading
 from xmag_train.export.config import SlideReadingConfig
-from xmag_train.export.precision_fidelity import FloatArray, cosines, median_by_slide, rounded_down
-from xmag_train.export.tiles import TileSet
+from xmag_train.export.measure.precision_fidelity import FloatArray, cosines, median_by_slide, rounded_down
+from xmag_train.export.measure.tiles import TileSet
 from xmag_train.networks.students.checkpoint import load_student
 from xmag_train.progress import track
 

@@ -1,0 +1,1 @@
+"""The model card, and what goes on it from the report."""

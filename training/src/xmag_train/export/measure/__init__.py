@@ -1,0 +1,1 @@
+"""How near an exported graph is to the student: tiles of unseen cases, precisions, ways of reading."""
