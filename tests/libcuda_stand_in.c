@@ -1,5 +1,5 @@
 /* Answers app/inference/gpu.py as libcuda.so.1 would, with what the environment says: CUDA (13000 is 13.0), CAPABILITY
-   (75 is 7.5), COUNT of GPUs, INIT (what cuInit returns). */
+   (75 is 7.5), COUNT of GPUs, INIT and GET (what cuInit and cuDeviceGet return). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@ static int said(const char *name, int otherwise) {
 int cuInit(unsigned flags) { return said("COUNT", 1) ? said("INIT", 0) : 100; }
 int cuDriverGetVersion(int *version) { *version = said("CUDA", 13000); return 0; }
 int cuDeviceGetCount(int *count) { *count = said("COUNT", 1); return 0; }
-int cuDeviceGet(int *device, int index) { *device = index; return 0; }
+int cuDeviceGet(int *device, int index) { *device = index; return said("GET", 0); }
 int cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "Stand-in"); return 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   int capability = said("CAPABILITY", 90);

@@ -219,6 +219,13 @@ def test_doctor_says_why_a_gpu_is_idle(xmag, nvidia_driver, device, why):
     assert why in line
 
 
+@pytest.mark.parametrize(("status", "words"), [("999", "unknown error (999)"), ("46", "driver fails: error 46")])
+def test_doctor_words_what_the_driver_answers(xmag, nvidia_driver, status, words):
+    found = xmag("doctor", GET=status, LD_LIBRARY_PATH=str(nvidia_driver))
+    assert_doctor_fails(found, "gpu", words)
+    assert "None" not in found.stdout
+
+
 def test_doctor_says_which_precision_the_model_lacks(xmag, tmp_path):
     shutil.copytree(ROOT / "models" / "xmag-lite0", tmp_path / "models" / "xmag-lite0")
     rewrite(tmp_path / "models" / "xmag-lite0", plain)

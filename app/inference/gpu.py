@@ -12,7 +12,24 @@ CODE_FOR = ((7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0))
 for others; code for X.Y also runs on X.Z where Z is larger. The list is of version 1.31.1."""
 REQUIREMENT = "The GPU build needs NVIDIA driver 580 or newer and a GPU of compute capability 7.5, 8.x, 9.0 or 12.x"
 
+NO_DRIVER = (
+    "no GPU is visible to this process: the NVIDIA driver (libcuda.so.1) is missing. In a container: install the "
+    "NVIDIA container toolkit on the host and start the container with its GPUs (--gpus all)"
+)
+NO_GPU = (
+    "no GPU is visible to this process: the NVIDIA driver shows none (error 100). Check CUDA_VISIBLE_DEVICES and, in a "
+    "container, that it was started with GPUs (--gpus all) and not before a `systemctl daemon-reload`"
+)
+
 _NO_DEVICE = 100
+_MEANINGS = {
+    802: "the GPUs' fabric is not ready (error 802). On HGX and DGX machines start nvidia-fabricmanager, in the "
+    "version of the driver",
+    803: "its library and its kernel module are of different versions (error 803). Reboot after an update of the "
+    "driver",
+    999: "unknown error (999). After suspend, or where /dev/nvidia-uvm is missing, run `nvidia-modprobe -u -c 0`; if "
+    "that does not help, reboot",
+}
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
@@ -26,18 +43,23 @@ class Gpu:
 
 @dataclass(frozen=True)
 class GpuProbe:
-    """``driver_cuda``: highest CUDA version the driver can serve; ``problem``: why the driver does not answer."""
+    """What the driver says.
+
+    ``driver_cuda``: highest CUDA version it can serve; ``problem``: how it fails; ``absence``: why there are no
+    ``gpus`` where it does not.
+    """
 
     gpus: tuple[Gpu, ...] = ()
     driver_cuda: tuple[int, int] | None = None
     problem: str | None = None
+    absence: str = NO_GPU
 
     def shortfall(self) -> str | None:
         """What keeps CUDA 13 from running here, in words; None if nothing is known to."""
         if self.problem is not None:
             return self.problem
         if not self.gpus:
-            return "no GPU is visible to this process"
+            return self.absence
         if self.driver_cuda is not None and self.driver_cuda < CUDA_VERSION_MIN:
             return f"the NVIDIA driver serves CUDA up to {self.driver_cuda[0]}.{self.driver_cuda[1]} only"
         first = self.gpus[0]
@@ -52,17 +74,17 @@ def probe_gpus() -> GpuProbe:
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return GpuProbe()
-    status = cuda.cuInit(0)
-    if status == _NO_DEVICE:
-        return GpuProbe()
-    if status != 0:
-        return GpuProbe(problem=f"the NVIDIA driver does not start (cuInit gives error {status})")
-    version = ctypes.c_int()
-    count = ctypes.c_int()
-    _call(cuda.cuDriverGetVersion(ctypes.byref(version)))
-    _call(cuda.cuDeviceGetCount(ctypes.byref(count)))
-    gpus = tuple(_describe(cuda, index) for index in range(count.value))
+        return GpuProbe(absence=NO_DRIVER)
+    version, count = ctypes.c_int(), ctypes.c_int()
+    try:
+        _call(cuda.cuInit(0))
+        _call(cuda.cuDriverGetVersion(ctypes.byref(version)))
+        _call(cuda.cuDeviceGetCount(ctypes.byref(count)))
+        gpus = tuple(_describe(cuda, index) for index in range(count.value))
+    except _DriverError as error:
+        if error.status == _NO_DEVICE:
+            return GpuProbe()
+        return GpuProbe(problem=f"the NVIDIA driver fails: {_MEANINGS.get(error.status, f'error {error.status}')}")
     return GpuProbe(gpus, (version.value // 1000, version.value % 1000 // 10))
 
 
@@ -76,6 +98,14 @@ def _describe(cuda: ctypes.CDLL, index: int) -> Gpu:
     return Gpu(name.value.decode("utf-8", "replace"), (major.value, minor.value))
 
 
+class _DriverError(Exception):
+    """A call to the driver failed with ``status``, a CUresult."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 def _call(status: int) -> None:
     if status != 0:
-        raise OSError(f"the NVIDIA driver answers with error {status}")
+        raise _DriverError(status)

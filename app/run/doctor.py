@@ -70,7 +70,9 @@ def _look(what: str, part: Callable[[Settings], str], settings: Settings) -> Fin
     except XmagError as error:
         return Finding(what, False, error.message)
     except OSError as error:
-        return Finding(what, False, f"{error.strerror}: {error.filename}")
+        return Finding(
+            what, False, ": ".join(str(part) for part in (error.strerror, error.filename) if part) or str(error)
+        )
 
 
 def _settings(settings: Settings) -> str:

@@ -5,12 +5,13 @@ import os
 import struct
 import subprocess
 import sys
+from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from app.inference.gpu import CODE_FOR, Gpu, GpuProbe
+from app.inference.gpu import CODE_FOR, Gpu, GpuProbe, probe_gpus
 from tests.service import ROOT
 
 PROBE = """
@@ -27,13 +28,24 @@ print(found.gpus, found.driver_cuda, found.shortfall())
         ({"CUDA": "12080", "CAPABILITY": "90"}, "(12, 8) the NVIDIA driver serves CUDA up to 12.8 only"),
         ({"CUDA": "13010", "CAPABILITY": "70"}, "(13, 1) Stand-in has compute capability 7.0, for which"),
         ({"COUNT": "0"}, "() None no GPU is visible to this process"),
-        ({"INIT": "803"}, "() None the NVIDIA driver does not start (cuInit gives error 803)"),
+        ({"INIT": "100"}, "() None no GPU is visible to this process: the NVIDIA driver shows none (error 100)"),
+        ({"INIT": "802"}, "() None the NVIDIA driver fails: the GPUs' fabric is not ready (error 802)"),
+        ({"INIT": "803"}, "() None the NVIDIA driver fails: its library and its kernel module are of different"),
+        ({"INIT": "999"}, "() None the NVIDIA driver fails: unknown error (999). After suspend"),
+        ({"GET": "999"}, "() None the NVIDIA driver fails: unknown error (999). After suspend"),
+        ({"GET": "46"}, "() None the NVIDIA driver fails: error 46"),
     ],
 )
 def test_what_the_driver_answers(nvidia_driver: Path, driver: dict[str, str], said: str) -> None:
     environment = {**os.environ, **driver, "LD_LIBRARY_PATH": str(nvidia_driver)}
     answer = subprocess.run([sys.executable, "-c", PROBE], env=environment, check=True, capture_output=True, text=True)
     assert said in answer.stdout
+
+
+@pytest.mark.skipif(find_library("cuda") is not None, reason="this machine has an NVIDIA driver")
+def test_a_machine_without_a_driver_is_told_from_one_without_a_gpu() -> None:
+    shortfall = probe_gpus().shortfall()
+    assert shortfall is not None and "(libcuda.so.1) is missing" in shortfall
 
 
 @pytest.mark.parametrize(
