@@ -15,7 +15,8 @@ def choose_variant(
 
     ``auto`` takes the fast one of the provider (fp16 on CUDA, int8 on a CPU that computes it exactly) if the model has
     it and its embeddings' median cosine to fp32 was measured to be at least 0.99; else fp32. ``exact_int8``: whether
-    the processor does; found out by default. SetupError for a precision that the model lacks or the CPU gets wrong.
+    the processor does; found out by default. SetupError for a precision that the model lacks, int8 on CUDA, and int8
+    on a CPU that gets it wrong.
     """
     exact = int8_is_exact() if exact_int8 is None else exact_int8
     variants = {variant.precision: variant for variant in manifest.student}
@@ -26,7 +27,12 @@ def choose_variant(
         return fast if fast is not None and faithful and computed_right else variants["fp32"]
     for name, variant in variants.items():
         if name == precision:
-            if name == "int8" and not provider.is_cuda and not exact:
+            if name == "int8" and provider.is_cuda:
+                raise SetupError(
+                    "int8 is for CPUs: on a GPU its steps would be computed in fp32, slowly, and with embeddings that "
+                    "nobody measured. Choose auto, fp16 or fp32."
+                )
+            if name == "int8" and not exact:
                 raise SetupError(
                     "This processor has no VNNI (avx512_vnni, avx_vnni): it cuts off sums of int8 products, and the "
                     "embeddings are not those that were measured. Choose auto or fp32."

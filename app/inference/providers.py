@@ -41,7 +41,7 @@ def choose_provider(device: str, available: list[str], probe: GpuProbe | None = 
     """The provider for ``device``; ``available`` are the providers that the installed onnxruntime was built with.
 
     ``auto`` is CUDA where onnxruntime has it and the driver shows a GPU, else CPU. A GPU that the CUDA build cannot use
-    is an error for ``auto`` as well; that the CPU build leaves one idle is logged: never a silent CPU.
+    is an error for ``auto`` as well; a GPU that the CPU build leaves idle and a GPU build without one are logged.
     Raises ProviderUnavailableError, and SetupError for any other word than auto, cuda and cpu.
     """
     if device == "cpu":
@@ -56,6 +56,7 @@ def choose_provider(device: str, available: list[str], probe: GpuProbe | None = 
             return _CPU_PROVIDER
         raise ProviderUnavailableError(f"CUDA was asked for, but {CPU_BUILD}; {REQUIREMENT}.")
     if device == "auto" and not seen.gpus and seen.problem is None:
+        log.warning("inference runs on the CPU, although onnxruntime is the GPU build: %s", seen.absence)
         return _CPU_PROVIDER
     shortfall = seen.shortfall()
     if shortfall is not None:

@@ -263,7 +263,8 @@ def _gpu(settings: Settings) -> str:
     if shortfall is not None and (settings.device == "cuda" or probe.gpus or probe.problem):
         raise SetupError(shortfall)
     if not probe.gpus:
-        return "none seen: inference runs on the CPU"
+        why = f", although onnxruntime is the GPU build: {probe.absence}" if CUDA in _providers() else ""
+        return f"none seen: inference runs on the CPU{why}"
     is_used = settings.device != "cpu" and CUDA in _providers()
     why = "XMAG_DEVICE is cpu" if settings.device == "cpu" else CPU_BUILD
     return ", ".join(gpu.name for gpu in probe.gpus) + ("" if is_used else f"; not used: {why}")

@@ -59,6 +59,11 @@ def test_int8_by_name_is_refused_where_it_would_be_wrong(document: dict[str, Any
         choose_variant(with_variants(document, int8=0.999), ON_CPU, "int8", exact_int8=False)
 
 
+def test_int8_by_name_is_refused_on_a_gpu(document: dict[str, Any]) -> None:
+    with pytest.raises(SetupError, match="int8 is for CPUs"):
+        choose_variant(with_variants(document, int8=0.999), ON_CUDA, "int8", exact_int8=True)
+
+
 def test_asked_for_by_name_it_is_given_whatever_its_fidelity(document: dict[str, Any]) -> None:
     assert choose_variant(with_variants(document, int8=0.9), ON_CPU, "int8", exact_int8=True).precision == "int8"
 

@@ -38,6 +38,13 @@ def test_a_gpu_that_the_cpu_build_leaves_idle_is_logged(caplog: pytest.LogCaptur
     assert "NVIDIA H100 is not used: the installed onnxruntime is the CPU build" in caplog.text
 
 
+def test_the_gpu_build_without_a_gpu_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    choose_provider("cpu", GPU_BUILD, NONE)
+    assert not caplog.records
+    choose_provider("auto", GPU_BUILD, NONE)
+    assert "although onnxruntime is the GPU build: no GPU is visible" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("device", "available", "probe", "told"),
     [
