@@ -126,7 +126,10 @@ class Slot:
             with self._shared.in_hand.place(
                 alone=before.lost > 0, waiting=lambda: self._wait_on(lease), every_s=self._settings.lease_s / 3
             ):
-                self._attempt(lease, request, before.counted)
+                if self._store.is_over(lease.job_id):  # the wait may have been long
+                    self._release(lease)
+                else:
+                    self._attempt(lease, request, before.counted)
         except _NotBegunError:
             log.info("let go before it was begun")
 

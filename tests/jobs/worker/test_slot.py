@@ -4,6 +4,7 @@ import errno
 import inspect
 import json
 from collections import namedtuple
+from contextlib import ExitStack
 
 import pytest
 
@@ -404,6 +405,23 @@ def test_a_job_that_waits_to_be_alone_is_handed_back_when_the_worker_stops(bench
 
 def test_a_job_that_waits_to_be_alone_is_done_once_it_is_cancelled(bench, wait_beside_another):
     suspect = wait_beside_another(lambda job: bench.store.finish(job, outcome("cancelled")))
+    assert bench.queue.ended == [suspect]
+
+
+def test_a_job_that_was_erased_just_before_its_turn_to_be_alone_is_not_begun(bench):
+    suspect = bench.submit()
+    bench.store.begin_attempt(suspect, "a worker that died")
+    other = ExitStack()
+    other.enter_context(bench.shared.in_hand.place(alone=False, waiting=lambda: None, every_s=1))
+
+    def erase_and_make_room():
+        del bench.queue.when["renew"]
+        bench.store.erase(suspect)
+        other.close()
+
+    bench.queue.when["renew"] = erase_and_make_room
+    bench.slot.turn()
+    assert [path.name for path in bench.store.folder(suspect).iterdir()] == ["tombstone.json"]
     assert bench.queue.ended == [suspect]
 
 
