@@ -1,6 +1,7 @@
 """multipart/form-data (RFC 7578), read as it comes in: one file, and short texts by name, each sent once."""
 
 import codecs
+import re
 from collections.abc import Collection, Mapping
 from email.policy import HTTP
 from typing import Protocol, cast
@@ -14,6 +15,8 @@ HEADER_CHARS = 4 * 1024
 """Longest header with parameters. The standard library's parser takes quadratic time."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 _CODECS = frozenset(codecs.lookup(charset).name for charset in CHARSETS)
+_EXTENDED_NAME = re.compile(r"(?<!\w)name\s*\*[\d*\s]*=", re.IGNORECASE)
+"""``name*`` or ``name*0``, which RFC 7578 does not have (4.2): readers disagree on which of two names counts."""
 _AS_IT_IS = frozenset({"", "7bit", "8bit", "binary"})
 
 
@@ -147,6 +150,8 @@ def _names_of(part: MultipartSegment) -> tuple[str, str]:
     heads = [value for name, value in part.headerlist if name == "Content-Disposition"]
     said = _parameters("Content-Disposition", heads[0])
     name = said.get("name", "")
+    if _EXTENDED_NAME.search(heads[0]):
+        raise RequestInvalidError("A part of the form has the parameter name*. Send the field's name as name.")
     if len(heads) > 1 or name != part.name:  # the first of two names, and the last
         raise RequestInvalidError("A part of the form has two names. Send each field as a part of its own.")
     if not name:

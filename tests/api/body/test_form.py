@@ -99,6 +99,7 @@ def test_what_standards_allow_is_read_however_it_is_cut(body, step):
         ('name="slide"; filename="schnitt-ü.svs"', "schnitt-ü.svs"),
         ("name=\"slide\"; filename*=UTF-8''schnitt-%C3%BC.svs", "schnitt-ü.svs"),
         ('name="slide"; filename="s.svs"; filename*=UTF-8\'\'s.svs', "s.svs"),
+        ('name="slide"; filename="name*.svs"', "name*.svs"),
         ('name="slide"; filename="=?utf-8?B?c2xpZGUuc3Zz?="', "slide.svs"),
         ('filename="s.svs"; name="slide"', "s.svs"),
         ('name="slide" ; filename="s.svs"\r\nContent-Type: application/octet-stream', "s.svs"),
@@ -137,6 +138,17 @@ def test_boundaries(said, boundary):
         (part(disposition('filename="s.svs"'), b"a") + END, RequestInvalidError, "no name"),
         (part(disposition("name=mpp; name=case_id"), b"a") + END, RequestInvalidError, "two names"),
         (part(disposition("name=mpp", disposition("name=case_id")), b"a") + END, RequestInvalidError, "two names"),
+        *(
+            (part(disposition(head), b"1") + END, RequestInvalidError, "parameter name*")
+            for head in (
+                "name=\"case_id\"; name*=utf-8''case_id",
+                "name=case_id; name*=utf-8''mpp",
+                "name*=utf-8''mpp; name=case_id",
+                "NAME *0*=utf-8''mp; name*1=p; name=case_id",
+                "name=case_id; (x)name*0=mpp",
+                'name="slide"; filename="s.svs"; name*=utf-8\'\'slide',
+            )
+        ),
         (part(disposition("name=case_id"), b"a" * 8193) + END, RequestInvalidError, "8192"),
         (part(disposition("name=case_id"), b"\xff") + END, RequestInvalidError, "UTF-8"),
         (odd("case_id", "Content-Type: text/plain; charset=us-ascii", b"\xfc"), RequestInvalidError, "ASCII"),
