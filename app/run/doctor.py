@@ -153,8 +153,9 @@ def _reader(settings: Settings) -> str:
                 raise
         confined = reader.confined()
     kernel_allows = [
-        *["read files other than its slide (needs Landlock, Linux 5.13 or newer)"] * (not confined.reading),
-        *["write and run files and look into other processes (needs Landlock)"] * (not confined.files),
+        *["read files other than its slide (needs Landlock, Linux 5.13 or newer, or user namespaces)"]
+        * (not confined.reading),
+        *["write and run files and look into other processes (needs the same)"] * (not confined.files),
         *["use the network, start processes and change files' permissions (needs seccomp)"] * (not confined.calls),
         *["use root's capabilities"] * (not confined.capabilities),
     ]

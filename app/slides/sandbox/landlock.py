@@ -33,6 +33,11 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("fd", ctypes.c_int32))
 
 
+def has_landlock() -> bool:
+    """Whether the kernel can limit reading."""
+    return _version() >= 1
+
+
 def shut_in() -> bool:
     """Forbids making, changing and running files, inspecting other processes and (Linux 6.12) signalling them.
 

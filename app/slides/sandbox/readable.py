@@ -46,7 +46,7 @@ def reading_rules(entry: Path, files: Sequence[Path]) -> Iterator[tuple[int, int
     Each has a descriptor that is closed when the next rule is requested. Names beside a DICOM file may be listed, which
     OpenSlide does. Raises as ``real_files``.
     """
-    yield from ((fd, READ_FILE) for fd in real_files([entry, *_targets(entry, files)]))
+    yield from ((fd, READ_FILE) for fd in real_files([entry, *targets(entry, files)]))
     if is_dicom(entry):
         with real_folder(entry.parent) as folder:
             yield folder, READ_FOLDER
@@ -61,7 +61,7 @@ def reading_rules(entry: Path, files: Sequence[Path]) -> Iterator[tuple[int, int
             os.close(fd)
 
 
-def _targets(entry: Path, files: Sequence[Path]) -> Iterator[Path]:
+def targets(entry: Path, files: Sequence[Path]) -> Iterator[Path]:
     """The other files; for a link its target, unless the link was changed since the listing."""
     for file in files:
         target = file.resolve() if file.is_symlink() else file

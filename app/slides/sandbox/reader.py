@@ -301,7 +301,7 @@ class SlideReader(Closing):
 
 @cache
 def _warn_once() -> None:
-    log.warning("this kernel cannot keep decoders from reading other files (Landlock, Linux 5.13 or newer)")
+    log.warning("neither Landlock (Linux 5.13 or newer) nor a mount namespace keeps decoders from reading other files")
 
 
 def _too_costly(computed_s: float) -> SlideTooCostlyError:

@@ -17,6 +17,7 @@ import pytest
 from app.errors import NotASlideError, SourceChangedError
 from app.slides.sandbox.channel import Channel
 from app.slides.sandbox.confinement import Confined
+from app.slides.sandbox.fork_server import environment
 from app.slides.sandbox.reader import SlideReader
 from tests.service import ROOT
 from tests.slides.formats.test_index_file import jpeg, mirax
@@ -31,10 +32,11 @@ pytestmark = [
 ]
 
 READER = """
-import ctypes, errno, fcntl, json, os, resource, subprocess, sys, threading
+import ctypes, dataclasses, errno, fcntl, json, os, resource, subprocess, sys, threading
 import openslide
 from app.slides import helper_threads
 from app.slides.sandbox import confinement
+from app.slides.sandbox import landlock
 from app.slides.sandbox import reader_main
 from app.slides.sandbox import reader_service
 line, folder, victim, user, confined = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
@@ -169,7 +171,10 @@ def tried(call):
 
 def taken_over(path):
     told = {name: tried(call) for name, call in {**ALLOWED, **REFUSED}.items()}
-    told["capabilities"] = [line.split()[1] for line in STATUS if line.startswith("Cap")]
+    status.seek(0)
+    told["capabilities"] = [line.split()[1] for line in status if line.startswith("Cap")]
+    told["done"] = list(dataclasses.astuple(CONFINED[0].done)) if CONFINED else []
+    told["names"] = os.listdir(folder) if CONFINED and told["list of slides"] == "open" else []
     os.write(int(line), json.dumps(told).encode() + b"\\n")
     os._exit(0)
 
@@ -182,15 +187,19 @@ if user:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-STATUS = []
+    libc.prctl(4, 1, 0, 0, 0)  # dumpable, as a process is that was started as this user
+status = open("/proc/self/status")
+CONFINED = []
 if confined == "no":
     confinement.Confinement = Nothing
 else:
     class Confinement(confinement.Confinement):
         def __init__(self):
             super().__init__()
-            STATUS.extend(open("/proc/self/status").readlines())
+            CONFINED.append(self)
     confinement.Confinement = Confinement
+if confined == "by mounts":
+    landlock._version = lambda: 0
 openslide.OpenSlide = taken_over
 reader_main.be_reader(int(line), 2**32, 60)
 """
@@ -224,7 +233,8 @@ def told_by_reader(user: int, confined: str) -> dict[str, str | list[str]]:
     ):
         arguments = [str(theirs.fileno()), str(folder), str(victim.pid), str(user), confined]
         command = [sys.executable, "-c", READER, *arguments]
-        with subprocess.Popen(command, cwd=ROOT, pass_fds=(theirs.fileno(),), stdin=subprocess.PIPE) as reader:
+        how = {"cwd": ROOT, "pass_fds": (theirs.fileno(),), "stdin": subprocess.PIPE, "env": environment()}
+        with subprocess.Popen(command, **how) as reader:
             channel = Channel(ours)
             channel.send({"op": "open", "path": str(folder / "slide.svs"), "mpp": None})
             try:
@@ -244,6 +254,7 @@ NEEDS_LUCK |= {"mount namespace", "user namespace", "user namespace by clone", "
 @pytest.mark.parametrize("user", USERS)
 def test_a_decoder_that_was_taken_over_reads_its_slide_and_does_nothing_else(user):
     told = told_by_reader(user, "yes")
+    assert told.pop("names") == [] and told.pop("done") == [True] * 4
     assert set(told.pop("capabilities")) == (
         {"0000000000000000"} if os.geteuid() == 0 and not user else _bounding(told)
     )
@@ -258,9 +269,22 @@ def _bounding(_: object) -> set[str]:
 
 
 @pytest.mark.parametrize("user", USERS)
+def test_without_landlock_a_mount_namespace_hides_all_but_the_slide(user):
+    told = told_by_reader(user, "by mounts")
+    if not told.pop("done")[0]:
+        pytest.skip("neither user nor mount namespaces are allowed here")
+    assert told.pop("names") == ["slide.svs"]
+    assert set(told.pop("capabilities")) == {"0000000000000000"}
+    # The folders above the slide can be listed: they hold the way to it, and no more.
+    assert {name for name, answer in told.items() if answer == "open"} == ALLOWED | {"list of slides", "root of disk"}
+    assert set(told.values()) == {"open", "refused", "No such file or directory", "Read-only file system"}, told
+
+
+@pytest.mark.parametrize("user", USERS)
 def test_without_confinement_the_same_decoder_does_it(user):
     told = told_by_reader(user, "no")
-    told.pop("capabilities")
+    for key in ("capabilities", "done", "names"):
+        told.pop(key)
     assert {name for name, answer in told.items() if answer != "open"} <= NEEDS_LUCK, told
 
 
