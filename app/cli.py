@@ -116,14 +116,13 @@ def worker() -> None:
 
 
 @cli.command()
+@options.with_stated
 def analyze(
     slide: Annotated[Path, typer.Argument(exists=True, readable=True, help="slide file, folder (DICOM) or .zip")],
     out_dir: Annotated[Path, typer.Option("--out", file_okay=False, help="folder for the results; made if missing")],
+    chosen: options.Chosen,
     model: Annotated[str | None, typer.Option(help="default: the only one")] = None,
     task: options.Tasks = None,
-    mpp: options.Mpp = None,
-    stain: options.Stain = None,
-    organ: options.Organ = None,
 ) -> None:
     """Analyse one slide here, without server or queue. Exit code 0: done, 1: the slide failed, 2: usage."""
     from app.slides.sandbox.reader_process import prepare_readers
@@ -133,8 +132,7 @@ def analyze(
     from app.results.summary import summary_lines
 
     settings = _settings()
-    stated = options.stated(mpp=mpp, stain=stain, organ=organ)
-    request = LocalRequest(slide, out_dir, model, tuple(task or ()), stated)
+    request = LocalRequest(slide, out_dir, model, tuple(task or ()), options.stated(chosen))
     try:
         with _progress_bar() as report:
             document = analyze_locally(request, settings, report)

@@ -25,10 +25,8 @@ VALUES = {
 }
 FORM = {name: str(value) for name, value in VALUES.items()}
 OPTIONS = {"case_id": "--case", "stain": "--stain", "organ": "--organ", "mpp": "--mpp"}
-SUBMIT_LACKS = {"context", "slide_id"}
-"""The slide's id is the file's name."""
-ANALYZE_LACKS = {"context", "slide_id", "case_id"}
-PAGE_LACKS = {"context", "slide_id"}
+NOT_ASKED = {"context", "slide_id"}
+"""Neither command nor page asks for them: the slide's id is the file's name, and the context a program's."""
 DICOM = DicomIdentity("1.1", "1.2", "1.3", "S26-1", "LIS", "S26-1-A1", None)
 
 
@@ -64,10 +62,8 @@ def by_rerun_with_changes(service, tissue):
     return service.http.post(f"/jobs/{first}/rerun", json=VALUES)
 
 
-def typed(lacking):
-    """Options of a command for all fields but those that it has no option for."""
-    taken = [name for name in Stated.model_fields if name not in lacking]
-    return [word for name in taken for word in (OPTIONS[name], FORM[name])], {name: VALUES[name] for name in taken}
+ASKED = {name: value for name, value in VALUES.items() if name not in NOT_ASKED}
+TYPED = [word for name in ASKED for word in (OPTIONS[name], FORM[name])]
 
 
 def xmag(cwd, *words):
@@ -97,24 +93,22 @@ def test_what_is_sent_arrives_in_record_and_result(service, tissue, way):
 
 
 def test_what_is_typed_for_xmag_submit_arrives(service, tissue, tmp_path):
-    words, values = typed(SUBMIT_LACKS)
-    said = xmag(tmp_path, "submit", tissue, "--server", service.url, "--again", *words).stdout
+    said = xmag(tmp_path, "submit", tissue, "--server", service.url, "--again", *TYPED).stdout
     record, result = kept(service, said.split("\t")[1])
-    assert record == result == {"context": None, "slide_id": tissue.stem, **values}
+    assert record == result == {"context": None, "slide_id": tissue.stem, **ASKED}
 
 
 def test_what_is_typed_for_xmag_analyze_arrives(tissue, tmp_path):
-    words, values = typed(ANALYZE_LACKS)
-    xmag(tmp_path, "analyze", tissue, "--out", tmp_path / "out", *words)
+    xmag(tmp_path, "analyze", tissue, "--out", tmp_path / "out", *TYPED)
     result = json.loads((tmp_path / "out" / "result.json").read_text())["request"]
-    assert result == dict.fromkeys(ANALYZE_LACKS) | values
+    assert result == dict.fromkeys(NOT_ASKED) | ASKED
 
 
 def test_the_page_asks_for_every_field():
     page = (ROOT / "app" / "web" / "worklist.html").read_text()
     form = re.search(r'<form class="fields".*?</form>', page, re.DOTALL)
     assert form is not None
-    assert set(re.findall(r'name="(\w+)"', form[0])) >= Stated.model_fields.keys() - PAGE_LACKS
+    assert set(re.findall(r'name="(\w+)"', form[0])) >= Stated.model_fields.keys() - NOT_ASKED
 
 
 def test_a_request_has_no_field_that_its_record_lacks():

@@ -54,7 +54,7 @@ def analyze_locally(request: LocalRequest, settings: Settings, progress: Progres
             _output(request.out) as folder,
         ):
             means = Means(manifest, loading.result, reader, device)
-            wanted = SlideRequest(slide, request.stated, request.tasks)
+            wanted = SlideRequest(slide, request.stated, request.tasks, settings.identity_conflict)
             try:
                 result = analyze(wanted, means, progress)
             except EmptySlideError as error:

@@ -22,11 +22,13 @@ def _slide(text: str) -> Slide:
     return path
 
 
+@options.with_stated
 def submit(  # noqa: PLR0917 (a command's options are its arguments)
     slides: Annotated[
         list[str],
         typer.Argument(help="slide files, a .zip for several; or s3://bucket/key, of a store that the server may read"),
     ],
+    chosen: options.Chosen,
     server: Annotated[str, typer.Option(envvar="XMAG_SERVER", help="address")] = "http://127.0.0.1:8000",
     key: Annotated[
         str | None,
@@ -39,10 +41,6 @@ def submit(  # noqa: PLR0917 (a command's options are its arguments)
     model: Annotated[str | None, typer.Option(help="default: the server's")] = None,
     task: options.Tasks = None,
     priority: Annotated[str | None, typer.Option(help="routine, urgent, asap or stat")] = None,
-    mpp: options.Mpp = None,
-    stain: options.Stain = None,
-    organ: options.Organ = None,
-    case: Annotated[str | None, typer.Option(help="accession number, the same for all slides of this command")] = None,
     names: Annotated[
         bool,
         typer.Option("--names/--no-names", help="file name without extension as slide ID (never for DICOM)"),
@@ -53,7 +51,7 @@ def submit(  # noqa: PLR0917 (a command's options are its arguments)
     """Send slides to a server. Exit code 0: all are accepted (with --wait: succeeded), 1: some are not, 2: usage."""
     from app.client.command import Command, run  # noqa: PLC0415 (only this command needs what it needs)
 
-    stated = options.stated(case_id=case, mpp=mpp, stain=stain, organ=organ)
+    stated = options.stated(chosen)
     said = {"model": model, "priority": priority, "tasks": task or None}
     fields = stated.model_dump(exclude_none=True) | {name: value for name, value in said.items() if value is not None}
     command = Command(

@@ -1,6 +1,8 @@
 """Options that state something of a slide, the same for `xmag submit` and `xmag analyze`."""
 
-from typing import TYPE_CHECKING, Annotated
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -8,20 +10,46 @@ if TYPE_CHECKING:
     from app.stated import Stated
 
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="head to run, may be repeated; default: all")]
-Mpp = Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")]
-Stain = Annotated[str | None, typer.Option(help="for example H&E")]
-Organ = Annotated[str | None, typer.Option(help="for example lung")]
+Chosen = dict[str, Any]
+"""Values of the options below, by the field's name; None for those that were not typed."""
+_OPTIONS: Final = {
+    "case_id": Annotated[str | None, typer.Option("--case", help="accession number")],
+    "stain": Annotated[str | None, typer.Option(help="for example H&E")],
+    "organ": Annotated[str | None, typer.Option(help="for example lung")],
+    "mpp": Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")],
+}
+"""By the field of ``Stated`` (app/stated.py)."""
 
 
-def stated(**options: str | float | None) -> "Stated":
-    """The fields of these names. RequestInvalidError for a value that the service would refuse."""
+def with_stated(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` with these options in place of its argument ``chosen``."""
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name != "chosen":
+            parameters.append(parameter)
+            continue
+        parameters += [
+            inspect.Parameter(field, parameter.kind, default=None, annotation=kind) for field, kind in _OPTIONS.items()
+        ]
+
+    def typed(**values: object) -> None:
+        chosen = {name: values.pop(name) for name in _OPTIONS}
+        command(**values, chosen=chosen)
+
+    typed.__name__, typed.__doc__ = command.__name__, command.__doc__
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
+    return typed
+
+
+def stated(chosen: Chosen) -> "Stated":
+    """What was typed. RequestInvalidError for a value that the service would refuse."""
     from pydantic import ValidationError  # noqa: PLC0415 (half of what starting would take)
 
     from app.errors import RequestInvalidError  # noqa: PLC0415
     from app.stated import Stated  # noqa: PLC0415
 
     try:
-        return Stated.model_validate(options)
+        return Stated.model_validate(chosen)
     except ValidationError as error:
         found = error.errors()[0]
         raise RequestInvalidError(f"{found['loc'][0]}: {found['msg']}.") from error
