@@ -65,13 +65,13 @@ class Settings(BaseSettings):
     model: str | None = Field(default=None, description="model for requests that name none (unset: the only one)")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
-        description="`cpu`, `cuda` or `auto`; an unusable GPU is an error with the `gpu` build, and is ignored with a "
-        "warning in the log by the `cpu` build",
+        description="`cpu`, `cuda` or `auto`; with the `gpu` build an unusable GPU is an error, and no GPU a warning "
+        "in the log; the `cpu` build ignores a GPU, with a warning",
     )
     precision: Literal["auto", "fp32", "fp16", "int8"] = Field(
         default="auto",
         description="`fp32`, `fp16` or `int8`, as far as the model has them; `auto`: `fp16` on a GPU, and `int8` only "
-        "on a processor that computes it exactly (x86-64: VNNI)",
+        "on a processor that computes it exactly (x86-64: VNNI); `int8` on a GPU is an error",
     )
     threads: int | None = Field(default=None, ge=1, description="CPU threads of inference (unset: the cores given)")
     slide_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
