@@ -96,9 +96,12 @@ class AuditLog:
     def __init__(self, data_dir: Path) -> None:
         self._path, self._head = data_dir / LOG, data_dir / HEAD
 
-    def append(self, event: Event, unless: Callable[[], bool] | None = None) -> bool:
-        """Write one entry and make it durable; False if ``unless`` says so, asked while no other can append.
+    def append(
+        self, event: Event, unless: Callable[[], bool] | None = None, then: Callable[[], None] | None = None
+    ) -> bool:
+        """Write one entry and make it durable; False if ``unless`` says so. ``then`` is called after the entry.
 
+        Both are called while no other can append.
         DiskLowError when the disk is full: what cannot be written down is not done.
         """
         try:
@@ -108,6 +111,8 @@ class AuditLog:
                 if unless is not None and unless():
                     return False
                 self._write(event, self._last(descriptor))
+                if then is not None:
+                    then()
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -64,12 +64,13 @@ class Finisher:
         if not store.awaits_audit(job_id):
             return False
         event = Event("job.over", SERVICE, job_id, tenant_of(store, job_id), _how_it_ended(store, job_id))
-        is_written = self._audit.append(event, unless=lambda: not store.awaits_audit(job_id))
+        return self._audit.append(event, lambda: not store.awaits_audit(job_id), lambda: self._mark(job_id))
+
+    def _mark(self, job_id: str) -> None:
         try:
-            store.note_audited(job_id)
+            self._store.note_audited(job_id)
         except OSError as error:  # it is written down, which is what counts
             log.error("not marked as audited", job=job_id, reason=str(error.strerror))
-        return is_written
 
 
 def tenant_of(store: JobStore, job_id: str) -> str:

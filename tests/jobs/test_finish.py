@@ -1,6 +1,7 @@
 """How a job ends: the first outcome counts, and what cannot be counted or audited now loses nothing."""
 
 import json
+import threading
 
 from app.access.audit import Actor
 from app.errors import DiskLowError
@@ -71,3 +72,20 @@ def test_a_result_that_came_first_is_not_cancelled(parts):
     parts.finisher.cancel(before, Actor("key:lab"))
     assert parts.store.outcome(request.id).state == "succeeded"
     assert read_tally(parts.redis).outcomes == {("succeeded", ""): 1}
+
+
+def test_two_at_once_write_one_entry_for_one_end(parts, monkeypatch):
+    """A worker wrote the entry; before it marks that, the API is asked to erase the job."""
+    job_id, mark = committed(parts.store).id, parts.store.note_audited
+    other = threading.Thread(target=parts.finisher.audit, args=(job_id,))
+
+    def mark_late(marked_id: str) -> None:
+        if other.ident is None:
+            other.start()
+            other.join(0.3)  # the time it gets to write a second entry
+        mark(marked_id)
+
+    monkeypatch.setattr(parts.store, "note_audited", mark_late)
+    assert parts.finisher.finish(job_id, outcome())
+    other.join()
+    assert audited(parts) == [("job.over", "succeeded")]
