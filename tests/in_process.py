@@ -21,6 +21,8 @@ from app.results.cautions import warning_codes
 from app.results.files.write import write_results, write_tissue_mask
 from app.results.schema import JobPart
 from app.settings import Settings
+from app.system.redis import PREFIX
+from app.wiring import parts_of
 from tests.results.make_result import Recipe, make_result
 from tests.service import ROOT, Requests
 
@@ -65,6 +67,12 @@ class InProcess(Requests):
     def client(self) -> httpx.Client:
         """Another client, with cookies of its own."""
         return httpx.Client(transport=self._transport, base_url=self.url)
+
+    def reconcile(self) -> None:
+        """What the upkeep does every ten seconds, now."""
+        redis = self.services.queue.redis
+        redis.client.delete(f"{PREFIX}lock:reconcile")  # the last turn may have been a moment ago
+        parts_of(self.services.settings, redis).reconciler.turn()
 
     def done(
         self, slide: Path, headers: dict[str, str] | None = None, *, recipe: Recipe = AS_THE_MODEL, **fields: str

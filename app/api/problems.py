@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.errors import ContentEncodingError, InternalError, Origin, RequestInvalidError, XmagError
+from app.errors import ContentEncodingError, DiskLowError, InternalError, Origin, RequestInvalidError, XmagError
+from app.system.durable import DISK_FULL
 
 log = structlog.stdlib.get_logger("xmag.api")
 MEDIA_TYPE = "application/problem+json"
@@ -124,6 +125,12 @@ def install_problem_handlers(app: FastAPI) -> None:
         )
         content = problem.model_dump(exclude_none=True)
         return JSONResponse(content, error.status_code, error.headers, media_type=MEDIA_TYPE)
+
+    @app.exception_handler(OSError)
+    async def disk_full(_: Request, error: OSError) -> JSONResponse:
+        if error.errno not in DISK_FULL:
+            raise error
+        return logged_response(DiskLowError("The server's disk is full. Free space, or try again later."))
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, __: Exception) -> JSONResponse:  # the server logs it with its traceback

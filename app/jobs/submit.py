@@ -30,7 +30,6 @@ from app.jobs.intake.uploads import Upload, UploadStore
 from app.jobs.order import Order, Sender
 from app.jobs.threads import Threads
 from app.objects.store import ObjectStore
-from app.records.ids import new_job_id
 from app.records.record import JobFields, JobRequest, ObjectSource, Source, UploadSource, now
 from app.records.store import JobStore
 from app.settings import Settings
@@ -111,13 +110,13 @@ class Submissions:
         """The job of a slide that is read in place."""
         self._admission.check_disk(0)
         source, info = await self._at(sender, order, path)
-        return await self._accept_bare(self._job(sender, order, source, info), sender, order)
+        return await self._accept_bare(sender, order, source, info)
 
     async def of_object(self, sender: Sender, order: Order, address: str) -> JobRequest:
         """The job of a slide in an object store, where it stays; it is opened only for the analysis."""
         self._admission.check_disk(0)
         source = await self._object(address)
-        return await self._accept_bare(self._job(sender, order, source, None), sender, order)
+        return await self._accept_bare(sender, order, source, None)
 
     async def again(self, sender: Sender, order: Order, before: JobRequest) -> JobRequest:
         """Another job for the slide of ``before``, for the same tenant.
@@ -163,15 +162,13 @@ class Submissions:
         self._admission.check_disk(state.size_bytes)
         return ObjectSource(object=str(address), size_bytes=state.size_bytes, etag=state.etag, version=state.version)
 
-    def _job(
-        self, sender: Sender, order: Order, source: Source, info: SlideInfo | None, job_id: str | None = None
-    ) -> JobRequest:
+    def _job(self, sender: Sender, order: Order, source: Source, info: SlideInfo | None, job_id: str) -> JobRequest:
         """The record. IdentityConflictError if the header of a probed slide (``info``) contradicts the order."""
         model, tasks = self._model_and_tasks(order)
         if info is not None:  # differences that are mere warnings go into the result
             identity_warnings(order, info, self._settings.identity_conflict)
         return JobRequest(
-            id=job_id or new_job_id(),
+            id=job_id,
             created_at=now(),
             source=source,
             model=model,
@@ -210,14 +207,11 @@ class Submissions:
         log.info("job accepted", job=accepted.id, priority=accepted.priority)
         return accepted
 
-    async def _accept_bare(self, job: JobRequest, sender: Sender, order: Order) -> JobRequest:
-        """The same for a job without a slide of its own, which has no folder yet."""
-        folder = self._store.root / job.id
-        folder.mkdir(mode=0o700)
-        accepted = await self._accept(job, sender, order)
-        if accepted.id != job.id:
-            folder.rmdir()
-        return accepted
+    async def _accept_bare(self, sender: Sender, order: Order, source: Source, info: SlideInfo | None) -> JobRequest:
+        """The same for a job without a slide of its own."""
+        async with self.folder(sender) as folder:
+            folder.slide_folder.rmdir()
+            return await self._accept(self._job(sender, order, source, info, folder.job_id), sender, order)
 
     def _once_more(self, sender: Sender, order: Order, upload: Upload) -> JobRequest:
         """The job that an upload became, for the same order with the same Idempotency-Key. UploadNotFoundError else."""

@@ -43,7 +43,11 @@ class Claims:
                     _check_same(known, fingerprint)
                     return str(known["job"])
             write_over(path, json.dumps({"job": job_id, "fingerprint": fingerprint}).encode())
-            commit()
+            try:
+                commit()
+            finally:
+                if not store.exists(job_id):  # the disk was full, say: the key is as it was before
+                    path.unlink(missing_ok=True)
             return job_id
 
     def check_same(self, name: str, fingerprint: str) -> None:

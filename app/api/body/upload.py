@@ -22,7 +22,6 @@ from app.jobs.threads import Threads
 from app.settings import Settings
 from app.slides.formats.catalogue import slide_suffix
 from app.system.disk import has_room
-from app.system.durable import DISK_FULL
 
 BUFFER_BYTES, BUFFER_S = 1 << 20, 0.5
 DISK_LOOK_BYTES = 16 << 20
@@ -108,10 +107,6 @@ async def receive_form(  # noqa: PLR0917 (what a form is read with)
             arrival.received(len(chunk))
         texts = form.close()
         return slide.received(), texts
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise disk_low() from error
-        raise
     finally:
         slide.close()
 
