@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import time
 
 import pytest
 
@@ -36,6 +35,10 @@ class Job(threading.Thread):
         if self.error:
             raise self.error
 
+    def looks_twice_more(self):
+        before = self.waited
+        until(lambda: self.waited >= before + 2)
+
     def end(self):
         self.over.set()
         self.join(10)
@@ -50,11 +53,12 @@ def test_a_job_tried_before_has_the_worker_to_itself(store):
     assert not in_hand.is_open
     late, other = Job(in_hand, alone=False), Job(in_hand, alone=True)
     first.end()
-    time.sleep(0.1)
+    suspect.looks_twice_more()
     assert not suspect.began.is_set()
     second.end()
     assert suspect.began.wait(5)
-    time.sleep(0.1)
+    late.looks_twice_more()
+    other.looks_twice_more()
     assert not late.began.is_set() and not other.began.is_set()
     suspect.end()
     until(lambda: late.began.is_set() or other.began.is_set())
