@@ -7,7 +7,9 @@ ran; a failure is the slide's own.
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,6 +67,8 @@ class Device:
         self._closed = False
         self._tiles = self._room = self._splits = 0
         self._threads: list[threading.Thread] = []
+        self._running: dict[int, tuple[float, Embedder]] = {}
+        self._ended_at = time.monotonic()
 
     def submit(self, embedder: Embedder, tiles: NDArray[np.uint8], claim: Claim) -> "Future[Embeddings]":
         """``embedder.embed(tiles)``, or its error, once its turn came. ``tiles`` must stay as they are until then."""
@@ -106,6 +110,18 @@ class Device:
             self._tiles = self._room = self._splits = 0
             return filled
 
+    def is_stuck(self) -> bool:
+        """Whether a batch takes longer than its embedder's ``limit_s``."""
+        moment = time.monotonic()
+        with self._changed:
+            running = list(self._running.values())
+        return any(embedder.limit_s is not None and moment - began > embedder.limit_s for began, embedder in running)
+
+    def idle_s(self) -> float:
+        """How long there has been nothing to compute; 0 while there is."""
+        with self._changed:
+            return 0.0 if self._running or self._line else time.monotonic() - self._ended_at
+
     def _run(self, niceness: int) -> None:
         let_thread_give_way(niceness)
         while orders := self._next():
@@ -119,7 +135,8 @@ class Device:
         embedder = orders[0].embedder
         tiles = orders[0].tiles if len(orders) == 1 else np.concatenate([order.tiles for order in orders])
         try:
-            found = embedder.embed(tiles)
+            with self._noted(embedder):
+                found = embedder.embed(tiles)
         except Exception as error:  # noqa: BLE001 - not hidden: raised where the slide is analysed
             if len(orders) == 1:
                 orders[0].answer.set_exception(error)
@@ -135,6 +152,18 @@ class Device:
         for order in orders:
             order.answer.set_result(found[start : start + len(order.tiles)])
             start += len(order.tiles)
+
+    @contextmanager
+    def _noted(self, embedder: Embedder) -> Iterator[None]:
+        """While inside, ``is_stuck`` knows that this thread computes a batch."""
+        with self._changed:
+            self._running[threading.get_ident()] = (time.monotonic(), embedder)
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._running[threading.get_ident()]
+                self._ended_at = time.monotonic()
 
     def _next(self) -> list[_Order]:
         """What goes into the next batch, first its head; empty once closed."""

@@ -26,13 +26,15 @@ class Batching:
 
     ``sizes`` of a batch, ascending; ``is_padded``: a batch has one of these sizes, else any up to the last; ``lanes``:
     how many batches are best computed at a time; ``niceness``: the least of the threads that do so (where they compute
-    on the cores that also feed them, those who feed them go first).
+    on the cores that also feed them, those who feed them go first); ``limit_s``: a batch that takes longer hangs. None
+    for a CPU, which computes whatever it is given.
     """
 
     sizes: tuple[int, ...]
     is_padded: bool
     lanes: int
     niceness: int
+    limit_s: float | None = None
 
 
 class Embedder:
@@ -47,7 +49,7 @@ class Embedder:
         self.batch_sizes = batching.sizes
         self.batch_tiles = batching.sizes[-1]
         self.order_tiles = min(self.batch_tiles, ORDER_TILES_MOST)
-        self.lanes, self.niceness = batching.lanes, batching.niceness
+        self.lanes, self.niceness, self.limit_s = batching.lanes, batching.niceness, batching.limit_s
         self._is_padded = batching.is_padded
         self.tile_px = manifest.tile_px
         self.embedding_dim = manifest.embedding_dim

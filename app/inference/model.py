@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.inference.cores import available_cores
+from app.inference.device import Device
 from app.inference.embedder import Batching, Embedder
 from app.inference.golden import check_golden, golden_tile
 from app.inference.manifest import Golden, Manifest, read_manifest, read_verified, verify_files
@@ -19,6 +20,7 @@ from app.system.process import BEHIND_READERS
 # but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.
 BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
+BATCH_LIMIT_CUDA_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,13 @@ class Model:
     heads: Mapping[str, MilHead]
     golden: Golden
 
-    def check(self) -> None:
-        """Compute the golden tile and run each head on it. InferenceFailedError if an answer is not as it must be."""
-        embedding = self.embedder.embed(golden_tile(self.manifest.tile_px)[None])
+    def check(self, device: Device | None = None) -> None:
+        """Compute the golden tile, by ``device`` where others use it, and run each head on it.
+
+        InferenceFailedError if an answer is not as it must be.
+        """
+        tile = golden_tile(self.manifest.tile_px)[None]
+        embedding = self.embedder.embed(tile) if device is None else device.embed(self.embedder, tile)
         check_golden(embedding[0], self.golden)
         for head in self.heads.values():
             head.run(embedding)
@@ -69,7 +75,7 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
     cores = threads if threads is not None else available_cores()
     student = OnnxGraph(read_verified(folder, variant.file), variant.file.name, provider, threads=1)
     batching = (
-        Batching(BATCH_SIZES_CUDA, is_padded=True, lanes=1, niceness=0)
+        Batching(BATCH_SIZES_CUDA, is_padded=True, lanes=1, niceness=0, limit_s=BATCH_LIMIT_CUDA_S)
         if provider.is_cuda
         else Batching(BATCH_SIZES_CPU, is_padded=False, lanes=cores, niceness=BEHIND_READERS)
     )

@@ -6,9 +6,11 @@ import structlog
 
 from app.errors import ModelError, SetupError
 from app.jobs.worker.context import Shared
+from app.jobs.worker.slot import ModelBrokenError
 from app.jobs.worker.worker import Worker
+from app.run.supervisor import EXIT_SETUP
 from app.settings import Settings
-from app.system.process import give_way
+from app.system.process import end_now, give_way
 from app.wiring import Parts, built
 
 log = structlog.stdlib.get_logger("xmag.worker")
@@ -30,6 +32,17 @@ def new_worker(parts: Parts) -> Worker:
 
 def run_worker(settings: Settings) -> None:
     """Work until SIGTERM. A second SIGTERM hands the jobs in hand back at once. SetupError for an unusable set-up."""
+    try:
+        _run(settings)
+    except ModelBrokenError as broken:
+        # A GPU's library may abort or hang while it cleans up after the error that broke the model.
+        log.critical("cannot run", code=broken.code, reason=broken.message)
+        end_now(EXIT_SETUP)
+    except ModelError as error:
+        raise SetupError(error.message) from error  # starting again would not help
+
+
+def _run(settings: Settings) -> None:
     with built(settings) as parts:
         if not give_way(NICENESS):  # polls and uploads are answered first
             log.warning("the kernel lets the worker give way within its own session only")
@@ -40,7 +53,5 @@ def run_worker(settings: Settings) -> None:
         parts.upkeep.start()
         try:
             worker.run()
-        except ModelError as error:
-            raise SetupError(error.message) from error  # starting again would not help
         finally:
             parts.upkeep.stop()

@@ -38,7 +38,9 @@ class SmallDevice:
         return [self.model.embedder.embed(tiles)] if list(outputs) == ["embedding"] else []
 
 
-def on_small_device(model: Model, most: int, batching: Batching = AS_ON_CUDA) -> tuple[Model, SmallDevice]:
+def on_small_device(
+    model: Model, most: int, batching: Batching = AS_ON_CUDA, kind: type[SmallDevice] = SmallDevice
+) -> tuple[Model, SmallDevice]:
     """``model`` as a GPU with room for ``most`` tiles would run it."""
-    device = SmallDevice(model, most)
+    device = kind(model, most)
     return replace(model, embedder=Embedder(device, model.manifest, batching)), device

@@ -13,6 +13,7 @@ from app.errors import InferenceFailedError
 from app.inference.device import FAIR_EVERY, Claim, Device, Filled
 from app.inference.model import Model
 from tests.inference.test_embedder import noise
+from tests.service import until
 
 
 class Recorder:
@@ -198,6 +199,17 @@ def test_a_tile_has_the_same_bits_in_any_batch_and_whoever_else_is_embedded(devi
         parts = [tiles[start : start + count] for start in range(0, 16, count)]
         answers = [device.submit(model.embedder, part, Claim(0, 1)) for part in parts]
         np.testing.assert_array_equal(np.concatenate([answer.result(60) for answer in answers]), together)
+
+
+def test_a_batch_that_does_not_end_is_noticed_and_so_is_an_idle_device(device: Device, busy: Recorder) -> None:
+    busy.limit_s = None
+    assert not device.is_stuck()
+    busy.limit_s = 0.01
+    until(device.is_stuck)
+    assert device.idle_s() == 0
+    busy.opened.set()
+    until(lambda: device.idle_s() > 0.01)
+    assert not device.is_stuck()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux alone")

@@ -103,12 +103,13 @@ class Shared:
         except ModelError:
             return False
 
-    def check_models(self) -> None:
+    def check_models(self, *, only_on_gpu: bool = False) -> None:
         """InferenceFailedError if one no longer computes rightly."""
         with self._loading:
             models = list(self._models.values())
         for model in models:
-            model.check()
+            if not only_on_gpu or model.embedder.limit_s is not None:
+                model.check(self.device)  # by the device, where a batch that hangs is noticed
 
     def close(self) -> None:
         """Kill readers, end the device's threads."""

@@ -108,7 +108,7 @@ class InHand:
                 self._store.hand_back(held.lease.job_id, held.attempt.number)
                 self._held.discard(held)
 
-    def hand_back_all(self, besides: Held) -> None:
+    def hand_back_all(self, besides: Held | None = None) -> None:
         """Before the process is ended: no attempt counts but that of ``besides``. Their leases lapse."""
         with self._changed:
             for held in self._held - {besides}:

@@ -8,8 +8,10 @@ import structlog
 from app.errors import QueueUnavailableError
 from app.jobs.queue.presence import WorkerPresence, announce, withdraw
 from app.jobs.worker.context import GUESTS, Shared
+from app.jobs.worker.device_watch import LOOK_S, DeviceWatch
 from app.jobs.worker.slot import Slot, new_name
 from app.system.heartbeat import Heartbeat
+from app.system.periodic import Periodic
 
 log = structlog.stdlib.get_logger("xmag.worker")
 
@@ -22,6 +24,7 @@ class Worker:
         self.shared, self._settings, self._queue = shared, shared.settings, shared.queue
         self._slots = [Slot(self.shared) for _ in range(self.shared.jobs_at_once)]
         self._slots += [Slot(self.shared, guest) for guest in GUESTS]
+        self._watch = DeviceWatch(self.shared)
 
     def stop(self) -> None:
         """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
@@ -41,6 +44,8 @@ class Worker:
         heartbeat = Heartbeat(self._settings.heartbeat_dir, self.name) if self._settings.heartbeat_dir else None
         beat = threading.Thread(target=self._announce, args=(presence, heartbeat), name="presence", daemon=True)
         beat.start()
+        looking = Periodic("device", self._watch.look, every_s=LOOK_S)
+        looking.start()
         log.info(
             "worker ready",
             worker=self.name,
@@ -55,6 +60,7 @@ class Worker:
             self.shared.close()
             stopping.set()
             beat.join()
+            looking.stop()
             if heartbeat is not None:
                 heartbeat.end()
             try:
@@ -67,8 +73,9 @@ class Worker:
 
     def _work(self) -> None:
         """All slots until they stop. The first that ends with an error has the others hand back, and is raised."""
-        with ThreadPoolExecutor(len(self._slots), thread_name_prefix="slot") as threads:
-            running = [threads.submit(slot.run) for slot in self._slots]
+        tasks = [*(slot.run for slot in self._slots), self._watch.prove]
+        with ThreadPoolExecutor(len(tasks), thread_name_prefix="slot") as threads:
+            running = [threads.submit(task) for task in tasks]
             wait(running, return_when=FIRST_EXCEPTION)
             if not self.shared.stopping.is_set():
                 self.hurry()

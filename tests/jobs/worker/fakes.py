@@ -121,7 +121,7 @@ class FakeModel:
     def warm_up(self):
         pass
 
-    def check(self):
+    def check(self, device):
         if self.fault:
             raise self.fault
 
