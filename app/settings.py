@@ -17,7 +17,7 @@ from app.system.object_address import ObjectAddress
 GIB = 1024**3
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OidcAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures by a private key only: with a shared secret, whoever can check a token can also make one."""
+"""Signatures by a private key only: with a shared secret, anyone who checks a token can also make one."""
 
 
 def is_loopback(host: str) -> bool:
@@ -59,14 +59,14 @@ class Settings(BaseSettings):
     )
     redis_url: str | None = Field(
         default=None,
-        description="Redis 7 or Valkey, for workers on other machines, which share data folder and slide folders at "
-        "the same paths (unset: an embedded server in the data folder)",
+        description="Redis 7 or Valkey, for workers on other machines (unset: an embedded server in the data folder). "
+        "All machines see data folder and slide folders at the same paths",
     )
     model: str | None = Field(default=None, description="model for requests that name none (unset: the only one)")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
-        description="`cpu`, `cuda` or `auto`; with the `gpu` build an unusable GPU is an error, and no GPU a warning "
-        "in the log; the `cpu` build ignores a GPU, with a warning",
+        description="`cpu`, `cuda` or `auto`. With the `gpu` build an unusable GPU is an error, and no GPU a warning "
+        "in the log. The `cpu` build ignores a GPU, with a warning",
     )
     precision: Literal["auto", "fp32", "fp16", "int8"] = Field(
         default="auto",
@@ -112,7 +112,9 @@ class Settings(BaseSettings):
     oidc_algorithms: Annotated[tuple[OidcAlgorithm, ...], NoDecode] = Field(
         default=("RS256", "PS256", "ES256"), min_length=1, description="signatures that count, separated by commas"
     )
-    oidc_scope_claim: str = Field(default="scope", description="claim that holds the scopes; dots lead inwards")
+    oidc_scope_claim: str = Field(
+        default="scope", description="claim that holds the scopes; use dots for nested claims"
+    )
     oidc_scope_prefix: str = Field(default="xmag:", description="prefix of `submit`, `read` and the like in that claim")
     oidc_tenant_claim: str | None = Field(
         default=None, description="claim that names the tenant (unset: all tokens are of the tenant default)"
@@ -128,9 +130,7 @@ class Settings(BaseSettings):
     )
     attempts_max: int = Field(default=3, ge=1, le=20, description="attempts before a job fails")
     job_deadline_s: float = Field(default=1800, gt=0, description="seconds that one attempt may take")
-    drain_s: float = Field(
-        default=20, ge=0, description="seconds to finish a job after SIGTERM before it is handed back"
-    )
+    drain_s: float = Field(default=20, ge=0, description="seconds to finish a job after SIGTERM before it is requeued")
     queue_max: int = Field(
         default=4000,
         ge=1,
@@ -230,7 +230,7 @@ class Settings(BaseSettings):
         if value is not None and not (parts.scheme in {"http", "https"} and parts.hostname):
             raise ValueError("must begin with https:// or http://")
         if parts.username is not None or parts.query:
-            raise ValueError("must be an address alone: keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+            raise ValueError("must be an address alone: keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         return value
 
     @field_validator("public_url")

@@ -130,7 +130,7 @@ class MppImplausibleError(SlideError):
 
 
 class ResolutionTooLowError(SlideError):
-    """The scan is coarser than the model's 2.0 µm/px can bear."""
+    """The scan resolution is lower than the model needs (2.0 µm/px)."""
 
     code = "resolution_too_low"
 
@@ -149,7 +149,7 @@ class DecoderCrashedError(SlideError):
 
 
 class DecoderTimeoutError(SlideError):
-    """The process that decoded the slide gave no sign of life in time."""
+    """The process that decoded the slide stopped responding."""
 
     code = "decoder_timeout"
     retryable = True

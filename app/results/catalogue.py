@@ -94,8 +94,8 @@ OVERLAY = Output(
     "overlay.png",
     "image/png",
     "The map as a layer",
-    "RGBA over the entire slide, with `scale` (`percentile`, `raw`), `palette` (`viridis`, `cividis`, `inferno`), "
-    "`opacity` (percent), `task`, `quantity` (`tile_scores`, `attention`) and `class` where the head has them.",
+    "RGBA over the entire slide. Choose `scale` (`percentile`, `raw`), `palette` (`viridis`, `cividis`, `inferno`) and "
+    "`opacity` (percent). If the head has them, also `task`, `quantity` (`tile_scores`, `attention`) and `class`.",
     link="overlay",
     files="overlay*.png",
     address="heatmap.png?layer=overlay",
