@@ -91,12 +91,13 @@ class InProcess(Requests):
         known = {
             "job": JobPart(id=job_id, attempt=attempt.number, created_at=request.created_at),
             "request": request.named(request.dicom),
+            "dicom": request.dicom,
         }
         if isinstance(request.source, UploadSource):
             known["slide"] = result.document.slide.model_copy(update={"sha256": request.source.sha256})
         document = result.document.model_copy(update=known)
         write_results(replace(result, document=document), attempt.folder)
-        self._end(job_id, "succeeded", attempt, warnings=warning_codes(document))
+        self._end(job_id, "succeeded", attempt, warnings=warning_codes(document), dicom=request.dicom)
 
     def find_no_tissue(self, job_id: str) -> None:
         """End a waiting job as a worker does that found a slide empty."""

@@ -142,9 +142,9 @@ def test_job_and_result_say_whose_slide_it_is_and_never_the_patient(service, stu
         assert secret not in told
 
 
-def test_a_report_names_what_the_header_said_only_with_the_case(service, study_zip):
-    job, _ = done(service, service.post(study_zip))
-    plain, asked = (service.http.get(f"{job['links']['report']}{query}") for query in ("", "?case=true"))
+def test_a_report_names_what_the_header_said_only_with_the_case(api, study_zip):
+    job = api.job(api.done(study_zip))
+    plain, asked = (api.http.get(f"{job['links']['report']}{query}") for query in ("", "?case=true"))
     assert CASE not in plain.text + plain.headers["content-disposition"]
     assert CASE in asked.text
     assert SLIDE in asked.text

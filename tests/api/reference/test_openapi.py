@@ -109,52 +109,52 @@ def test_both_event_streams_say_what_an_event_holds(document, service, tissue):
     assert {value.strip() for name, _, value in sent if name == "event"} == {"job"}
 
 
-def test_all_that_a_finished_job_links_to_is_declared_as_it_is_sent(document, service, tissue):
-    job_id = service.submit(tissue)
-    links = service.wait(job_id)["links"]
+def test_all_that_a_finished_job_links_to_is_declared_as_it_is_sent(document, api, tissue):
+    job_id = api.done(tissue)
+    links = api.job(job_id)["links"]
     more = ["top_tiles/1.jpg", "tissue.png", "report_map.jpg", "slide_files/0/0_0.jpg"]
     assert len(links) > 10
     for link in {*links.values(), *(f"/jobs/{job_id}/{name}" for name in more)} - {links["events"]}:
         path = link.partition("?")[0].replace(job_id, "{job_id}")
         path = path.replace("/1.jpg", "/{rank}.jpg").replace("/0/0_0.jpg", "/{level}/{column}_{row}.jpg")
-        whole = service.http.get(link)
+        whole = api.http.get(link)
         assert whole.status_code == 200
         declared(document, path, whole)
         takes_ranges = "206" in document["paths"][path]["get"]["responses"]
         assert takes_ranges == (whole.headers.get("accept-ranges") == "bytes" and not path.endswith("/view")), path
         if takes_ranges:
-            part = service.http.get(link, headers={"Range": "bytes=0-3"})
-            beyond = service.http.get(link, headers={"Range": "bytes=9999999999-"})
+            part = api.http.get(link, headers={"Range": "bytes=0-3"})
+            beyond = api.http.get(link, headers={"Range": "bytes=9999999999-"})
             assert (part.status_code, beyond.status_code) == (206, 416)
             for answer in (part, beyond):
                 assert (
                     "Content-Range" in document["paths"][path]["get"]["responses"][str(answer.status_code)]["headers"]
                 )
             declared(document, path, part)
-    metrics = service.http.get("/metrics")
+    metrics = api.http.get("/metrics")
     declared(document, "/metrics", metrics)
 
 
-def test_what_tus_says_in_headers_is_declared(document, service):
+def test_what_tus_says_in_headers_is_declared(document, api):
     def check(method, path, answer):
         entry = declared(document, path, answer, method)
         said = {name for name in answer.headers if name.startswith(("tus-", "upload-")) or name == "location"}
         assert said == {name.lower() for name in entry["headers"]} - {"x-request-id"}
 
-    check("options", "/uploads/", service.http.options("/uploads/"))
-    begun = service.http.post("/uploads/", headers=TUS | {"Upload-Length": "4", "Upload-Metadata": "filename YS5zdnM="})
+    check("options", "/uploads/", api.http.options("/uploads/"))
+    begun = api.http.post("/uploads/", headers=TUS | {"Upload-Length": "4", "Upload-Metadata": "filename YS5zdnM="})
     check("post", "/uploads/", begun)
     one, address = "/uploads/{upload_id}", begun.headers["location"]
     piece = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    check("patch", one, service.http.patch(address, headers=piece, content=b"ab"))
-    check("head", one, service.http.head(address, headers=TUS))
-    check("delete", one, service.http.delete(address, headers=TUS))
+    check("patch", one, api.http.patch(address, headers=piece, content=b"ab"))
+    check("head", one, api.http.head(address, headers=TUS))
+    check("delete", one, api.http.delete(address, headers=TUS))
     for method in ("post", "patch", "head", "delete"):
         for path in document["paths"]:
             if path.startswith("/uploads/") and method in document["paths"][path]:
                 named = {part["name"] for part in document["paths"][path][method]["parameters"] if part["required"]}
                 assert "Tus-Resumable" in named
-    other = service.http.head(address, headers={"Tus-Resumable": "0.2"})
+    other = api.http.head(address, headers={"Tus-Resumable": "0.2"})
     assert other.headers["tus-version"] == "1.0.0"
     assert "Tus-Version" in document["paths"][one]["head"]["responses"]["412"]["headers"]
 
@@ -178,15 +178,15 @@ UNKNOWN = "01993b1e-7c2a-7d50-9a41-5b8a4f0c2e11"
         ("delete", "/uploads/{upload_id}", 404, {"headers": TUS}),
     ],
 )
-def test_a_refusal_is_declared_by_its_status(document, service, tissue, method, path, status, more):
-    job_id = service.submit(tissue) if path.endswith(".geojson") else UNKNOWN
-    answer = service.http.request(method, re.sub(r"\{\w+\}", job_id, path), **more)
+def test_a_refusal_is_declared_by_its_status(document, api, tissue, method, path, status, more):
+    job_id = api.submit(tissue) if path.endswith(".geojson") else UNKNOWN
+    answer = api.http.request(method, re.sub(r"\{\w+\}", job_id, path), **more)
     assert answer.status_code == status
     declared(document, path, answer, method)
 
 
-def test_waiting_times_are_declared(document, service, tissue):
-    answer = service.post(tissue)
+def test_waiting_times_are_declared(document, api, tissue):
+    answer = api.post(tissue)
     accepted = declared(document, "/analyze", answer, "post")
     assert {"Location", "Retry-After"} <= set(accepted["headers"])
     assert "Retry-After" in document["paths"]["/jobs/{job_id}"]["get"]["responses"]["200"]["headers"]

@@ -84,7 +84,11 @@ def test_what_is_sent_is_different_and_the_rest_stays(service, slide_root):
     again = rerun(service, first, {"mpp": 1.9, "priority": "asap", "case_id": None}).json()
     assert (again["priority"], again["case_id"]) == ("asap", None)
     assert result(service, again["id"])["slide"]["mpp"] == 1.9
-    before = service.job_folders()
+
+
+def test_what_is_no_request_is_refused_and_leaves_nothing(api, slide_root):
+    first = api.done(slide_root / "no_mpp.svs", mpp="2.0")
+    before = api.job_folders()
     for changes, code in (
         ({"mpp": 900}, "mpp_implausible"),
         ({"model": "none"}, "model_not_found"),
@@ -93,9 +97,9 @@ def test_what_is_sent_is_different_and_the_rest_stays(service, slide_root):
         ({"sha256": "0" * 64}, "request_invalid"),
         ({"source": {"type": "path", "path": "/etc/passwd"}}, "request_invalid"),
     ):
-        assert rerun(service, first, changes).json()["code"] == code, changes
-    check_problem(rerun(service, first, content="mpp=2", headers={"Content-Type": "text/plain"}), 415, "upload_type")
-    assert service.job_folders() == before
+        assert rerun(api, first, changes).json()["code"] == code, changes
+    check_problem(rerun(api, first, content="mpp=2", headers={"Content-Type": "text/plain"}), 415, "upload_type")
+    assert api.job_folders() == before
 
 
 def test_an_idempotency_key_makes_one_job_of_one_wish(api, tissue):
