@@ -1,5 +1,6 @@
 """One ONNX graph, ready to run: the seam between our code and onnxruntime."""
 
+import logging
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,14 @@ from app.errors import InferenceFailedError, ProviderUnavailableError
 from app.inference.providers import Provider, assert_provider
 from app.inference.runtime import LOG_ERRORS, onnxruntime
 
+log = logging.getLogger(__name__)
 Array = NDArray[Any]
 _NO_MEMORY = re.compile(
     r"out of memory|bad_alloc|Failed to allocate memory|Available memory of \d+ is smaller|ALLOC(ATION)?_FAILED"
 )
 """How onnxruntime's arenas, CUDA, cuDNN, cuBLAS and C++ say that there is no memory."""
+_LIBRARY = re.compile(r"\b((?:CUDA|CUDNN|CUBLAS|CUFFT|CURAND) failure -?\d+: [^;]*[^; ])")
+_CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : ([A-Z_]+)")
 
 
 class DeviceMemoryError(InferenceFailedError):
@@ -66,9 +70,10 @@ class OnnxGraph:
                 enable_fallback=0,  # else onnxruntime prints a line and goes on with the CPU
             )
         except Exception as error:  # onnxruntime's errors share no other base
+            log.error("onnxruntime cannot load %s: %s", label, error)
             if provider.is_cuda:
-                raise ProviderUnavailableError(f"CUDA does not start with {label}: {_first_line(error)}") from error
-            raise InferenceFailedError(f"onnxruntime cannot load {label}: {_first_line(error)}") from error
+                raise ProviderUnavailableError(f"CUDA does not start with {label}: {_words(error)}.") from error
+            raise InferenceFailedError(f"onnxruntime cannot load {label}: {_words(error)}.") from error
         assert_provider(provider, self._session.get_providers())
         self._inputs = {part.name: _spec(part) for part in self._session.get_inputs()}
         self._outputs = {part.name: _spec(part) for part in self._session.get_outputs()}
@@ -90,7 +95,8 @@ class OnnxGraph:
         except Exception as error:  # onnxruntime's errors share no other base
             if _NO_MEMORY.search(str(error)):
                 raise DeviceMemoryError(f"{self._label} failed: the device is out of memory.") from error
-            raise InferenceFailedError(f"{self._label} failed: {_first_line(error)}") from error
+            log.error("%s failed: %s", self._label, error)
+            raise InferenceFailedError(f"{self._label} failed: {_words(error)}.") from error
         return [np.asarray(array) for array in found]
 
 
@@ -124,5 +130,12 @@ def _spec(part: Any) -> TensorSpec:
     return TensorSpec(part.type, tuple(size if isinstance(size, int) else None for size in part.shape))
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _words(error: Exception) -> str:
+    """What a client may read of it. The whole, with host names, paths and C++ expressions, is for the log alone."""
+    text = str(error)
+    if found := _LIBRARY.search(text):
+        return found[1]
+    if _NO_MEMORY.search(text):
+        return "out of memory"
+    found = _CODE.search(text)
+    return found[1].lower().replace("_", " ") if found else type(error).__name__

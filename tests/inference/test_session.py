@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import InferenceFailedError, ProviderUnavailableError
+from app.inference.providers import CPU, CUDA, Provider
+from app.inference.runtime import onnxruntime
+from app.inference.session import DeviceMemoryError, OnnxGraph
 from tests.service import ROOT
 
 GROWTH = """
@@ -84,3 +88,86 @@ def test_a_batch_that_does_not_fit_into_memory_is_computed_in_smaller_ones(model
     assert logged.startswith("no memory for a batch of 64 tiles, trying 4: ") and "Available memory" in logged
     assert done.stdout.count("no memory") == 1
     assert counted == "splits 4 0"  # 70 tiles are two batches, twice
+
+
+CALL = (
+    "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:154 std::conditional_t<THRW, void, "
+    "onnxruntime::common::Status> onnxruntime::CudaCall(ERRTYPE, const char*, const char*, SUCCTYPE, const char*, "
+    "const char*, int) [with ERRTYPE = cudaError; bool THRW = true] "
+)
+WHERE = " ; GPU=-1 ; hostname=vm ; file=/onnxruntime_src/a.cc ; line=355 ; expr=cudaSetDevice(info_.device_id); \n"
+NODE = (
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv node. Name:'/a/Conv'"
+    " Status Message: "
+)
+
+
+class Broken:
+    """As onnxruntime's session, but all that it does fails."""
+
+    said = ""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.run(None, None)
+
+    def run(self, *_: object) -> None:
+        raise RuntimeError(self.said)
+
+
+class BreaksWhileItRuns(Broken):
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def get_providers(self) -> list[str]:
+        return [CPU]
+
+    def get_inputs(self) -> list[object]:
+        return []
+
+    get_outputs = get_inputs
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (CALL + "CUDA failure 36: API call is not supported" + WHERE, "CUDA failure 36: API call is not supported."),
+        (NODE + CALL + "CUDA failure 700: an illegal access" + WHERE, "CUDA failure 700: an illegal access."),
+        (NODE + "CUDNN failure 5003: CUDNN_STATUS_EXECUTION_FAILED" + WHERE, "CUDNN_STATUS_EXECUTION_FAILED."),
+        (NODE + "/onnxruntime_src/a.cc:1 void f(int) it broke", ": runtime exception."),
+        ("/home/somebody/a.cc it broke", ": RuntimeError."),
+    ],
+)
+def test_a_client_reads_no_host_name_and_no_path_and_the_log_has_the_whole(
+    said: str, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Broken, "said", said)
+    messages = []
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Broken)
+    for name, error in ((CUDA, ProviderUnavailableError), (CPU, InferenceFailedError)):
+        with pytest.raises(error) as caught:
+            OnnxGraph(b"", "student.onnx", Provider(name), 1)
+        messages.append(caught.value.message)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", BreaksWhileItRuns)
+    with pytest.raises(InferenceFailedError) as failed:
+        OnnxGraph(b"", "student.onnx", Provider(CPU), 1).run([], {})
+    for message in (*messages, failed.value.message):
+        assert message.endswith(told) and "student.onnx" in message
+        assert not any(word in message for word in ("hostname", "vm", "/", "::"))
+    assert [record.getMessage().endswith(said) for record in caplog.records] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        CALL + "CUDA failure 2: out of memory" + WHERE,
+        NODE + "CUDNN failure 4002: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED" + WHERE,
+        NODE + "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED" + WHERE,
+        NODE + "/onnxruntime_src/bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 822083584",
+        NODE + "/onnxruntime_src/bfc_arena.cc:360 Available memory of 1358336 is smaller than requested bytes of 2264",
+        "std::bad_alloc",
+    ],
+)
+def test_want_of_memory_is_told_from_other_failures(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Broken, "said", said)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", BreaksWhileItRuns)
+    with pytest.raises(DeviceMemoryError, match=r"student\.onnx failed: the device is out of memory\."):
+        OnnxGraph(b"", "student.onnx", Provider(CPU), 1).run([], {})
