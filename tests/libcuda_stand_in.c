@@ -19,3 +19,5 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   *value = attribute == 75 ? capability / 10 : attribute == 76 ? capability % 10 : -1;
   return 0;
 }
+/* Named by onnxruntime's CUDA library, which does not load without it; nobody calls it here. */
+int cuTensorMapEncodeTiled(void) { return 801; }

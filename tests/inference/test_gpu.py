@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.inference.gpu import CODE_FOR, Gpu, GpuProbe, probe_gpus
+from app.inference.providers import CUDA
+from app.inference.runtime import onnxruntime
 from tests.service import ROOT
 
 PROBE = """
@@ -72,6 +74,31 @@ def test_the_list_is_what_the_wheel_has() -> None:
     if not library.exists():
         pytest.skip("the installed onnxruntime is the CPU build")
     assert code_in(library) == set(CODE_FOR)
+
+
+LOAD = """
+from pathlib import Path
+from app.errors import ProviderUnavailableError
+from app.inference.model import load_model
+try:
+    load_model(Path("models/xmag-lite0"), device="cuda")
+except ProviderUnavailableError as error:
+    print(error.message)
+"""
+
+
+@pytest.mark.skipif(CUDA not in onnxruntime.get_available_providers(), reason="onnxruntime is the CPU build")
+def test_cudas_libraries_load_and_what_they_say_is_worded(nvidia_driver: Path) -> None:
+    """They get as far as cudaSetDevice, which the stand-in does not serve."""
+    environment = {**os.environ, "CUDA": "13000", "CAPABILITY": "90", "LD_LIBRARY_PATH": str(nvidia_driver)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == (
+        "CUDA does not start with student.fp16.onnx: "
+        "CUDA failure 36: API call is not supported in the installed CUDA driver.\n"
+    )
+    assert "expr=cudaSetDevice" in done.stderr
 
 
 def code_in(library: Path) -> set[tuple[int, int]]:
