@@ -8,10 +8,10 @@ from app.inference.cores import available_cores
 from app.inference.device import Device
 from app.inference.embedder import Batching, Embedder
 from app.inference.golden import check_golden, golden_tile
-from app.inference.manifest import Golden, Manifest, read_manifest, read_verified, verify_files
+from app.inference.manifest import Golden, Head, Manifest, read_manifest, read_verified, verify_files
 from app.inference.mil_head import MilHead
 from app.inference.precision import choose_variant
-from app.inference.providers import choose_provider
+from app.inference.providers import CPU_PROVIDER, choose_provider
 from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
 from app.system.process import BEHIND_READERS
@@ -21,6 +21,7 @@ from app.system.process import BEHIND_READERS
 BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
 BATCH_LIMIT_CUDA_S = 60.0
+HEAD_THREADS_MOST = 4
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,7 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
         if provider.is_cuda
         else Batching(BATCH_SIZES_CPU, is_padded=False, lanes=cores, niceness=BEHIND_READERS)
     )
-    heads = {
-        head.task: MilHead(
-            OnnxGraph(read_verified(folder, head.file), head.file.name, provider, cores), head, manifest.embedding_dim
-        )
-        for head in manifest.heads
-    }
+    heads = {head.task: _head(folder, head, manifest, min(cores, HEAD_THREADS_MOST)) for head in manifest.heads}
     model = Model(
         manifest=manifest,
         manifest_sha256=manifest_sha256,
@@ -96,3 +92,9 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
     )
     model.check()
     return model
+
+
+def _head(folder: Path, head: Head, manifest: Manifest, threads: int) -> MilHead:
+    """On the CPU wherever the student runs: a bag is little work, and its scores are then the same on every device."""
+    graph = OnnxGraph(read_verified(folder, head.file), head.file.name, CPU_PROVIDER, threads)
+    return MilHead(graph, head, manifest.embedding_dim)

@@ -34,7 +34,7 @@ _CUDA_PROVIDER = Provider(
     CUDA,
     (("use_tf32", "0"), ("cudnn_conv_algo_search", "HEURISTIC"), ("arena_extend_strategy", "kSameAsRequested")),
 )
-_CPU_PROVIDER = Provider(CPU)
+CPU_PROVIDER = Provider(CPU)
 
 
 def choose_provider(device: str, available: list[str], probe: GpuProbe | None = None) -> Provider:
@@ -45,7 +45,7 @@ def choose_provider(device: str, available: list[str], probe: GpuProbe | None = 
     Raises ProviderUnavailableError, and SetupError for any other word than auto, cuda and cpu.
     """
     if device == "cpu":
-        return _CPU_PROVIDER
+        return CPU_PROVIDER
     if device not in ("auto", "cuda"):
         raise SetupError(f"There is no device {device!r}: choose auto, cuda or cpu.")
     seen = probe if probe is not None else probe_gpus()
@@ -53,11 +53,11 @@ def choose_provider(device: str, available: list[str], probe: GpuProbe | None = 
         if device == "auto":
             if seen.gpus:
                 log.warning("%s is not used: %s", seen.gpus[0].name, CPU_BUILD)
-            return _CPU_PROVIDER
+            return CPU_PROVIDER
         raise ProviderUnavailableError(f"CUDA was asked for, but {CPU_BUILD}; {REQUIREMENT}.")
     if device == "auto" and not seen.gpus and seen.problem is None:
         log.warning("inference runs on the CPU, although onnxruntime is the GPU build: %s", seen.absence)
-        return _CPU_PROVIDER
+        return CPU_PROVIDER
     shortfall = seen.shortfall()
     if shortfall is not None:
         raise ProviderUnavailableError(f"CUDA cannot run here: {shortfall}. {REQUIREMENT}; or choose the device cpu.")

@@ -13,8 +13,9 @@ from app.inference.golden import golden_tile
 from app.inference.manifest import read_manifest
 from app.inference.model import Model, load_model
 from app.inference.processor import int8_is_exact
-from app.inference.providers import CPU, CUDA
+from app.inference.providers import CPU, CUDA, Provider
 from app.inference.runtime import onnxruntime
+from app.inference.session import OnnxGraph
 from tests.inference.conftest import rewrite
 
 
@@ -133,3 +134,21 @@ def test_telemetry_is_off_before_onnxruntime_loads() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_heads_run_on_the_cpu_with_few_threads_whatever_the_student_runs_on(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {}
+
+    class Noted(OnnxGraph):
+        def __init__(self, content: bytes, label: str, provider: Provider, threads: int) -> None:
+            made[label] = (provider.name, threads)
+            super().__init__(content, label, Provider(CPU), threads)
+
+    monkeypatch.setattr("app.inference.model.OnnxGraph", Noted)
+    monkeypatch.setattr("app.inference.model.choose_provider", lambda *_: Provider(CUDA))
+    for threads, most in ((2, 2), (192, 4)):
+        on_cuda = load_model(model_folder, precision="fp32", threads=threads)
+        assert made == {"student.onnx": (CUDA, 1), "malignancy.onnx": (CPU, most)}
+        assert (on_cuda.embedder.batch_sizes, on_cuda.embedder.limit_s) == ((16, 64, 256), 60)
