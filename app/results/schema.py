@@ -51,14 +51,11 @@ class SlidePart(Part):
     mpp_x: float
     mpp_y: float
     mpp_source: Literal["request", "file", "objective_power"]
-    mpp_file: float | None = Field(
-        default=None, description="as stated by the file, even if not used; null if not stated"
-    )
+    mpp_file: float | None = Field(description="as stated by the file, even if not used; null if not stated")
     objective_power: float | None
     bounds: BoundsPart | None
     size_bytes: int
     header_barcode: str | None = Field(
-        default=None,
         description="the label's barcode, as recorded in the file (SVS, SCN, Philips TIFF, CZI); null if there is none",
     )
     sha256: str = Field(description="of the file; of a multi-file slide, of its sorted list of sha256 and names")

@@ -95,6 +95,8 @@ def make_document(
             mpp_x=recipe.mpp,
             mpp_y=recipe.mpp,
             mpp_source="file",
+            mpp_file=recipe.mpp,
+            header_barcode=None,
             objective_power=20.0,
             bounds=recipe.bounds,
             size_bytes=12_345_678,

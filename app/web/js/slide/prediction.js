@@ -44,5 +44,5 @@ export function quality(result, layers) {
     el("h2", { id: "quality-title" }, "Quality"),
     warnings.length ? el("ul", { class: "caution" }, ...warnings.map((warning) => el("li", {}, sentence(warning)))) : el("p", {}, "No warnings."),
     el("p", { class: "small" }, figures.join(" · ")),
-    looked ? el("p", { class: "small" }, looked.note) : null);
+    el("p", { class: "small" }, looked.note));
 }
