@@ -97,8 +97,11 @@ class Service(Requests):
         )
         self.reading = threading.Thread(target=self._read, daemon=True)
         self.reading.start()
-        line = self.wait_for_line(r"ready: open (\S+)")
-        self.url = line.group(1)
+        try:
+            self.url = self.wait_for_line(r"ready: open (\S+)").group(1)
+        except AssertionError:
+            self.stop(signal.SIGKILL)
+            raise
         self.http = httpx.Client(base_url=self.url, timeout=60)
         return self
 
