@@ -1,8 +1,9 @@
 """Cost against tissue area (a straight line, fitted), and against jobs and workers of a running service.
 
-Usage: python benchmarks/scale.py SLIDE ... [--rounds 3] [--jobs 8] [--plot benchmarks/scale.png]
+Usage: python benchmarks/scale.py SLIDE ... [--rounds 3] [--jobs 8] [--slots N] [--plot benchmarks/scale.png]
 The slides: same sheet, growing tissue. The service analyses the second of them, --jobs times at once, by path, with one
-worker and more. How many cores were busy meanwhile, whatever with, says whether there is anything left for another.
+worker and more, each with N jobs in hand (by default half the cores, two to eight). How many cores were busy meanwhile,
+whatever with, says whether there is anything left for another.
 """
 
 import argparse
@@ -49,21 +50,26 @@ def area(slides: list[Path], rounds: int, plot: Path | None) -> None:
         print(f"\n![seconds against tiles]({plot.name})")
 
 
-def concurrency(slide: Path, jobs: int) -> None:
+def concurrency(slide: Path, jobs: int, slots: int | None) -> None:
+    settings = {} if slots is None else {"jobs_per_worker": slots}
     print(f"\nService, {jobs} jobs of {slide.name} by path at once, {os.cpu_count()} cores\n")
-    print("| workers | all done after s | slides/min | each job's own s (median) | cores busy |\n|---|---|---|---|---|")
+    print("| workers | all done after s | slides/min | each job's own s (median) | cores busy | batches filled |")
+    print("|---|---|---|---|---|---|")
     for workers in WORKERS:
-        with tempfile.TemporaryDirectory(prefix="xmag-bench-") as folder, Served(Path(folder), slide.parent) as served:
+        with (
+            tempfile.TemporaryDirectory(prefix="xmag-bench-") as folder,
+            Served(Path(folder), slide.parent, **settings) as served,
+        ):
             for _ in range(workers - 1):
                 served.add_worker()
             start, busy = time.perf_counter(), busy_s()
             ids = [served.submit(slide) for _ in range(jobs)]
             results = [served.result(job_id) for job_id in ids]
             wall_s, busy = time.perf_counter() - start, busy_s() - busy
+            fill = served.batch_fill()
         own_s = statistics.median(result["timings_s"]["total"] for result in results)
-        print(
-            f"| {workers} | {wall_s:.1f} | {60 * jobs / wall_s:.1f} | {own_s:.2f} | {busy / wall_s:.2f} |", flush=True
-        )
+        figures = f"{wall_s:.1f} | {60 * jobs / wall_s:.1f} | {own_s:.2f} | {busy / wall_s:.2f} | {fill:.0%}"
+        print(f"| {workers} | {figures} |", flush=True)
 
 
 def main() -> None:
@@ -71,10 +77,11 @@ def main() -> None:
     parser.add_argument("slides", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--slots", type=int)
     parser.add_argument("--plot", type=Path, default=ROOT / "benchmarks" / "scale.png")
     options = parser.parse_args()
     area(options.slides, options.rounds, options.plot)
-    concurrency(options.slides[min(1, len(options.slides) - 1)].resolve(), options.jobs)
+    concurrency(options.slides[min(1, len(options.slides) - 1)].resolve(), options.jobs, options.slots)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,14 @@ class Served:
             time.sleep(0.1)
         raise TimeoutError(f"job {job_id} took more than {JOB_S:.0f} s")
 
+    def batch_fill(self) -> float:
+        """How full the workers' batches were, 0 to 1, all since the start."""
+        text = self._http.get("/metrics").raise_for_status().text
+        tiles, slots = (
+            float(re.findall(rf"^xmag_batch_{name}_total (\S+)", text, re.M)[0]) for name in ("tiles", "slots")
+        )
+        return tiles / slots
+
     def slides_per_minute(self, slides: Sequence[Path]) -> float:
         """All of them asked for at once, until the last is done."""
         start = time.perf_counter()

@@ -2,7 +2,7 @@
 
 Nobody waits for a batch to fill: what came in while the last one was computed goes into the next, as much as it holds.
 On a CPU a tile has the same bits in any batch (tests/inference/test_device.py), so that no result depends on what else
-ran; a failure is the slide's own.
+ran. On a GPU the last bits may: kernels are chosen by the size of the batch. A failure is the slide's own.
 """
 
 import threading
