@@ -118,6 +118,9 @@ class JobView(BaseModel):
     attempt: int = Field(description="attempts so far, 0 while it waits for the first")
     error: JobError | None
     warnings: list[str] = Field(description="codes of the result's warnings (docs/api.md)", examples=[["out_of_focus"]])
+    validated: bool | None = Field(
+        description="whether all of the model's heads are validated; null until there is a result with predictions"
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -159,6 +162,7 @@ def job_view(status: JobStatus, address: str, *, is_readable: bool) -> JobView:
         attempt=status.attempt,
         error=status.error,
         warnings=list(status.warnings),
+        validated=status.validated,
         created_at=request.created_at,
         started_at=status.started_at,
         finished_at=status.finished_at,

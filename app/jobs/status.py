@@ -40,6 +40,7 @@ class JobStatus:
     finished_at: datetime | None
     folder: str | None
     warnings: tuple[str, ...] = ()
+    validated: bool | None = None
     dicom: DicomIdentity | None = field(kw_only=True)
 
     @property
@@ -63,6 +64,7 @@ def job_status(store: JobStore, queue: JobQueue, job_id: str) -> JobStatus:
             outcome.finished_at,
             outcome.folder,
             outcome.warnings,
+            outcome.validated,
             dicom=dicom_of(request, outcome),
         )
     attempts = store.attempts(job_id)

@@ -138,6 +138,9 @@ class Outcome(Record):
     started_at: datetime | None = None
     finished_at: datetime
     warnings: tuple[str, ...] = Field(default=(), description="the codes of the result's warnings")
+    validated: bool | None = Field(
+        default=None, description="whether all heads of the result are validated; null without predictions"
+    )
     dicom: DicomIdentity | None = Field(default=None, description="as in the result; null without one")
 
 

@@ -19,6 +19,11 @@ def warning_codes(document: ResultDocument) -> tuple[str, ...]:
     return tuple(sorted(set(map(code_of, document.warnings))))
 
 
+def all_validated(document: ResultDocument) -> bool | None:
+    """Whether all heads are validated; None if there are none."""
+    return all(prediction.validated for prediction in document.predictions) if document.predictions else None
+
+
 def foremost(document: ResultDocument) -> str:
     """Why the model may not apply to this slide, including blur and parts left out. Empty if there is no reason."""
     outside = [prediction for prediction in document.predictions if not prediction.is_meaningful]

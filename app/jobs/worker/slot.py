@@ -28,7 +28,7 @@ from app.jobs.worker.in_hand import Held
 from app.jobs.worker.lease_keeper import Keeper, Stop
 from app.records.record import JobError, JobRequest, Outcome, now
 from app.records.store import Attempt
-from app.results.cautions import warning_codes
+from app.results.cautions import all_validated, warning_codes
 from app.results.files.write import read_document
 from app.results.schema import ResultDocument
 from app.system.disk import has_room
@@ -250,6 +250,7 @@ class Slot:
             started_at=attempt.started_at,
             finished_at=now(),
             warnings=() if document is None else warning_codes(document),
+            validated=None if document is None else all_validated(document),
             dicom=None if document is None else document.dicom,
         )
         if self._shared.finisher.finish(job_id, outcome):

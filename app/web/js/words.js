@@ -98,6 +98,9 @@ export const WARNINGS = {
   tiles_below_tissue_min: "little tissue",
 };
 
+/** Of a result with a head that is not validated, in the worklist. */
+export const NOT_VALIDATED = "not validated";
+
 /** How far a head is trusted. */
 export const STANDINGS = {
   untrained: "untrained · no meaning",

@@ -233,6 +233,17 @@ def test_a_job_tells_its_results_warnings_by_code(service, tissue):
     assert "stain_out_of_domain" in job["warnings"]
 
 
+def test_a_job_tells_whether_its_heads_are_validated(service, tissue):
+    job_id = service.submit(tissue)
+    job = service.wait(job_id)
+    result = service.http.get(job["links"]["result"]).json()
+    assert job["validated"] is all(head["validated"] for head in result["predictions"]) is False
+    assert result["research_use_only"] is True
+    listed = {one["id"]: one for one in service.http.get("/jobs?limit=200").json()["jobs"]}
+    assert listed[job_id]["validated"] is False
+    assert {one["validated"] for one in listed.values() if one["state"] != "succeeded"} <= {None}
+
+
 def test_a_filter_is_read_as_the_field_was(api, tissue):
     job_id = api.submit(tissue, case_id="  S 1  ")
     assert api.job(job_id)["case_id"] == "S 1"

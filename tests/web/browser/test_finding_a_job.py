@@ -37,6 +37,18 @@ def test_a_whole_case_number_is_found_in_small_letters_and_with_blanks(of_one_jo
     page.locator("#search").fill(" s26-1 ")
     row(page, "lung").wait_for()
     until(lambda: page.locator("#count").inner_text() == "1 found")
+    assert page.locator("#beyond").inner_text() == ""
+    page.locator("#search").fill("s26")
+    until(lambda: "Only the newest 1 were searched" in page.locator("#beyond").inner_text())
+
+
+def test_what_the_server_found_among_the_newest_needs_no_word_of_older_jobs(of_one_job) -> None:
+    page = of_one_job
+    page.locator("#search").fill("newes")
+    until(lambda: "Only the newest 1 were searched" in page.locator("#beyond").inner_text())
+    page.locator("#search").fill("newest")
+    until(lambda: page.locator("#beyond").inner_text() == "")
+    assert row(page, "newest").is_visible()
 
 
 def test_a_job_is_found_by_its_id(of_one_job, finished: str) -> None:
@@ -44,6 +56,7 @@ def test_a_job_is_found_by_its_id(of_one_job, finished: str) -> None:
     assert row(page, "lung").count() == 0
     page.locator("#search").fill(finished)
     row(page, "lung").wait_for()
+    assert page.locator("#beyond").inner_text() == ""
 
 
 def test_the_search_goes_on_where_the_server_looked_through_a_part(of_one_job, hospital) -> None:

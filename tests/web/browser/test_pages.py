@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.service import until
+from tests.tissue import blank_slide
 from tests.web.browser.acts import (
     SECONDS,
     block_means,
@@ -48,6 +49,22 @@ def test_a_slide_of_another_stain_is_marked_in_the_list_and_its_score_does_not_c
     row(page, "ihc").get_by_role("link", name="View ihc").click()
     page.locator(".answer.void").wait_for()
     assert "the score does not count" in page.locator("#panel").inner_text()
+
+
+def test_a_result_that_is_not_validated_is_marked_in_the_list(page, finished: str) -> None:
+    open_worklist(page)
+    assert row(page, "lung").locator(".chip", has_text=re.compile("^not validated$")).is_visible()
+
+
+def test_that_no_tissue_was_found_is_said_once(page, hospital, tmp_path) -> None:
+    job_id = hospital.submit(blank_slide(tmp_path / "blank.svs"), slide_id="blank")
+    assert hospital.wait(job_id)["error"]["code"] == "no_tissue"
+    page.goto(f"/jobs/{job_id}/view")
+    page.get_by_role("link", name="Tissue mask").wait_for()
+    text = page.locator("body").inner_text()
+    assert text.lower().count("no tissue") == 1 and "tissue_mask.png" not in text
+    assert "Look at the slide" in text
+    hospital.http.delete(f"/jobs/{job_id}")
 
 
 def test_a_broken_file_is_explained(page, slides_dir: Path) -> None:

@@ -22,8 +22,9 @@ export function progressPart(job) {
 export function failurePart(job) {
   const code = job.error?.code ?? "cancelled";
   const { title, next } = explain(code);
+  const message = job.error?.message ?? "";
   return el("section", {}, el("h2", {}, title), el("p", {}, next),
-    job.error ? el("p", { class: "small" }, job.error.message) : null,
+    message && !message.startsWith(title) ? el("p", { class: "small" }, message) : null,
     job.links.tissue_mask ? el("p", {}, el("a", { href: here(job.links.tissue_mask) }, "Tissue mask")) : null,
     el("p", {}, againButton(job)),
     el("p", { class: "small" }, `Code ${code} · job ${job.id}`));

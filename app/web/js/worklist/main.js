@@ -97,7 +97,7 @@ function drawNow() {
   keepRefused(store.uploads);
   const isFiltered = group !== "all" || text !== "";
   byId("count").textContent = loaded ? countText(store, shown, isFiltered) : "";
-  byId("beyond").textContent = isFiltered ? beyondText(store, text) : "";
+  byId("beyond").textContent = isFiltered ? beyondText(store, text, shown) : "";
   byId("older").hidden = store.cursor === null;
   const empty = byId("empty");
   empty.hidden = wanted.length > 0 || !loaded;
@@ -128,6 +128,7 @@ async function send(files) {
 function listen() {
   let timer = 0;
   byId("search").addEventListener("input", (event) => {
+    store.found.clear();
     draw();
     clearTimeout(timer);
     const text = event.target.value.trim();

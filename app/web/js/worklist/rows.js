@@ -4,7 +4,7 @@ import { here, may } from "../api.js";
 import { waiting } from "../deeds.js";
 import { complain, el } from "../dom.js";
 import { ago, bytes, duration, moment, mppOf, mppWrong, nameOf, plural, timeLeft } from "../format.js";
-import { explain, PRIORITIES, STAGES, STATES, WARNINGS } from "../words.js";
+import { explain, NOT_VALIDATED, PRIORITIES, STAGES, STATES, WARNINGS } from "../words.js";
 
 const FRACTION_TO_JUDGE = 0.12;
 const MENDED_BY_MPP = new Set(["mpp_missing", "mpp_implausible"]);
@@ -46,8 +46,9 @@ function jobStory(job) {
   if (job.state === "running") return [doing(job), bar(job.progress?.fraction ?? 0, `Progress of ${nameOf(job)}`)];
   if (job.state === "succeeded") {
     const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
-    const warned = (job.warnings ?? []).filter((code) => code in WARNINGS);
-    return [`result ready · took ${duration(took)}`, ...warned.flatMap((code) => [" ", el("span", { class: "chip warn" }, WARNINGS[code])])];
+    const chips = (job.warnings ?? []).filter((code) => code in WARNINGS).map((code) => WARNINGS[code]);
+    if (job.validated === false) chips.unshift(NOT_VALIDATED);
+    return [`result ready · took ${duration(took)}`, ...chips.flatMap((text) => [" ", el("span", { class: "chip warn" }, text)])];
   }
   return trouble(job.error?.code ?? "cancelled", job.error?.message ?? "");
 }

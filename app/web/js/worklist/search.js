@@ -17,7 +17,7 @@ export async function searchServer(store, text, isWanted) {
     const query = new URLSearchParams({ [field]: name, limit: "50" });
     for (let part = 0; part < PARTS_MAX; part += 1) {
       const page = await getJson(`/jobs?${query}`);
-      page.jobs.forEach((job) => store.put(job));
+      page.jobs.forEach((job) => store.putFound(job));
       query.set("cursor", page.next_cursor);
       if (!isWanted() || page.jobs.length > 0 || page.next_cursor === null) break;
     }
@@ -26,7 +26,7 @@ export async function searchServer(store, text, isWanted) {
 
 async function findJob(store, id) {
   try {
-    store.put(await getJson(`/jobs/${id}`));
+    store.putFound(await getJson(`/jobs/${id}`));
   } catch (problem) {
     if (problem.status !== 404 && problem.status !== 410) throw problem;
   }
@@ -41,8 +41,8 @@ export function countText(store, shown, isFiltered) {
   return isOlderFound ? `${shown.length} found` : `${shown.length} found among ${newest}`;
 }
 
-/** What was not looked at; nothing where all was. */
-export function beyondText(store, text) {
-  if (store.cursor === null) return "";
+/** What was not looked at; nothing where all was, or where the server, which looks at all jobs, found one of `shown`. */
+export function beyondText(store, text, shown) {
+  if (store.cursor === null || shown.some((entry) => store.found.has(entry.id))) return "";
   return `Only the newest ${store.newestCount()} were searched${text ? "; give the whole case number to look further" : ""}.`;
 }

@@ -6,6 +6,8 @@ export class Store {
   constructor(changed) {
     this.jobs = new Map();
     this.uploads = [];
+    /** Ids of the jobs that the server found by the text that is searched now. */
+    this.found = new Set();
     this.cursor = null;
     /** The oldest job of the pages that were fetched: all newer ones are here too. */
     this.oldest = null;
@@ -18,6 +20,11 @@ export class Store {
     if (before?.finished_at && !job.finished_at) return;
     this.jobs.set(job.id, job);
     this.changed(job, before);
+  }
+
+  putFound(job) {
+    this.found.add(job.id);
+    this.put(job);
   }
 
   drop(id) {
