@@ -82,8 +82,9 @@ class Fidelity(Part):
 class Golden(Part):
     """What the student gives for the golden tile (``app.inference.golden``): proof that it computes here as there.
 
-    ``values``: the embedding's first values; ``norm``: its Euclidean norm; ``tolerance``: allowed error of a value,
-    as a fraction of the embedding's root mean square, and of the norm, as a fraction of itself.
+    ``values``: signed sums of the embedding's components (``golden_values``); ``norm``: its Euclidean norm;
+    ``tolerance``: allowed error of a value, as a fraction of the embedding's root mean square, and of the norm, as a
+    fraction of itself.
     """
 
     values: list[float] = Field(min_length=8)
