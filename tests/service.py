@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -139,7 +139,8 @@ class Service(Requests):
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # on a busy machine the service ended it for its missing heartbeat
+                os.kill(pid, signal.SIGCONT)
 
     def queue_url(self) -> str:
         """Address of the embedded queue server."""
