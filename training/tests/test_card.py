@@ -50,7 +50,7 @@ def test_what_the_report_does_not_say_the_card_says_is_missing() -> None:
         "The report names no fold that was looked at to choose the recipe."
     )
     assert same_case_in_words({"student": "run"}) == "Same-case retrieval: the report has none of the student."
-    assert gain_in_words({}).startswith("What distilling was worth to the head: not measured")
+    assert gain_in_words({}).startswith("The effect of distilling on the head was not measured")
 
 
 def test_of_two_students_each_figure_is_the_worse() -> None:
@@ -66,7 +66,7 @@ def test_a_way_that_was_not_measured_is_told_from_one_that_changes_nothing() -> 
     assert reading_table(regions, {})[2] == "| box | 0.9912 | 0.9912 (a; 2 slides) | not measured |"
     _, _, box, dct = reading_table(regions, {"box": {"w": 0.97829}})
     assert box == "| box | 0.9782 | 0.9912 (a; 2 slides) | 0.9782 (w; 1 slides) |"
-    assert dct == "| dct | 0.9990 | 0.9990 (a; 1 slides) | none reads otherwise |"
+    assert dct == "| dct | 0.9990 | 0.9990 (a; 1 slides) | no slide uses it |"
 
 
 def results(losses: list[float]) -> list[FoldResult]:
@@ -101,7 +101,7 @@ def test_the_card_claims_no_more_than_the_configs_tell(tmp_path: Path) -> None:
     changed = config.model_copy(update={"tasks": [one_for_all]})
     judged = how_judged(report(tmp_path / "report.json", changed, "20x teacher", "5x student", "end to end"))
     assert "it was not distilled on" not in judged
-    assert "distilled on the cases that judge it is not known of 5x student, end to end." in judged
+    assert "distilled on the cases that judge them: 5x student, end to end." in judged
 
 
 def test_a_report_of_other_students_or_tables_than_the_head_is_refused(tmp_path: Path) -> None:

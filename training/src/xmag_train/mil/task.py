@@ -107,8 +107,8 @@ def procedure(results: Sequence[FoldResult], *, refit: bool, encoder_of_fold: bo
     unseen = f"none is of data that the judging {judge} learnt from"
     sentences = [
         f"{len(results)}-fold cross-validation by case, logits of all folds pooled; {epochs}.",
-        "What is shipped was refit on all cases with the folds' median epoch count: the figures describe the "
-        f"procedure, {unseen}."
+        "The shipped model was refit on all cases with the folds' median epoch count. The figures describe the "
+        f"procedure: {unseen}."
         if refit
         else f"No model was refit on all cases. Of the figures {unseen}.",
         *(

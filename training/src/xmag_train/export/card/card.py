@@ -48,7 +48,7 @@ def model_card(
         *_precision(config, measured),
         "## Domain and licence",
         f"Stain {', '.join(config.domain.stain)}; {', '.join(config.domain.preparation)}; organs: "
-        f"{', '.join(config.domain.organs) or 'none singled out'}. Other material is outside what was looked at.",
+        f"{', '.join(config.domain.organs) or 'none singled out'}. Other material was not examined.",
         f"Licence: {provenance.licence}. {provenance.attribution}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -84,8 +84,8 @@ def calibration_in_words(found: Calibration, shares: Sequence[ClassShare]) -> st
     told = ", ".join(share.in_words() for share in shares)
     if found.status == "none" and told:
         return (
-            f"Not calibrated, though there are {found.n_cases} cases: with the temperature that fits best the mean "
-            f"probability of a class differs from its share of the slides ({BRACKETS}): {told}. The score is no "
+            f"Not calibrated, though there are {found.n_cases} cases. Even at the best-fitting temperature, the mean "
+            f"predicted probability of a class differs from its frequency ({BRACKETS}): {told}. The score is no "
             "probability, and there is no threshold."
         )
     if found.status == "none":
@@ -99,29 +99,31 @@ def calibration_in_words(found: Calibration, shares: Sequence[ClassShare]) -> st
         else f"threshold {found.threshold:.3f} (of greatest balanced accuracy on the same out-of-fold scores)"
     )
     return (
-        f"Temperature {found.temperature:.3f}, {threshold}, from {found.n_cases} cases. Mean probability of a class "
-        f"out of fold, which does not clearly differ from its share of the slides ({BRACKETS}): {told}. Where other "
-        "patients come, the shares may differ."
+        f"Temperature {found.temperature:.3f}, {threshold}, from {found.n_cases} cases. The mean probability of a "
+        f"class out of fold does not clearly differ from its share of the slides ({BRACKETS}): {told}. Other patients "
+        "may have other shares."
     )
 
 
 def _readings(config: ExportConfig, measured: Measured) -> str:
     of = (
-        "a student that never saw the held-out cases: the figures describe the procedure"
+        "read by a student that never saw the held-out cases, so the figures describe the procedure"
         if config.measuring_student is not None
-        else "the shipped student"
+        else "read by the shipped student"
     )
-    regions = f"{len(set(measured.held_out.slides))} slides' held-out tiles ({of})"
+    regions = f"{len(set(measured.held_out.slides))} slides' held-out tiles, {of}"
     wholes = len({slide for ways in measured.slides.values() for slide in ways})
     by = (
         "each by a student that never saw its case"
         if measured.slides_unseen
-        else "by students of which it is not known whether they saw the slides' cases"
+        else "by students that may have seen the slides' cases: we cannot tell"
     )
-    more = f", and of {wholes} whole slides, {by}" if wholes else ""
+    more = f" Whole slides: {wholes}, {by}." if wholes else ""
     lines = [
-        f"Median cosine of a slide's embeddings to level-0 LANCZOS, of {regions}{more}; of all of them the slide where "
-        "it is lowest. From 0.98 on the service may read so.",
+        "For each reading method: the lowest median cosine over all slides, to the embeddings of level-0 LANCZOS. "
+        "The service may use methods that reach 0.98.",
+        "",
+        f"Regions: {regions}.{more}",
         "",
         *reading_table(measured.regions, measured.slides),
     ]
@@ -129,8 +131,8 @@ def _readings(config: ExportConfig, measured: Measured) -> str:
 
 
 def reading_table(regions: ByWay, slides: ByWay) -> list[str]:
-    """A line a way, all figures rounded down: the slide where it is lowest, of regions and of whole slides."""
-    lines = ["| way | lowest of all | regions | whole slides |", "|---|---|---|---|"]
+    """A line for each method, all figures rounded down: the lowest slide of the regions and of the whole slides."""
+    lines = ["| method | lowest of all | regions | whole slides |", "|---|---|---|---|"]
     for way, value in lowest(regions, slides).items():
         both = " | ".join(_lowest_of(found, way) for found in (regions, slides))
         lines.append(f"| {way} | {value:.4f} | {both} |")
@@ -142,7 +144,7 @@ def _lowest_of(found: ByWay, way: str) -> str:
         return "not measured"
     by_slide = found.get(way)
     if not by_slide:
-        return "none reads otherwise"
+        return "no slide uses it"
     slide = min(by_slide, key=lambda name: by_slide[name])
     return f"{rounded_down(by_slide[slide], 4):.4f} ({slide}; {len(by_slide)} slides)"
 
@@ -156,7 +158,7 @@ def _precision(config: ExportConfig, measured: Measured) -> list[str]:
     )
     return [
         f"Measured on held-out tiles: {which['tiles']} tiles of {which['slides']} slides, the regions of fold "
-        f"{config.held_out_fold} of `{config.folds.name}` ({by}). Cases: {', '.join(which['cases'])}. sha256 of the "
+        f"{config.held_out_fold} of `{config.folds.name}`. Figures are of {by}. Cases: {', '.join(which['cases'])}. sha256 of the "
         f"regions: `{which['sha256']}`.",
         _parity(measured),
         *([] if measured.reduced else ["fp32 only."]),

@@ -23,12 +23,12 @@ def how_judged(path: Path) -> str:
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     unknown = [name for task in data["config"]["tasks"] for name in _perhaps_seen(task, data["tasks"][task["name"]])]
     if unknown:
-        seen = f"whether a student was distilled on the cases that judge it is not known of {', '.join(unknown)}"
+        seen = f"We cannot tell whether these students were distilled on the cases that judge them: {', '.join(unknown)}"
     else:
-        seen = "every student judged by cases that it was not distilled on"
+        seen = "Every student was judged by cases that it was not distilled on"
     return (
-        f"Both at their own magnification, with the same head and folds; {seen}. Verdict: **met** where no more than "
-        "0.01 was lost with 95 % certainty, **missed** where more was, otherwise **inconclusive**."
+        f"Both have their own magnification, and the same head and folds. {seen}. Verdict: **met** if at most 0.01 "
+        "was lost with 95 % certainty, **missed** if more was, otherwise **inconclusive**."
     )
 
 
@@ -90,7 +90,7 @@ def gain_in_words(found: Mapping[str, Any]) -> str:
     """What distilling was worth to the head, as the report says it."""
     gain = found.get("head_gain")
     if gain is None:
-        return "What distilling was worth to the head: not measured, the report has no head on the undistilled student."
+        return "The effect of distilling on the head was not measured: the report has no head on the undistilled student."
     return str(gain["words"])
 
 
