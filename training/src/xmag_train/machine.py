@@ -20,8 +20,8 @@ def torch_device(word: str) -> str:
 def keep_freed_memory() -> None:
     """For the rest of the process. Does nothing where the C library is not glibc. OSError if glibc refuses.
 
-    glibc hands arrays above a threshold back to the system when they are freed, so that every training step pays for
-    the same pages anew: a third of a step on a CPU.
+    glibc returns freed arrays above a threshold to the system. Every training step then pays for the same pages again:
+    a third of a step on a CPU.
     """
     if platform.libc_ver()[0] != "glibc":
         return

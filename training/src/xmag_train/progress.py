@@ -28,7 +28,7 @@ def track(items: Sequence[T] | Iterable[T], what: str, total: int | None = None)
 
 
 def say(line: str) -> None:
-    """A line on stderr, for whoever watches the run."""
+    """A line on stderr, for the person who watches the run."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201 (a log's line)
 
 

@@ -41,7 +41,7 @@ class SlideRow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a slide: how many regions, or why none could be had (``error``: the reader's sentence)."""
+    """The result of a slide: how many regions, or why there are none (``error``: the reader's sentence)."""
 
     slide: str
     regions: int

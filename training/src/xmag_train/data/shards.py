@@ -1,7 +1,7 @@
 """Regions in tar shards, webdataset style: `<key>.jpg` and `<key>.json` side by side.
 
-A region is 896×896 px RGB at 0.5 µm/px: a 4×4 grid of 224 px teacher tiles, or one 224 px student tile at 2.0 µm/px.
-The same regions give the same bytes: tar headers carry no time and no owner.
+A region is 896×896 px RGB at 0.5 µm/px. It is a 4×4 grid of 224 px teacher tiles, or one 224 px student tile at 2.0
+µm/px. The same regions give the same bytes: tar headers carry no time and no owner.
 """
 
 import hashlib

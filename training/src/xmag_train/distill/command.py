@@ -24,7 +24,7 @@ CHECK_FILE = "fidelity.json"
 
 
 def run_distill(config: DistillConfig) -> None:
-    """Train, or go on where a run was broken off; then measure on the cases left out, if any. Neither is done twice."""
+    """Train, or resume an interrupted run; then measure on the cases left out, if any. Neither is done twice."""
     learnt = train(config)
     if not is_first_process():
         return

@@ -62,11 +62,11 @@ class OptimConfig(Config):
 class DistillConfig(Config):
     """All of a run. ``regions``: folder of shards. ``leave_out_cases`` and the fold are never looked at in training.
 
-    ``devices`` (of a machine), ``num_nodes`` (machines) and ``precision`` are Lightning Fabric's; what `torchrun` was
-    told holds in place of the first two. ``extra_symmetry``: a further mirroring or turn of the 5x tile, with the
-    targets' grid moved along; it asks the student not to care for orientation, at no teacher's cost.
-    ``paired_readings``: both draws of a region (``views_per_region`` is 2) are the same view and symmetry, one in the
-    first of ``readings``, the other in one of the rest; a reading named twice is drawn twice as often.
+    ``devices`` (of a machine), ``num_nodes`` (machines) and ``precision`` are Lightning Fabric's; `torchrun`'s
+    counts replace the first two. ``extra_symmetry``: a further mirroring or turn of the 5x tile, with the targets'
+    grid moved along. It teaches the student to ignore orientation, without further work of the teacher.
+    ``paired_readings``: both draws of a region (``views_per_region`` is 2) are the same view and symmetry. One is in
+    the first of ``readings``, the other in one of the rest. A reading named twice is drawn twice as often.
     ``disturb_probability``: that a tile's sharpness and compression are changed (of a pair the second one's).
     """
 

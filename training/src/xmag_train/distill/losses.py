@@ -1,7 +1,7 @@
 """The losses of distillation: pure functions of a batch.
 
-Global and local cosine, and local KL in the form of XMAG's summary (arXiv 2509.23097); consistency between two readings
-of the same pixels; and neighbours in the student's own space, after SEED (Fang et al. 2021, arXiv 2101.04731).
+Global and local cosine, and local KL in the form of XMAG's summary (arXiv 2509.23097). Consistency between two readings
+of the same pixels. Neighbours in the student's own space, after SEED (Fang et al. 2021, arXiv 2101.04731).
 """
 
 import torch
@@ -30,8 +30,8 @@ def local_kl(
 ) -> Tensor:
     """Mean over regions and tokens of KL(teacher ‖ student) in nats. Both [N, 16, D].
 
-    Softmax over channels, each side by its own temperature, of vectors scaled to length 1: raw embeddings differ in
-    size from teacher to teacher, and divided by 0.07 the largest channel alone would decide.
+    Softmax over channels, each side by its own temperature, of vectors scaled to length 1. Raw embeddings differ in
+    size from teacher to teacher. Divided by 0.07, the largest channel alone would decide.
     """
     teacher = torch.log_softmax(torch.nn.functional.normalize(targets, dim=-1) / teacher_temperature, dim=-1)
     student = torch.log_softmax(torch.nn.functional.normalize(predicted, dim=-1) / student_temperature, dim=-1)
@@ -63,8 +63,8 @@ def relational(
 
     embeddings [N, d]: the student's, no head between. targets [N, tiles, D], of which the mean over the tiles is taken.
     Rows: ``per_region`` pictures of each region side by side; a region is not its own neighbour.
-    Neighbours: softmax over the others of cosine / temperature, each side centred on the batch's mean; the student
-    only with ``centre_student``, for retrieval is by plain cosines.
+    Neighbours: softmax over the others of cosine / temperature, each side centred on the batch's mean. The student is
+    centred only with ``centre_student``, because retrieval uses plain cosines.
     """
     student = _neighbours(_centred(embeddings) if centre_student else embeddings, student_temperature, per_region)
     teacher = _neighbours(_centred(targets.mean(dim=1)), teacher_temperature, per_region)

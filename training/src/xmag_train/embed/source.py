@@ -1,8 +1,8 @@
 """What makes a bag's features: an exported model by the service's runner, or a network of training by torch.
 
-Both lay the same grid of 448 µm over a slide and keep the same tiles, so that the bags of a 20x teacher and of a 5x
-student hold the same places row by row. A teacher's row is the mean of its 16 embeddings of the place: what the student
-was taught to give there.
+Both lay the same grid of 448 µm over a slide and keep the same tiles. The bags of a 20x teacher and of a 5x student
+therefore hold the same places row by row. A teacher's row is the mean of its 16 embeddings of the place. The student
+was taught to give that mean.
 """
 
 import json

@@ -14,8 +14,8 @@ from xmag_train.mil.heads import HeadName
 class Arm(Config):
     """One way to see a slide: bags that a head is cross-validated on, or a run (its oof.csv) that did so itself.
 
-    ``bags``: `{fold}` stands for the fold. ``site_bags``: the same for folds that are sites, numbered by name: needed
-    for leave-one-site-out where ``bags`` depend on the fold, since those encoders saw the other sites' cases.
+    ``bags``: `{fold}` stands for the fold. ``site_bags``: the same for folds that are sites, numbered by name.
+    Leave-one-site-out needs them where ``bags`` depend on the fold: those encoders saw the other sites' cases.
     ``optional``: of further arms, left out with a word in the report where the folder is not there.
     ``undistilled``: of further arms, the student before distillation, to tell what distilling was worth.
     """
@@ -64,10 +64,10 @@ class MilTask(Config):
     """A cohort. ``arms``: further rows beside teacher and student, such as ablations.
 
     ``organ_column``: of labels.csv, for retrieval by organ; ``no_organ``: what in it says that none is known.
-    ``scanner_pairs``: CSV (slide_a, slide_b) of the same glass on two scanners, with a column ``case`` for slides that
-    labels.csv has not; without it scanner shift is not measured. ``sampled_tiles``: bag sizes for logit drift, which is
-    measured against the task's own bags and against ``whole_slides``. ``chosen_on``: folds that were looked at to
-    choose the recipe: their figures are no longer those of unseen cases, and same-case retrieval is told without too.
+    ``scanner_pairs``: CSV (slide_a, slide_b) of the same glass on two scanners, with a column ``case`` for slides
+    missing from labels.csv. Without it scanner shift is not measured. ``sampled_tiles``: bag sizes for logit drift,
+    which is measured against the task's own bags and against ``whole_slides``. ``chosen_on``: folds that were looked at
+    to choose the recipe. Their cases are no longer unseen, so same-case retrieval is also given without them.
     """
 
     kind: Literal["mil"]

@@ -1,7 +1,7 @@
 """How far a slide's score moves when the head sees a sample of its tiles and not all.
 
-What "all" is, the bag says: one of `xmag-train embed` or of the service holds every tile of the slide, one of
-`xmag-train bags` the few regions of the slide that the corpus has.
+"All" depends on the bag. A bag of `xmag-train embed` or of the service holds every tile of the slide. One of
+`xmag-train bags` holds the few regions of the slide that the corpus has.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ from xmag_train.files import file_sha256
 from xmag_train.progress import track
 
 WHOLES = (
-    "A corpus bag is the regions that the corpus has of the slide; a whole slide is every tile with tissue, as "
+    "A corpus bag is the regions that the corpus has of the slide. A whole slide is every tile with tissue, as "
     "`xmag-train embed` and the service read it."
 )
 
@@ -153,9 +153,9 @@ def _scanner(task: MilTask, _cohort: Cohort, _folds: dict[str, int], _folder: Pa
     by_refit = [f"{pair.slide_a} and {pair.slide_b}" for pair in pairs if pair.fold is None]
     told = [
         title,
-        f"Cosines of slides' mean embeddings, {centred}. Where an arm has a "
-        "student for each fold, a pair is judged by the one that never saw its case, and other glass is that of pairs "
-        "which the same student never saw either."
+        f"Cosines of slides' mean embeddings, {centred}. If an arm has a "
+        "student for each fold, the one that never saw a pair's case judges the pair. Other glass is of pairs that the "
+        "same student never saw either."
         + (f" In no fold, hence judged by the student refit on all: {'; '.join(by_refit)}." if by_refit else ""),
         scanner_table(rows),
     ]

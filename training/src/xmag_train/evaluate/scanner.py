@@ -1,7 +1,7 @@
 """The same glass on two scanners: how far its embeddings move, against how far two other glasses lie apart.
 
-A pair is judged by the student of its case's fold, which never saw the case; one whose case is in no fold by the
-student refit on all. An arm whose bags do not depend on the fold has one encoder for all.
+A pair is judged by the student of its case's fold, which never saw the case. If the case is in no fold, the student
+refit on all judges it. An arm whose bags do not depend on the fold has one encoder for all.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class ScannerShift:
 
     ``same_glass``: of a pair's slides. ``other_glass``: of slides of pairs of two cases, judged by the same encoder,
     which saw neither; None where there are no two such pairs. ``by_fold`` and ``by_refit``: how many pairs the students
-    of their folds judged, and the student refit on all; both 0 of an arm with one encoder for all.
+    of their folds judged, and the student refit on all. Both are 0 for an arm with one encoder for all.
     """
 
     arm: str
@@ -49,8 +49,8 @@ class ScannerShift:
 def read_pairs(pairs_csv: Path, labels_csv: Path, folds_csv: Path) -> list[Pair]:
     """Pairs with their case and its fold.
 
-    ValueError for fewer than two pairs (there is nothing to compare with), a slide paired with itself, or a pair of
-    which neither labels.csv nor a column ``case`` tells one case.
+    ValueError for fewer than two pairs (there is nothing to compare with), or a slide paired with itself. Also for a
+    pair whose case neither labels.csv nor a column ``case`` states.
     """
     case_of, fold_of = case_of_slides(labels_csv), fold_of_cases(folds_csv)
     pairs = []
@@ -61,8 +61,8 @@ def read_pairs(pairs_csv: Path, labels_csv: Path, folds_csv: Path) -> list[Pair]
         said = {case for case in (row.get("case"), *map(case_of.get, slides)) if case}
         if len(said) != 1:
             raise ValueError(
-                f"{pairs_csv.name}: {' and '.join(slides)} are of {sorted(said) or 'no known case'}: give their one "
-                f"case in a column case, as {labels_csv.name} has it, or a student may be judged on what it learnt from"
+                f"{pairs_csv.name}: {' and '.join(slides)} are of {sorted(said) or 'no known case'}. Give their one "
+                f"case in a column case, as in {labels_csv.name}. Else a student may be judged on its training cases"
             )
         (case,) = said
         pairs.append(Pair(*slides, case, fold_of.get(case)))

@@ -40,8 +40,8 @@ def run_export(path: Path, out: Path | None) -> None:
 def export_model(config: ExportConfig) -> Written:
     """Measure and write.
 
-    ValueError for a folder of another name, a head of another student, a report of other heads, or a way of reading
-    that did not reach 0.98.
+    ValueError for a folder of another name, a head of another student, or a report of other heads. Also for a reading
+    method that did not reach 0.98.
     """
     clock = Clock(0.0)
     check_name(config.name, config.out)

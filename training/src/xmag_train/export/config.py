@@ -82,9 +82,9 @@ class DomainConfig(Config):
 class ExportConfig(Config):
     """All of a model.
 
-    ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases; it
-    gives the figures of reading, which then describe the procedure, where ``student`` was refit on all; fp16, int8 and
-    the graphs' parity are told by the worse of both students' figures. ``reading_slides``: whole slides on which
+    ``student``: its `student.pt`. ``measuring_student``: `student.pt` of a run that never saw the held-out cases. It
+    gives the figures of reading; where ``student`` was refit on all, they then describe the procedure. For fp16, int8
+    and the graphs' parity the worse of both students' figures counts. ``reading_slides``: whole slides on which
     reading is measured too; the lowest figure of all slides counts, whether read whole or as regions.
     ``report``: `report.json` of `evaluate`, whose figures go on the card.
     ``regions``: folder of shards. ``folds`` and ``held_out_fold``: int8 is calibrated on the other folds' cases, and

@@ -1,7 +1,7 @@
 """End to end: cross-entropy of the slide plus λ · (1 - cosine) of each region to the teacher's embedding.
 
-Batch norms stay as they are, statistics and scale: a step sees regions of a few slides only, which are no sample of
-what the student will meet.
+Batch norms stay as they are, statistics and scale. A step sees regions of a few slides only, which do not represent
+the slides that the student will meet.
 """
 
 from collections.abc import Callable, Sequence

@@ -22,8 +22,8 @@ METRICS_FILE = "metrics.json"
 class BagsConfig(Config):
     """``shards``: folder of region shards. ``out``: folder for `<slide>.h5`. ``device``: torch's name.
 
-    ``cache``: of a teacher, the folder of cached targets of a distillation with the usual ``augment``, filled where it
-    is not; the unchanged view of each region is what the bag holds.
+    ``cache``: for a teacher, the folder of cached targets of a distillation with the usual ``augment``. Missing targets
+    are computed. The bag holds the unchanged view of each region.
     """
 
     shards: Path

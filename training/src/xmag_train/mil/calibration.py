@@ -1,8 +1,8 @@
 """One temperature from out-of-fold logits, where there are cases enough and it does; otherwise none, and that is said.
 
 Class weights teach a head as if every class were equally common. A temperature makes its scores bolder or more
-cautious and cannot move them to how common the classes are: where the mean probability of a class clearly differs from
-its share of the slides, there is no calibration. A difference that the cases cannot tell from none passes.
+cautious. It cannot shift them to the frequency of the classes. If the mean probability of a class clearly differs from
+its share of the slides, there is no calibration. A difference that is not certain passes.
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """From the student's 7×7 map to 4×4 tokens, one for each 20x teacher tile.
 
 A teacher tile at 20x covers a quarter of the 5x tile's side, which is 7 / 4 = 1.75 cells of the map. Adaptive
-pooling would round that to windows of 2 overlapping cells; here every token is the mean over exactly its area,
-cells on the border counting by the share that lies inside.
+pooling would round that to windows of 2 overlapping cells. Here every token is the mean over exactly its area; cells
+on the border count by the share that lies inside.
 """
 
 import torch

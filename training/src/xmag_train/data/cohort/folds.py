@@ -1,7 +1,8 @@
 """Folds by case: each case in exactly one, labels and organs spread as evenly as counts allow.
 
-scikit-learn's `StratifiedGroupKFold` takes one label and balances slides, not cases. On the atlas some folds get two
-cases of a class more than others, where these get as many; by label and organ joined, a fold has no malignant case.
+scikit-learn's `StratifiedGroupKFold` takes one label and balances slides, not cases. On the atlas some of its folds get
+two cases of a class more than others; the folds made here get equal numbers. By label and organ joined, one of its
+folds has no malignant case.
 """
 
 import random
@@ -24,9 +25,9 @@ class CaseStrata:
 def assign_folds(cases: Sequence[CaseStrata], folds: int, seed: int) -> dict[str, int]:
     """Case → fold 0 to ``folds`` - 1.
 
-    Greedy: classes of the first stratum one after the other, the rarest first; each case goes to the fold that holds
-    fewest cases of its first stratum, then of its second, and so on, then fewest slides, then the lowest number.
-    ValueError for fewer cases than folds or a case named twice.
+    Greedy: classes of the first stratum one after the other, the rarest first. Each case goes to the fold that holds
+    fewest cases of its first stratum. Ties are broken by the next strata, then by fewest slides, then by the lowest
+    number. ValueError for fewer cases than folds or a case named twice.
     """
     if len(cases) < folds:
         raise ValueError(f"{len(cases)} cases cannot fill {folds} folds")
@@ -87,6 +88,6 @@ def inner_folds(cases: Sequence[str], labels: Sequence[int], most: int, seed: in
             return folds
     counted = {label: len({c for c, other in zip(cases, labels, strict=True) if other == label}) for label in labels}
     raise ValueError(
-        f"inner folds need two cases of each class in the training part; there are {sorted(counted.items())} "
-        "(class, cases): set the number of epochs, take fewer classes or bring more cases"
+        f"inner folds need two cases of each class in the training part, but have {sorted(counted.items())} "
+        "(class, cases). Set the number of epochs, take fewer classes or bring more cases"
     )

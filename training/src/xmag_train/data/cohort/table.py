@@ -40,9 +40,9 @@ class Cohort:
 def read_rows(path: Path, needed: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
     """Rows of a CSV file with a header, as a spreadsheet writes it too; blanks around a cell are no part of it.
 
-    A row of blanks is none. Letters are composed (NFC), but for ``PATHS``. ValueError where the file is not in UTF-8,
-    lacks a column or holds no row, where a path, slide or case that is ``needed`` is empty, or a row has more or fewer
-    cells than the header.
+    A row of blanks is none. Letters are composed (NFC), but for ``PATHS``. ValueError if the file is not in UTF-8,
+    lacks a column or holds no row. Also if a path, slide or case that is ``needed`` is empty, or a row has more or
+    fewer cells than the header.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -66,8 +66,8 @@ def left_out(config: DistillConfig) -> frozenset[str]:
 def read_sources(config: DistillConfig) -> Sources:
     """The regions and the teacher.
 
-    ValueError for a case to leave out by name that no region has, a fold of which none has one, or a region whose case
-    has no fold: it may be a held-out one, written otherwise.
+    ValueError if no region has a case that is to be left out, or none has a case of the fold. Also if a region's case
+    has no fold: it may be a held-out case in another spelling.
     """
     every = list(read_shards(shards_in(config.regions)))
     known = {region.meta.case for region in every}

@@ -41,9 +41,9 @@ def is_first_process() -> bool:
 def gather_rows(rows: Tensor) -> Tensor:
     """[n, …] of each process → [processes · n, …] of all, by rank; n is the same in each.
 
-    For a loss of all rows, which every process then computes alike: backward, its gradient reaches this process's rows
-    alone, times the number of processes, by which DDP divides the sum. So the parameters get what one process would
-    give them.
+    For a loss of all rows, which every process then computes alike. Its gradient reaches only this process's rows,
+    times the number of processes. DDP divides the sum by that number, so the parameters get the gradients of one
+    process.
     """
     processes = distributed.get_world_size() if distributed.is_initialized() else 1
     if processes == 1:

@@ -1,8 +1,7 @@
 """The teacher's embeddings of every region and view, computed once and kept as float16.
 
 One file a view, `view-00.npy` [regions, 16, dim], so that a run with more views adds to what is there. A cache is
-named by all that decides its values; it is filled a region at a time, by one process, and goes on where it was broken
-off.
+named by all that decides its values. One process fills it a region at a time, and resumes after an interruption.
 """
 
 import hashlib

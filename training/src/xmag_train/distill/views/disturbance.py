@@ -1,7 +1,7 @@
 """What scanners and readers do to 5x pixels beyond how they reduce them: softer or sharper, and compressed once more.
 
-Pyramid levels of real scans differ from a reduction of their level 0 by 3 to 8 grey levels: some are softened by an
-interpolation, and each is coded by itself, as JPEG or JPEG 2000. A student that was not told so takes the noise of
+Pyramid levels of real scans differ from a reduction of their level 0 by 3 to 8 grey levels. Some are softened by an
+interpolation, and each is coded by itself, as JPEG or JPEG 2000. Without disturbed tiles a student takes the noise of
 compression for a trait of the tissue. The teacher's targets stay those of the undisturbed region.
 """
 

@@ -23,9 +23,10 @@ PYRAMID_QUALITY = 80
 def read_at_5x(region: Image.Image, reading: Reading, pyramid_mpp: float = 2.06) -> NDArray[np.uint8]:
     """uint8 [224, 224, 3] of an RGB region of 896×896 px.
 
-    lanczos: Pillow's, from 20x, as the service's default. area: means of 4×4 px, as a scanner makes levels.
-    dct: a JPEG decoder that leaves out high frequencies (the region is coded as JPEG and decoded at a quarter).
-    pyramid: a JPEG level of ``pyramid_mpp`` µm/px, too coarse by up to 6 %, brought to 2.0 by LANCZOS.
+    - lanczos: Pillow's, from 20x, as the service's default.
+    - area: means of 4×4 px, as a scanner makes levels.
+    - dct: a JPEG decoder that leaves out high frequencies (the region is coded as JPEG and decoded at a quarter).
+    - pyramid: a JPEG level of ``pyramid_mpp`` µm/px, too coarse by up to 6 %, scaled to 2.0 by LANCZOS.
     """
     size = (TILE_PX, TILE_PX)
     if reading == "lanczos":

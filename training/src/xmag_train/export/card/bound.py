@@ -20,8 +20,8 @@ def refuse_report_of_others(report: Path, heads: Sequence[HeadConfig]) -> None:
         ]
         if judged and not any(_is_bound(found, metrics) for found in judged):
             raise ValueError(
-                f"{report} judged {metrics['task']} by other labels, folds or students than {head.metrics} tells of: "
-                "run that head's training and then `xmag-train evaluate` again (what is still right is kept)"
+                f"{report} judged {metrics['task']} by other labels, folds or students than {head.metrics}. Run "
+                "that head's training and then `xmag-train evaluate` again (what is still right is kept)"
             )
 
 

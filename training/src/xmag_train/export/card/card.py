@@ -158,8 +158,8 @@ def _precision(config: ExportConfig, measured: Measured) -> list[str]:
     )
     return [
         f"Measured on held-out tiles: {which['tiles']} tiles of {which['slides']} slides, the regions of fold "
-        f"{config.held_out_fold} of `{config.folds.name}`. Figures are of {by}. Cases: {', '.join(which['cases'])}. sha256 of the "
-        f"regions: `{which['sha256']}`.",
+        f"{config.held_out_fold} of `{config.folds.name}`. Figures are of {by}. Cases: {', '.join(which['cases'])}. "
+        f"sha256 of the regions: `{which['sha256']}`.",
         _parity(measured),
         *([] if measured.reduced else ["fp32 only."]),
         *([] if measured.fp16 is None else [_reduced(measured.fp16)]),

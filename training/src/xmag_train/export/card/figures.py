@@ -23,7 +23,9 @@ def how_judged(path: Path) -> str:
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     unknown = [name for task in data["config"]["tasks"] for name in _perhaps_seen(task, data["tasks"][task["name"]])]
     if unknown:
-        seen = f"We cannot tell whether these students were distilled on the cases that judge them: {', '.join(unknown)}"
+        seen = (
+            f"We cannot tell whether these students were distilled on the cases that judge them: {', '.join(unknown)}"
+        )
     else:
         seen = "Every student was judged by cases that it was not distilled on"
     return (
@@ -90,7 +92,9 @@ def gain_in_words(found: Mapping[str, Any]) -> str:
     """What distilling was worth to the head, as the report says it."""
     gain = found.get("head_gain")
     if gain is None:
-        return "The effect of distilling on the head was not measured: the report has no head on the undistilled student."
+        return (
+            "The effect of distilling on the head was not measured: the report has no head on the undistilled student."
+        )
     return str(gain["words"])
 
 

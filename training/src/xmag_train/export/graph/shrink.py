@@ -1,10 +1,10 @@
 """A tile brought to a smaller side in int8: blocks of codes times whole weights, exact but for the last rounding.
 
-From 224 px to 192 px, seven pixels make six, always by the same weights, whole 12ths along each axis: a convolution
-that steps from block to block, whose weights int8 holds exactly. Its outputs lie as the first convolution wants them,
-four neighbours side by side (space to depth): of stride 2 on three channels, that is now of stride 1 on twelve, which
-processors multiply faster. Resize and what follows it take a fifth of onnxruntime's time for a tile; this takes half
-of that.
+From 224 px to 192 px, seven pixels make six, always by the same weights, whole 12ths along each axis. That is a
+convolution that steps from block to block, whose weights int8 holds exactly. Its outputs are in the order that the
+first convolution needs, four neighbours side by side (space to depth). The first convolution had stride 2 on three
+channels. It now has stride 1 on twelve, which processors multiply faster. Resize and what follows it take a fifth of
+onnxruntime's time for a tile; this takes half of that.
 """
 
 from dataclasses import dataclass
@@ -65,9 +65,9 @@ def shrinking(side: int, made: int) -> Shrinking | None:
 def shrink_by_codes(graph: onnx.ModelProto, first_conv: str) -> None:
     """Let the convolution ``first_conv`` (its name) have blocks of codes in place of what Resize and scaling make.
 
-    ``graph``, in QDQ form and with pixels quantised by their very steps, is changed in place; a code differs by one
-    where it is a half, and Resize's float32 falls to the other side. Nothing is changed where the tile is not brought
-    to another side or that is no ``shrinking``, or the first convolution is none of 3 × 3 px in steps of two.
+    ``graph``, in QDQ form and with pixels quantised by their very steps, is changed in place. A code differs by one
+    where it is a half, and Resize's float32 falls to the other side. Nothing is changed if the tile does not shrink,
+    or if the first convolution is not of 3 × 3 px in steps of two.
     """
     conv = next(node for node in graph.graph.node if node.name == first_conv)
     chain = chain_before(graph, conv, len(_CHAIN))

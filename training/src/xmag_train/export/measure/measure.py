@@ -1,7 +1,7 @@
 """All that an export measures, on which tiles, and by which student.
 
-The shipped student may have been refit on all cases. So where a measuring student is named, which never saw the
-held-out cases, parity, fp16 and int8 are told by the worse of the two, and reading by the measuring one alone.
+The shipped student may have been refit on all cases. A measuring student never saw the held-out
+cases. If one is named, the worse of the two counts for parity, fp16 and int8. Reading is measured by it alone.
 """
 
 import tempfile
@@ -145,8 +145,8 @@ def measure_parity(
 def measure_fp16(own: Reference, procedure: Reference | None) -> ReducedVariant:
     """The graph of ``own``, which is shipped, in fp16.
 
-    With a measuring student its fidelity is the worse of two: the shipped graph's own, and that of the same procedure
-    on the student and the heads that never saw the held-out cases.
+    With a measuring student its fidelity is the worse of two. One is the shipped graph's own. The other is of the same
+    procedure on the student and the heads that never saw the held-out cases.
     """
     variant = make_fp16(own)
     if procedure is None:

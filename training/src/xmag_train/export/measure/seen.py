@@ -21,8 +21,8 @@ def refuse_one_that_saw(student: Path, split: Split, fold: int) -> None:
     distilled = "leave_out_fold" in said and not said.get("leave_out_cases")
     if distilled or learnt == regions_sha256((*split.inside, *split.outside)):
         raise ValueError(
-            f"{student} did not learn from just the regions outside fold {fold}: name as measuring_student that of the "
-            f"run that left fold {fold} out, distilled on the same shards"
+            f"{student} did not learn from just the regions outside fold {fold}. As measuring_student, name "
+            f"the student of the run that left fold {fold} out, distilled on the same shards"
         )
 
 

@@ -1,13 +1,13 @@
 """EfficientNet-Lite: convolutions only, no squeeze-and-excitation, ReLU6.
 
-Architecture: Tan & Le 2019 (arXiv 1905.11946), table 1, scaled by width and depth, in its "Lite" form: no
-squeeze-and-excitation, ReLU6 instead of swish, stem and head not scaled in width, first and last stage not in depth.
-Padding is TensorFlow's SAME, since the ImageNet weights were trained so: at stride 2 on even sides the odd pixel goes
-to the right and the bottom.
+Architecture: Tan & Le 2019 (arXiv 1905.11946), table 1, scaled by width and depth, in its "Lite" form. It has no
+squeeze-and-excitation, and ReLU6 instead of swish. Stem and head are not scaled in width, first and last stage not in
+depth. Padding is TensorFlow's SAME, as for the ImageNet weights: at stride 2 on even sides the odd pixel goes to the
+right and the bottom.
 
-timm's `tf_efficientnet_lite0` and `2` are the same networks (a test compares them), but have nothing of what is added
-here: blocks left out, fewer hidden channels, and a training step on a CPU that takes half to two thirds of the time.
-timm also wants torchvision, which the shipped student does not need.
+timm's `tf_efficientnet_lite0` and `2` are the same networks (a test compares them). They lack three additions: blocks
+left out, fewer hidden channels, and a training step on a CPU in half to two thirds of the time. Besides, timm
+needs torchvision, which the shipped student does not.
 """
 
 import math

@@ -1,8 +1,8 @@
 """timm, imported when it is needed: an optional extra, and one that wants torchvision.
 
-torchvision's wheel from the package index is built for another torch than a CPU build; its compiled part then fails to
-load, and with it the registration of two operators that its Python part expects. Declaring them lets timm import;
-nothing here calls them.
+torchvision's wheel from the package index is built for another torch than a CPU build. Its compiled part then fails to
+load, so two operators that its Python part expects are not registered. Declaring them lets timm import. Nothing here
+calls them.
 """
 
 import importlib

@@ -40,7 +40,7 @@ class VitStudent(nn.Module):
 class EfficientVitStudent(nn.Module):
     """EfficientViT-M2 (Liu et al. 2023, arXiv 2305.07027; weights MIT): three times as fast as EfficientNet-Lite0.
 
-    uint8 [N, 224, 224, 3] → mean of the map [N, 224] and its cells [N, 4, 4, 224]: at 224 px its last map
+    uint8 [N, 224, 224, 3] → mean of the map [N, 224] and its cells [N, 4, 4, 224]. At 224 px its last map
     is 4×4, one cell for each 20x teacher tile, no pooling between them.
     """
 

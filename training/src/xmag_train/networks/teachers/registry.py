@@ -36,9 +36,9 @@ def teacher_spec(name: str) -> TeacherSpec:
 def build_teacher(name: str, weights: Weights, tell: Callable[[str], None] = typer.echo, **overrides: Any) -> Teacher:
     """The teacher ``name``, frozen and in eval form: uint8 [N, 224, 224, 3] → float [N, ``spec.dim``].
 
-    weights: ``imagenet`` (EfficientNet-Lite2), ``hub`` (the others), ``random``, or a file of published weights.
-    tell: is given the terms of gated or non-commercial weights before they are read. overrides: of the architecture,
-    for tests. ValueError for a name or weights that there are not.
+    ``weights``: ``imagenet`` (EfficientNet-Lite2), ``hub`` (the others), ``random``, or a file of published weights.
+    ``tell``: gets the terms of gated or non-commercial weights before they are read. ``overrides``: of the
+    architecture, for tests. ValueError for an unknown name or unknown weights.
     """
     spec = teacher_spec(name)
     teacher = _FAMILIES[spec.family](spec, **overrides)
