@@ -19,26 +19,37 @@ USUAL_WORDS = {
     r"belongs? into": "belongs in",
     r"more or less": "about; or say which of the two",
     r"meanwhile": "until then; during this time",
-    r"stands? (?:in|there|beside|on disk)": "is in; is listed in",
-    r"(?:given|handed|hands?|gives?) (?:it )?back": "requeued",
-    r"broken off|broken line": "interrupted; lost connection",
-    r"what(?:ever)? became of": "the result of",
+    r"stands? (?:in|there|beside|on disk)": "is in; records",
+    r"(?:given|handed|hands?) back": "requeued; returned",
+    r"broken off": "interrupted",
+    r"broken (?:line|connection)": "lost connection",
+    r"became of": "the result of",
     r"in hand": "running",
     r"sign of life": "heartbeat",
-    r"makes? no sense": "inconsistent",
-    r"taken? up again": "resumed",
-    r"takes? away|take away|taken away": "downloads; removes",
-    r"unforeseen": "name the operation that failed",
+    r"makes? no sense": "is inconsistent; is not valid",
+    r"taken up again": "resumed",
+    r"takes? away|taken away": "downloads; removes",
+    r"unforeseen error": "the operation that failed",
     r"lead inwards": "nested",
-    r"pass over": "ignore",
-    r"put aside": "interrupted",
-    r"whoever": "anyone who; who exactly?",
+    r"put aside": "interrupted; renamed",
     r"made up": "forged; invented",
     r"can bear": "needs; tolerates",
     r"does not count for": "is not valid for",
+    r"let go before it was begun": "released before start",
+    r"silent, killed": "not responding, killed",
+    r"does not end, killed": "did not stop in time, killed",
+    r"computes rightly": "self-test failed",
+    r"of this very run": "already complete",
+    r"is no length": "is not a valid number",
+    r"out of the glass's frame": "outside the scanned area",
+    r"what is going on": "progress",
+    r"waits for its turn": "in queue",
+    r"does not tell its": "does not state its",
 }
 """Private terms and false friends as patterns, with the usual word."""
 
+_SCRIPT = re.compile(r"redis\.call")
+"""A string that holds this is code of another language."""
 _PRIVATE = re.compile("|".join(rf"(?P<_{i}>\b(?:{term})\b)" for i, term in enumerate(USUAL_WORDS)), re.IGNORECASE)
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?:;])[)*]*\s+(?=[A-Z*(\"\[0-9])|\n(?=\s*(?:[-*]|\d+\.)\s)|\s*\|\s*|\n\s*\n")
 
@@ -94,6 +105,8 @@ def strings_of_python(text: str) -> Iterator[tuple[int, str]]:
             values = (str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
             yield node.lineno, "".join(values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            if _SCRIPT.search(node.value):
+                continue
             yield node.lineno, _code_as_a_word(node.value)
 
 
