@@ -1,7 +1,7 @@
 """Checks of names and numbers that people type, paste or scan, so that texts that look the same are the same.
 
-A byte order mark before a case number, or a zero-width space in it, shows nowhere, yet makes it another case: erasing
-the one that is read off a label would not find it.
+A byte order mark before a case number, or a zero-width space in it, is invisible but makes it another case. Erasing the
+case that a person reads off a label would not find it.
 """
 
 import unicodedata

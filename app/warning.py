@@ -22,7 +22,7 @@ WARNING_CODES: Final[tuple[str, ...]] = get_args(WarningCode)
 
 
 def coded(code: WarningCode, sentence: str) -> str:
-    """The warning as it stands in a result."""
+    """The warning as a result contains it."""
     return f"{code}: {sentence}"
 
 

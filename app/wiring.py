@@ -44,7 +44,7 @@ class Parts:
 
 @contextmanager
 def built(settings: Settings, *, redis_wait_s: float = 5.0) -> Iterator[Parts]:
-    """The parts, for this block. Where the settings name no Redis, the data folder's own runs meanwhile.
+    """The parts, for this block. Where the settings name no Redis, the data folder's own runs during it.
 
     Call it from the main thread: that server ends with it. SetupError for a folder or server that cannot be used.
     """

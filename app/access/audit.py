@@ -3,11 +3,11 @@
 Lines are only ever appended. Each holds its number and the SHA-256 of the one before, so that changing, removing or
 putting in a line breaks the chain; ``audit.head`` holds the last number and hash, so that cutting lines off the end
 shows too. A head older than its log is no fault: so a crash leaves them, and so a backup of a running service takes
-them. Whoever may write both files could still make up a whole new log: hence every hash also goes to the log of the
-process that wrote it, and ``verify`` can be asked for one that was kept elsewhere (Haber and Stornetta, J. Cryptology
-3, 1991).
+them. Somebody who can write both files could still forge a new log. So every hash also goes to the log of the process
+that wrote it, and ``verify`` can look for one that was kept elsewhere. Source: Haber and Stornetta, J. Cryptology 3,
+1991.
 
-No file name, path or case id stands in it: a job's id leads to those for as long as the job is kept.
+It contains no file name, path or case id: a job's id leads to those while the job is kept.
 """
 
 import hashlib
@@ -193,9 +193,8 @@ class AuditLog:
             problems.append("audit.jsonl and audit.head are missing or empty, although keys or jobs exist")
         if head is not None and head.number > last.number:
             problems.append(
-                f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}: it was cut "
-                "off, or this is from a backup that copied a running service's log before its head (docker/backup.sh "
-                "takes the head first)"
+                f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}. It was cut "
+                "off, or a backup copied a running service's log before its head (docker/backup.sh does it right)"
             )
         if wanted - {None}:
             problems.append("the expected hash is not in the log")

@@ -1,7 +1,7 @@
 """API keys: made, listed and revoked by `xmag keys`; only their hashes are kept, in ``<data>/keys.json``.
 
-A key is 256 random bits, so that a plain SHA-256 suffices: there is nothing to guess (NIST SP 800-63B, 5.1.1.2
-asks for slow hashes of secrets that people choose).
+A key is 256 random bits that nobody can guess, so a plain SHA-256 suffices. NIST SP 800-63B, 5.1.1.2 asks for slow
+hashes of secrets that people choose.
 """
 
 import hashlib

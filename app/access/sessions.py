@@ -1,8 +1,8 @@
 """Sessions of people at browsers: a random cookie on their side, a record that ends by itself in Redis on ours.
 
-Redis holds the cookie's hash only. Losing Redis ends all sessions and nothing else. A session opened with a key is
-worth what the key is worth now: revoking the key, or taking scopes away, holds for the next request. One opened with
-a token ends with the token. Source: OWASP Session Management Cheat Sheet.
+Redis holds the cookie's hash only. Losing Redis ends all sessions and nothing else. A session opened with a key has the
+key's current rights: revoking the key, or removing scopes, takes effect at the next request. One opened with a token
+ends with the token. Source: OWASP Session Management Cheat Sheet.
 """
 
 import hashlib

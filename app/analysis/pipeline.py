@@ -63,7 +63,7 @@ class EmptySlideError(NoTissueError):
     def __init__(self, tissue_mask: BoolArray) -> None:
         super().__init__(
             "No tissue was found on the slide. Look at tissue_mask.png, and check that the scan is not blank, "
-            "out of the glass's frame, or covered by ink."
+            "outside the scanned area, or covered by ink."
         )
         self.tissue_mask = tissue_mask
 
@@ -72,8 +72,8 @@ class EmptySlideError(NoTissueError):
 class Means:
     """What an analysis works with.
 
-    ``manifest`` of the model, and ``model``, asked for, and waited for, once the slide is surveyed; a reader of the
-    slide's own; the device, which it shares with others.
+    ``manifest`` is the model's. ``model`` is called, and waited for, once the slide is surveyed. The reader serves this
+    slide alone. The device is shared with other slides.
     """
 
     manifest: Manifest

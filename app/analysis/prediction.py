@@ -105,8 +105,8 @@ def top_tiles(head: Head, output: HeadOutput, coords: Int64Array, tissue_fractio
 
 
 def is_meaningful(reasons: Iterable[str]) -> bool:
-    """Whether a score says anything of a slide outside the domain for these reasons. More or less tissue only makes it
-    less certain."""
+    """Whether a score is valid for a slide outside the domain for these reasons. An unusual amount of tissue only makes
+    it less certain."""
     return {*reasons} <= {"bag_size_out_of_range"}
 
 

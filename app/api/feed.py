@@ -70,7 +70,7 @@ class JobFeed:
                 changes = []
             except Exception:
                 # Whatever it was, the next turn must come: streams that stay silent look like jobs that stand still.
-                log.exception("unforeseen error")
+                log.exception("looking for changed jobs failed")
                 changes = []
             for change in changes:
                 for follower in self._followers:

@@ -63,7 +63,7 @@ FollowedJob = Annotated[JobStatus, Depends(_followed)]
 
 
 def note_read(request: Request, job: ReadableJob, services: ServicesDep, caller: Reader) -> None:
-    """Whoever takes a result away stands in the audit log before the first byte is sent."""
+    """Writes who downloads a result into the audit log, before the first byte is sent."""
     if job.folder is not None:
         name = request.url.path.partition(f"/jobs/{job.request.id}/")[2]
         services.audit.append(Event("result.read", caller.actor, job.request.id, job.request.tenant, name))

@@ -1,4 +1,4 @@
-"""One request at a time for each upload, the latest: who comes back need not wait for the broken line to end."""
+"""One request at a time for each upload, the latest: a client that reconnects need not wait for its lost connection."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A slide's way to the service: by pieces that a broken line does not lose (tus 1.0), then POST /analyze."""
+"""A slide's way to the service: in pieces that survive a lost connection (tus 1.0), then POST /analyze."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""One device for all slides in hand: what they ask for is computed a batch at a time, filled across slides.
+"""One device for all running slides. Their requests are computed a batch at a time, filled across slides.
 
 Nobody waits for a batch to fill: what came in while the last one was computed goes into the next, as much as it holds.
 On a CPU a tile has the same bits in any batch (tests/inference/test_device.py), so that no result depends on what else
@@ -55,9 +55,9 @@ class _Order:
 class Device:
     """Threads that compute, as many as an embedder has lanes. Thread-safe; they start when needed, ``close`` ends them.
 
-    Next is the most urgent, among equals the slide with the fewest tiles left: a biopsy does not wait for a resection,
-    and of two slides alike one is done early instead of both late. Every eighth batch begins with what has waited
-    longest, so that none waits for ever. Who submits holds the line short: see app.analysis.pipeline.
+    Next is the most urgent, among equals the slide with the fewest tiles left. A biopsy then does not wait for a
+    resection, and of two similar slides one is done early instead of both late. Every eighth batch begins with what has
+    waited longest, so that none waits for ever. Who submits holds the line short: see app.analysis.pipeline.
     """
 
     def __init__(self) -> None:

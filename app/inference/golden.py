@@ -1,7 +1,7 @@
 """The golden tile: one synthetic tile that every student must answer as it did when it was exported.
 
-A sha256 proves that the file is the same; this proves that it still computes the same, on this machine, with this
-execution provider and this onnxruntime. Used by the export and by the service. Imports without onnxruntime.
+A sha256 proves that the file is the same. The golden tile proves that it still computes the same, on this machine, with
+this execution provider and this onnxruntime. Used by the export and by the service. Imports without onnxruntime.
 """
 
 import numpy as np
@@ -30,8 +30,8 @@ def golden_tile(tile_px: int) -> NDArray[np.uint8]:
 def golden_values(embedding: NDArray[np.floating], count: int) -> NDArray[np.float64]:
     """float64 [count]: sums of all components of an embedding [D], each with a sign of its own, over the root of D.
 
-    So every component counts in every value, which is about as large as the components' root mean square: of an
-    embedding after ReLU most components are 0 and alone would prove little. The signs are the last bits of SplitMix64
+    So every component counts in every value. A value is about as large as the components' root mean square. After ReLU
+    most components of an embedding are 0; alone they would prove little. The signs are the last bits of SplitMix64
     (Steele et al. 2014): whole numbers, the same everywhere.
     """
     mixed = np.arange(count, dtype=np.uint64)[:, None] << np.uint64(32) | np.arange(embedding.size, dtype=np.uint64)
@@ -57,7 +57,7 @@ def check_golden(embedding: NDArray[np.float32], golden: Golden) -> None:
     norm_error = abs(norm / golden.norm - 1.0)
     if not (error <= golden.tolerance and norm_error <= golden.tolerance):
         raise InferenceFailedError(
-            f"The student does not compute what it computed when it was exported: the golden tile's embedding is off "
+            f"The student does not compute what it computed when it was exported. The golden tile's embedding is off "
             f"by {error:.2g} (norm by {norm_error:.2g}), allowed is {golden.tolerance:.2g}. "
             "Restore the model's folder, or run on another device or onnxruntime."
         )

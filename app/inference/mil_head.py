@@ -21,9 +21,9 @@ ATTENTION_SUM_TOLERANCE = 1e-3
 class HeadOutput:
     """One head's answer for one slide.
 
-    logits: float32 [C]; probabilities: float64 [C], activation and calibration temperature applied;
-    attention: float32 [K, N], rows sum to 1, K = 1 (shared) or C (per class); tile_scores: float32 [N, C] instance
-    logits. The last two are None where the head has none.
+    ``logits``: float32 [C]. ``probabilities``: float64 [C], activation and calibration temperature applied.
+    ``attention``: float32 [K, N], rows sum to 1, K = 1 (shared) or C (per class). ``tile_scores``: float32 [N, C]
+    instance logits. The last two are None where the head has none.
     """
 
     logits: NDArray[np.float32]

@@ -62,10 +62,10 @@ def load_model(folder: Path, *, device: str = "auto", precision: str = "auto", t
     """Read, verify and check the model of ``folder``.
 
     device: auto, cuda or cpu; precision: auto, fp32, fp16 or int8; threads: CPU cores to use, default those that this
-    process was given. On a CPU each core computes a batch of its own: layers of a small student are too short to be
-    split over cores, and each would wait for the core that a reader is using. Raises ManifestInvalidError,
-    ModelFileChangedError, ProviderUnavailableError, SetupError (no such device or precision) and InferenceFailedError
-    (a graph or its answer to the golden tile is not as it must be).
+    process was given. On a CPU each core computes a batch of its own. Layers of a small student are too short to be
+    split over cores: each would wait for the core that a reader is using. Raises ManifestInvalidError,
+    ModelFileChangedError, ProviderUnavailableError, and SetupError (no such device or precision). Raises
+    InferenceFailedError if a graph, or its output for the golden tile, is wrong.
     """
     manifest, manifest_sha256 = read_manifest(folder)
     verify_files(folder, manifest)

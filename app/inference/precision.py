@@ -13,10 +13,10 @@ def choose_variant(
 ) -> Variant:
     """The variant for ``precision`` (auto, fp32, fp16, int8).
 
-    ``auto`` takes the fast one of the provider (fp16 on CUDA, int8 on a CPU that computes it exactly) if the model has
-    it and its embeddings' median cosine to fp32 was measured to be at least 0.99; else fp32. ``exact_int8``: whether
-    the processor does; found out by default. SetupError for a precision that the model lacks, int8 on CUDA, and int8
-    on a CPU that gets it wrong.
+    ``auto`` takes the provider's fast precision: fp16 on CUDA, int8 on a CPU that computes it exactly. The model must
+    have it, with a measured median cosine of its embeddings to fp32 of at least 0.99; else fp32 is taken.
+    ``exact_int8``: whether the processor does; found out by default. SetupError for a precision that the model lacks,
+    int8 on CUDA, and int8 on a CPU that gets it wrong.
     """
     exact = int8_is_exact() if exact_int8 is None else exact_int8
     variants = {variant.precision: variant for variant in manifest.student}

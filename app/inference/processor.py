@@ -1,10 +1,9 @@
 """What the processor can do exactly.
 
-x86-64 without VNNI multiplies u8 by s8 in pairs whose sum is cut off at 16 bits (VPMADDUBSW): an int8 graph whose
-weights use all eight bits then gives other embeddings than where it was measured, and the golden tile is missed. VNNI
-and ARM add in 32 bits.
-Sources: Intel's Software Developer's Manual, vol. 2, PMADDUBSW and VPDPBUSD; onnxruntime's documentation, "Quantize
-ONNX models", on U8S8 and saturation.
+x86-64 without VNNI multiplies u8 by s8 in pairs whose sum is cut off at 16 bits (VPMADDUBSW). An int8 graph whose
+weights use all eight bits then gives other embeddings than where it was measured. It fails the golden tile. VNNI and
+ARM add in 32 bits. Sources: Intel's Software Developer's Manual, vol. 2, PMADDUBSW and VPDPBUSD; onnxruntime's
+documentation, "Quantize ONNX models", on U8S8 and saturation.
 """
 
 import platform

@@ -41,7 +41,7 @@ def choose_provider(device: str, available: list[str], probe: GpuProbe | None = 
     """The provider for ``device``; ``available`` are the providers that the installed onnxruntime was built with.
 
     ``auto`` is CUDA where onnxruntime has it and the driver shows a GPU, else CPU. A GPU that the CUDA build cannot use
-    is an error for ``auto`` as well; a GPU that the CPU build leaves idle and a GPU build without one are logged.
+    is an error for ``auto`` as well. A GPU that the CPU build leaves idle is logged, and so is a GPU build without one.
     Raises ProviderUnavailableError, and SetupError for any other word than auto, cuda and cpu.
     """
     if device == "cpu":

@@ -36,9 +36,9 @@ class FileSink(Protocol):
 class FormReader:
     """Sorts a form's parts as they come. ``content_type``: the request's; ``names``: the texts that are known.
 
-    What stands before the first boundary and behind the last is ignored (RFC 2046, 5.1.1). Errors of all methods:
-    RequestInvalidError (a part that is unknown, doubled or too long), UploadTypeError (an encoding that is not read),
-    UploadBrokenError (not a form, or not all of it).
+    Text before the first boundary and after the last is ignored (RFC 2046, 5.1.1). Errors of all methods:
+    RequestInvalidError (a part that is unknown, doubled or too long), UploadTypeError (an encoding that is not read).
+    UploadBrokenError (not a form, or an incomplete one).
     """
 
     def __init__(self, content_type: str, file_name: str, file: FileSink, names: Collection[str]) -> None:

@@ -1,13 +1,13 @@
 """The HTTP/1.1 protocol of the service: uvicorn's, with limits for headers and without changes of protocol.
 
-uvicorn waits for a header as long as the client likes and takes any length, so that connections which dribble could use
-the process's file descriptors up (slow loris), and long ones its memory. It also appends trailers to the headers of a
-request that may be running already: a client behind a proxy could so name another address than its own. Bodies have
-limits of their own: see upload.py.
+uvicorn waits for a header without limit and takes any length. Slow connections could use up the process's file
+descriptors (slow loris), and long headers its memory. It also appends trailers to the headers of a request that may be
+running already. A client behind a proxy could use that to forge its address. Bodies have limits of their own: see
+upload.py.
 
 Clients that would rather speak HTTP/2 (Java's HttpClient, ``curl --http2``) send ``Upgrade: h2c``. RFC 9110, 7.8 lets a
-server ignore it, and the request with its body counts as if nothing had been asked. httptools takes the body for the
-new protocol, and uvicorn loses it (Kludex/uvicorn#2722, MagicStack/httptools#124). Once both pass such a body on, the
+server ignore it; the request with its body is then an ordinary one. As httptools takes the body for the new protocol,
+uvicorn loses it (Kludex/uvicorn#2722, MagicStack/httptools#124). Once both pass such a body on, the
 half of this module that deals with it goes.
 """
 

@@ -26,8 +26,8 @@ LISTEN_S = 1.0
     dependencies=[ONE_STREAM],
 )
 async def events(request: Request, services: ServicesDep, caller: Reader) -> AsyncIterator[ServerSentEvent]:
-    """An event `job` for each unfinished job at once, then whenever a job changes (twice a second each at most), with
-    the job as GET /jobs/{id} gives it; `erased` with its `id`. List the jobs after connecting: nothing is missed."""
+    """Streams an event `job` for each unfinished job, then one whenever a job changes (twice a second each at most).
+    It holds the job as in GET /jobs/{id}. `erased` holds the `id`. List jobs after connecting: nothing is missed."""
     asked = time.monotonic()
     with services.feed.following() as follower:
         while not services.admission.draining.is_set():

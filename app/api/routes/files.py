@@ -1,4 +1,4 @@
-"""What people take away from a finished job: the files that its analysis wrote."""
+"""Downloads of a finished job: the files that its analysis wrote."""
 
 from typing import Annotated, Literal
 

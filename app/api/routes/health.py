@@ -24,7 +24,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether jobs are being worked on. POST /analyze is accepted meanwhile: jobs wait on disk."""
+    """Whether jobs are being worked on. If not, POST /analyze is still accepted: jobs wait on disk."""
 
     ready: bool
     queue: bool

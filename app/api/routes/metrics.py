@@ -87,7 +87,7 @@ class QueueCollector(Collector):
 
 
 class HouseCollector(Collector):
-    """Looked up when asked for: room on the disk, and what became of callbacks."""
+    """Looked up at each request: free disk space, and the results of callbacks."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -104,7 +104,7 @@ class HouseCollector(Collector):
         least = GaugeMetricFamily("xmag_disk_free_min_bytes", "with less room slides are refused, and no job is begun")
         least.add_metric([], settings.disk_free_min_bytes)
         yield least
-        callbacks = CounterMetricFamily("xmag_callbacks", "callbacks sent, by what became of them", labels=["result"])
+        callbacks = CounterMetricFamily("xmag_callbacks", "callbacks sent, by result", labels=["result"])
         for result, count in sent.items():
             callbacks.add_metric([result], count)
         yield callbacks

@@ -1,4 +1,4 @@
-"""What people take away from a finished job: the files made from its result on request, the same every time."""
+"""Downloads of a finished job that are made from its result on request, the same every time."""
 
 import io
 import re
