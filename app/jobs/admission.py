@@ -95,7 +95,7 @@ class Admission:
 
 
 def disk_low() -> DiskLowError:
-    """The error for a disk that filled up meanwhile."""
+    """The error for a disk that filled up during the upload."""
     return DiskLowError("The server's disk became too full for this slide. Free space, or try again later.")
 
 

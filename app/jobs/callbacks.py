@@ -1,7 +1,7 @@
 """Callbacks: when a job is over, its address is told so, signed, and again until it says 2xx.
 
-A marker ``<data>/callbacks/<id>`` is written before the 202 and removed once the notice arrived or was given up; what
-became of it then stands in the job's folder. A callback's failure never touches its job.
+A marker ``<data>/callbacks/<id>`` is written before the 202 and removed once the notice arrived or was given up. The
+result is then written to the job's folder. A callback's failure never touches its job.
 """
 
 import hashlib
@@ -78,14 +78,14 @@ class Callbacks:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._rests_until: dict[str, float] = {}
         self.sent: Counter[str] = Counter({"delivered": 0, "failed": 0, "given_up": 0})
-        """Tries since the start, by what became of them."""
+        """Tries since the start, by result."""
 
     def check(self, url: str) -> None:
         """CallbackNotAllowedError unless the address is http(s), its host is listed, and credentials may go there."""
         if self._settings.callback_host(url) is None:
             raise CallbackNotAllowedError(
-                "callback_url: http:// or https://, without a name or password, and a host (with its port, where the "
-                "list has one) that this server may call (XMAG_CALLBACK_HOSTS)."
+                "callback_url must be http(s), without user name or password, and its host must be listed in "
+                "XMAG_CALLBACK_HOSTS (with its port, where the list has one)."
             )
         if not self._credentials.allows(url):
             raise CallbackNotAllowedError("callback_url must begin with https://: callbacks carry credentials.")
@@ -105,7 +105,7 @@ class Callbacks:
                 arrived += self._deliver(path)
             except Exception:
                 # A full disk, say. The notice is still owed, and so are all that come after it.
-                log.exception("unforeseen error", job=path.name)
+                log.exception("could not send callback", job=path.name)
                 self._rests_until[path.name] = time.monotonic() + TROUBLE_S
         return arrived
 
@@ -169,7 +169,7 @@ class Callbacks:
         try:
             write_once(self._store.folder(path.name) / FILE, said.encode())
         except OSError as error:  # it is over all the same: to send it again would be worse
-            log.error("what became of a callback was not noted", job=path.name, reason=str(error.strerror))
+            log.error("could not save callback result", job=path.name, reason=str(error.strerror))
         path.unlink(missing_ok=True)
 
     def _notice(self, job_id: str) -> Notice:

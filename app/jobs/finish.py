@@ -56,7 +56,7 @@ class Finisher:
                 log.warning("queue unavailable", during="cancel", job=job_id)
 
     def audit(self, job_id: str) -> bool:
-        """Note in the audit log how a job ended, once; False if it is not over, or stands there already.
+        """Write into the audit log how a job ended, once; False if it is not over, or was written already.
 
         After a crash between the entry and its mark it is noted again. DiskLowError, JobErasedError, OSError.
         """

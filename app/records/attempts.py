@@ -55,7 +55,7 @@ def begin(path: Path, worker: str) -> tuple[int, datetime]:
 
 
 def hand_back(path: Path, number: int) -> None:
-    """Write that attempt ``number`` was given back unfinished and does not count."""
+    """Write that attempt ``number`` was requeued unfinished and does not count."""
     append_line(path, json.dumps({"handed_back": number, "at": now().isoformat()}))
 
 

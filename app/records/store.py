@@ -100,7 +100,7 @@ class JobStore:
         return all((folder / name).exists() for name in names) and not (folder / AUDITED).exists()
 
     def needs_no_audit(self, job_id: str) -> bool:
-        """Whether how the job ended stands in the audit log. False while it is open, or still on its way in."""
+        """Whether the audit log says how the job ended. False while it is open, or still on its way in."""
         folder = self.folder(job_id)
         return (folder / AUDITED).exists() or (folder / TOMBSTONE).exists()
 

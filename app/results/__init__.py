@@ -1,1 +1,1 @@
-"""What people take away: result schema, heatmap, GeoJSON, HDF5."""
+"""What people download: result schema, heatmap, GeoJSON, HDF5."""

@@ -34,8 +34,8 @@ def shown_map(
 ) -> ShownMap:
     """The map of ``task`` (default: the first). Unless asked otherwise, it is the one that opens first.
 
-    Raises TaskNotFoundError for an unknown task or class, and RequestInvalidError for a quantity that the head does
-    not give and for a class of shared attention.
+    Raises TaskNotFoundError for an unknown task or class. Raises RequestInvalidError for a quantity that the head does
+    not give, and for a class of shared attention.
     """
     head, prediction = _head(maps, task)
     if label is not None and label not in head.labels:

@@ -8,7 +8,7 @@ from app.slides.types import Float32Array
 def percentiles(values: Float32Array) -> Float32Array:
     """Percentile of each tile within its slide: 100 × share of tiles with a value ≤ its own.
 
-    ``values``: [N]. Returns float32 [N], above 0 and at most 100; ties get the same value and the strongest tile
+    ``values``: [N]. Returns float32 [N], above 0 and at most 100. Ties get the same value. The strongest tile
     always gets 100 (a slide of one tile too).
     """
     ranked = np.sort(values)

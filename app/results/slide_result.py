@@ -71,10 +71,10 @@ def has_rank(tissue_fractions: Float32Array) -> BoolArray:
 class SlideResult(TileMaps):
     """Everything a slide's analysis yields.
 
-    thumbnail: uint8 [h, w, 3] of the whole level-0 extent, no larger than people want it (``shrunk``).
-    tissue_mask: bool [h, w] and artefacts: uint8 [h, w] (``PEN``, ``DARK`` or 0) of the same extent, as surveyed.
-    features: float32 [N, D], rows as in coords.
-    top_pictures: uint8 [T, 224, 224, 3], the document's top tiles as the model saw them.
+    - thumbnail: uint8 [h, w, 3] of the entire level-0 extent, no larger than people want it (``shrunk``).
+    - tissue_mask: bool [h, w] and artefacts: uint8 [h, w] (``PEN``, ``DARK`` or 0) of the same extent, as surveyed.
+    - features: float32 [N, D], rows as in coords.
+    - top_pictures: uint8 [T, 224, 224, 3], the document's top tiles as the model saw them.
     """
 
     thumbnail: UInt8Array

@@ -1,4 +1,4 @@
-"""The sentences that stand beside every picture and number. Pure functions: tests hold them to the rules.
+"""The sentences beside every picture and number. Pure functions: tests hold them to the rules.
 
 Shared attention carries no class, so no sentence about it names one; nothing is ever called a diagnosis.
 """
@@ -116,7 +116,7 @@ def state_sentence(prediction: PredictionPart) -> str:
     return f"Model validated for its intended use only ({use}). {NOT_A_DIAGNOSIS}"
 
 
-NOT_COUNTED = "Does not count for this slide."
+NOT_COUNTED = "Not valid for this slide."
 
 
 def bag_sentence(tiles: int, least: int, most: int) -> str | None:

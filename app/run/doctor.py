@@ -162,8 +162,8 @@ def _reader(settings: Settings) -> str:
     if kernel_allows:
         return f"decoding works. NOT confined: this kernel or container lets a decoder {'; '.join(kernel_allows)}"
     return (
-        "decoding works. Confined: a decoder reads its own slide and libraries only, changes and runs no file, "
-        "has no network and no capabilities, and cannot act on other processes"
+        "decoding works. Confined: a decoder reads its own slide and libraries only, and changes and runs no file. "
+        "It has no network and no capabilities, and cannot act on other processes"
     )
 
 

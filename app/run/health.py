@@ -58,7 +58,7 @@ def _check(arguments: list[str]) -> str:
         case ["worker", *rest] if all(count.isdecimal() for count in rest) and len(rest) < 2:
             folder = os.environ.get("XMAG_HEARTBEAT_DIR")
             if not folder:
-                raise SetupError("XMAG_HEARTBEAT_DIR is not set: workers leave no sign of life on this machine.")
+                raise SetupError("XMAG_HEARTBEAT_DIR is not set: workers write no heartbeat on this machine.")
             return check_workers(Path(folder), *map(int, rest))
         case _:
             raise SetupError("Say `python -I -m app.run.health api`, or `worker` and how many there should be.")

@@ -55,8 +55,8 @@ class Child:
     def look(self, stopping: Callable[[float], bool], *, is_proven: bool) -> None:
         """Start it again if it died, kill it if it fell silent.
 
-        SetupError if it said that starting would not help, unless the set-up worked before (``is_proven``): then
-        what broke may come back, and the rest goes on meanwhile.
+        SetupError if it said that starting would not help. If the set-up worked before (``is_proven``), the fault may
+        pass, so the rest goes on without it.
         """
         if self._process is None:
             return
@@ -84,7 +84,7 @@ class Child:
         if beats or (beats is None and self._last_pulse is not None):
             self._last_pulse = moment
         elif self._last_pulse is not None and moment - self._last_pulse > SILENT_MAX_S:
-            log.error("silent, killed", child=self.name)
+            log.error("not responding, killed", child=self.name)
             process.kill()
 
     def ask_to_end(self) -> None:
@@ -107,7 +107,7 @@ class Child:
                 is_hurried = True
                 process.terminate()
         if process.poll() is None:
-            log.error("does not end, killed", child=self.name)
+            log.error("did not stop in time, killed", child=self.name)
             process.kill()
         process.wait()
 
@@ -121,7 +121,7 @@ class QueueWatch:
         self._look_at, self._answered = 0.0, time.monotonic()
 
     def look(self) -> None:
-        """Look now and then. A start that fails is tried again: jobs wait on disk meanwhile."""
+        """Look now and then. A start that fails is tried again; until then jobs wait on disk."""
         moment = time.monotonic()
         if moment < self._look_at:
             return

@@ -31,7 +31,7 @@ def new_worker(parts: Parts) -> Worker:
 
 
 def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM. A second SIGTERM hands the jobs in hand back at once. SetupError for an unusable set-up."""
+    """Work until SIGTERM. A second SIGTERM requeues the running jobs at once. SetupError for an unusable set-up."""
     try:
         _run(settings)
     except ModelBrokenError as broken:

@@ -1,4 +1,4 @@
-"""Whether the wall clock can be believed: one that is a year ahead must not erase a year of slides."""
+"""Whether the wall clock can be trusted: one that is a year ahead must not erase a year of slides."""
 
 import os
 import time
@@ -21,11 +21,11 @@ def since_boot_s() -> float:
 class ClockWatch:
     """After a jump nothing is erased for a day, in which somebody may put the clock right.
 
-    A jump is more than an hour back or ahead of the time that passed since any process last looked, which is the time
-    of the file ``clock`` in the data folder (no room on a full disk is needed for it). When a process first looks, the
-    service may have been off for ``ABSENCE_S``. From a jump on the file ``clock.doubted`` lies there: every process,
-    also one that begins later, waits until it has seen it for a day. Hosts with different clocks see each other's
-    jumps again and again.
+    A jump is more than an hour back or ahead of the time that passed since any process last looked. The time of the
+    file ``clock`` in the data folder says when that was; it needs no room on a full disk. When a process first looks,
+    the service may have been off for ``ABSENCE_S``. From a jump on the file ``clock.doubted`` lies there: every
+    process, also one that begins later, waits until it has seen it for a day. Hosts with different clocks see each
+    other's jumps again and again.
     """
 
     def __init__(self, data_dir: Path) -> None:

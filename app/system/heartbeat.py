@@ -1,4 +1,4 @@
-"""A worker's sign of life for whoever looks at this machine alone: a file that says until when to believe it.
+"""A worker's heartbeat for checks on this machine: a file that says until when the worker counts as alive.
 
 Looking costs no connection and no library, so that a container engine may do it every few seconds. Times are of the
 machine's monotonic clock: one that jumps makes nobody sick.
@@ -37,7 +37,7 @@ class Heartbeat:
 
 
 def beating(folder: Path) -> list[str]:
-    """Names of the workers that are to be believed now; what a killed one left behind is not."""
+    """Names of the workers that are alive now; the file of a killed one expires."""
     now = time.monotonic()
     return sorted(file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}") if _until(file) > now)
 

@@ -43,4 +43,4 @@ class Periodic:
                 log.error("disk unavailable", task=self._name, reason=str(error.strerror))
             except Exception:
                 # Whatever it was, the next turn must come: without it a lost queue stays lost.
-                log.exception("unforeseen error", task=self._name)
+                log.exception("periodic task failed", task=self._name)

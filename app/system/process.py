@@ -12,8 +12,8 @@ from typing import NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 BEHIND_READERS = 15
-"""Niceness of threads that compute on the cores of the reader processes, which are 10 nice: one that waits for a core
-has all wait who compute what it reads."""
+"""Niceness of threads that compute on the cores of the reader processes, which are 10 nice. A reader that waits for a
+core stalls every thread that computes its tiles."""
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 
@@ -46,8 +46,8 @@ def let_thread_give_way(niceness: int) -> None:
 def give_way(niceness: int) -> bool:
     """Let other processes compute first, by ``niceness`` more than so far (19 is the most); children inherit it.
 
-    Where Linux groups processes by session (sched_autogroup), niceness counts among a session's own only, so that a
-    session's leader gives it to the session as well. False if the kernel did not let it.
+    Where Linux groups processes by session (sched_autogroup), niceness only counts within a session. A session's leader
+    therefore sets it for the session as well. False if the kernel did not let it.
     """
     mine = os.nice(niceness)
     if not _AUTOGROUP.exists() or os.getsid(0) != os.getpid():

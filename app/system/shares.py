@@ -1,8 +1,8 @@
 """Sharing of a limited number of places, so that a newcomer always finds one.
 
-A tenant may take a place while it holds fewer than are free: alone it gets half of all, the next tenant half of the
-rest, and so on. In the same way a key gets half of what its tenant could have, and where slides are looked at, a slide
-half of what its key could have. Source: dynamic thresholds, Choudhury and Hahne, IEEE/ACM Transactions on Networking
+A tenant may take a place while it holds fewer than are free. Alone it gets half of all, the next tenant half of the
+rest, and so on. In the same way a key gets half of what its tenant could have. In the viewer, a slide gets half of what
+its key could have. Source: dynamic thresholds, Choudhury and Hahne, IEEE/ACM Transactions on Networking
 6 (2), 1998.
 """
 

@@ -1,7 +1,7 @@
 """Deep Zoom: an image as a pyramid of JPEG tiles, each level half the one above, down to a single pixel.
 
-Source: Microsoft's Deep Zoom file format, as OpenSeadragon and OpenSlide's own generator read it: level 0 is the
-smallest, sizes are rounded up, a tile shows ``OVERLAP_PX`` more on each side that has a neighbour.
+Source: Microsoft's Deep Zoom file format, as OpenSeadragon and OpenSlide's own generator read it. Level 0 is the
+smallest, and sizes are rounded up. A tile shows ``OVERLAP_PX`` more on each side that has a neighbour.
 """
 
 from dataclasses import dataclass

@@ -93,7 +93,7 @@ class SlideViews(Closing):
             return {*self._busy, *(view.name for view in self._idle if view.reader.alive)}
 
     def close(self) -> None:
-        """End all that are idle; the others end when they are given back."""
+        """End all that are idle; the others end when they are returned."""
         with self._lock:
             self._closed = True
             gone, self._idle = self._idle, []

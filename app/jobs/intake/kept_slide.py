@@ -37,6 +37,6 @@ def link_slide(store: JobStore, request: JobRequest, folder: Path) -> Path:
 
 
 def check_whole(request: JobRequest, files: Sequence[Path]) -> None:
-    """SlideGoneError unless ``files``, all files of a linked slide, have its size: else it was erased meanwhile."""
+    """SlideGoneError unless ``files``, all files of a linked slide, have its size: else it has been erased."""
     if not isinstance(request.source, UploadSource) or source_state(files)[0] != request.source.size_bytes:
         raise SlideGoneError(GONE)

@@ -1,9 +1,9 @@
 """Uploads that come in pieces, ``<data>/uploads/<id>/``: what was received stays over broken lines and restarts.
 
-``upload.json`` (who, how long, which ending) is written first; ``data`` only grows, and its size is the offset; it is
-durable before the offset is told. ``taken`` names the job that the whole upload became: it goes there as a second name
-of the same bytes (a link), so that a slide that is refused need not be sent again. Nothing of the client's file name
-is kept but its ending.
+``upload.json`` (who, how long, which file extension) is written first. ``data`` only grows, and its size is the offset.
+It is durable before the offset is sent. ``taken`` names the job that the complete upload became. The job gets a second
+name of the same bytes (a link), so a slide that is refused need not be sent again. Of the client's file name only the
+extension is kept.
 """
 
 import hashlib
@@ -190,7 +190,7 @@ class UploadStore:
 
     @contextmanager
     def locked(self, upload: Upload) -> Iterator[None]:
-        """Nobody else changes the upload inside this block. UploadBusyError, UploadNotFoundError (erased meanwhile)."""
+        """Nobody else changes the upload inside this block. UploadBusyError, UploadNotFoundError (erased)."""
         try:
             lock = (upload.folder / LOCK).open("wb")
         except FileNotFoundError as error:

@@ -1,9 +1,9 @@
 """The embedded queue server: a real Valkey (Redis protocol) on a Unix socket, for one machine.
 
-One server per data folder: whoever comes first starts it, others attach. The server itself inherits a lock on
-``queue/server.lock``, so that a second one is never started on the same append-only file, not even while the first
-is stalled. The socket lies in a short private folder (a socket's path may not exceed 107 bytes), whose name is kept
-in the data folder, so that every process finds the same one whatever its environment.
+One server per data folder: the first process starts it, others attach. The server itself inherits a lock on
+``queue/server.lock``. So a second one is never started on the same append-only file, not even while the first is
+stalled. The socket lies in a short private folder, because a socket's path may not exceed 107 bytes. The folder's name
+is kept in the data folder, so that every process finds the same one whatever its environment.
 """
 
 import os
@@ -66,7 +66,7 @@ def queue_address(settings: Settings) -> tuple[str, EmbeddedServer | None]:
 def ensure_embedded(data_dir: Path) -> EmbeddedServer:
     """Attach to the data folder's server, or start it. Call it from the main thread: the server ends with that.
 
-    An append-only file that the server cannot load is put aside: everything in it is made again from the jobs on
+    An append-only file that the server cannot load is renamed: everything in it is made again from the jobs on
     disk. Raises SetupError if the server does not start, or is there and does not answer.
     """
     folder = data_dir / "queue"
@@ -82,7 +82,7 @@ def ensure_embedded(data_dir: Path) -> EmbeddedServer:
                 raise
             aside = folder / f"{AOF_FOLDER}.damaged-{time.time_ns()}"
             (folder / AOF_FOLDER).rename(aside)
-            log.error("the queue's file cannot be loaded and was put aside", name=aside.name)
+            log.error("the queue's file cannot be loaded and was renamed", name=aside.name)
             process = _start(socket, folder, held.fileno())
         return EmbeddedServer(f"unix://{socket}", process)
 

@@ -104,9 +104,9 @@ class JobQueue:
     def take(self, consumer: str, wait_s: float, guest: Guest | None = None) -> Lease | None:
         """The most urgent entry, new or with an expired lease; None after ``wait_s``.
 
-        Among equally urgent ones, that of whoever has fewest in hand. ``guest``: only of a tenant, or of a holder, that
-        has none in hand. Every tenth time the least urgent, so that what is routine is done also where urgent jobs
-        never end.
+        Among equally urgent jobs, that of the holder with the fewest running jobs. ``guest``: only of a tenant, or of a
+        holder, without a running job. Every tenth time the least urgent one, so that routine jobs are done even if
+        urgent jobs never end.
         """
         lease = self._take_now(consumer, guest)
         if lease is None and wait_s > 0:
@@ -152,7 +152,7 @@ class JobQueue:
         self._call(self._hand_back, keys=keys, args=[GROUP, lease.entry])
 
     def report(self, lease: Lease, fields: dict[str, str | int]) -> None:
-        """Write progress, unless the job was queued anew meanwhile."""
+        """Write progress, unless the job has been requeued."""
         flat = [item for pair in fields.items() for item in pair]
         self._call(self._progress, keys=[self.job_key(lease.job_id)], args=[lease.entry, *flat])
 
@@ -161,7 +161,7 @@ class JobQueue:
         return cast("dict[str, str]", self._call(self._client.hgetall, self.job_key(job_id)))
 
     def forget(self, job_id: str) -> None:
-        """Take a job that is over out of its stream, if it stands there."""
+        """Remove a job that is over from its stream, if it has an entry."""
         found = self.progress(job_id)
         if found.get("entry") and found.get("stream"):
             self.done(Lease(job_id, found["stream"], found["entry"]))

@@ -1,8 +1,8 @@
-"""Makes Redis agree with the disk: every accepted job without outcome stands in a stream.
+"""Makes Redis agree with the disk: every accepted job without outcome has an entry in a stream.
 
-Runs at start and every ``INTERVAL_S`` in the API and in each worker, one at a time under a lock. Also
-finishes what a crash interrupted (half-erased jobs, uploads and copies whose process died), writes outcomes into the
-audit log, and erases what was kept long enough.
+Runs at start and every ``INTERVAL_S`` in the API and in each worker, one at a time under a lock. It
+also finishes what a crash interrupted: half-erased jobs, uploads and copies whose process died. It writes outcomes into
+the audit log, and erases what was kept long enough.
 """
 
 import shutil

@@ -15,7 +15,7 @@ from app.system.clock import DAY_S, ClockWatch, since_boot_s
 
 log = structlog.stdlib.get_logger("xmag.retention")
 REST_S = 3600.0
-"""Until what could not be removed is tried again: each try stands in the audit log."""
+"""Seconds until a failed removal is tried again: the audit log has an entry for each try."""
 
 
 class Retention:

@@ -68,12 +68,12 @@ class Shared:
         return self.in_hand.count >= self.jobs_at_once
 
     def stop(self) -> None:
-        """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
+        """Take no new job; running jobs have ``drain_s`` to finish before they are requeued."""
         self._asked_at = self._asked_at or self.clock()
         self.stopping.set()
 
     def hurry(self) -> None:
-        """Hand the jobs in hand back now."""
+        """Requeue the running jobs now."""
         self._asked_at = -math.inf
         self.stopping.set()
 
@@ -104,7 +104,7 @@ class Shared:
             return False
 
     def check_models(self, *, only_on_gpu: bool = False) -> None:
-        """InferenceFailedError if one no longer computes rightly."""
+        """InferenceFailedError if one no longer computes its golden tile."""
         with self._loading:
             models = list(self._models.values())
         for model in models:

@@ -48,5 +48,5 @@ class DeviceWatch:
             try:
                 self._shared.check_models(only_on_gpu=True)
             except ModelError as error:
-                log.error("the model no longer computes rightly: ending the process", reason=error.message)
+                log.error("model self-test failed; worker exits", reason=error.message)
                 raise ModelBrokenError(error.message) from error

@@ -1,7 +1,7 @@
 """The jobs that one worker works on at a time, and what they owe each other.
 
-A job whose last attempt ended without a word may be the one that ends its worker, so it is tried again alone: no other
-loses more than one attempt by it. Who must end the process hands the others back first.
+A job whose last attempt ended without an outcome may be the one that kills its worker. It is therefore tried again
+alone, so no other job loses more than one attempt by it. Before the process is ended, the others are requeued.
 """
 
 import threading
@@ -19,7 +19,7 @@ log = structlog.stdlib.get_logger("xmag.worker")
 
 @dataclass(frozen=True)
 class Held:
-    """A job in hand: its lease, the worker that holds it, and the attempt it counts as."""
+    """A running job: its lease, the worker that holds it, and the attempt it counts as."""
 
     lease: Lease
     worker: str
@@ -104,7 +104,7 @@ class InHand:
         """The attempt does not count, unless it was already requeued or counted."""
         with self._changed:
             if held in self._held:
-                log.warning("handed back", job=held.lease.job_id, attempt=held.attempt.number)
+                log.warning("job requeued", job=held.lease.job_id, attempt=held.attempt.number)
                 self._store.hand_back(held.lease.job_id, held.attempt.number)
                 self._held.discard(held)
 
@@ -114,5 +114,5 @@ class InHand:
             for held in self._held - {besides}:
                 try:
                     self.hand_back(held)
-                except OSError as error:  # the others are handed back all the same
-                    log.error("not handed back", job=held.lease.job_id, reason=str(error.strerror))
+                except OSError as error:  # the others are requeued all the same
+                    log.error("job not requeued", job=held.lease.job_id, reason=str(error.strerror))

@@ -102,7 +102,7 @@ class Slot:
                 raise
             except Exception:
                 # Nothing that one job does may end the work on the others; its lease lapses, and it is tried again.
-                log.exception("unforeseen error outside the analysis")
+                log.exception("the slot failed outside the analysis")
                 self._stopping.wait(1.0)
 
     def _process(self, lease: Lease) -> None:
@@ -131,7 +131,7 @@ class Slot:
                 else:
                     self._attempt(lease, request, before.counted)
         except _NotBegunError:
-            log.info("let go before it was begun")
+            log.info("job released before start")
 
     def _wait_on(self, lease: Lease) -> None:
         """Keep the lease of a job that is not begun yet. _NotBegunError once there is no use in it."""
@@ -172,11 +172,11 @@ class Slot:
         except OSError as error:
             if error.errno in DISK_FULL:
                 return DiskLowError(_DISK_LOW)
-            log.exception("unforeseen error")
+            log.exception("reading or writing failed")
             return InternalError("Reading or writing failed on our side. The log has more.")
         except Exception:
-            # The one place where anything unforeseen is caught: the job is tried again, or fails with this code.
-            log.exception("unforeseen error")
+            # The one place where any error is caught: the job is tried again, or fails with this code.
+            log.exception("the analysis failed on our side")
             return InternalError("Something went wrong on our side while the slide was analysed. The log has more.")
         return None
 
@@ -194,7 +194,7 @@ class Slot:
             return
         if stopped in {Stop.HANDED_BACK, Stop.LOST} or isinstance(error, DiskLowError):
             # It was not the slide's doing: the attempt does not count.
-            log.warning("given back", attempt=attempt.number, reason=stopped.value if stopped else error.code)
+            log.warning("attempt stopped", attempt=attempt.number, reason=stopped.value if stopped else error.code)
             self._store.discard(attempt)  # first of all: it may be what fills the disk
             self._shared.in_hand.hand_back(held)
             if stopped is not Stop.LOST:
@@ -233,7 +233,7 @@ class Slot:
         except ModelError as broken:
             self._shared.in_hand.hand_back(held)
             self._quietly(lambda: self._queue.hand_back(held.lease), "hand_back")
-            log.error("the model no longer computes rightly: ending the process", reason=broken.message)
+            log.error("model self-test failed; worker exits", reason=broken.message)
             raise ModelBrokenError(broken.message) from error
 
     def _may_retry(self, job_id: str) -> bool:

@@ -27,11 +27,11 @@ class Worker:
         self._watch = DeviceWatch(self.shared)
 
     def stop(self) -> None:
-        """Take no new job; those in hand have ``drain_s`` to finish before they are handed back."""
+        """Take no new job; running jobs have ``drain_s`` to finish before they are requeued."""
         self.shared.stop()
 
     def hurry(self) -> None:
-        """Hand the jobs in hand back now."""
+        """Requeue the running jobs now."""
         self.shared.hurry()
 
     def run(self) -> None:
@@ -72,7 +72,7 @@ class Worker:
         log.info("worker ended", worker=self.name)
 
     def _work(self) -> None:
-        """All slots until they stop. The first that ends with an error has the others hand back, and is raised."""
+        """All slots until they stop. The first error makes the others requeue their jobs, and is raised."""
         tasks = [*(slot.run for slot in self._slots), self._watch.prove]
         with ThreadPoolExecutor(len(tasks), thread_name_prefix="slot") as threads:
             running = [threads.submit(task) for task in tasks]
@@ -93,5 +93,5 @@ class Worker:
             except QueueUnavailableError as error:
                 log.warning("queue unavailable", reason=error.message)
             except OSError as error:
-                log.warning("no sign of life can be left", reason=error.strerror)
+                log.warning("heartbeat file not writable", reason=error.strerror)
             self.shared.stopping.wait(max(self._settings.lease_s / 3, 0.5))

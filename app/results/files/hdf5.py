@@ -18,8 +18,8 @@ from app.slides.types import Float32Array
 
 
 def write_embeddings(result: SlideResult, path: Path) -> None:
-    """Write the file: ``features`` float32 [N, D], ``coords`` int64 [N, 2] level-0 px, ``tissue_fractions`` [N],
-    ``sharpness`` [N] (NaN: not judged for focus), and for each head ``attention/<task>`` [K, N] and
+    """Write the file: ``features`` float32 [N, D], ``coords`` int64 [N, 2] level-0 px, ``tissue_fractions`` [N] and
+    ``sharpness`` [N] (NaN: not judged for focus). Each head adds ``attention/<task>`` [K, N] and
     ``tile_scores/<task>`` [N, C] where it has them.
 
     Not compressed: embeddings are noise to a compressor (gzip saves a tenth and costs fifty times the time), and a

@@ -1,7 +1,7 @@
 """Tissue and quality as transparent layers over the whole level-0 extent, for viewers.
 
-Colours are Okabe and Ito's: told apart with every common colour blindness, and none of them is one of H&E's,
-and none is what a palette of attention ends in.
+Colours are Okabe and Ito's, distinct with every common colour blindness. None of them is one of H&E's, and no palette
+of attention ends in one.
 """
 
 from typing import Final

@@ -1,9 +1,11 @@
 """A place on a scale of 0 to 100 → colour.
 
-viridis and inferno (Nathaniel Smith, Stéfan van der Walt and Eric Firing for matplotlib, CC0) and cividis (Nuñez,
-Anderton and Renslow, PLoS ONE 13:e0199239, 2018, made for eyes without red or green): perceptually uniform, readable
-with every common colour blindness and in grey print. viridis is the default: it reads best on H&E, whose pink and
-purple it leaves after the lowest third; inferno stays among them, and cividis is pale at half opacity.
+Sources: viridis and inferno by Nathaniel Smith, Stéfan van der Walt and Eric Firing for matplotlib (CC0). For cividis,
+made for eyes without red or green: Nuñez, Anderton and Renslow, PLoS ONE 13:e0199239, 2018. All are perceptually
+uniform, readable with every common colour blindness and in grey print.
+
+The default is viridis, which reads best on H&E: it leaves pink and purple after the lowest third. With inferno most
+colours stay among them, and cividis is pale at half opacity.
 """
 
 from typing import Final, Literal

@@ -28,8 +28,8 @@ _WHOLLY: Final = [0, *[255] * 255]
 def render_overlay_layer(result: SlideResult, task: str | None = None, label: str | None = None) -> Image.Image:
     """RGBA layer over the whole level-0 extent, in the tissue mask's size and without margins.
 
-    Tiles carry the colour of their percentile at one opacity; glass and everything else is fully transparent, and so
-    is the whole layer for a head without a map. Raises TaskNotFoundError for an unknown task or class.
+    Tiles carry the colour of their percentile at one opacity. Glass and everything else is fully transparent. For a
+    head without a map the entire layer is. Raises TaskNotFoundError for an unknown task or class.
     """
     height, width = result.tissue_mask.shape
     tiles = shown_map(result, task, label).tiles

@@ -1,6 +1,6 @@
 """Where tiles lie: as squares in level-0 px and as pixels of a picture of the whole slide.
 
-A tile ends where its neighbour begins (the next rounded grid start), so that squares neither overlap nor gap; their
+A tile ends where its neighbour begins (the next rounded grid start), so that squares neither overlap nor gap. Their
 sides are therefore round(448 / mpp) give or take one pixel.
 """
 

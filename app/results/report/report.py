@@ -1,7 +1,7 @@
 """What the report says, in its order and its words; report_pdf.py and report_html.py set it.
 
-It names a slide by the barcode that the request gave and by hash: no patient, no file name, no context, and no case
-unless asked for.
+It names a slide by its hash and the barcode in the request. It contains no patient, file name or context, and no case
+unless requested.
 The same result gives the same report.
 """
 

@@ -213,7 +213,7 @@ def test_a_job_that_finds_no_room_for_its_results_waits_and_leaves_nothing_lying
         for name in list(filler.iterdir())[:7]:  # the attempt begins, and some of its files can be written
             name.unlink()
         os.kill(service.pid("worker"), signal.SIGCONT)
-        until(lambda: len([e for e in service.events() if e.get("event") == "given back"]) >= 2, 60)
+        until(lambda: len([e for e in service.events() if e.get("event") == "attempt stopped"]) >= 2, 60)
         assert service.job(job_id)["state"] in {"queued", "running"}
         assert len(list((jobs / job_id).glob("attempt-*"))) <= 1
         shutil.rmtree(filler)

@@ -88,7 +88,7 @@ def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_co
     page = render_html(made, "")
     assert page.index('class="banner foremost"') < page.index('class="banner not_validated"') < page.index("<h2>")
     assert page.count('<div class="value void">') == 2
-    assert "Does not count for this slide." in page
+    assert "Not valid for this slide." in page
 
 
 def test_more_tissue_than_the_model_learnt_from_voids_no_score() -> None:
