@@ -35,6 +35,8 @@ from app.slides.types import Colour, Extent, ReadingPlan, SlideInfo, SlideQc, Su
 log = logging.getLogger(__name__)
 AHEAD = 4
 """Batches that are read beyond those that the consumer has."""
+ANSWER_TILES = 4
+"""A batch is asked for in pieces of so many tiles: each may take ``batch_timeout_s``, however large the batch is."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,20 @@ class SlideReader(Closing):
             memory.close()
         starts = range(0, total, batch_tiles)
 
+        def pieces(start: int) -> list[range]:
+            tiles = range(start, min(start + batch_tiles, total))
+            return [tiles[at : at + ANSWER_TILES] for at in range(0, len(tiles), ANSWER_TILES)]
+
         def ask_for(start: int) -> None:
-            count = min(batch_tiles, total - start)
-            self._send({"op": "tiles", "start": start, "count": count, "at": start % (slots * batch_tiles)})
+            for piece in pieces(start):
+                at = piece.start % (slots * batch_tiles)
+                self._send({"op": "tiles", "start": piece.start, "count": len(piece), "at": at})
 
         for start in starts[:slots]:
             ask_for(start)
         for number, start in enumerate(starts):
-            self._receive("tiles", self._limits.batch_timeout_s)
+            for _ in pieces(start):
+                self._receive("tiles", self._limits.batch_timeout_s)
             at = start % (slots * batch_tiles)
             yield TileBatch(start, ring[at : at + min(batch_tiles, total - start)])
             if (done := number - keep + 1) >= 0:  # its place is free

@@ -59,6 +59,26 @@ def test_what_comes_through_is_what_is_read_in_process(slide):
     assert qc.stain_he is stain_is_he(survey.thumbnail, survey.tissue_mask) is True
 
 
+@pytest.mark.parametrize("batch_tiles", [7, 16, 64])
+def test_a_large_batch_has_as_much_time_for_each_few_tiles_as_a_small_one(slide, batch_tiles, monkeypatch):
+    with SlideReader() as reader:
+        reader.open(slide)
+        reader.survey(PLAN)
+        wanted = np.concatenate([batch.tiles.copy() for batch in reader.tiles(4)])
+        asked, waited = [], []
+        send, receive = reader._process.send, reader._process.receive
+        monkeypatch.setattr(reader._process, "send", lambda message, *fds: asked.append(message) or send(message, *fds))
+        monkeypatch.setattr(
+            reader._process, "receive", lambda timeout_s: waited.append(timeout_s) or receive(timeout_s)
+        )
+        batches = [batch.tiles.copy() for batch in reader.tiles(batch_tiles)]
+    assert len(batches[0]) == min(batch_tiles, 30)
+    np.testing.assert_array_equal(np.concatenate(batches), wanted)
+    counts = [message["count"] for message in asked if message["op"] == "tiles"]
+    assert sum(counts) == 30 and max(counts) == 4
+    assert len(waited) == len(counts) + 1  # the first is for the ring
+
+
 @pytest.mark.parametrize("keep", [1, 2, 5, 40])
 def test_the_last_batches_stay_as_they_are(slide, keep):
     with SlideReader() as reader:
