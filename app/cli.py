@@ -67,7 +67,7 @@ def _give_up(error: XmagError) -> NoReturn:
 
     if err.is_terminal or not structlog.is_configured():  # settings that are wrong say nothing of logs
         _fail(error, EXIT_SETUP)
-    structlog.stdlib.get_logger("xmag").critical("cannot run", code=error.code, reason=error.message)
+    structlog.stdlib.get_logger("xmag").critical("process.cannot_run", code=error.code, reason=error.message)
     sys.exit(EXIT_SETUP)
 
 
@@ -75,6 +75,13 @@ def _fail(error: XmagError, code: int) -> NoReturn:
     err.print(f"[bold red]{error.code}[/]: ", end="")
     err.print(error.message, markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)
+
+
+def _log_warnings() -> None:
+    """What a command run by hand logs goes to standard error, from warnings on: its output is the answer."""
+    from app.system.logs import configure_logs
+
+    configure_logs("warning", "text")
 
 
 def _settings() -> "Settings":
@@ -128,6 +135,7 @@ def analyze(
     from app.slides.sandbox.reader_process import prepare_readers
 
     prepare_readers()  # they load while this process does
+    _log_warnings()
     from app.analysis.local import LocalRequest, analyze_locally
     from app.results.summary import summary_lines
 
@@ -181,6 +189,7 @@ def strip(
     from app.slides.formats.anonymise.strip import strip_slide
     from app.slides.sandbox.reader import SlideReader
 
+    _log_warnings()
     any_mpp = 0.5  # a slide that does not say its resolution can be stripped too
     try:
         with SlideReader() as reader:
@@ -226,6 +235,7 @@ def doctor() -> None:
     """Say what is wrong with this set-up: settings, disk, queue, runtime, GPU, models."""
     from app.run.doctor import examine
 
+    _log_warnings()
     settings = _settings()
     findings = examine(settings)
     for finding in findings:

@@ -18,6 +18,7 @@ from pathlib import Path
 from machine import analyze_command, in_turn, note, options
 
 from app.inference.processor import int8_is_exact
+from app.system.logs import configure_logs
 
 PRECISIONS = ("fp32", "int8") if int8_is_exact() else ("fp32",)
 WORK = ("read_wait", "embed")
@@ -111,4 +112,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

@@ -20,6 +20,7 @@ from app.inference.processor import int8_is_exact
 from app.slides.formats.opening import open_slide
 from app.slides.tiles.survey import survey_slide
 from app.slides.tiles.tile_reader import TileReader
+from app.system.logs import configure_logs
 
 
 def some_tiles(slide: Path, model: Model, count: int) -> np.ndarray:
@@ -75,4 +76,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

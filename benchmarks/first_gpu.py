@@ -29,6 +29,7 @@ from app.inference.model import BATCH_SIZES_CUDA, Model, load_model
 from app.inference.providers import Provider, choose_provider
 from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
+from app.system.logs import configure_logs
 
 START_S = 60.0
 COSINE = {"fp32": 0.999999, "fp16": 0.9999}
@@ -263,4 +264,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     sys.exit(main())

@@ -40,6 +40,7 @@ from app.settings import Settings
 from app.slides.formats.compressed.tiled_image import find_tiled_image
 from app.slides.formats.levels.level import choose_level
 from app.slides.formats.opening import open_slide
+from app.system.logs import configure_logs
 from app.system.object_address import ObjectAddress
 
 BUCKET, KEY, REGION = "bench", "slide", "us-east-1"
@@ -247,4 +248,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

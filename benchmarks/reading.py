@@ -39,6 +39,7 @@ from app.slides.tiles.render import render_tile
 from app.slides.tiles.survey import survey_slide
 from app.slides.tiles.tile_reader import TileReader
 from app.slides.types import ReadingPlan
+from app.system.logs import configure_logs
 
 PLAN = reading_plan(read_manifest(MODEL)[0])
 CORES_EXTRAPOLATED = 16
@@ -174,4 +175,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

@@ -12,6 +12,7 @@ from embedding import some_tiles
 from machine import MODEL, ROOT, describe, options
 
 from app.inference.model import load_model
+from app.system.logs import configure_logs
 
 HERE = ROOT / "benchmarks"
 
@@ -29,4 +30,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

@@ -44,7 +44,7 @@ class Served:
         self._start("serve", self._environment, self._prefix)
         self.url = self._wait_for(r"ready: open (\S+)", 1)[0]
         self._http = httpx.Client(base_url=self.url, timeout=60)
-        self._wait_for(r"worker ready", 1)
+        self._wait_for(r"worker\.ready", 1)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,10 +55,10 @@ class Served:
 
     def add_worker(self, prefix: Sequence[str] = ()) -> None:
         """One more; returns when it is ready."""
-        count = len(re.findall("worker ready", self._log.read_text()))
+        count = len(re.findall("worker.ready", self._log.read_text()))
         url = self._environment.get("XMAG_REDIS_URL") or f"unix://{socket_path(self._data_dir)}"
         self._start("worker", self._environment | {"XMAG_REDIS_URL": url}, prefix)
-        self._wait_for("worker ready", count + 1)
+        self._wait_for("worker.ready", count + 1)
 
     def end_worker(self) -> None:
         """The last one added ends."""

@@ -22,6 +22,7 @@ from app.inference.processor import int8_is_exact
 from app.slides.formats.opening import open_slide
 from app.slides.tiles.survey import survey_slide
 from app.slides.types import ReadingPlan
+from app.system.logs import configure_logs
 
 BATCH = 2
 PRECISIONS = ("fp32", "int8") if int8_is_exact() else ("fp32",)
@@ -90,4 +91,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

@@ -22,6 +22,7 @@ from app.inference.device import Device
 from app.inference.model import Model, load_model
 from app.inference.runtime import onnxruntime
 from app.slides.sandbox.reader import SlideReader
+from app.system.logs import configure_logs
 
 BATCH_TILES = 16
 
@@ -79,4 +80,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    configure_logs("warning", "text")  # standard output is the table's
     main()

@@ -129,7 +129,9 @@ class Service(Requests):
 
     def pid(self, child: str) -> int:
         """Process id of the latest `api` or `worker`."""
-        return [int(str(e["pid"])) for e in self.events() if e.get("event") == "started" and e["child"] == child][-1]
+        return [
+            int(str(e["pid"])) for e in self.events() if e.get("event") == "process.started" and e["child"] == child
+        ][-1]
 
     @contextmanager
     def paused(self, child: str) -> Iterator[None]:

@@ -150,7 +150,7 @@ def test_what_cannot_run_says_why_in_one_line_of_its_log(xmag, tmp_path, command
     found = xmag(command, **settings, XMAG_REDIS_URL="redis://127.0.0.1:1/0")
     assert found.returncode == 78
     last = json.loads(found.stderr.splitlines()[-1])
-    assert (last["event"], last["level"]) == ("cannot run", "critical")
+    assert (last["event"], last["level"]) == ("process.cannot_run", "critical")
     assert last["code"] == "setup_invalid"
     assert last["reason"].endswith(".")
 

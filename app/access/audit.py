@@ -136,7 +136,7 @@ class AuditLog:
         link = Link(last.number + 1, _hash(entry))
         append_line(self._path, json.dumps({**entry, "sha256": link.sha256}))
         self._note(link)
-        log.info("audit", number=link.number, sha256=link.sha256, action=event.action)
+        log.info("audit.appended", number=link.number, sha256=link.sha256, action=event.action)
 
     def _note(self, link: Link) -> None:
         aside = self._head.with_suffix(".new")

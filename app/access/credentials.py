@@ -46,7 +46,7 @@ class Access:
         """Counts a refused credential; the error to raise: ``error``, or TooManyFailuresError past the limit."""
         wait_s = self.failures.count(address)
         if wait_s is None:
-            log.warning("refused", address=address, reason=error.message)
+            log.warning("credential.refused", address=address, reason=error.message)
             return error
         return TooManyFailuresError(
             f"Too many requests with no key or a wrong one came from this address. Wait {wait_s} s, and correct it.",

@@ -73,9 +73,9 @@ class KeySet:
             finally:
                 self._tried_at = time.monotonic()  # when it ended: those who waited must not each ask once more
             self._fetched_at = time.monotonic()
-            log.info("keys of the identity provider fetched", keys=len(self._keys))
+            log.info("identity.keys_fetched", keys=len(self._keys))
         except IdentityUnavailableError as error:
-            log.error("identity provider unavailable", reason=error.message)
+            log.error("identity.unavailable", reason=error.message)
             return False
         finally:
             self._fetching.release()

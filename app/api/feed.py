@@ -66,11 +66,11 @@ class JobFeed:
             try:
                 changes = await run_in_threadpool(watch.look)
             except OSError as error:
-                log.error("jobs cannot be looked at", reason=str(error.strerror))
+                log.error("feed.disk_unavailable", reason=str(error.strerror))
                 changes = []
             except Exception:
                 # Whatever it was, the next turn must come: streams that stay silent look like jobs that stand still.
-                log.exception("looking for changed jobs failed")
+                log.exception("feed.turn_failed")
                 changes = []
             for change in changes:
                 for follower in self._followers:

@@ -89,7 +89,7 @@ def problem_response(error: XmagError) -> JSONResponse:
 def logged_response(error: XmagError) -> JSONResponse:
     """The same, with a line in the log where the fault is ours."""
     if error.status >= 500:
-        log.error("request failed", code=error.code, reason=error.message)
+        log.error("request.failed", code=error.code, reason=error.message)
     return problem_response(error)
 
 

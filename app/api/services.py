@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Annotated, ParamSpec, Self, TypeVar, cast
 
-import structlog
 from fastapi import Depends, Request
 
 from app.access.audit import AuditLog, ViewLog
@@ -29,7 +28,6 @@ from app.system.shares import Shares
 from app.viewer.viewer import Viewer
 from app.wiring import Parts
 
-log = structlog.stdlib.get_logger("xmag.api")
 NO_MODEL = "No usable model in the server's models folder (XMAG_MODELS_DIR, XMAG_MODEL). Tell whoever runs it."
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,18 +1,18 @@
 """Tiles in, embeddings out."""
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from app.errors import InferenceFailedError
 from app.inference.manifest import Manifest
 from app.inference.session import Array, DeviceMemoryError, Graph, TensorSpec, require_tensor
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("xmag.inference")
 ORDER_TILES_MOST = 64
 TOKENS = 4
 INPUT = "tiles"
@@ -136,7 +136,7 @@ class Embedder:
             self._splits += 1
             is_logged, self._is_split_logged = self._is_split_logged, True
         if not is_logged:
-            log.warning("no memory for a batch of %d tiles, trying %d: %s", tiles, smaller, error.__cause__ or error)
+            log.warning("batch.split", tiles=tiles, retry_tiles=smaller, reason=str(error.__cause__ or error))
 
 
 def _check(name: str, found: Array, shape: tuple[int, ...]) -> None:

@@ -1,13 +1,14 @@
 """Which execution provider runs the model. What was asked for is what runs, or an error says why not."""
 
-import logging
 from dataclasses import dataclass
 from typing import Literal
+
+import structlog
 
 from app.errors import ProviderUnavailableError, SetupError
 from app.inference.gpu import REQUIREMENT, GpuProbe, probe_gpus
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("xmag.inference")
 Device = Literal["auto", "cuda", "cpu"]
 ProviderName = Literal["CUDAExecutionProvider", "CPUExecutionProvider"]
 CUDA: ProviderName = "CUDAExecutionProvider"
@@ -52,11 +53,11 @@ def choose_provider(device: str, available: list[str], probe: GpuProbe | None = 
     if CUDA not in available:
         if device == "auto":
             if seen.gpus:
-                log.warning("%s is not used: %s", seen.gpus[0].name, CPU_BUILD)
+                log.warning("gpu.unused", gpu=seen.gpus[0].name, reason=CPU_BUILD)
             return CPU_PROVIDER
         raise ProviderUnavailableError(f"CUDA was asked for, but {CPU_BUILD}; {REQUIREMENT}.")
     if device == "auto" and not seen.gpus and seen.problem is None:
-        log.warning("inference runs on the CPU, although onnxruntime is the GPU build: %s", seen.absence)
+        log.warning("gpu.absent", reason=seen.absence)
         return CPU_PROVIDER
     shortfall = seen.shortfall()
     if shortfall is not None:

@@ -1,6 +1,5 @@
 """One ONNX graph, ready to run: the seam between our code and onnxruntime."""
 
-import logging
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -8,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from app.errors import InferenceFailedError, ProviderUnavailableError
 from app.inference.providers import Provider, assert_provider
 from app.inference.runtime import LOG_ERRORS, onnxruntime
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("xmag.inference")
 Array = NDArray[Any]
 _NO_MEMORY = re.compile(
     r"out of memory|bad_alloc|Failed to allocate memory|Available memory of \d+ is smaller|ALLOC(ATION)?_FAILED"
@@ -70,7 +70,7 @@ class OnnxGraph:
                 enable_fallback=0,  # else onnxruntime prints a line and goes on with the CPU
             )
         except Exception as error:  # onnxruntime's errors share no other base
-            log.error("onnxruntime cannot load %s: %s", label, error)
+            log.error("graph.load_failed", graph=label, reason=str(error))
             if provider.is_cuda:
                 raise ProviderUnavailableError(f"CUDA does not start with {label}: {_words(error)}.") from error
             raise InferenceFailedError(f"onnxruntime cannot load {label}: {_words(error)}.") from error
@@ -95,7 +95,7 @@ class OnnxGraph:
         except Exception as error:  # onnxruntime's errors share no other base
             if _NO_MEMORY.search(str(error)):
                 raise DeviceMemoryError(f"{self._label} failed: the device is out of memory.") from error
-            log.error("%s failed: %s", self._label, error)
+            log.error("graph.run_failed", graph=self._label, reason=str(error))
             raise InferenceFailedError(f"{self._label} failed: {_words(error)}.") from error
         return [np.asarray(array) for array in found]
 

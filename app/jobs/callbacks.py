@@ -105,7 +105,7 @@ class Callbacks:
                 arrived += self._deliver(path)
             except Exception:
                 # A full disk, say. The notice is still owed, and so are all that come after it.
-                log.exception("could not send callback", job=path.name)
+                log.exception("callback.failed_unexpectedly", job=path.name)
                 self._rests_until[path.name] = time.monotonic() + TROUBLE_S
         return arrived
 
@@ -129,14 +129,14 @@ class Callbacks:
             if time.time() - path.stat().st_mtime > NEVER_ACCEPTED_S:
                 path.unlink(missing_ok=True)
         except RecordUnreadableError:  # a newer worker's, perhaps: it is still owed
-            log.error("callback waits: its job's record is unreadable", job=path.name)
+            log.error("callback.waiting", job=path.name, reason="record_unreadable")
             self._rests_until[path.name] = time.monotonic() + UNREADABLE_S
         except SetupError as error:  # a file that is being replaced, perhaps: no try is counted
-            log.error("callback waits", job=path.name, reason=error.message)
+            log.error("callback.waiting", job=path.name, reason=error.message)
             self._rests_until[path.name] = time.monotonic() + TROUBLE_S
         except (JobErasedError, ValidationError) as error:
             if not isinstance(error, JobErasedError):
-                log.error("callback dropped: its marker is unreadable", job=path.name)
+                log.error("callback.dropped", job=path.name, reason="marker_unreadable")
             path.unlink(missing_ok=True)
         return False
 
@@ -150,7 +150,7 @@ class Callbacks:
             post_json(marker.url, body, headers, self._settings.callback_timeout_s, self._credentials.tls())
         except (PostError, CallbackNotAllowedError) as error:
             tries = marker.tries + 1
-            log.warning("callback failed", job=job_id, tries=tries, reason=str(error))
+            log.warning("callback.failed", job=job_id, tries=tries, reason=str(error))
             if tries > len(PAUSES_S):
                 self.sent["given_up"] += 1
                 self._close(path, delivered=False, tries=tries)
@@ -161,7 +161,7 @@ class Callbacks:
             return False
         self.sent["delivered"] += 1
         self._close(path, delivered=True, tries=marker.tries + 1)
-        log.info("callback delivered", job=job_id)
+        log.info("callback.delivered", job=job_id)
         return True
 
     def _close(self, path: Path, *, delivered: bool, tries: int) -> None:
@@ -169,7 +169,7 @@ class Callbacks:
         try:
             write_once(self._store.folder(path.name) / FILE, said.encode())
         except OSError as error:  # it is over all the same: to send it again would be worse
-            log.error("could not save callback result", job=path.name, reason=str(error.strerror))
+            log.error("callback.result_not_saved", job=path.name, reason=str(error.strerror))
         path.unlink(missing_ok=True)
 
     def _notice(self, job_id: str) -> Notice:

@@ -27,15 +27,15 @@ class Finisher:
         if not self._store.finish(job_id, outcome):
             return False
         code = None if outcome.error is None else outcome.error.code
-        log.info("job over", job=job_id, state=outcome.state, code=code, attempt=outcome.attempt)
+        log.info("job.finished", job=job_id, state=outcome.state, code=code, attempt=outcome.attempt)
         try:
             count_outcome(self._queue.redis, outcome.state, None if outcome.state == "cancelled" else code)
         except QueueUnavailableError as error:
-            log.warning("outcome not counted", job=job_id, reason=error.message)
+            log.warning("outcome.not_counted", job=job_id, reason=error.message)
         try:
             self.audit(job_id)
         except (XmagError, OSError) as error:
-            log.error("outcome not audited, will be tried again", job=job_id, reason=str(error))
+            log.error("outcome.not_audited", job=job_id, reason=str(error))
         return True
 
     def cancel(self, status: JobStatus, actor: Actor) -> None:
@@ -52,8 +52,8 @@ class Finisher:
         if self.finish(job_id, cancelled) and status.state == "queued":  # a running job's worker lets go itself
             try:
                 self._queue.forget(job_id)
-            except QueueUnavailableError:
-                log.warning("queue unavailable", during="cancel", job=job_id)
+            except QueueUnavailableError as error:
+                log.warning("queue.unavailable", during="cancel", job=job_id, reason=error.message)
 
     def audit(self, job_id: str) -> bool:
         """Write into the audit log how a job ended, once; False if it is not over, or was written already.
@@ -70,7 +70,7 @@ class Finisher:
         try:
             self._store.note_audited(job_id)
         except OSError as error:  # it is written down, which is what counts
-            log.error("not marked as audited", job=job_id, reason=str(error.strerror))
+            log.error("outcome.audit_not_marked", job=job_id, reason=str(error.strerror))
 
 
 def tenant_of(store: JobStore, job_id: str) -> str:

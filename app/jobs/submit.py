@@ -185,7 +185,7 @@ class Submissions:
         try:
             name = self._registry.default(order.model, self._settings.model)
         except NoModelError as error:  # whose message names the folder
-            log.error("no usable model", reason=error.message)
+            log.error("model.none_usable", reason=error.message)
             raise NoModelError(NO_MODEL) from error
         known = tuple(head.task for head in self._registry.manifest(name).heads)
         tasks = tuple(dict.fromkeys(order.tasks or known))
@@ -204,7 +204,7 @@ class Submissions:
             sender.idempotency,
             f"{of}{order.fingerprint(job.source)}",
         )
-        log.info("job accepted", job=accepted.id, priority=accepted.priority)
+        log.info("job.accepted", job=accepted.id, priority=accepted.priority)
         return accepted
 
     async def _accept_bare(self, sender: Sender, order: Order, source: Source, info: SlideInfo | None) -> JobRequest:

@@ -50,7 +50,7 @@ class Child:
             start_new_session=True,
             preexec_fn=end_with_parent,  # noqa: PLW1509 (the supervisor has one thread)
         )
-        log.info("started", child=self.name, pid=self._process.pid)
+        log.info("process.started", child=self.name, pid=self._process.pid)
 
     def look(self, stopping: Callable[[float], bool], *, is_proven: bool) -> None:
         """Start it again if it died, kill it if it fell silent.
@@ -67,13 +67,13 @@ class Child:
             raise SetupError(f"The {self.name} cannot run as configured; its message is above.")
         if time.monotonic() - self._started > STEADY_S:
             self._pause_s = 0.5
-        log.error("died, starting again", child=self.name, exit=self._process.returncode, pause_s=self._pause_s)
+        log.error("process.died", child=self.name, exit=self._process.returncode, pause_s=self._pause_s)
         if not stopping(self._pause_s):
             self._pause_s = min(self._pause_s * 2, PAUSE_MAX_S)
             try:
                 self.start()
             except (OSError, subprocess.SubprocessError) as error:  # no memory for it now: the next look tries again
-                log.error("cannot be started, will be tried again", child=self.name, reason=str(error))
+                log.error("process.start_failed", child=self.name, reason=str(error))
 
     def _feel(self, process: subprocess.Popen[bytes]) -> None:
         moment = time.monotonic()
@@ -84,7 +84,7 @@ class Child:
         if beats or (beats is None and self._last_pulse is not None):
             self._last_pulse = moment
         elif self._last_pulse is not None and moment - self._last_pulse > SILENT_MAX_S:
-            log.error("not responding, killed", child=self.name)
+            log.error("process.killed", child=self.name, reason="heartbeat_lost")
             process.kill()
 
     def ask_to_end(self) -> None:
@@ -107,7 +107,7 @@ class Child:
                 is_hurried = True
                 process.terminate()
         if process.poll() is None:
-            log.error("did not stop in time, killed", child=self.name)
+            log.error("process.killed", child=self.name, reason="stop_timeout")
             process.kill()
         process.wait()
 
@@ -132,11 +132,11 @@ class QueueWatch:
             self._answered = moment
         if not is_dead and moment - self._answered < SILENT_MAX_S:
             return
-        log.error("died or silent, starting again", child="queue")
+        log.error("process.died", child="queue", exit=None if process is None else process.poll())
         try:
             self.server.stop()
             self.server = ensure_embedded(self._data_dir)
             self._answered = time.monotonic()
         except (SetupError, OSError) as error:
-            log.error("does not start", child="queue", reason=str(error))
+            log.error("process.start_failed", child="queue", reason=str(error))
             self._look_at = time.monotonic() + PAUSE_MAX_S

@@ -36,7 +36,7 @@ def run_worker(settings: Settings) -> None:
         _run(settings)
     except ModelBrokenError as broken:
         # A GPU's library may abort or hang while it cleans up after the error that broke the model.
-        log.critical("cannot run", code=broken.code, reason=broken.message)
+        log.critical("process.cannot_run", code=broken.code, reason=broken.message)
         end_now(EXIT_SETUP)
     except ModelError as error:
         raise SetupError(error.message) from error  # starting again would not help
@@ -45,7 +45,7 @@ def run_worker(settings: Settings) -> None:
 def _run(settings: Settings) -> None:
     with built(settings) as parts:
         if not give_way(NICENESS):  # polls and uploads are answered first
-            log.warning("the kernel lets the worker give way within its own session only")
+            log.warning("worker.priority_unchanged")
         worker = new_worker(parts)
         asked = iter([worker.stop])
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -42,7 +42,7 @@ class ClockWatch:
         if not -JUMP_S <= gap_s <= allowed_s:
             self._doubt.touch(mode=0o600)
             if self._waits_since_s is None:
-                log.error("the clock jumped: nothing is erased for a day", by_s=round(gap_s))
+                log.error("clock.jumped", by_s=round(gap_s))
             self._waits_since_s = boot_s
         if not self._doubt.exists():
             self._waits_since_s = None

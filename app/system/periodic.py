@@ -38,9 +38,9 @@ class Periodic:
             try:
                 self._turn()
             except XmagError as error:
-                log.warning("unfinished, will be tried again", task=self._name, code=error.code, reason=error.message)
+                log.warning("upkeep.turn_unfinished", task=self._name, code=error.code, reason=error.message)
             except OSError as error:
-                log.error("disk unavailable", task=self._name, reason=str(error.strerror))
+                log.error("upkeep.disk_unavailable", task=self._name, reason=str(error.strerror))
             except Exception:
                 # Whatever it was, the next turn must come: without it a lost queue stays lost.
-                log.exception("periodic task failed", task=self._name)
+                log.exception("upkeep.turn_failed", task=self._name)

@@ -4,7 +4,6 @@ A process shows one slide in its life: one that a hostile slide took over never 
 not touched: viewers have their own few. Who gets one of them is decided before (api/viewing.py).
 """
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ from app.slides.closing import Closing
 from app.slides.sandbox.reader import DEFAULT_LIMITS, ReaderLimits, SlideReader
 from app.slides.types import SlideInfo
 
-log = logging.getLogger(__name__)
 IDLE_S = 60.0
 USES_MAX = 5000
 """Well before a reader's processor time is used up by one slide that everybody looks at."""

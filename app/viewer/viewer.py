@@ -3,10 +3,10 @@
 The slide is looked at as it was sent: never its label or macro, which no line of the service reads.
 """
 
-import logging
 import time
 
 import simplejpeg
+import structlog
 
 from app.errors import (
     JobErasedError,
@@ -27,7 +27,7 @@ from app.viewer.deepzoom import DeepZoom
 from app.viewer.open_slides import OpenSlideView, SlideViews, Viewed
 from app.viewer.tile_cache import TileCache
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("xmag.viewer")
 JPEG_QUALITY = 85
 SWEEP_S = 15.0
 SLIDES_KNOWN_MAX = 1000
@@ -70,7 +70,7 @@ class Viewer:
             self.check_kept(request)
             self._opened(request)
         except XmagError as error:
-            log.info("slide not opened ahead: %s; job %s", error.code, request.id)
+            log.info("slide.not_prefetched", job=request.id, code=error.code)
 
     def check_kept(self, request: JobRequest) -> None:
         """SlideGoneError when the slide was erased, or is no longer where it was; SourceChangedError."""
@@ -117,7 +117,7 @@ class Viewer:
 
     def _known(self, job_id: str, view: OpenSlideView) -> SlideInfo:
         if view.reader.colour == "unusable" and view.uses == 0:
-            log.warning("the slide's colour profile cannot be used: shown as stored; job %s", job_id)
+            log.warning("slide.colour_profile_unusable", job=job_id)
         if len(self._infos) >= SLIDES_KNOWN_MAX:
             self._infos.clear()
             self._checked.clear()

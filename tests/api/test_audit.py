@@ -57,7 +57,7 @@ def test_logs_and_metrics_name_requests_and_jobs_and_no_patient(guarded, tmp_pat
     assert refused.status_code == 422 and "Muster" not in refused.text
     assert len(refused.headers["x-request-id"]) == 36
     mine = [event for event in service.events() if event.get("request") == name]
-    assert {"job accepted", "attempt begins", "job over"} <= {event["event"] for event in mine}
+    assert {"job.accepted", "attempt.started", "job.finished"} <= {event["event"] for event in mine}
     assert {event["job"] for event in mine if "job" in event} == {job_id}
     metrics = service.http.get("/metrics", headers=admin).text
     counted = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
@@ -89,5 +89,5 @@ def test_cancelling_and_keys_stand_there_too_and_the_command_verifies(guarded, t
     verdict = xmag(copy, "audit", "verify")
     assert verdict.returncode == 1
     assert "was changed" in verdict.stderr
-    logged = {str(event.get("sha256")) for event in service.events() if event["event"] == "audit"}
+    logged = {str(event.get("sha256")) for event in service.events() if event["event"] == "audit.appended"}
     assert any(entry["sha256"] in logged for entry in entries(data))  # a copy of the hashes leaves by the service's log

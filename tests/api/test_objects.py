@@ -211,7 +211,7 @@ def test_a_store_that_is_away_for_a_while_costs_an_attempt_and_no_job(tmp_path, 
         line.stop()
         os.kill(worker, signal.SIGCONT)
         check_problem(ask(service, address), 503, "storage_unavailable")
-        service.wait_for_line("will be tried again.*storage_unavailable|storage_unavailable.*will be tried again")
+        service.wait_for_line("attempt.failed.*storage_unavailable|storage_unavailable.*attempt.failed")
         line = Line(object_server.port, at=port)
         over = service.wait(job_id)
         assert (over["state"], over["attempt"]) == ("succeeded", 2)

@@ -245,7 +245,7 @@ class House:
     def _outcomes_logged(self) -> list[str]:
         workers = self.folder / "workers.log"
         lines = self.logs + self.service.lines + (workers.read_text().splitlines() if workers.exists() else [])
-        found = (re.search(r'"job": ?"([^"]+)"', line) for line in lines if '"job over"' in line)
+        found = (re.search(r'"job": ?"([^"]+)"', line) for line in lines if '"job.finished"' in line)
         return [match.group(1) for match in found if match]
 
 

@@ -1,4 +1,5 @@
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import ProviderUnavailableError, SetupError
 from app.inference.gpu import Gpu, GpuProbe, probe_gpus
@@ -30,19 +31,21 @@ def test_the_provider_that_fits(device: str, available: list[str], probe: GpuPro
     assert choose_provider(device, available, probe).name == name
 
 
-def test_a_gpu_that_the_cpu_build_leaves_idle_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    choose_provider("cpu", CPU_BUILD, GOOD_GPU)
-    choose_provider("auto", CPU_BUILD, NONE)
-    assert not caplog.records
-    choose_provider("auto", CPU_BUILD, GOOD_GPU)
-    assert "NVIDIA H100 is not used: the installed onnxruntime is the CPU build" in caplog.text
+def test_a_gpu_that_the_cpu_build_leaves_idle_is_logged() -> None:
+    with capture_logs() as logs:
+        choose_provider("cpu", CPU_BUILD, GOOD_GPU)
+        choose_provider("auto", CPU_BUILD, NONE)
+        assert logs == []
+        choose_provider("auto", CPU_BUILD, GOOD_GPU)
+    assert [(said["event"], said["gpu"]) for said in logs] == [("gpu.unused", "NVIDIA H100")]
 
 
-def test_the_gpu_build_without_a_gpu_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    choose_provider("cpu", GPU_BUILD, NONE)
-    assert not caplog.records
-    choose_provider("auto", GPU_BUILD, NONE)
-    assert "although onnxruntime is the GPU build: no GPU is visible" in caplog.text
+def test_the_gpu_build_without_a_gpu_is_logged() -> None:
+    with capture_logs() as logs:
+        choose_provider("cpu", GPU_BUILD, NONE)
+        assert logs == []
+        choose_provider("auto", GPU_BUILD, NONE)
+    assert [said["event"] for said in logs] == ["gpu.absent"] and "no GPU is visible" in logs[0]["reason"]
 
 
 @pytest.mark.parametrize(

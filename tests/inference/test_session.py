@@ -1,10 +1,12 @@
 """What onnxruntime says when it fails, and what we make of it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import InferenceFailedError, ProviderUnavailableError
 from app.inference.providers import CPU, CUDA, Provider
@@ -56,7 +58,8 @@ from app.inference.model import load_model
 from app.inference.providers import choose_provider
 from app.inference.runtime import onnxruntime as ort
 
-logging.basicConfig(format="%(message)s", stream=sys.stdout)
+from app.system.logs import configure_logs
+configure_logs("warning", "json")
 folder = Path(sys.argv[1])
 whole = load_model(folder, device="cpu", precision="fp32", threads=1)
 
@@ -84,9 +87,10 @@ def test_a_batch_that_does_not_fit_into_memory_is_computed_in_smaller_ones(model
     """An arena of onnxruntime's that may not grow stands for a small GPU's."""
     command = [sys.executable, "-c", LITTLE_MEMORY, str(model_folder)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    logged, counted = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
-    assert logged.startswith("no memory for a batch of 64 tiles, trying 4: ") and "Available memory" in logged
-    assert done.stdout.count("no memory") == 1
+    logged, counted = done.stderr, done.stdout.splitlines()[-1]
+    (event,) = [json.loads(line) for line in logged.splitlines()]
+    assert (event["event"], event["tiles"], event["retry_tiles"]) == ("batch.split", 64, 4)
+    assert "Available memory" in event["reason"]
     assert counted == "splits 4 0"  # 70 tiles are two batches, twice
 
 
@@ -137,22 +141,23 @@ class BreaksWhileItRuns(Broken):
     ],
 )
 def test_a_client_reads_no_host_name_and_no_path_and_the_log_has_the_whole(
-    said: str, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    said: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Broken, "said", said)
     messages = []
     monkeypatch.setattr(onnxruntime, "InferenceSession", Broken)
-    for name, error in ((CUDA, ProviderUnavailableError), (CPU, InferenceFailedError)):
-        with pytest.raises(error) as caught:
-            OnnxGraph(b"", "student.onnx", Provider(name), 1)
-        messages.append(caught.value.message)
-    monkeypatch.setattr(onnxruntime, "InferenceSession", BreaksWhileItRuns)
-    with pytest.raises(InferenceFailedError) as failed:
-        OnnxGraph(b"", "student.onnx", Provider(CPU), 1).run([], {})
+    with capture_logs() as logs:
+        for name, error in ((CUDA, ProviderUnavailableError), (CPU, InferenceFailedError)):
+            with pytest.raises(error) as caught:
+                OnnxGraph(b"", "student.onnx", Provider(name), 1)
+            messages.append(caught.value.message)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", BreaksWhileItRuns)
+        with pytest.raises(InferenceFailedError) as failed:
+            OnnxGraph(b"", "student.onnx", Provider(CPU), 1).run([], {})
     for message in (*messages, failed.value.message):
         assert message.endswith(told) and "student.onnx" in message
         assert not any(word in message for word in ("hostname", "vm", "/", "::"))
-    assert [record.getMessage().endswith(said) for record in caplog.records] == [True] * 3
+    assert [event["reason"] for event in logs] == [said] * 3
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_a_readers_death_stands_in_the_log_with_job_and_request(tmp_path):
     command = [sys.executable, "-c", KILLED, str(slide)]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
     (event,) = [json.loads(line) for line in found.stderr.splitlines()]
-    assert "SIGKILL" in event["event"]
+    assert event["event"] == "reader.died" and "SIGKILL" in event["cause"]
     assert (event["job"], event["request"], event["level"]) == ("a-job", "a-request", "warning")
     assert "Muster" not in found.stderr
 

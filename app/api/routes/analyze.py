@@ -49,7 +49,7 @@ async def analyze(request: Request, response: Response, services: ServicesDep, c
         else:
             raise UploadTypeError("Send the slide as multipart/form-data (field slide), or JSON with a source.")
     except ClientDisconnect:
-        log.info("client hung up during the upload")
+        log.info("upload.disconnected")
         return Response(status_code=400)
     return await accepted_view(response, services, caller, job.id)
 

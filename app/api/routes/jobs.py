@@ -60,7 +60,7 @@ def _status_if_accepted(services: Services, job_id: str, unreadable: list[str]) 
     except (JobNotFoundError, JobErasedError):
         return None
     except RecordUnreadableError as error:  # whose it is cannot be told; the others' lists go on
-        log.warning("left out of the list", job=job_id, reason=error.message)
+        log.warning("job.unlisted", job=job_id, reason=error.message)
         unreadable.append(job_id)
         return None
 
@@ -169,7 +169,7 @@ def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView |
         return _told(services, caller, job_status(services.store, services.queue, job_id))
     services.eraser.erase(job_id, caller.actor, "on request")
     services.viewer.forget(job_id)
-    log.info("job erased", job=job_id)
+    log.info("job.erased", job=job_id, reason="requested")
     told = _told(services, caller, status)
     return told.model_copy(update={"links": {}}) if isinstance(told, JobView) else told
 

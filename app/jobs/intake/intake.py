@@ -110,9 +110,9 @@ class Intake:
                 return self._store.request(job_id)
         try:
             self._queue.enqueue(request.id, request.priority, request.holder)
-        except QueueUnavailableError:
+        except QueueUnavailableError as error:
             # The request is on disk: the reconciler queues it as soon as Redis answers.
-            log.warning("queue unavailable", during="enqueue", job=request.id)
+            log.warning("queue.unavailable", during="enqueue", job=request.id, reason=error.message)
         return request
 
     def check_same(self, job: JobRequest, fingerprint: str) -> None:

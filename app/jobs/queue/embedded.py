@@ -82,7 +82,7 @@ def ensure_embedded(data_dir: Path) -> EmbeddedServer:
                 raise
             aside = folder / f"{AOF_FOLDER}.damaged-{time.time_ns()}"
             (folder / AOF_FOLDER).rename(aside)
-            log.error("the queue's file cannot be loaded and was renamed", name=aside.name)
+            log.error("queue.file_damaged", kept_as=aside.name)
             process = _start(socket, folder, held.fileno())
         return EmbeddedServer(f"unix://{socket}", process)
 

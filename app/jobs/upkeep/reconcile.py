@@ -38,11 +38,11 @@ def requeue_open_jobs(store: JobStore, queue: JobQueue) -> int:
         except RecordUnreadableError:
             priority, holder = "routine", NOBODY  # for a worker to end it
         except OSError as error:  # one folder that cannot be read keeps no other job waiting
-            log.error("not looked at, will be tried again", job=job_id, reason=str(error.strerror))
+            log.error("job.check_failed", job=job_id, reason=str(error.strerror))
             continue
         count += queue.enqueue(job_id, priority, holder)
     if count:
-        log.warning("jobs queued from disk", jobs=count)
+        log.warning("queue.refilled", jobs=count)
     return count
 
 
@@ -58,7 +58,7 @@ def clear_leftovers(store: JobStore, settled: set[str]) -> int:
         try:
             count += _clear(store, job_id, settled)
         except OSError as error:
-            log.error("not cleared, will be tried again", job=job_id, reason=str(error.strerror))
+            log.error("job.cleanup_failed", job=job_id, reason=str(error.strerror))
     return count
 
 
@@ -95,7 +95,7 @@ def audit_outcomes(store: JobStore, finisher: Finisher, audited: set[str]) -> in
         except (JobNotFoundError, JobErasedError):  # erased since it was listed
             continue
         except OSError as error:
-            log.error("not audited, will be tried again", job=job_id, reason=str(error.strerror))
+            log.error("outcome.not_audited", job=job_id, reason=str(error.strerror))
             continue
         count += is_written
         if count >= AUDIT_AT_ONCE:
@@ -131,9 +131,9 @@ class Reconciler:
             try:
                 step()
             except DiskLowError as error:
-                log.warning("unfinished, will be tried again", code=error.code, reason=error.message)
+                log.warning("upkeep.turn_unfinished", task="reconcile", code=error.code, reason=error.message)
             except OSError as error:  # the steps that follow may fare better
-                log.error("disk unavailable", reason=str(error.strerror))
+                log.error("upkeep.disk_unavailable", task="reconcile", reason=str(error.strerror))
 
     def _requeue(self) -> None:
         requeue_open_jobs(self._store, self._queue)
@@ -143,7 +143,7 @@ class Reconciler:
 
     def _clear_copies(self) -> None:
         if cleared := self._copies.clear():
-            log.warning("copies of ended attempts cleared", copies=cleared)
+            log.warning("object_copies.cleared", copies=cleared)
 
     def _audit_outcomes(self) -> None:
         audit_outcomes(self._store, self._finisher, self._audited)

@@ -35,7 +35,7 @@ class Retention:
         if not self._clock.is_steady():
             return 0
         if cleared := self._uploads.clear():
-            log.info("uploads erased that nobody went on with", uploads=cleared)
+            log.info("uploads.erased", reason="abandoned", uploads=cleared)
         if self._slides_days is None and self._results_days is None:
             return 0
         return sum(self._look(job_id) for job_id in self._store.ids_newest_first() if job_id not in self._gone)
@@ -51,9 +51,9 @@ class Retention:
         except JobNotFoundError:
             pass  # an upload on its way
         except XmagError as error:
-            log.error("not erased, will be tried again", job=job_id, code=error.code)
+            log.error("job.not_erased", job=job_id, reason=error.code)
         except OSError as error:
-            log.error("not erased, will be tried again", job=job_id, reason=str(error.strerror))
+            log.error("job.not_erased", job=job_id, reason=str(error.strerror))
             self._rests_until_s[job_id] = since_boot_s() + REST_S
         return False
 
@@ -65,7 +65,7 @@ class Retention:
         age_days = (time.time() - ended_s) / DAY_S
         if self._results_days is not None and age_days >= self._results_days:
             self._eraser.erase(job_id, SERVICE, f"kept for {self._results_days:g} days")
-            log.info("job erased after its time", job=job_id)
+            log.info("job.erased", job=job_id, reason="expired")
             return True
         if self._slides_days is None or age_days < self._slides_days or job_id in self._without_upload:
             return False
@@ -74,7 +74,7 @@ class Retention:
             raise OSError(errno.EIO, "some of it cannot be removed")
         self._without_upload.add(job_id)
         if is_erased:
-            log.info("upload erased after its time", job=job_id)
+            log.info("upload.erased", job=job_id, reason="expired")
         return is_erased
 
     def _end_of(self, job_id: str) -> float | None:

@@ -94,7 +94,7 @@ class Shared:
                 self._models[name] = loaded
             elif not self._is_in_its_folder(loaded):
                 version = loaded.manifest.version
-                log.warning("model replaced or damaged on disk: restart the workers", model=name, loaded=version)
+                log.warning("model.changed_on_disk", model=name, loaded=version)
             return loaded
 
     def _is_in_its_folder(self, model: Model) -> bool:

@@ -31,7 +31,7 @@ class DeviceWatch:
         self._looks = self._looks + 1 if self._device.is_stuck() else 0
         if self._looks < LOOKS:
             return
-        log.error("the device hangs: ending the process")
+        log.error("device.stuck")
         try:
             self._shared.in_hand.hand_back_all()
         finally:
@@ -48,5 +48,5 @@ class DeviceWatch:
             try:
                 self._shared.check_models(only_on_gpu=True)
             except ModelError as error:
-                log.error("model self-test failed; worker exits", reason=error.message)
+                log.error("model.self_test_failed", reason=error.message)
                 raise ModelBrokenError(error.message) from error

@@ -104,7 +104,7 @@ class InHand:
         """The attempt does not count, unless it was already requeued or counted."""
         with self._changed:
             if held in self._held:
-                log.warning("job requeued", job=held.lease.job_id, attempt=held.attempt.number)
+                log.warning("job.requeued", job=held.lease.job_id, attempt=held.attempt.number)
                 self._store.hand_back(held.lease.job_id, held.attempt.number)
                 self._held.discard(held)
 
@@ -115,4 +115,4 @@ class InHand:
                 try:
                     self.hand_back(held)
                 except OSError as error:  # the others are requeued all the same
-                    log.error("job not requeued", job=held.lease.job_id, reason=str(error.strerror))
+                    log.error("job.requeue_failed", job=held.lease.job_id, reason=str(error.strerror))

@@ -102,7 +102,7 @@ class Keeper:
         try:
             return self._store.is_over(self._lease.job_id)
         except OSError as error:  # a share that hiccups: the next look may tell, and the lease is renewed meanwhile
-            log.warning("the job's folder cannot be looked at", reason=str(error.strerror))
+            log.warning("job.folder_unreadable", reason=str(error.strerror))
             return False
 
     def _renew(self) -> None:
@@ -111,7 +111,7 @@ class Keeper:
                 self._stop(Stop.LOST)
         except QueueUnavailableError as error:
             # The work goes on: the outcome is decided on disk, whoever else may take the job up meanwhile.
-            log.warning("queue unavailable", during="renew", reason=error.message)
+            log.warning("queue.unavailable", during="renew", reason=error.message)
 
     def _report(self) -> None:
         fields = self._fields
@@ -121,10 +121,10 @@ class Keeper:
             self._queue.report(self._lease, fields)
             self._sent = fields
         except QueueUnavailableError as error:
-            log.warning("queue unavailable", during="progress", reason=error.message)
+            log.warning("queue.unavailable", during="progress", reason=error.message)
 
     def _stop(self, why: Stop) -> None:
-        log.info("stopping the work", reason=why.value)
+        log.info("job.stopping", reason=why.value)
         self.stopped, self._stopped_at = why, self._clock()
         reader = self._reader
         if reader is not None:
@@ -144,12 +144,12 @@ class Keeper:
         try:
             self._finish(self._lease.job_id, outcome)
         except OSError as trouble:
-            log.error("outcome not written", reason=str(trouble))
+            log.error("outcome.not_written", reason=str(trouble))
         self._stop(Stop.DEADLINE)
 
     def _end_process(self) -> None:
         """The work was told to stop and does not: only ending the process is left. Its lease then lapses."""
-        log.error("the work does not stop: ending the process", reason=self.stopped.value if self.stopped else None)
+        log.error("job.stuck", reason=self.stopped.value if self.stopped else None)
         try:
             self._in_hand.hand_back_all(besides=self._held)
             if self.stopped in {Stop.HANDED_BACK, Stop.LOST}:

@@ -78,7 +78,7 @@ class Slot:
         """Take a job and work on it until it is over; where there is none, wait a little."""
         self._turned_at = self._clock()
         if not has_room(self._settings.data_dir, 0, keep_free_bytes=self._settings.disk_free_min_bytes):
-            log.error("disk low: no job is taken")
+            log.error("disk.low")
             self._stopping.wait(PAUSE_S)
             return
         if not self._shared.in_hand.is_open or (self._guest and not self._shared.is_full):
@@ -90,7 +90,7 @@ class Slot:
                 self._queue.hand_back(lease)
                 return
         except QueueUnavailableError as error:
-            log.warning("queue unavailable", reason=error.message)
+            log.warning("queue.unavailable", during="take", reason=error.message)
             self._stopping.wait(1.0)
             return
         if lease is None:
@@ -102,7 +102,7 @@ class Slot:
                 raise
             except Exception:
                 # Nothing that one job does may end the work on the others; its lease lapses, and it is tried again.
-                log.exception("the slot failed outside the analysis")
+                log.exception("slot.turn_failed")
                 self._stopping.wait(1.0)
 
     def _process(self, lease: Lease) -> None:
@@ -131,7 +131,7 @@ class Slot:
                 else:
                     self._attempt(lease, request, before.counted)
         except _NotBegunError:
-            log.info("job released before start")
+            log.info("job.released_before_start")
 
     def _wait_on(self, lease: Lease) -> None:
         """Keep the lease of a job that is not begun yet. _NotBegunError once there is no use in it."""
@@ -144,17 +144,17 @@ class Slot:
             elif self._queue.renew(lease, self.name):
                 return
         except QueueUnavailableError as error:
-            log.warning("queue unavailable", during="renew", reason=error.message)
+            log.warning("queue.unavailable", during="renew", reason=error.message)
         raise _NotBegunError
 
     def _attempt(self, lease: Lease, request: JobRequest, counted: int) -> None:
         self._turned_at = self._clock()
         attempt = self._store.begin_attempt(lease.job_id, self.name)
-        log.info("attempt begins", attempt=attempt.number)
+        log.info("attempt.started", attempt=attempt.number)
         waited_s = max(0.0, (attempt.started_at - request.created_at).total_seconds())  # clocks of two machines differ
-        self._quietly(lambda: count_attempt(self._queue.redis, is_repeated=counted > 0), "tally")
+        self._quietly(lambda: count_attempt(self._queue.redis, is_repeated=counted > 0), "counters")
         if attempt.number == 1:
-            self._quietly(lambda: count_wait(self._queue.redis, request.priority, waited_s), "tally")
+            self._quietly(lambda: count_wait(self._queue.redis, request.priority, waited_s), "counters")
         held = Held(lease, self.name, attempt)
         with self._shared.in_hand.holding(held):
             with Keeper(self._shared, held) as keeper:
@@ -172,11 +172,11 @@ class Slot:
         except OSError as error:
             if error.errno in DISK_FULL:
                 return DiskLowError(_DISK_LOW)
-            log.exception("reading or writing failed")
+            log.exception("job.io_failed")
             return InternalError("Reading or writing failed on our side. The log has more.")
         except Exception:
             # The one place where any error is caught: the job is tried again, or fails with this code.
-            log.exception("the analysis failed on our side")
+            log.exception("job.failed_unexpectedly")
             return InternalError("Something went wrong on our side while the slide was analysed. The log has more.")
         return None
 
@@ -194,11 +194,11 @@ class Slot:
             return
         if stopped in {Stop.HANDED_BACK, Stop.LOST} or isinstance(error, DiskLowError):
             # It was not the slide's doing: the attempt does not count.
-            log.warning("attempt stopped", attempt=attempt.number, reason=stopped.value if stopped else error.code)
+            log.warning("attempt.stopped", attempt=attempt.number, reason=stopped.value if stopped else error.code)
             self._store.discard(attempt)  # first of all: it may be what fills the disk
             self._shared.in_hand.hand_back(held)
             if stopped is not Stop.LOST:
-                self._quietly(lambda: self._queue.hand_back(lease), "hand_back")
+                self._quietly(lambda: self._queue.hand_back(lease), "requeue")
             if isinstance(error, DiskLowError):
                 self._stopping.wait(PAUSE_S)
             return
@@ -207,7 +207,7 @@ class Slot:
         self._shared.in_hand.count_in(held)
         if stopped is None:
             if error.retryable and self._may_retry(lease.job_id):
-                log.warning("attempt failed, will be tried again", attempt=attempt.number, code=error.code)
+                log.warning("attempt.failed", attempt=attempt.number, code=error.code)
                 self._store.note_failure(lease.job_id, attempt.number, error.code)
                 self._store.discard(attempt)
                 return  # the lease is left to lapse: the pause before the next attempt
@@ -232,8 +232,8 @@ class Slot:
             self._shared.check_models()
         except ModelError as broken:
             self._shared.in_hand.hand_back(held)
-            self._quietly(lambda: self._queue.hand_back(held.lease), "hand_back")
-            log.error("model self-test failed; worker exits", reason=broken.message)
+            self._quietly(lambda: self._queue.hand_back(held.lease), "requeue")
+            log.error("model.self_test_failed", reason=broken.message)
             raise ModelBrokenError(broken.message) from error
 
     def _may_retry(self, job_id: str) -> bool:
@@ -254,12 +254,12 @@ class Slot:
             dicom=None if document is None else document.dicom,
         )
         if self._shared.finisher.finish(job_id, outcome):
-            self._quietly(lambda: self._count(document), "tally")
+            self._quietly(lambda: self._count(document), "counters")
         else:
             self._drop(attempt)
 
     def _drop(self, attempt: Attempt) -> None:
-        log.info("another outcome came first", attempt=attempt.number)
+        log.info("outcome.already_written", attempt=attempt.number)
         self._store.discard(attempt)
 
     def _count(self, document: ResultDocument | None) -> None:
@@ -280,11 +280,11 @@ class Slot:
         last = self._store.attempts(lease.job_id).last_started_at
         outcome = Outcome(state="failed", error=JobError.of(error), attempt=attempt, started_at=last, finished_at=now())
         if self._shared.finisher.finish(lease.job_id, outcome):
-            log.error("job given up", attempts=attempt, code=error.code)
+            log.error("job.given_up", attempts=attempt, code=error.code)
         self._release(lease)
 
     def _release(self, lease: Lease) -> None:
-        self._quietly(lambda: self._queue.done(lease), "done")
+        self._quietly(lambda: self._queue.done(lease), "release")
 
     @staticmethod
     def _quietly(call: Callable[[], None], what: str) -> None:
@@ -292,7 +292,7 @@ class Slot:
         try:
             call()
         except QueueUnavailableError as error:
-            log.warning("queue unavailable", during=what, reason=error.message)
+            log.warning("queue.unavailable", during=what, reason=error.message)
 
 
 class _NotBegunError(Exception):

@@ -47,7 +47,7 @@ class Worker:
         looking = Periodic("device", self._watch.look, every_s=LOOK_S)
         looking.start()
         log.info(
-            "worker ready",
+            "worker.ready",
             worker=self.name,
             model=default,
             provider=model.provider,
@@ -67,9 +67,9 @@ class Worker:
                 for slot in self._slots:
                     self._queue.leave(slot.name)
                 withdraw(self._queue.redis, self.name)
-            except QueueUnavailableError:
-                log.warning("queue unavailable", during="withdraw")
-        log.info("worker ended", worker=self.name)
+            except QueueUnavailableError as error:
+                log.warning("queue.unavailable", during="withdraw", reason=error.message)
+        log.info("worker.ended", worker=self.name)
 
     def _work(self) -> None:
         """All slots until they stop. The first error makes the others requeue their jobs, and is raised."""
@@ -91,7 +91,7 @@ class Worker:
                     if heartbeat is not None:  # only now: a worker without a queue is not well
                         heartbeat.beat(valid_s)
             except QueueUnavailableError as error:
-                log.warning("queue unavailable", reason=error.message)
+                log.warning("queue.unavailable", during="announce", reason=error.message)
             except OSError as error:
-                log.warning("heartbeat file not writable", reason=error.strerror)
+                log.warning("heartbeat.not_written", reason=error.strerror)
             self.shared.stopping.wait(max(self._settings.lease_s / 3, 0.5))

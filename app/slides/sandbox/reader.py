@@ -1,12 +1,13 @@
 """A slide seen from the safe side: a reader process decodes, this side checks what it says and sees it die."""
 
-import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+
+import structlog
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, SlideTooCostlyError, XmagError
 from app.slides.closing import Closing
@@ -32,7 +33,7 @@ from app.slides.sandbox.shared_memory import SharedMemory
 from app.slides.tiles.grid import grid_for
 from app.slides.types import Colour, Extent, ReadingPlan, SlideInfo, SlideQc, Survey, TileBatch, UInt8Array
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("xmag.slides")
 AHEAD = 4
 """Batches that are read beyond those that the consumer has."""
 ANSWER_TILES = 4
@@ -107,7 +108,7 @@ class SlideReader(Closing):
             left_out = whole(answer.get("left_out"), 0, IMAGES_MAX)
             self.files = files_from_json(answer.get("files"), path.absolute())
         if left_out:
-            log.info("%d images in the slide's file are not levels of its pyramid and are ignored", left_out)
+            log.info("slide.images_ignored", images=left_out)
         return self._info
 
     def survey(self, plan: ReadingPlan) -> Survey:
@@ -126,7 +127,7 @@ class SlideReader(Closing):
         finally:
             memory.close()
         if why_openslide:
-            log.info("tiles are read through OpenSlide: %s", scrub(why_openslide, self._seen, "<slide>"))
+            log.info("slide.read_by_openslide", reason=scrub(why_openslide, self._seen, "<slide>"))
         return self._survey
 
     def tiles(self, batch_tiles: int = 16, keep: int = 2) -> Iterator[TileBatch]:
@@ -191,7 +192,7 @@ class SlideReader(Closing):
             )
             by_openslide = whole(answer.get("by_openslide"), 0, 10**9)
         if by_openslide:
-            log.info("%d tiles could not be read directly and were read through OpenSlide", by_openslide)
+            log.info("tiles.read_by_openslide", tiles=by_openslide)
         return qc
 
     def region(self, extent: Extent, size: tuple[int, int]) -> UInt8Array:
@@ -251,9 +252,9 @@ class SlideReader(Closing):
             if message.get("op") == "error":
                 error = error_from_json(message)
                 if said := text(message, "decoder_text"):
-                    log.info("decoder refused: %s", scrub(said, self._seen, "<slide>"))
+                    log.info("decoder.refused", reason=scrub(said, self._seen, "<slide>"))
                 if (said := text(message, "message")) != error.message:
-                    log.warning("decoder refused with a message of its own: %s", scrub(said, self._seen, "<slide>"))
+                    log.warning("decoder.message_replaced", message=scrub(said, self._seen, "<slide>"))
                 raise error
             if message.get("op") != op:
                 raise ChannelGarbledError("answer to another request")
@@ -283,7 +284,7 @@ class SlideReader(Closing):
         if self._closed:
             return DecoderCrashedError("Reading was broken off.")
         how = self._process.last_words()
-        log.warning("reader process died: %s", scrub(str(how), self._seen, "<slide>"))
+        log.warning("reader.died", cause=scrub(str(how), self._seen, "<slide>"))
         self.close()
         if how.by_itself:
             return InternalError("The process that decodes slides stopped with an error of its own. The log has more.")
@@ -301,7 +302,7 @@ class SlideReader(Closing):
             yield
         except ChannelGarbledError as error:
             self.close()
-            log.warning("reader process broke the protocol: %s", error)
+            log.warning("reader.protocol_broken", reason=str(error))
             raise DecoderCrashedError(
                 "The process that decoded the slide gave an answer that makes no sense."
             ) from error
@@ -309,7 +310,7 @@ class SlideReader(Closing):
 
 @cache
 def _warn_once() -> None:
-    log.warning("neither Landlock (Linux 5.13 or newer) nor a mount namespace keeps decoders from reading other files")
+    log.warning("reader.unconfined", reason="neither Landlock (Linux 5.13 or newer) nor a mount namespace is available")
 
 
 def _too_costly(computed_s: float) -> SlideTooCostlyError:

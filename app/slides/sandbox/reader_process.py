@@ -1,6 +1,5 @@
 """A child process and the means to talk to it, to end it, and to say how it ended."""
 
-import logging
 import os
 import signal
 import socket
@@ -12,11 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from app.errors import InternalError
 from app.slides.sandbox.channel import Channel, Message
 from app.slides.sandbox.fork_server import NURSERY, Forked, environment
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger("xmag.slides")
 _FORKS: bool = sys.platform == "linux"
 _EXIT_WAIT_S = 5.0
 _STDERR_BYTES = 2000
@@ -116,7 +117,7 @@ class ReaderProcess:
         except subprocess.TimeoutExpired:
             # Killed, but waiting for a disk inside the kernel; it goes, and is reaped, when that answers.
             self._given_up = True
-            log.warning("reader process %d was killed and has not ended after %g s", self.pid, _EXIT_WAIT_S)
+            log.warning("reader.not_ended", pid=self.pid, waited_s=_EXIT_WAIT_S)
             threading.Thread(target=self._child.wait, name="reap", daemon=True).start()
         with self._talking:
             self._channel.close()

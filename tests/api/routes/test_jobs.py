@@ -114,7 +114,7 @@ def test_a_running_job_is_cancelled_within_two_seconds(service, long_slide):
     answer = service.http.delete(f"/jobs/{job_id}")
     assert answer.json()["state"] == "cancelled"
     check_problem(service.http.get(f"/jobs/{job_id}/result"), 409, "result_not_ready")
-    service.wait_for_line(rf"stopping the work.*{job_id}", timeout_s=5)
+    service.wait_for_line(rf"job.stopping.*{job_id}", timeout_s=5)
     assert time.monotonic() - asked < 2
 
 

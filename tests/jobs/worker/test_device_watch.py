@@ -33,7 +33,7 @@ def start(parts, queue_url):
         with (folder / "log").open("wb") as log:
             command = [sys.executable, "-m", "tests.jobs.worker.sick_device", str(folder)]
             started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log))
-        until(lambda: "worker ready" in (folder / "log").read_text(), 60)
+        until(lambda: "worker.ready" in (folder / "log").read_text(), 60)
         return started[-1], folder
 
     yield run
@@ -60,7 +60,7 @@ def test_a_device_that_hangs_ends_the_process_and_the_job_is_done_by_the_next(st
     (folder / "hangs").touch()
     job = submit()
     assert process.wait(60) == EXIT_STUCK
-    assert "the device hangs: ending the process" in (folder / "log").read_text()
+    assert "device.stuck" in (folder / "log").read_text()
     assert parts.store.attempts(job).counted == 0
     start()
     until(lambda: parts.store.outcome(job) is not None, 60)

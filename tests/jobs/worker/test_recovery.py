@@ -99,7 +99,7 @@ def test_a_worker_paused_beyond_its_lease_adds_no_second_outcome(fragile, long_s
         assert fragile.wait(job_id)["attempt"] == 2
         outcome = (fragile.data_dir / "jobs" / job_id / "outcome.json").read_bytes()
         os.kill(paused, signal.SIGCONT)
-        fragile.wait_for_line(rf"(lease lost|stopping the work|another outcome).*{job_id}", timeout_s=20)
+        fragile.wait_for_line(rf"(job.stopping|outcome.already_written).*{job_id}", timeout_s=20)
         assert (fragile.data_dir / "jobs" / job_id / "outcome.json").read_bytes() == outcome
         assert fragile.wait(fragile.submit(long_slide))["state"] == "succeeded"
     finally:
@@ -179,7 +179,7 @@ def test_a_model_that_gains_a_task_under_the_workers_fails_no_job_that_did_not_a
     shutil.copytree(ROOT / "models" / "xmag-lite0", folder)
     service = Service(tmp_path / "data", models_dir=folder.parent).start()
     try:
-        service.wait_for_line("worker ready")
+        service.wait_for_line("worker.ready")
         manifest = json.loads((folder / "manifest.json").read_text())
         known = manifest["heads"][0]
         shutil.copy(folder / known["file"]["name"], folder / "grading.onnx")
@@ -213,7 +213,7 @@ def test_a_job_that_finds_no_room_for_its_results_waits_and_leaves_nothing_lying
         for name in list(filler.iterdir())[:7]:  # the attempt begins, and some of its files can be written
             name.unlink()
         os.kill(service.pid("worker"), signal.SIGCONT)
-        until(lambda: len([e for e in service.events() if e.get("event") == "attempt stopped"]) >= 2, 60)
+        until(lambda: len([e for e in service.events() if e.get("event") == "attempt.stopped"]) >= 2, 60)
         assert service.job(job_id)["state"] in {"queued", "running"}
         assert len(list((jobs / job_id).glob("attempt-*"))) <= 1
         shutil.rmtree(filler)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import DecoderCrashedError, DecoderTimeoutError, InternalError, SlideTooCostlyError
 from app.slides.sandbox import reader_process
@@ -100,7 +101,7 @@ def test_a_process_that_cannot_start_is_our_error_not_the_slides(slide):
         reader.open(slide)
 
 
-def test_a_process_that_cannot_end_yet_holds_nobody_up_and_is_reaped_later(monkeypatch, caplog):
+def test_a_process_that_cannot_end_yet_holds_nobody_up_and_is_reaped_later(monkeypatch):
     """Stopped and with its killing put off, as one that waits for a dead share inside the kernel."""
     monkeypatch.setattr(reader_process, "_EXIT_WAIT_S", 0.2)
     reader = SlideReader()
@@ -108,10 +109,11 @@ def test_a_process_that_cannot_end_yet_holds_nobody_up_and_is_reaped_later(monke
     os.kill(child.pid, signal.SIGSTOP)
     monkeypatch.setattr(child, "kill", lambda: None)
     start = time.monotonic()
-    reader.close()
-    reader.close()
+    with capture_logs() as logs:
+        reader.close()
+        reader.close()
     assert time.monotonic() - start < 2
-    assert "has not ended" in caplog.text
+    assert [(event["event"], event["pid"]) for event in logs] == [("reader.not_ended", child.pid)]
     os.kill(child.pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while Path(f"/proc/{child.pid}").exists() and time.monotonic() < deadline:

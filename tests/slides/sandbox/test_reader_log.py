@@ -1,7 +1,6 @@
 """What the log says of reader processes, and what it must not: a slide's name."""
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ import socket
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import DecoderCrashedError, InternalError, SlideCorruptError, SlideUnsupportedError
 from app.slides.sandbox.channel import Channel
@@ -22,24 +22,24 @@ from tests.slides.processes import pid_of
 PLAN = ReadingPlan()
 
 
-def test_the_log_of_a_dead_process_names_no_slide(tmp_path, caplog):
-    caplog.set_level(logging.DEBUG)
+def test_the_log_of_a_dead_process_names_no_slide(tmp_path):
     path = tmp_path / "Erika Muster" / "Muster 1950.svs"
     path.parent.mkdir()
     write_svs(path, np.zeros((300, 300, 3), np.uint8), 0.5)
-    with SlideReader() as reader:
+    with capture_logs() as logs, SlideReader() as reader:
         reader.open(path)
         said = f"Traceback\nOSError: '{path}' {path.name}; {path.parent}/Muster 1950/Index.dat\ndecoder broke"
         os.pwrite(reader._process._stderr.fileno(), said.encode(), 0)
         os.kill(pid_of(reader), signal.SIGKILL)
         with pytest.raises(DecoderCrashedError):
             reader.survey(PLAN)
-    assert "Traceback" in caplog.text and "decoder broke" in caplog.text and "<slide>" in caplog.text
-    assert "Muster" not in caplog.text and "1950" not in caplog.text
+    (event,) = logs
+    assert event["event"] == "reader.died"
+    assert "Traceback" in event["cause"] and "decoder broke" in event["cause"] and "<slide>" in event["cause"]
+    assert "Muster" not in str(event) and "1950" not in str(event)
 
 
-def test_the_log_says_what_openslide_had_to_read(slide, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "app.slides.sandbox.reader")
+def test_the_log_says_what_openslide_had_to_read(slide, tmp_path):
     raw = write_svs(tmp_path / "raw.svs", he_like(900, 900, 0.5, [(0, 0, 1, 1)]), 0.5, levels=(1,), compression="raw")
     data = bytearray(slide.read_bytes())
     starts = [found.start() for found in re.finditer(rb"\xff\xd8\xff", data)]
@@ -48,38 +48,38 @@ def test_the_log_says_what_openslide_had_to_read(slide, tmp_path, caplog):
     data[middle : middle + 200] = bytes(range(1, 201))  # libjpeg warns, OpenSlide goes on
     (tmp_path / "warned.svs").write_bytes(data)
     with SlideReader() as reader:
-        for path, said in [
-            (slide, ""),
-            (raw, "through OpenSlide: compression 1"),
-            (tmp_path / "warned.svs", "4 tiles"),
+        for path, told in [
+            (slide, []),
+            (raw, [("slide.read_by_openslide", "compression 1 with photometric interpretation 2")]),
+            (tmp_path / "warned.svs", [("tiles.read_by_openslide", 4)]),
         ]:
-            caplog.clear()
-            reader.open(path)
-            reader.survey(PLAN)
-            list(reader.tiles(8))
-            reader.qc_after_tiles()
-            assert said in caplog.text and bool(said) == bool(caplog.records)
+            with capture_logs() as logs:
+                reader.open(path)
+                reader.survey(PLAN)
+                list(reader.tiles(8))
+                reader.qc_after_tiles()
+            found = [(event["event"], event["reason"] if "reason" in event else event["tiles"]) for event in logs]
+            assert found == told
 
 
-def test_what_a_decoder_says_goes_to_the_log_and_not_to_the_client(slide, tmp_path, caplog):
-    caplog.set_level("INFO", logger="app.slides.sandbox.reader")
+def test_what_a_decoder_says_goes_to_the_log_and_not_to_the_client(slide, tmp_path):
     cut = tmp_path / "Muster_Hans.vms"
     cut.write_text("[Virtual Microscope Specimen]\nNoJpegColumns=1\nNoJpegRows=1\nMapFile=m.jpg\nImageFile=m.jpg\n")
     (tmp_path / "m.jpg").write_bytes(b'{"a secret": 1}')
-    with SlideReader() as reader, pytest.raises(SlideCorruptError) as refused:
+    with capture_logs() as logs, SlideReader() as reader, pytest.raises(SlideCorruptError) as refused:
         reader.open(cut)
     assert not re.search(r"0x|JPEG|OpenSlide|secret|m\.jpg", refused.value.message)
-    assert "OpenSlideError: " in caplog.text and "Muster" not in caplog.text
-    caplog.clear()
+    assert logs[0]["event"] == "decoder.refused"
+    assert "OpenSlideError: " in logs[0]["reason"] and "Muster" not in str(logs)
     path = tmp_path / "s.svs"
     shutil.copy(slide, path)
-    with SlideReader() as reader:
+    with capture_logs() as logs, SlideReader() as reader:
         reader.open(path)
         reader.survey(PLAN)
         os.truncate(path, 100_000)
         with pytest.raises(SlideCorruptError) as refused:
             list(reader.tiles(batch_tiles=2))
-    assert "OpenSlide" not in refused.value.message and "OpenSlideError: " in caplog.text
+    assert "OpenSlide" not in refused.value.message and "OpenSlideError: " in logs[0]["reason"]
 
 
 def test_an_error_that_is_none_of_a_slide_brings_no_text_of_the_process():
@@ -87,9 +87,9 @@ def test_an_error_that_is_none_of_a_slide_brings_no_text_of_the_process():
     assert type(told) is InternalError and "keys" not in told.message
 
 
-def test_a_text_of_a_process_that_was_taken_over_goes_to_the_log_alone(slide, caplog):
+def test_a_text_of_a_process_that_was_taken_over_goes_to_the_log_alone(slide):
     """The test answers in the process's place."""
-    with SlideReader() as reader:
+    with capture_logs() as logs, SlideReader() as reader:
         reader.open(slide)
         ours, theirs = socket.socketpair()
         with theirs:
@@ -101,4 +101,4 @@ def test_a_text_of_a_process_that_was_taken_over_goes_to_the_log_alone(slide, ca
             reader._process._channel.close()
             reader._process._channel = real
     assert refused.value.message.startswith("This kind of slide is not supported.")
-    assert "AWS_SECRET=x" in caplog.text
+    assert ("decoder.message_replaced", "AWS_SECRET=x") in [(event["event"], event.get("message")) for event in logs]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.errors import XmagError
+from app.system.logs import configure_logs
 from xmag_train.progress import say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -19,6 +20,7 @@ LeftOutFold = Annotated[int | None, typer.Option(help="Fold never looked at, in 
 @app.callback()
 def _commands() -> None:
     """Make models for xmag-serve."""
+    configure_logs("warning", "text")  # to standard error
 
 
 @app.command()
