@@ -20,7 +20,7 @@ _NO_MEMORY = re.compile(
     r"out of memory|bad_alloc|Failed to allocate memory|Available memory of \d+ is smaller|ALLOC(ATION)?_FAILED"
 )
 """How onnxruntime's arenas, CUDA, cuDNN, cuBLAS and C++ say that there is no memory."""
-_LIBRARY = re.compile(r"\b((?:CUDA|CUDNN|CUBLAS|CUFFT|CURAND) failure -?\d+: [^;]*[^; ])")
+_LIBRARY = re.compile(r"\b(CU[A-Z_]+ failure -?\d+: [^;]*[^; ])")
 _CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : ([A-Z_]+)")
 
 

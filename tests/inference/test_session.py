@@ -136,6 +136,7 @@ class BreaksWhileItRuns(Broken):
         (CALL + "CUDA failure 36: API call is not supported" + WHERE, "CUDA failure 36: API call is not supported."),
         (NODE + CALL + "CUDA failure 700: an illegal access" + WHERE, "CUDA failure 700: an illegal access."),
         (NODE + "CUDNN failure 5003: CUDNN_STATUS_EXECUTION_FAILED" + WHERE, "CUDNN_STATUS_EXECUTION_FAILED."),
+        (NODE + "CUDNN_FE failure 8: HEURISTIC_QUERY_FAILED" + WHERE, "CUDNN_FE failure 8: HEURISTIC_QUERY_FAILED."),
         (NODE + "/onnxruntime_src/a.cc:1 void f(int) it broke", ": runtime exception."),
         ("/home/somebody/a.cc it broke", ": RuntimeError."),
     ],
