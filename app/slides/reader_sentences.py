@@ -60,7 +60,7 @@ DICOM_NO_SIZE = Sentence("A DICOM image of the slide does not state its series o
 _SEND_MPP = "send the slide's true resolution as mpp (µm/px; --mpp on the command line)"
 MPP_MISSING = Sentence(f"The file says neither its resolution nor its objective power: {_SEND_MPP}.")
 MPP_MISSING_DICOM = Sentence(f"The DICOM headers have no Pixel Spacing that applies to all frames: {_SEND_MPP}.")
-MPP_NO_LENGTH = Sentence(f"What {{origin}} says of the size of a pixel is no length: {_SEND_MPP}.")
+MPP_NO_LENGTH = Sentence(f"The resolution given by {{origin}} is not a valid number: {_SEND_MPP}.")
 MPP_OUT_OF_RANGE = Sentence(
     f"According to {{origin}} a pixel measures {{measured}} µm; slides lie between {{low:g}} and {{high:g}}: "
     f"{_SEND_MPP}."
@@ -69,8 +69,8 @@ MPP_NOT_SQUARE = Sentence(
     f"According to {{origin}} a pixel measures {{measured}} µm, more than 2 % apart in x and y: {_SEND_MPP}."
 )
 MPP_TOO_COARSE = Sentence(
-    f"According to {{origin}} the scan has {{measured}} µm/px; at most {{high:g}} can be analysed: scan at 5x or "
-    f"higher, or, if that is not its resolution, {_SEND_MPP}."
+    f"According to {{origin}} the scan has {{measured}} µm/px; at most {{high:g}} can be analysed. Scan at 5x or "
+    f"higher. If that is not its resolution, {_SEND_MPP}."
 )
 SCAN_TOO_COARSE = Sentence("The scan has {mpp:g} µm/px, the model needs {needed:g}: scan at a higher magnification.")
 

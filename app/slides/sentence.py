@@ -1,7 +1,7 @@
 """Sentences that a reader process may tell a client: it fills in only numbers and known words.
 
-A slide may take the process over. So the parent passes on a text only if it is one of our sentences, and nothing that a
-file contains can be part of one.
+A slide may take the process over. So the parent forwards a text only if it is one of our sentences. Nothing that a file
+contains can be part of one.
 """
 
 import errno

@@ -32,8 +32,8 @@ class ReadingPlan:
     """How a model wants its tiles read (the manifest's ``reading``, ``tile_px``, ``mpp``, ``tissue_min``).
 
     ``level_tolerance``: how much coarser than ``tile_mpp`` the chosen level may be (0.0 = never, 0.06 = 6 %).
-    ``decoder_scaling`` "dct": where that level is at least twice as fine as wanted, its JPEG tiles are halved (or
-    quartered, or more) in the decoder; the filter does the rest.
+    ``decoder_scaling`` "dct": if that level is at least twice as fine as wanted, the decoder halves its JPEG tiles (or
+    quarters them, or more). The filter does the rest.
     """
 
     tile_px: int = 224
@@ -126,14 +126,14 @@ class SlideQc:
 class Survey:
     """A slide seen from afar: what to read and how good it looks.
 
-    thumbnail: uint8 [h, w, 3] RGB of the whole level-0 extent.
-    tissue_mask: bool [h, w], same frame as the thumbnail.
-    artefacts: uint8 [h, w], same frame: ``PEN``, ``DARK`` or 0.
-    coords: int64 [N, 2], level-0 (x, y) of each kept tile, in reading order.
-    tissue_fractions: float32 [N], 0 to 1.
-    tile_size0: side of a tile in level-0 px, not rounded (448 µm / mpp for the default plan).
-    grid_columns, grid_rows: extent of the full grid, kept or not.
-    warnings: for the result, as ``app.warning.coded`` makes them.
+    - thumbnail: uint8 [h, w, 3] RGB of the entire level-0 extent.
+    - tissue_mask: bool [h, w], same frame as the thumbnail.
+    - artefacts: uint8 [h, w], same frame: ``PEN``, ``DARK`` or 0.
+    - coords: int64 [N, 2], level-0 (x, y) of each kept tile, in reading order.
+    - tissue_fractions: float32 [N], 0 to 1.
+    - tile_size0: side of a tile in level-0 px, not rounded (448 µm / mpp for the default plan).
+    - grid_columns, grid_rows: extent of the full grid, kept or not.
+    - warnings: for the result, as ``app.warning.coded`` makes them.
     """
 
     thumbnail: UInt8Array

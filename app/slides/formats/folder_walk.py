@@ -14,9 +14,9 @@ ENTRIES_MAX = 10_000
 def files_below(folder: Path, *, deep: bool = True) -> list[Path]:
     """The regular files in ``folder`` and (``deep``) its subfolders, sorted.
 
-    A link counts as the file it leads to while that lies in ``folder`` too; links to folders and links that lead
-    out are passed over. Raises SlideTooManyFilesError beyond 10,000 entries, NotASlideError when there is a pipe,
-    device or socket (a decoder that opens all files of a folder would wait for it), OSError.
+    A link counts as the file it leads to if that lies in ``folder`` too. Links to folders and links that lead out are
+    ignored. Raises SlideTooManyFilesError beyond 10,000 entries, and OSError. Raises NotASlideError for a pipe, device
+    or socket, because a decoder that opens all files of a folder would wait for it.
     """
     root = folder.resolve(strict=True)
     files: list[Path] = []

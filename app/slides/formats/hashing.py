@@ -27,9 +27,9 @@ def hash_slide(path: Path, should_stop: Callable[[], bool] | None = None) -> tup
 def hash_files(files: Sequence[Path], should_stop: Callable[[], bool] | None = None) -> tuple[str, int]:
     """(sha256, size in bytes) of a slide that consists of ``files``.
 
-    Of one file: the file's sha256. Of several: the sha256 of the sorted lines ``<sha256>  <name>\\n``, names relative
-    to the deepest folder that holds them all, as ``find . -type f -printf '%P\\0' | xargs -0 sha256sum |
-    LC_ALL=C sort`` prints them there; and the sum of their sizes. ``should_stop`` is asked before every MiB.
+    Of one file: the file's sha256. Of several: the sha256 of the sorted lines ``<sha256>  <name>\\n``, and the sum of
+    their sizes. Names are relative to the deepest folder that holds all files. ``find . -type f -printf '%P\\0' | xargs
+    -0 sha256sum | LC_ALL=C sort`` prints the same lines there. ``should_stop`` is asked before every MiB.
     Raises CancelledError if it is true, FileNotFoundError and NotADirectoryError for a missing path, and
     StorageUnavailableError for other I/O errors.
     """

@@ -37,8 +37,8 @@ def index_folder(entry: Path) -> Path | None:
 def named_files(entry: Path) -> list[Path]:
     """The existing files that the index of the slide ``entry`` names; none for a single-file slide.
 
-    Raises SlideUnsafeError unless each name is that of a regular file in the slide's own folder, NotASlideError for a
-    pipe, device or socket in place of an index, and OSError.
+    Raises SlideUnsafeError unless each name is that of a regular file in the slide's own folder. Raises NotASlideError
+    for a pipe, device or socket in place of an index, and OSError.
     """
     index, folder = _text(entry, _HAMAMATSU_BYTES), index_folder(entry)
     found = _checked(index, _HAMAMATSU_KEYS, entry.parent) if _HAMAMATSU_GROUP in index else []

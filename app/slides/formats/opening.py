@@ -68,9 +68,9 @@ BeforeDecoding = Callable[[Path, tuple[Path, ...]], None]
 def open_slide(path: Path, mpp: float | None = None, before: BeforeDecoding = lambda *_: None) -> OpenedSlide:
     """The slide at ``path``: a file, or a folder that holds one slide. ``mpp`` overrides what the file says (µm/px).
 
-    Raises SlideMissingError, EmptyUploadError, NotASlideError (no reader knows it; no slide in the folder, or several),
-    SlideCorruptError (known, but truncated or broken), SlideUnsupportedError, SlideTooManyFilesError, the errors of
-    ``read_info`` when its resolution cannot be used, and OSError.
+    Raises SlideMissingError, EmptyUploadError, SlideUnsupportedError, SlideTooManyFilesError and OSError. Raises
+    NotASlideError if no reader knows it, or if a folder holds no slide or several. Raises SlideCorruptError if it is
+    truncated or broken, and the errors of ``read_info`` if its resolution cannot be used.
     """
     if not path.exists():
         raise SlideMissingError(sentences.NO_FILE)

@@ -50,7 +50,7 @@ class Confinement:
 
     @property
     def done(self) -> Confined:
-        """The rights taken away so far."""
+        """The rights removed so far."""
         return self._done
 
     def _give_up_rights(self) -> None:

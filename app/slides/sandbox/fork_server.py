@@ -1,7 +1,8 @@
 """Reader processes, forked from one that has loaded everything and never met a slide.
 
 Loading takes a fifth of a second of processor time, a fork takes milliseconds. A reader is this process's own child, so
-that its end is seen here: the nursery forks twice, and what it leaves behind falls to the nearest subreaper, prctl(2).
+that its end is seen here. The fork server forks twice, and its orphan becomes a child of the nearest subreaper,
+prctl(2).
 """
 
 import atexit
@@ -21,8 +22,9 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 """All that readers see of the environment: keys and passwords stay here."""
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20)}
-"""glibc keeps what was freed. By itself it gives half a megabyte back and asks for it again with every tile, until
-something larger was freed once; on a small slide that was a third of reading. A reader's memory has its own limit."""
+"""Settings of glibc, which keeps freed memory. By default it returns half a megabyte and requests it again with every
+tile, until something larger was freed once. On a small slide that took a third of reading. A reader's memory has its
+own limit."""
 _PR_SET_CHILD_SUBREAPER = 36
 _ANSWER_S = 60.0
 _LOOK_S = 0.002
@@ -61,7 +63,7 @@ class Forked:
             os.kill(self.pid, signal.SIGKILL)
 
 
-class Nursery:
+class ForkServer:
     """The process that readers are forked from: one, started when it is first needed, and again if it dies."""
 
     def __init__(self) -> None:
@@ -151,5 +153,5 @@ def _inherit_orphans(on: bool) -> None:
         raise OSError(ctypes.get_errno(), "the kernel lets this process inherit no reader")
 
 
-NURSERY = Nursery()
-atexit.register(NURSERY.close)
+FORK_SERVER = ForkServer()
+atexit.register(FORK_SERVER.close)

@@ -22,7 +22,7 @@ NICENESS = 10
 
 def main() -> None:
     """Fork a reader whenever asked to, until the parent goes away."""
-    go_by_name("xmag-nursery")
+    go_by_name("xmag-forkserver")
     os.nice(max(0, NICENESS - os.nice(0)))
     channel = Channel(socket.socket(fileno=int(sys.argv[1])), takes_fds=True)
     libraries()  # looked up once
@@ -80,7 +80,7 @@ def _fork_and_leave(be_it: Callable[[], None], tell: int) -> None:
     try:
         be_it()
         code = 0
-    except BaseException:  # noqa: BLE001 (whatever it was, it must not go on as a second nursery)
+    except BaseException:  # noqa: BLE001 (whatever it was, it must not go on as a second fork server)
         traceback.print_exc()
     os._exit(code)
 

@@ -48,8 +48,11 @@ _FROM_READER = (SlideError, StorageUnavailableError)
 class SurveyLayout:
     """Where a survey's arrays lie in the shared memory; both sides work it out from SlideInfo and plan alone.
 
-    thumbnail uint8 [h, w, 3]; mask uint8 [h, w], 0 or 1; artefacts uint8 [h, w], 0 to 2; indices int64 [grid tiles],
-    row-major, the first ``tiles`` of them meant; fractions float32 [grid tiles].
+    - thumbnail: uint8 [h, w, 3]
+    - mask: uint8 [h, w], 0 or 1
+    - artefacts: uint8 [h, w], 0 to 2
+    - indices: int64 [grid tiles], row-major; the first ``tiles`` of them are valid
+    - fractions: float32 [grid tiles]
     """
 
     thumbnail: Part
@@ -161,8 +164,9 @@ def survey_to_json(survey: Survey) -> Message:
 
 
 def survey_from_memory(message: Message, memory: SharedMemory, info: SlideInfo, grid: Grid) -> Survey:
-    """The survey, every value checked and copied out of the shared memory; but the thumbnail, of which any value will
-    do, and which all would wait for: it stays there. Raises ChannelGarbledError.
+    """The survey, every value checked and copied out of the shared memory. Raises ChannelGarbledError.
+
+    The thumbnail stays in the shared memory: any of its values is valid, and copying it would delay the tiles.
     """
     layout = survey_layout(info, grid)
     tiles = whole(message.get("tiles"), 0, grid.tiles)

@@ -58,9 +58,9 @@ DEFAULT_LIMITS = ReaderLimits()
 class SlideReader(Closing):
     """A reader process for each slide, one after another. Not for two threads at once, except ``close``.
 
-    Every method raises the slide's typed errors (app.errors); DecoderCrashedError when the process died or broke
-    its protocol, DecoderTimeoutError when it did not answer in time, SlideTooCostlyError when it computed meanwhile.
-    After these three, ``alive`` is False.
+    Every method raises the slide's typed errors (app.errors), and three more. DecoderCrashedError: the process died or
+    broke its protocol. DecoderTimeoutError: it did not answer in time. SlideTooCostlyError: it did not answer in time
+    because it was computing. After these three, ``alive`` is False.
     """
 
     def __init__(self, limits: ReaderLimits = DEFAULT_LIMITS) -> None:
@@ -282,7 +282,7 @@ class SlideReader(Closing):
     def _died(self) -> XmagError:
         """Tidies up after a process that is gone; the error to raise."""
         if self._closed:
-            return DecoderCrashedError("Reading was broken off.")
+            return DecoderCrashedError("Reading was interrupted.")
         how = self._process.last_words()
         log.warning("reader.died", cause=scrub(str(how), self._seen, "<slide>"))
         self.close()
@@ -303,9 +303,7 @@ class SlideReader(Closing):
         except ChannelGarbledError as error:
             self.close()
             log.warning("reader.protocol_broken", reason=str(error))
-            raise DecoderCrashedError(
-                "The process that decoded the slide gave an answer that makes no sense."
-            ) from error
+            raise DecoderCrashedError("The process that decoded the slide gave an invalid answer.") from error
 
 
 @cache

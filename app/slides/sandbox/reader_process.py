@@ -15,7 +15,7 @@ import structlog
 
 from app.errors import InternalError
 from app.slides.sandbox.channel import Channel, Message
-from app.slides.sandbox.fork_server import NURSERY, Forked, environment
+from app.slides.sandbox.fork_server import FORK_SERVER, Forked, environment
 
 log = structlog.stdlib.get_logger("xmag.slides")
 _FORKS: bool = sys.platform == "linux"
@@ -138,14 +138,14 @@ def prepare_readers() -> None:
     """Load what readers need, without waiting for it. InternalError when no process can be started."""
     try:
         if _FORKS:
-            NURSERY.begin()
+            FORK_SERVER.begin()
     except OSError as error:
         raise InternalError(f"The process that forks readers cannot be started: {error.strerror}.") from error
 
 
 def _start(line: int, stderr: int, memory_bytes: int, cpu_s: int) -> Forked | subprocess.Popen[bytes]:
     if _FORKS:
-        return NURSERY.fork(line, stderr, memory_bytes, cpu_s)
+        return FORK_SERVER.fork(line, stderr, memory_bytes, cpu_s)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "app.slides.sandbox.reader_main", str(line), str(memory_bytes), str(cpu_s)],
         stdin=subprocess.PIPE,

@@ -9,8 +9,11 @@ _REST_OF_PATH = r"[^'\"\n:]*"
 
 
 def scrub_paths(text: str, slides: Iterable[Path], instead: str) -> str:
-    """``text`` with ``instead`` in place of every path to, in or beside one of ``slides`` (absolute) and every name of
-    theirs that has a suffix: for sentences, in which a slide named ``slide`` must not replace the word."""
+    """``text`` with ``instead`` in place of every path to, in or beside one of ``slides`` (absolute).
+
+    Their names are replaced too if they have a suffix: in a sentence, a slide named ``slide`` must not replace the
+    word.
+    """
     for slide in slides:
         text = re.sub(re.escape(str(slide)) + rf"(?:/{_REST_OF_PATH})?", instead, text)
         if slide.parent != slide.parent.parent:

@@ -1,7 +1,7 @@
 """A region of a slide for people to look at: any size, in sRGB. Runs in the reader process.
 
-Models are given a scanner's colours as they are (reading belongs to the model); a screen shows them right only once
-the slide's ICC profile is applied.
+Models get a scanner's colours as they are, because they were trained on such colours. A screen shows them correctly
+only after the slide's ICC profile is applied.
 """
 
 import math
@@ -30,7 +30,7 @@ _LEVEL_SLACK = 1.01
 
 
 class Display:
-    """Shows one open slide. ``colour``: what became of its profile."""
+    """Shows one open slide. ``colour``: how its profile was used."""
 
     def __init__(self, opened: OpenedSlide) -> None:
         """Raises SlideUnsupportedError if the slide's colours are wrong; openslide.OpenSlideError."""

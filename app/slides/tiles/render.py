@@ -1,9 +1,9 @@
 """Pixels of a slide at any resolution, placed exactly.
 
-OpenSlide takes whole level-0 px and divides them by the quotient of the level sizes (4.0007 for a level that was
-shrunk by 4), then lets cairo interpolate at whatever fraction results. So the read starts at the level-0 px whose
-quotient comes closest to a whole level px (at most half a level-0 px off), and the fraction that is left goes
-into the box of the resampling: positions stay exact to the float.
+OpenSlide takes whole level-0 px and divides them by the quotient of the level sizes (4.0007 for a level that was shrunk
+by 4). Then cairo interpolates at the resulting fraction. So the read starts at the level-0 px whose quotient comes
+closest to a whole level px, at most half a level-0 px off. The remaining fraction goes into the box of the resampling:
+positions stay exact to the float.
 """
 
 import math

@@ -1,12 +1,12 @@
 """Tiles brought to the model's size by Pillow's filters; its LANCZOS as products of matrices, three times faster.
 
-A resize along one axis is a product with a matrix whose rows hold the filter's taps, a few columns wide each. Cut
-into bands of a few outputs, the products are small and dense, which a BLAS does with all that the processor has,
-while Pillow's C goes tap by tap. As in Pillow, rows come first, whole values between 0 and 255 are kept between the
-two passes, and taps beyond the image's edge are left out. Weights are whole multiples of 2⁻¹⁵, so that float32 holds
-every product and every sum of them without rounding: the pixels are the same on every processor, by however many
-threads and in whatever order a BLAS adds. One value in a hundred differs from Pillow's, by 1.
-Source of the weights: Pillow's Resample.c (support = half-width × scale, pixel centres at +0.5, normalised).
+A resize along one axis is a product with a matrix whose rows hold the filter's taps, a few columns wide each. Cut into
+bands of a few outputs, the products are small and dense. A BLAS computes these at the processor's full speed, while
+Pillow's C goes tap by tap. As in Pillow, rows come first, and whole values between 0 and 255 are kept between the two
+passes. Taps beyond the image's edge are left out. Weights are whole multiples of 2⁻¹⁵, so that float32 holds every
+product and every sum of them without rounding. The pixels are therefore the same on every processor, with any number of
+threads and in any order of the BLAS's additions. One value in a hundred differs from Pillow's, by 1. Source of the
+weights: Pillow's Resample.c (support = half-width × scale, pixel centres at +0.5, normalised).
 """
 
 from dataclasses import dataclass

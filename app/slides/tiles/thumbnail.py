@@ -52,8 +52,8 @@ class _Block:
 def render_thumbnail(opened: OpenedSlide, out: UInt8Array | None = None) -> UInt8Array:
     """uint8 [h, w, 3] RGB of the whole level-0 extent, drawn into ``out`` where that is given.
 
-    Raises SlideCorruptError where it cannot be decoded, OSError. A level up to 6 % too coarse will do: that of a 20x
-    scan has 8.0 to 8.4 µm/px, the next holds 16 times the pixels.
+    Raises SlideCorruptError where it cannot be decoded, OSError. A level up to 6 % too coarse will do. That of a 20x
+    scan has 8.0 to 8.4 µm/px; the next has 16 times the pixels.
     """
     info = opened.info
     size = thumbnail_size(info.width, info.height, info.mpp)

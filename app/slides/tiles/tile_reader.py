@@ -1,7 +1,7 @@
 """A slide's tiles: out of its compressed tiles where that gives OpenSlide's pixels, through OpenSlide otherwise.
 
-Both ways place a tile at the same fraction of a level px. Where OpenSlide's own factor for a level is no whole number
-it blurs what it reads by up to an eighth of a level px; what is read directly is not blurred, and is the truer.
+Both ways place a tile at the same fraction of a level px. Where OpenSlide's own factor for a level is no whole number,
+it blurs its pixels by up to an eighth of a level px. Pixels that are read directly are not blurred, and are more exact.
 """
 
 import math

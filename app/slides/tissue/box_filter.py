@@ -26,8 +26,8 @@ def strips(height: int) -> Iterator[slice]:
 def box_mean(picture: UInt8Array) -> UInt8Array:
     """The mean over 3 × 3 pixels: uint8 [h, w] or [h, w, c], each channel for itself, of the same shape.
 
-    As Pillow's BoxBlur(1): along the rows, then down the columns, each to the nearest whole value, and beyond the
-    edge the outermost pixel again (its BoxBlur.c).
+    As Pillow's BoxBlur(1) (its BoxBlur.c): along the rows, then down the columns, each to the nearest whole value.
+    Beyond the edge the outermost pixel is repeated.
     """
     height = len(picture)
     out: UInt8Array = np.empty(picture.shape, np.uint8)

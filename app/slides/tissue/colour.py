@@ -1,7 +1,7 @@
 """The slide's own background colour, and optical density against it.
 
-Optical density (Beer-Lambert) is linear in the amount of stain; taken against the glass of the same slide, the
-scanner's brightness and tint drop out (Ruifrok & Johnston, Anal Quant Cytol Histol 23:291-299, 2001).
+Optical density (Beer-Lambert) is linear in the amount of stain. It is taken against the glass of the same slide, so the
+scanner's brightness and tint drop out. Source: Ruifrok & Johnston, Anal Quant Cytol Histol 23:291-299, 2001.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Marker ink on the glass, told from stains by the direction of its optical density.
 
-H&E always takes most from green: on 60 slides the red and blue densities of stained tissue stay below 0.85 and
-0.9 of the green one (Ruifrok & Johnston 2001 give 0.93 and 0.41 for haematoxylin, 0.07 and 0.11 for eosin), red
-cells come to 1.0 in blue but keep some density in red. Inks lie outside of that.
+H&E always absorbs most in green. On 60 slides the red and blue densities of stained tissue stay below 0.85 and 0.9 of
+the green one. (Ruifrok & Johnston 2001 give 0.93 and 0.41 for haematoxylin, 0.07 and 0.11 for eosin.) Red cells come to
+1.0 in blue but keep some density in red. Inks lie outside of that.
 """
 
 import numpy as np

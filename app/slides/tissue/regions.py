@@ -13,7 +13,9 @@ class Regions:
 
     A run is a stretch of True pixels in one row. Positions are flat, in rows of ``width + 1`` pixels: the extra one
     is never True, so that runs end with their row.
-    start, stop: int64 [R], the run's pixels are start to stop - 1; label: int64 [R], 0 to count - 1.
+
+    - start, stop: int64 [R], the run's pixels are start to stop - 1
+    - label: int64 [R], 0 to count - 1
     """
 
     height: int

@@ -1,9 +1,9 @@
 """Focus of 5x tiles: how much of the fine structure is there, compared with the structure twice as coarse.
 
 The energy of the Laplacian (Pertuz et al., Pattern Recognition 46:1415-1432, 2013, operator LAP1) falls with blur but
-also with paleness. Divided by the same energy at half the resolution, contrast and amount of tissue drop out, and
-tissue of any kind lies close together: measured on 413 tiles of 61 slides, 0.42 to 2 in focus, and 0.14 to 0.19
-once blurred by a Gaussian of one pixel (2 µm). A slide is judged by a sample of the tiles that are read anyway.
+also with paleness. It is divided by the same energy at half the resolution, so contrast and amount of tissue drop out.
+Tissue of any kind then has similar values. On 413 tiles of 61 slides these were 0.42 to 2 in focus. Blurred by a
+Gaussian of one pixel (2 µm) they were 0.14 to 0.19. A slide is judged by a sample of the tiles that are read anyway.
 """
 
 import math

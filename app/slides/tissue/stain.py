@@ -1,11 +1,16 @@
 """Whether a slide's tissue has the colours of haematoxylin and eosin.
 
-Both take most light from green: in optical density, red / green and blue / green lie near 0.93 and 0.41 for
-haematoxylin, 0.07 and 0.11 for eosin, but 0.47 and 1.37 for the brown DAB of immunohistochemistry (vectors of
-Ruifrok & Johnston, Anal Quant Cytol Histol 23:291-299, 2001; scanners and red cells move H&E to 0.2-0.85 and
-0.4-0.95, measured on 61 slides). What else is not H&E shows in three ways: brown pixels; mostly blue pixels (a
-counterstain alone, trichrome, Giemsa); or a blue counterstain under a red chromogen, where the dense pixels are
-redder than the pale ones, while in H&E the dense ones are the nuclei, and bluer.
+Both absorb most in green. The ratios of optical density, red / green and blue / green, lie near 0.93 and 0.41 for
+haematoxylin, 0.07 and 0.11 for eosin. They are 0.47 and 1.37 for the brown DAB of immunohistochemistry. Scanners and
+red cells move H&E to 0.2-0.85 and 0.4-0.95, measured on 61 slides. Source of the vectors: Ruifrok & Johnston, Anal
+Quant Cytol Histol 23:291-299, 2001.
+
+Other stains show in three ways:
+
+- brown pixels;
+- mostly blue pixels (a counterstain alone, trichrome, Giemsa);
+- a blue counterstain under a red chromogen: dense pixels are redder than pale ones. In H&E the dense pixels are nuclei
+  and bluer.
 """
 
 import numpy as np

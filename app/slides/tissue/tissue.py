@@ -48,7 +48,7 @@ def find_tissue(thumbnail: UInt8Array, mpp: float) -> TissueMasks:
     """Tissue, pen ink and darkness on a thumbnail: uint8 [h, w, 3] RGB of the whole slide, mpp its own µm/px.
 
     Meant for 2 to 40 µm/px. Keeps fragments of 100 µm and more. ``dark`` is judged by brightness as it is, not against
-    the background: a slide that gets darker has more of it, never less, and less tissue.
+    the background. A slide that gets darker has more of it, never less, and less tissue.
     """
     factor = max(1, round(_WORK_UM / mpp))
     rgb = block_mean(thumbnail, factor)

@@ -22,7 +22,7 @@ NO_CHECK = "from app.slides.formats import index_file\nindex_file._checked = lam
 
 @pytest.fixture
 def reader_on(tmp_path, monkeypatch):
-    """A reader out of a nursery that runs this code first."""
+    """a reader of a fork server that runs this code first."""
     made = []
 
     def make(*code: str) -> SlideReader:
@@ -30,8 +30,8 @@ def reader_on(tmp_path, monkeypatch):
         place.mkdir()
         (place / "sitecustomize.py").write_text("".join(code))
         monkeypatch.setattr(fork_server, "_PACKAGE_ROOT", f"{place}:{PACKAGE_ROOT}")
-        monkeypatch.setattr(reader_process, "NURSERY", nursery := fork_server.Nursery())
-        made.extend([reader := SlideReader(), nursery])
+        monkeypatch.setattr(reader_process, "FORK_SERVER", forks := fork_server.ForkServer())
+        made.extend([reader := SlideReader(), forks])
         return reader
 
     yield make

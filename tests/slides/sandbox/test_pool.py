@@ -86,7 +86,7 @@ def no_process(monkeypatch):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def switch(on: bool) -> None:
-        monkeypatch.setattr(fork_server.NURSERY, "fork", refuse) if on else monkeypatch.undo()
+        monkeypatch.setattr(fork_server.FORK_SERVER, "fork", refuse) if on else monkeypatch.undo()
 
     return switch
 

@@ -1,8 +1,8 @@
 """A copy of an SVS or tiled TIFF that holds the pyramid and nothing else: no label, macro, thumbnail, names or dates.
 
-Copies only data that a level's directory points to, each to its old place, and of a directory only known tags of
-numbers; the rest of the copy is zeros. Tiles lose their comments, colour profiles their texts. What is not known to be
-harmless is therefore gone, wherever a scanner hid it; a kind of tile that is not understood is refused.
+Copies only data that a level's directory points to, each to its old place. Of a directory it copies only known tags of
+numbers. The rest of the copy is zeros. Tiles lose their comments, colour profiles their texts. What is not known to be
+harmless is therefore gone, wherever a scanner hid it. A kind of tile that is not understood is refused.
 Sources: TIFF 6.0; BigTIFF's layout as libtiff documents it; the Aperio format as OpenSlide documents it.
 """
 

@@ -63,9 +63,11 @@ def extract_slide_zip(
     """Unpacks what may be a slide into ``folder`` (made here; must be new or empty). No file is opened.
 
     Unpacked files are durable, so the zip may be deleted. ``should_stop`` is called before every MiB, and
-    CancelledError is raised if it is true. Raises ArchiveUnsafeError (links, absolute or climbing names, duplicates,
-    encryption, too many or too large), ArchiveInvalidError (no readable zip, no file that may be a slide) and
-    DiskLowError (no room to unpack it); on any failure ``folder`` is removed.
+    CancelledError is raised if it is true. On any failure ``folder`` is removed.
+
+    - ArchiveUnsafeError: links, absolute or climbing names, duplicates, encryption, too many or too large
+    - ArchiveInvalidError: no readable zip, no file that may be a slide
+    - DiskLowError: no room to unpack it
     """
     try:
         _check_directory_size(zip_path, limits)

@@ -1,7 +1,7 @@
 """Tells RGB from YCbCr by the pixels of a bright-field slide, if nothing else does.
 
-Glass is the brightest colour of a slide and almost grey: its three channels are alike in RGB, and its Cb and Cr lie
-near 128 in YCbCr. All of a stained slide's Cb and Cr lie around 128, which of its G and B only a small part does.
+Glass is the brightest colour of a slide and almost grey. In RGB its three channels are alike; in YCbCr its Cb and Cr
+lie near 128. All of a stained slide's Cb and Cr lie around 128, which of its G and B only a small part does.
 """
 
 import numpy as np

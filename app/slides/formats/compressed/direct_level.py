@@ -16,7 +16,7 @@ CACHE_BYTES = 128 * 2**20
 """Decoded tiles that wait for the next row of 5x tiles: one row of them, 31 MB for a level of 40,000 px."""
 _WHITE = 255
 _SWELL = 2
-"""No coder makes a tile twice as large as its pixels, so that a file's word for more is not believed."""
+"""No coder makes a tile twice as large as its pixels. A larger size in the file is not trusted."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A few patches of a slide read both ways, before it is read directly: OpenSlide is the judge.
 
 OpenSlide interpolates where a level px is no whole number of level-0 px by its own factor (see render.py), in steps of
-1/128 px; the same is done to what was read directly, so that all that differs is a difference of pixels.
+1/128 px. The same is done to pixels that were read directly, so that every difference is one of pixels.
 """
 
 import math

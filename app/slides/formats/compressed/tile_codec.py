@@ -1,7 +1,7 @@
 """One compressed tile to pixels, or a refusal: what is not beyond doubt is left to OpenSlide's judgement.
 
-simplejpeg (libjpeg-turbo) refuses at a decoder's first warning, where OpenSlide refuses at some and repairs after
-others; so nothing comes out here that OpenSlide would not give.
+simplejpeg (libjpeg-turbo) refuses at a decoder's first warning. OpenSlide refuses at some warnings and repairs after
+others. So nothing comes out here that OpenSlide would not give.
 Sources: ITU-T T.81 and T.872 (Adobe's APP14 names the colour transform); ITU-T T.800, annex A (SIZ).
 """
 

@@ -43,7 +43,7 @@ class DicomSlide:
 def slide_in(headers: Sequence[DicomHeader]) -> DicomSlide:
     """The one slide among ``headers``: the VOLUME images of one series, or of several that are levels of one pyramid.
 
-    Raises NotASlideError for several slides, SlideUnsupportedError if there is no level of a slide, and
+    Raises NotASlideError for several slides, and SlideUnsupportedError if there is no level of a slide. Raises
     SlideCorruptError if a level does not state its series or size.
     """
     levels = [header for header in headers if header.is_volume]

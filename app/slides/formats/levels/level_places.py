@@ -45,7 +45,7 @@ def places_in(
     """Places to compare in an image of ``size`` that is stored as one of size ``stored``, in tiles of size ``tile``.
 
     First the tiles with most bytes by ``counts``; without ``counts``, places all over the image. Large tiles
-    in parts. Tiles that are ``torn`` come last. No place where ``tile`` makes no sense.
+    in parts. Tiles that are ``torn`` come last. No place if ``tile`` is not a valid size.
     """
     if min(tile) < 1:
         return Places((), fullest_first=False, all=False)

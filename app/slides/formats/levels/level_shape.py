@@ -1,8 +1,8 @@
 """Possible downsample factors of a level, by its size.
 
 Writers round each side to a whole pixel, up or down, or fill the level up to whole tiles. So a side of ``part`` px
-stands for any full side between (part - 1) and (part + 1) times the factor, or, filled up, from (part - tile) times on.
-Both sides must allow the same factor; an image of another shape, like most labels, allows none.
+is possible for any full side between (part - 1) and (part + 1) times the factor. Filled up, the lower bound is (part -
+tile) times the factor. Both sides must allow the same factor; an image of another shape, like most labels, allows none.
 """
 
 import math
@@ -17,8 +17,8 @@ Size = tuple[int, int]
 def rounded_downsample(size0: Size, size: Size) -> float | None:
     """Level-0 px per px of a level of ``size``, if sides are rounded to a pixel; None if the sides disagree.
 
-    Scanners shrink by whole numbers and drop the rest of the last row and column (17883 px at 1/4 are 4470), so
-    that the quotient of the sizes, 4.0007, would be off by most of a pixel at the far edge. A whole number that
+    Scanners shrink by whole numbers and drop the rest of the last row and column (17883 px at 1/4 are 4470). The
+    quotient of the sizes, 4.0007, would be off by most of a pixel at the far edge. A whole number that
     explains both sides to less than a pixel is taken for the truth; else the mean quotient. The longer side is asked
     first: of a strip's few px across, what was dropped is a large part.
     """

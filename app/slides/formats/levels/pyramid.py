@@ -138,8 +138,9 @@ def find_levels(slide: openslide.OpenSlide, found: FoundSlide) -> tuple[Level, .
 
 
 def missing_at(slide: openslide.OpenSlide, entry: Path, level: Level, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """int64 [*shape], a picture of the whole slide: where the file lacks a tile of ``level`` (and of those
-    that OpenSlide draws it from), its number; else -1.
+    """int64 [*shape], a picture of the entire slide: the numbers of missing tiles, else -1.
+
+    A tile is missing if the file lacks it in ``level`` and in those that OpenSlide draws the level from.
 
     Raises SlideCorruptError, OSError.
     """

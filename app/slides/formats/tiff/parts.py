@@ -1,7 +1,8 @@
 """Files with several images of the slide: scenes, focal planes or time points. One of them is analysed.
 
-Sources: the OME data model, schema 2016-06 (Image, SizeZ, SizeT); OpenSlide's source: it reads the first image of an
-OME-TIFF, the focal plane 0 of NDPI and SCN, and draws all scenes of a CZI, but does not tell its planes apart.
+OpenSlide reads the first image of an OME-TIFF, and the focal plane 0 of NDPI and SCN. It draws all scenes of a CZI, but
+does not distinguish its planes.
+Sources: the OME data model, schema 2016-06 (Image, SizeZ, SizeT); OpenSlide's source.
 """
 
 import re

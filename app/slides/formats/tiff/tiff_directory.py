@@ -1,7 +1,7 @@
 """The directories of a TIFF, one after another, every length checked before anything is read.
 
-A truncated TIFF mostly looks to libtiff like no TIFF at all (its directories stand at the end), or opens with fewer
-levels and without complaint; so ``check_tiff_complete`` follows all offsets before anything is read.
+For libtiff a truncated TIFF is mostly no TIFF at all, because its directories are at the end. Or it opens with fewer
+levels and without complaint. So ``check_tiff_complete`` follows all offsets before anything is read.
 Sources: TIFF 6.0, sections 2 and 15; BigTIFF's layout as libtiff documents it.
 """
 
@@ -68,7 +68,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a directory as it stands in the file. ``inline``: the value, or its offset where it is longer."""
+    """One entry of a directory as the file has it. ``inline``: the value, or its offset where it is longer."""
 
     tag: int
     kind: int

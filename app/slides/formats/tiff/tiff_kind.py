@@ -1,9 +1,12 @@
 """Kinds of tiled TIFF that OpenSlide cannot open or shows wrongly.
 
-Sources: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation), 14 (Predictor), 18 (ExtraSamples) and 19
-(SampleFormat), the registered compression numbers as libtiff lists them, Adobe's TIFF Technical Note 3 (Predictor 3),
-and the source of OpenSlide 4.0.1 and libtiff: OpenSlide decodes JPEG tiles of interleaved 8-bit RGB or YCbCr itself,
-and Aperio's JPEG 2000 too. All other tiles go through libtiff's RGBA reader.
+OpenSlide decodes JPEG tiles of interleaved 8-bit RGB or YCbCr itself, and Aperio's JPEG 2000 too. All other tiles go
+through libtiff's RGBA reader.
+
+- Source: TIFF 6.0, sections 4 (PhotometricInterpretation), 8 (Orientation), 14 (Predictor), 18 (ExtraSamples) and 19
+  (SampleFormat).
+- Source: the registered compression numbers as libtiff lists them, and Adobe's TIFF Technical Note 3 (Predictor 3).
+- Source: the code of OpenSlide 4.0.1 and libtiff.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Maps OpenSlide's levels to the directories of a TIFF, and reads a directory's hints that it is a level.
 
-OpenSlide takes every tiled directory of these formats as a level; of a plain TIFF, the first and those that are marked
-as a smaller copy, the widest first; of SVS and Philips TIFF all, in the file's order.
+OpenSlide takes tiled directories of these formats as levels. Of a plain TIFF it takes the first and those that are
+marked as a smaller copy, the widest first. Of SVS and Philips TIFF it takes all, in the file's order.
 Sources: TIFF 6.0, section 8 (NewSubfileType) and 15 (tiles); the formats as OpenSlide documents them.
 """
 
