@@ -45,8 +45,9 @@ doctor: $(SERVE_STAMP)  ## what is wrong with this set-up
 format: $(DEV_STAMP)  ## rewrite the sources in the house's format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: $(DEV_STAMP)  ## ruff; Dockerfiles, compose files, Kubernetes manifests
+lint: $(DEV_STAMP)  ## ruff; the prose; Dockerfiles, compose files, Kubernetes manifests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/python docs/words.py
 	@docker/lint.sh $(BIN)
 
 types: $(DEV_STAMP)  ## mypy, strict on app/

@@ -28,7 +28,7 @@ def run_distill(config: DistillConfig) -> None:
     learnt = train(config)
     if not is_first_process():
         return
-    typer.echo(config.out / STUDENT_FILE if learnt else f"{config.out / STUDENT_FILE} is there, of this very run")
+    typer.echo(config.out / STUDENT_FILE if learnt else f"{config.out / STUDENT_FILE} is complete: nothing to do")
     if left_out(config) and (learnt or not (config.out / CHECK_FILE).exists()):
         run_check(config, imagenet=False)
 
@@ -39,7 +39,7 @@ def run_check(config: DistillConfig, *, imagenet: bool, slides: Path | None = No
     ``slides``: whole slides, which may show cases that the run did learn from; their figures stand by themselves.
     """
     if not left_out(config):
-        raise typer.BadParameter("no case is left out: what a student has seen says nothing of how well it does")
+        raise typer.BadParameter("no cases were left out, and a student cannot be judged on cases it was trained on")
     torch.set_num_threads(config.threads)
     sources = read_sources(config)
     every, rest = sources.every, sources.rows
