@@ -153,17 +153,20 @@ def test_the_page_opens_the_slide_ahead_for_those_who_may_see_it(guarded, tmp_pa
     assert service.http.get("/jobs/none/view").status_code == 200
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are listed in /proc, which Linux has")
-def test_a_slide_that_was_let_go_is_opened_with_its_size(service, tissue):
-    job_id = service.submit(tissue)
-    service.wait(job_id)
-    before = children(service.pid("api"))
-    assert service.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
-    (first,) = children(service.pid("api")) - before
-    os.kill(first, signal.SIGKILL)
-    until(lambda: first not in children(service.pid("api")))
-    assert service.http.get(f"/jobs/{job_id}/slide.dzi").status_code == 200
-    until(lambda: len(children(service.pid("api")) - before) == 1)
+def test_a_slide_whose_reader_died_is_opened_again_with_its_size(api, tissue):
+    job_id = api.done(tissue)
+
+    def reader():
+        (found,) = [view.reader for view in api.services.viewer._views._idle if view.name == job_id]
+        return found
+
+    shown = api.http.get(f"/jobs/{job_id}/slide.dzi").text
+    first = reader()
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: not first.alive)
+    assert api.http.get(f"/jobs/{job_id}/slide.dzi").text == shown
+    api.http.get(f"/jobs/{job_id}/slide_files/9/0_0.jpg").raise_for_status()
+    assert reader().pid != first.pid
 
 
 def test_an_upload_erased_before_its_results_is_gone_too(api, tissue):
