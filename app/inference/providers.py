@@ -30,7 +30,7 @@ class Provider:
 
 
 # TF32 would round fp32 convolutions to 10 bits and part the GPU's numbers from the CPU's. The heuristic search
-# spares a costly one for every batch size at each start. The arena grows by what is asked for: by default it doubles.
+# spares a costly one for every batch size at each start. The arena grows by the requested size: by default it doubles.
 _CUDA_PROVIDER = Provider(
     CUDA,
     (("use_tf32", "0"), ("cudnn_conv_algo_search", "HEURISTIC"), ("arena_extend_strategy", "kSameAsRequested")),

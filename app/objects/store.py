@@ -54,8 +54,7 @@ class ObjectStore:
                 found = await obstore.head_async(self._bucket(address.bucket), address.key)
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise ObjectNotAllowedError(
-                "The object store shows this server no such object: it is not there, or the server's credentials may "
-                "not read it."
+                "The object was not found, or the server's credentials cannot read it."
             ) from error
         except FileNotFoundError as error:
             raise SlideMissingError("There is no object at that address.") from error
@@ -63,7 +62,7 @@ class ObjectStore:
             raise _unavailable() from error
         etag = found["e_tag"]
         if not etag:
-            raise StorageUnavailableError("The object store names no ETag, by which a changed object could be told.")
+            raise StorageUnavailableError("The object store returned no ETag. An ETag is required to detect changes.")
         return ObjectState(found["size"], etag, found["version"])
 
     def fetch(

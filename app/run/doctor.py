@@ -139,7 +139,7 @@ def _objects(settings: Settings) -> str:
             with suppress(SlideMissingError):
                 asyncio.run(store.state(ObjectAddress.parse(f"{root}/xmag-doctor")))
         except ObjectNotAllowedError:
-            answer = "answers that we may not ask what is not there: if slides are refused too, check credentials"
+            answer = "is reachable; listing is not permitted (normal). If slides are refused too, check the credentials"
         said.append(f"{root} {answer}")
     return ", ".join(said)
 

@@ -66,7 +66,7 @@ class DistillConfig(Config):
     counts replace the first two. ``extra_symmetry``: a further mirroring or turn of the 5x tile, with the targets'
     grid moved along. It teaches the student to ignore orientation, without further work of the teacher.
     ``paired_readings``: both draws of a region (``views_per_region`` is 2) are the same view and symmetry. One is in
-    the first of ``readings``, the other in one of the rest. A reading named twice is drawn twice as often.
+    the first of ``readings``, and the other is in a later one. A reading named twice is drawn twice as often.
     ``disturb_probability``: that a tile's sharpness and compression are changed (of a pair the second one's).
     """
 
