@@ -20,8 +20,9 @@ from app.api.middleware.local_only import Guard
 from app.api.middleware.redirects import RelativeRedirects
 from app.api.middleware.request_checks import RequestChecks, check_query
 from app.api.middleware.request_id import RequestId
-from app.api.problems import ANY_OTHER, install_problem_handlers
-from app.api.reference.openapi import complete_openapi, operation_id
+from app.api.problems import install_problem_handlers
+from app.api.reference.openapi import TAGS, complete_openapi, operation_id
+from app.api.reference.refusals import ANY_OTHER
 from app.api.routes import (
     analyze,
     deepzoom,
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
+        openapi_tags=TAGS,
         responses=ANY_OTHER,
         dependencies=[Depends(check_query)],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},

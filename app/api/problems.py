@@ -1,7 +1,6 @@
 """Errors as problem documents (RFC 9457): type, title, status, detail, and a stable code."""
 
 import http
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -21,49 +20,16 @@ RETRY_AFTER_S = {423: 5, 429: 30, 503: 10}
 class Problem(BaseModel):
     """An error. Branch on ``code``: it never changes; ``detail`` is for people."""
 
-    type: str = Field(default="about:blank", examples=["about:blank"])
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["The file does not say its resolution. Send it in the field mpp (µm per pixel)."])
-    code: str = Field(examples=["mpp_missing"])
-    origin: Origin = Field(examples=["user"])
-    retryable: bool = Field(examples=[False], description="the same request may succeed later")
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    origin: Origin
+    retryable: bool = Field(description="the same request may succeed later")
     cause: str | None = Field(default=None, description="for a job without a result: the code of its error")
     retry_after_s: int | None = Field(default=None, description="as the header Retry-After")
     upload_offset: int | None = Field(default=None, description="expected offset, if a piece started at another one")
-
-
-def _described(text: str) -> dict[str, Any]:
-    return {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-
-
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: _described(text)
-    for status, text in {
-        400: "The body ended early or does not parse",
-        401: "No valid key",
-        403: "Not allowed",
-        404: "No such job, upload or model, or none of that in the result",
-        408: "The upload stalled",
-        409: "Not in this state",
-        410: "The job was erased",
-        412: "Another version of the protocol",
-        413: "Too large",
-        415: "Not a slide",
-        422: "Unusable",
-        423: "Another request writes it",
-        429: "The queue is full, or too many refused credentials came from this address",
-        503: "Draining, disk low, or the queue or the identity provider is down",
-    }.items()
-}
-ANY_OTHER: dict[int | str, dict[str, Any]] = {"default": _described("Any other refusal or failure, such as 405 or 500")}
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for the problems that a route may answer; where a key is needed, what refusing may become too."""
-    if 401 in statuses:
-        statuses = (*dict.fromkeys((*statuses, 429, 503)),)
-    return {status: PROBLEM_RESPONSES[status] for status in statuses}
 
 
 def problem_response(error: XmagError) -> JSONResponse:

@@ -88,7 +88,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_computed_in_smaller_ones(model
     command = [sys.executable, "-c", LITTLE_MEMORY, str(model_folder)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     logged, counted = done.stderr, done.stdout.splitlines()[-1]
-    (event,) = [json.loads(line) for line in logged.splitlines()]
+    (event,) = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
     assert (event["event"], event["tiles"], event["retry_tiles"]) == ("batch.split", 64, 4)
     assert "Available memory" in event["reason"]
     assert counted == "splits 4 0"  # 70 tiles are two batches, twice

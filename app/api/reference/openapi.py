@@ -10,6 +10,20 @@ from app.api.problems import MEDIA_TYPE, RETRY_AFTER_S, Problem
 from app.api.reference.analyze_reference import REFERENCE, body_schemas
 from app.api.reference.openapi_parts import headers
 
+TAGS = [
+    {"name": name, "description": text}
+    for name, text in {
+        "analyze": "Send a slide",
+        "jobs": "Follow, cancel and erase jobs",
+        "results": "Download results",
+        "uploads": "Send large slides in pieces (tus 1.0.0)",
+        "viewer": "Show the slide",
+        "models": "Installed models",
+        "session": "Log in from a browser",
+        "health": "Probes and metrics",
+    }.items()
+]
+"""In the order in which an integrator needs them."""
 _EVENTS = "text/event-stream"
 _METHODS = ("get", "post", "patch", "delete", "head", "options")
 _REQUEST_ID = headers(X_Request_ID="the request's name in the logs; yours, where you sent a UUID or the like")

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from app.api.problems import responses
 from app.api.reference.openapi_parts import BINARY, Responses, headers
+from app.api.reference.refusals import A_PIECE, AN_UPLOAD, TUS, responses
+from app.errors import EmptyUploadError, XmagError
 
 VERSION = "1.0.0"
 BODY_TYPE = "application/offset+octet-stream"
@@ -13,8 +14,13 @@ _STATE = _SPOKEN | headers(
     Upload_Offset="bytes that are on disk for good", Upload_Expires="when it is erased if nothing more comes"
 )
 
-REFUSALS = responses(401, 403, 404, 409, 412, 413, 415, 422, 423, 429, 503)
-REFUSALS[412] = REFUSALS[412] | {"headers": headers(Tus_Version="what the server speaks")}
+
+def _refusals(*errors: type[XmagError]) -> Responses:
+    found = responses(*errors)
+    found[412] = found[412] | {"headers": headers(Tus_Version="what the server speaks")}
+    return found
+
+
 ABLE: Responses = {
     204: {
         "headers": _SPOKEN
@@ -25,10 +31,16 @@ ABLE: Responses = {
         )
     }
 }
-BEGUN: Responses = {201: {"headers": _STATE | headers(Location="the upload: /uploads/{id}")}, **REFUSALS}
-LOOKED_AT: Responses = {200: {"headers": _STATE | headers(Upload_Length="bytes of the whole file")}, **REFUSALS}
-SENT: Responses = {204: {"headers": _STATE}, **REFUSALS}
-GIVEN_UP: Responses = {204: {"headers": _SPOKEN}, **REFUSALS}
+BEGUN: Responses = {
+    201: {"headers": _STATE | headers(Location="the upload: /uploads/{id}")},
+    **_refusals(*TUS, *A_PIECE, EmptyUploadError),
+}
+LOOKED_AT: Responses = {
+    200: {"headers": _STATE | headers(Upload_Length="bytes of the whole file")},
+    **_refusals(*AN_UPLOAD),
+}
+SENT: Responses = {204: {"headers": _STATE}, **_refusals(*AN_UPLOAD, *A_PIECE)}
+GIVEN_UP: Responses = {204: {"headers": _SPOKEN}, **_refusals(*AN_UPLOAD)}
 
 
 def _header(name: str, description: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:

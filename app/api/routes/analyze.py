@@ -10,8 +10,8 @@ from app.api.body.headers import content_length, media_type
 from app.api.body.json_body import read_json, validated
 from app.api.body.upload import FORM_OVERHEAD_BYTES, receive_form
 from app.api.new_job import accepted_view, sender_of
-from app.api.problems import responses
 from app.api.reference.analyze_reference import ACCEPTED, EXTRA, callback
+from app.api.reference.refusals import A_NEW_SLIDE, responses
 from app.api.schemas import AnalyzeBySource, AnalyzeFields, JobView, ObjectReference, UploadReference
 from app.api.services import Services, ServicesDep
 from app.errors import RequestInvalidError, UploadTypeError
@@ -29,7 +29,7 @@ FIELD_NAMES = tuple(AnalyzeFields.model_fields)
     status_code=202,
     response_model=JobView,
     summary="Analyse a slide",
-    responses={**ACCEPTED, **responses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503)},
+    responses={**ACCEPTED, **responses(*A_NEW_SLIDE)},
     openapi_extra=EXTRA,
     callbacks=callback.routes,
 )

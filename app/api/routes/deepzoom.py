@@ -8,14 +8,14 @@ from starlette.exceptions import HTTPException
 
 from app.api.auth import Reader
 from app.api.middleware.conditional_get import has_already
-from app.api.problems import responses
 from app.api.reference.openapi_parts import content
+from app.api.reference.refusals import NO_TILE, THE_SLIDE, responses
 from app.api.result_folder import ReadableJob
 from app.api.routes import prefetch
 from app.api.services import ServicesDep
 from app.jobs.status import JobStatus
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["viewer"], responses=responses(401, 403, 404, 409, 410, 422))
+router = APIRouter(prefix="/jobs/{job_id}", tags=["viewer"], responses=responses(*THE_SLIDE))
 # A picture of a slide never changes, but who may see it and whether it is still kept is asked each time.
 _CACHING = "private, no-cache"
 _VERSION = "1"
@@ -67,7 +67,7 @@ async def descriptor(job: ReadableJob, services: ServicesDep, caller: Reader) ->
     response_class=Response,
     summary="A Deep Zoom tile",
     operation_id="get_slide_tile",
-    responses=content("image/jpeg"),
+    responses={**content("image/jpeg"), **responses(*THE_SLIDE, NO_TILE)},
 )
 async def tile(
     job: ReadableJob,

@@ -8,10 +8,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import ASK_AGAIN_S, Reader, still_welcome
-from app.api.problems import responses
+from app.api.reference.refusals import ACCESS, responses
 from app.api.schemas import job_view
 from app.api.services import ServicesDep
 from app.api.streams import ONE_STREAM
+from app.errors import QueueFullError
 
 router = APIRouter(tags=["jobs"])
 LISTEN_S = 1.0
@@ -22,7 +23,7 @@ LISTEN_S = 1.0
     summary="Follow all jobs (server-sent events)",
     operation_id="follow_jobs",
     response_class=EventSourceResponse,
-    responses=responses(401, 403, 429),
+    responses=responses(*ACCESS, QueueFullError),
     dependencies=[ONE_STREAM],
 )
 async def events(request: Request, services: ServicesDep, caller: Reader) -> AsyncIterator[ServerSentEvent]:

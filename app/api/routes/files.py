@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse
 
-from app.api.problems import responses
 from app.api.reference.openapi_parts import file_content, ranges
+from app.api.reference.refusals import A_RESULT, A_TASK, responses
 from app.api.result_folder import ReadableJob, file_response, note_read, result_folder
 from app.api.services import ServicesDep
 from app.errors import ResultNotReadyError
@@ -17,7 +17,7 @@ from app.results.schema import ResultDocument
 router = APIRouter(
     prefix="/jobs/{job_id}",
     tags=["results"],
-    responses=responses(401, 403, 404, 409, 410),
+    responses=responses(*A_RESULT),
     dependencies=[Depends(note_read)],
 )
 
@@ -45,7 +45,7 @@ def get_result_json(job: ReadableJob, services: ServicesDep) -> FileResponse:
     response_class=FileResponse,
     summary=ATTENTION.title,
     description=ATTENTION.text,
-    responses={**file_content(ATTENTION.media_type), **responses(422)},
+    responses={**file_content(ATTENTION.media_type), **responses(*A_TASK)},
 )
 def get_geojson(
     job: ReadableJob,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.api.auth import Reader
-from app.api.problems import responses
+from app.api.reference.refusals import ACCESS, responses
 from app.api.services import NO_MODEL, ServicesDep
 from app.errors import DiskLowError, ModelError, NoModelError, NoSuchModelError, QueueUnavailableError
 from app.inference.manifest import Manifest
@@ -111,7 +111,7 @@ def ready(services: ServicesDep, response: Response) -> Ready:
     tags=["models"],
     summary="List the models",
     operation_id="list_models",
-    responses=responses(401, 403),
+    responses=responses(*ACCESS),
 )
 def models(services: ServicesDep, _: Reader) -> ModelList:
     """All models in the server's folder."""
@@ -139,7 +139,7 @@ def models(services: ServicesDep, _: Reader) -> ModelList:
     tags=["models"],
     summary="One model's manifest",
     operation_id="get_model",
-    responses=responses(401, 403, 404),
+    responses=responses(*ACCESS, NoSuchModelError),
 )
 def model(name: str, services: ServicesDep, _: Reader) -> ModelDetail:
     """What the model is, what it was measured to do, and what it is for."""

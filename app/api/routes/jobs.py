@@ -11,16 +11,19 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import ASK_AGAIN_S, Caller, Poller, Reader, Remover, Sender, still_welcome
-from app.api.problems import responses
 from app.api.reference.openapi_parts import headers
+from app.api.reference.refusals import A_JOB, ACCESS, responses
 from app.api.result_folder import FollowedJob, visible_status
 from app.api.schemas import POLL_AFTER_S, JobList, JobQuery, JobView, job_view
 from app.api.services import Services, ServicesDep
 from app.api.streams import ONE_STREAM
 from app.errors import (
+    DiskLowError,
     JobErasedError,
     JobNotFoundError,
+    QueueFullError,
     RecordUnreadableError,
+    RequestInvalidError,
 )
 from app.jobs.status import JobStatus, job_status
 
@@ -30,7 +33,7 @@ EVENT_TURN_S = 0.5
 SCAN_MAX = 2000
 
 
-@router.get("", summary="List jobs, newest first", responses=responses(401, 403, 422))
+@router.get("", summary="List jobs, newest first", responses=responses(*ACCESS, RequestInvalidError))
 async def list_jobs(services: ServicesDep, caller: Reader, query: Annotated[JobQuery, Query()]) -> JobList:
     """One page. With a filter, a page may be short or empty although more follow: go on until `next_cursor` is null."""
     return await services.threads.lists.run(caller.holder, _page, services, caller, query)
@@ -78,7 +81,7 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
     summary="A job's state",
     responses={
         200: {"headers": headers(Retry_After="seconds until the next poll, while it is not over")},
-        **responses(401, 403, 404, 410),
+        **responses(*A_JOB),
     },
 )
 async def get_job(job: FollowedJob, services: ServicesDep, caller: Poller, response: Response) -> JobView:
@@ -97,7 +100,7 @@ async def get_job(job: FollowedJob, services: ServicesDep, caller: Poller, respo
     summary="Follow a job (server-sent events)",
     operation_id="follow_job",
     response_class=EventSourceResponse,
-    responses=responses(401, 403, 404, 410, 429),
+    responses=responses(*A_JOB, QueueFullError),
     dependencies=[ONE_STREAM],
 )
 async def events(
@@ -127,7 +130,7 @@ async def events(
             return
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(401, 403, 404, 410))
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=responses(*A_JOB, DiskLowError))
 def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
     """Cancels a waiting or running job. A finished job stays as it is: this request never erases, however often sent.
 
@@ -146,7 +149,7 @@ def cancel_job(job_id: str, services: ServicesDep, caller: Sender) -> JobView:
     response_model=JobView,
     responses={
         204: {"description": "Done; the job's record is damaged, or the caller may not see it"},
-        **responses(401, 403, 404, 410),
+        **responses(*A_JOB, DiskLowError),
     },
 )
 def delete_job(job_id: str, services: ServicesDep, caller: Remover) -> JobView | Response:

@@ -8,8 +8,8 @@ from fastapi.responses import FileResponse
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.problems import responses
 from app.api.reference.openapi_parts import content, file_content
+from app.api.reference.refusals import A_TASK, responses
 from app.api.result_folder import (
     Drawing,
     ReadableJob,
@@ -41,7 +41,7 @@ from app.results.report.stored_report import stored_tiles
 router = APIRouter(
     prefix="/jobs/{job_id}",
     tags=["results"],
-    responses=responses(401, 403, 404, 409, 410, 422),
+    responses=responses(*A_TASK),
     dependencies=[Depends(note_read)],
 )
 
@@ -126,7 +126,7 @@ async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Resp
     "/top_tiles/{rank}.jpg",
     response_class=FileResponse,
     summary="One of the highest tiles of the map",
-    responses=file_content(TOP_TILES.media_type),
+    responses={**file_content(TOP_TILES.media_type), **responses(*A_TASK, LayerNotFoundError)},
 )
 def get_top_tile(job: ReadableJob, services: ServicesDep, rank: int, task: TaskQuery = None) -> FileResponse:
     """JPEG of 224 px at 2.0 µm/px, as the model saw it. Ranks, from 1, are those of `top_tiles` in the result."""

@@ -14,8 +14,8 @@ from prometheus_client.utils import floatToGoString
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import Reader
-from app.api.problems import responses
 from app.api.reference.openapi_parts import content
+from app.api.reference.refusals import ACCESS, responses
 from app.api.services import Services
 from app.errors import QueueUnavailableError
 from app.jobs.queue.counters import WAIT_BOUNDS_S, read_tally
@@ -159,7 +159,7 @@ def install_metrics(app: FastAPI) -> CollectorRegistry:
     response_class=Response,
     summary="Prometheus metrics",
     operation_id="get_metrics",
-    responses={**content("text/plain"), **responses(401, 403)},
+    responses={**content("text/plain"), **responses(*ACCESS)},
 )
 def metrics(request: Request, _: Reader) -> Response:
     """Text exposition format."""

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from app.api.problems import responses
 from app.api.reference.openapi_parts import content
+from app.api.reference.refusals import A_RESULT, responses
 from app.api.result_folder import HEADERS, Drawing, ReadableJob, note_read, result_folder
 from app.api.routes.pages import POLICY
 from app.api.services import Services, ServicesDep
@@ -35,7 +35,7 @@ CaseQuery = Annotated[
 router = APIRouter(
     prefix="/jobs/{job_id}",
     tags=["results"],
-    responses=responses(401, 403, 404, 409, 410),
+    responses=responses(*A_RESULT),
     dependencies=[Depends(note_read)],
 )
 

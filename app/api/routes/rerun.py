@@ -7,8 +7,8 @@ from app.api.auth import Sender as MaySubmit
 from app.api.body.headers import content_length, media_type
 from app.api.body.json_body import read_json, validated
 from app.api.new_job import accepted_view, sender_of
-from app.api.problems import responses
 from app.api.reference.analyze_reference import ACCEPTED, RERUN_EXTRA
+from app.api.reference.refusals import A_RERUN, responses
 from app.api.result_folder import visible_status
 from app.api.schemas import POLL_AFTER_S, JobView, RerunFields
 from app.api.services import Services, ServicesDep
@@ -22,7 +22,7 @@ router = APIRouter(tags=["jobs"])
     status_code=202,
     response_model=JobView,
     summary="Run a job again",
-    responses={**ACCEPTED, **responses(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 503)},
+    responses={**ACCEPTED, **responses(*A_RERUN)},
     openapi_extra=RERUN_EXTRA,
 )
 async def rerun(job_id: str, request: Request, response: Response, services: ServicesDep, caller: MaySubmit) -> JobView:

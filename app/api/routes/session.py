@@ -14,9 +14,17 @@ from app.access.sessions import COOKIE
 from app.api.auth import address_of, check_csrf, check_own_page, credential_of
 from app.api.body.headers import media_type
 from app.api.body.json_body import read_json, validated
-from app.api.problems import responses
+from app.api.reference.refusals import A_BODY, ACCESS, responses
 from app.api.services import Services, ServicesDep
-from app.errors import RequestInvalidError, UnauthenticatedError
+from app.errors import (
+    DiskLowError,
+    ForbiddenError,
+    IdentityUnavailableError,
+    QueueUnavailableError,
+    RequestInvalidError,
+    TooManyFailuresError,
+    UnauthenticatedError,
+)
 
 router = APIRouter(prefix="/session", tags=["session"])
 
@@ -57,7 +65,7 @@ async def _credential(request: Request, services: ServicesDep) -> Credential:
     "",
     status_code=204,
     summary="Log in",
-    responses=responses(401, 403, 408, 413, 422),
+    responses=responses(*ACCESS, *A_BODY, DiskLowError),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": Credential.model_json_schema()}}}
     },
@@ -83,7 +91,12 @@ def log_in(
     response.set_cookie(COOKIE, cookie, max_age=lasts_s, path=path, secure=is_secure, httponly=True, samesite="strict")
 
 
-@router.get("", summary="Who is logged in", operation_id="get_session", responses=responses(503))
+@router.get(
+    "",
+    summary="Who is logged in",
+    operation_id="get_session",
+    responses=responses(TooManyFailuresError, IdentityUnavailableError, QueueUnavailableError),
+)
 def look(request: Request, response: Response, services: ServicesDep) -> SessionView:
     """Answers callers that are not logged in as well: `authenticated` is then false."""
     response.headers["Cache-Control"] = "no-store"
@@ -98,7 +111,9 @@ def look(request: Request, response: Response, services: ServicesDep) -> Session
     return NOBODY if session is None else _view(session.identity, session.csrf)
 
 
-@router.delete("", status_code=204, summary="Log out", responses=responses(403, 503))
+@router.delete(
+    "", status_code=204, summary="Log out", responses=responses(ForbiddenError, QueueUnavailableError, DiskLowError)
+)
 def log_out(request: Request, response: Response, services: ServicesDep) -> None:
     """The cookie is no longer valid, and the browser clears its cached images."""
     cookie = request.cookies.get(COOKIE)

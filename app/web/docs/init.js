@@ -9,6 +9,7 @@ window.addEventListener("load", () => {
     validatorUrl: null,
     presets: [window.SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
+    docExpansion: "none",
     displayRequestDuration: true,
     defaultModelsExpandDepth: 0,
   });

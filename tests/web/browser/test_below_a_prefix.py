@@ -54,7 +54,7 @@ def test_a_slide_is_dropped_watched_looked_at_and_erased(browser, fronted: Front
     page.get_by_role("button", name="Erase", exact=True).click()
     row(page, "mine").wait_for(state="detached")
     page.goto(f"{base}/docs")
-    page.locator("#operations-jobs-list_jobs").wait_for()
+    page.locator("#operations-tag-jobs").wait_for()
     page.goto(f"{base}/")
     page.get_by_role("button", name="Log out").click()
     page.get_by_label("Key").wait_for()
