@@ -6,7 +6,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
-LOG_ERRORS = 3
+LOG_ERRORS, LOG_FATAL = 3, 4
 onnxruntime.set_default_logger_severity(LOG_ERRORS)
 
-__all__ = ["LOG_ERRORS", "onnxruntime"]
+__all__ = ["LOG_ERRORS", "LOG_FATAL", "onnxruntime"]

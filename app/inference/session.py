@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.errors import InferenceFailedError, ProviderUnavailableError
 from app.inference.providers import Provider, assert_provider
-from app.inference.runtime import LOG_ERRORS, onnxruntime
+from app.inference.runtime import LOG_ERRORS, LOG_FATAL, onnxruntime
 
 log = structlog.stdlib.get_logger("xmag.inference")
 Array = NDArray[Any]
@@ -62,6 +62,8 @@ class OnnxGraph:
         Raises InferenceFailedError (not a graph), ProviderUnavailableError (the provider does not take it).
         """
         self._label = label
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.log_severity_level = LOG_FATAL  # what fails is raised: onnxruntime would print it as well
         try:
             self._session = onnxruntime.InferenceSession(
                 content,
@@ -91,7 +93,7 @@ class OnnxGraph:
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
         """The named outputs, in that order. As ``Graph.run``."""
         try:
-            found = self._session.run(list(outputs), dict(feeds))
+            found = self._session.run(list(outputs), dict(feeds), self._run_options)
         except Exception as error:  # onnxruntime's errors share no other base
             if _NO_MEMORY.search(str(error)):
                 raise DeviceMemoryError(f"{self._label} failed: the device is out of memory.") from error

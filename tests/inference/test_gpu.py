@@ -80,6 +80,8 @@ LOAD = """
 from pathlib import Path
 from app.errors import ProviderUnavailableError
 from app.inference.model import load_model
+from app.system.logs import configure_logs
+configure_logs("warning", "json")
 try:
     load_model(Path("models/xmag-lite0"), device="cuda")
 except ProviderUnavailableError as error:
