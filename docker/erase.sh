@@ -1,6 +1,6 @@
 #!/bin/bash
 # erase.sh [CASE]: erase all jobs of a case, or without one those whose ids come on standard input, one a line. Each is
-# cancelled first if it is not over. Prints each id with what became of it; exit code 1: not all are gone.
+# cancelled first if it is not over. Prints each id and its result; exit code 1: not all are erased.
 # Wants curl, jq, XMAG_SERVER (https://…), XMAG_KEY of scope admin, and CURL_CA_BUNDLE for a certificate of your own.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -10,7 +10,7 @@ ids_of() {
   while :; do
     page=$(ask -f -G "$XMAG_SERVER/jobs" --data-urlencode "case_id=$1" ${cursor:+-d "cursor=$cursor"})
     jq -r '.jobs[].id' <<< "$page"
-    jq -r '.unreadable[] | "damaged record, whose it is cannot be told: " + .' <<< "$page" >&2
+    jq -r '.unreadable[] | "damaged record, its case is unknown: " + .' <<< "$page" >&2
     cursor=$(jq -r '.next_cursor // empty' <<< "$page")
     [ -n "$cursor" ] || return 0
   done
