@@ -42,7 +42,7 @@ class Served:
 
     def __enter__(self) -> "Served":
         self._start("serve", self._environment, self._prefix)
-        self.url = self._wait_for(r"ready: open (\S+)", 1)[0]
+        self.url = self._wait_for(r"ready: (\S+)", 1)[0]
         self._http = httpx.Client(base_url=self.url, timeout=60)
         self._wait_for(r"worker\.ready", 1)
         return self

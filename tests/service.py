@@ -98,7 +98,7 @@ class Service(Requests):
         self.reading = threading.Thread(target=self._read, daemon=True)
         self.reading.start()
         try:
-            self.url = self.wait_for_line(r"ready: open (\S+)").group(1)
+            self.url = self.wait_for_line(r"ready: (\S+)").group(1)
         except AssertionError:
             self.stop(signal.SIGKILL)
             raise

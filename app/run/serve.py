@@ -65,11 +65,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
                             child.end(grace_s=10)  # the next look starts it with the new address
                 if not is_announced and _has_workers(url):
                     is_announced = True
-                    say(f"ready: open {url} , or POST a slide to {url}/analyze   (Ctrl-C ends)")
+                    say(f"ready: {url} (POST slides to /analyze). Ctrl-C ends.")
         finally:
             say(
-                f"ending: a running job has {settings.drain_s:g} s to finish, the others wait on disk; "
-                "again Ctrl-C hands it back at once"
+                f"Stopping. Running jobs have {settings.drain_s:g} s to finish (Ctrl-C again: requeue now). "
+                "Waiting jobs are kept."
             )
             worker.ask_to_end()
             api.end(grace_s=10)
