@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from app.api.schemas import AnalyzeFields
+from app.api.schemas import AnalyzeFields, JobView
+from app.jobs.callbacks import Notice
 from app.records.record import JobFields, JobRequest
 from app.slides.identity import DicomIdentity
 from app.stated import Stated
@@ -115,6 +116,14 @@ def test_a_request_has_no_field_that_its_record_lacks():
     known_otherwise = {"model", "tasks", "sha256"}
     assert AnalyzeFields.model_fields.keys() - known_otherwise == JobFields.model_fields.keys()
     assert JobRequest.model_fields.keys() > JobFields.model_fields.keys()
+
+
+def test_job_and_callback_show_what_identifies_the_slide():
+    """A field that is added to Stated is shown too, or named here."""
+    in_the_result_only = {"stain", "organ", "mpp"}
+    shown = Stated.model_fields.keys() - in_the_result_only
+    assert JobView.model_fields.keys() >= shown
+    assert Notice.model_fields.keys() >= shown
 
 
 def test_names_default_to_the_header():

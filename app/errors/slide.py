@@ -130,7 +130,7 @@ class MppImplausibleError(SlideError):
 
 
 class ResolutionTooLowError(SlideError):
-    """The scan resolution is lower than the model needs (2.0 µm/px)."""
+    """The scan resolution is lower than the model needs."""
 
     code = "resolution_too_low"
 

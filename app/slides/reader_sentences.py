@@ -69,8 +69,8 @@ MPP_NOT_SQUARE = Sentence(
     f"According to {{origin}} a pixel measures {{measured}} µm, more than 2 % apart in x and y: {_SEND_MPP}."
 )
 MPP_TOO_COARSE = Sentence(
-    f"According to {{origin}} the scan has {{measured}} µm/px; at most {{high:g}} can be analysed. Scan at 5x or "
-    f"higher. If that is not its resolution, {_SEND_MPP}."
+    f"According to {{origin}} the scan has {{measured}} µm/px; at most {{high:g}} can be analysed. Scan at a "
+    f"higher magnification. If that is not its resolution, {_SEND_MPP}."
 )
 SCAN_TOO_COARSE = Sentence("The scan has {mpp:g} µm/px, the model needs {needed:g}: scan at a higher magnification.")
 

@@ -65,8 +65,8 @@ def _add_route(output: Output) -> None:
 
     def get(job: ReadableJob, services: ServicesDep) -> FileResponse:
         path = result_folder(services, job, succeeded=not output.is_of_failed) / output.name
-        if job.state != "succeeded" and not path.exists():
-            raise ResultNotReadyError(f"The job failed before {output.name} was made.")
+        if not path.exists():
+            raise ResultNotReadyError(f"The result of this job has no {output.name}.")
         return file_response(path, output.media_type)
 
     router.add_api_route(

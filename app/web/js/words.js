@@ -47,7 +47,7 @@ export const WORDS = {
   queue_unavailable: ["The queue does not answer", LATER],
   record_unreadable: ["The job's record is damaged", OPERATOR],
   request_invalid: ["Something that was filled in is not accepted", "Correct it and send the slide again."],
-  resolution_too_low: ["The scan is too coarse", "Scan the slide at 5x (2 µm/px) or finer."],
+  resolution_too_low: ["The scan is too coarse", "Scan the slide at a higher magnification."],
   result_not_ready: ["There is no result yet", "Wait until the job is done."],
   setup_invalid: ["The server is not set up properly", OPERATOR],
   slide_corrupt: ["The file is damaged", RESCAN],
