@@ -72,7 +72,7 @@ def findings(text: str) -> Iterator[tuple[int, str, str]]:
 
 def plain_markdown(text: str) -> str:
     """Without code, comments and addresses; each line stays on its line."""
-    text = _blank(r"```.*?```|<!--.*?-->|^(?: {4}|\t).*?$|^#+ .*?$", text)
+    text = _blank(r"```.*?```|<!--.*?-->|^(?: {4}|\t).*?$", text)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     return _code_as_a_word(text)
 
