@@ -69,7 +69,7 @@ def test_a_pair_whose_case_is_not_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"g0a and g0b are of \['g0', 'other'\]"):
         tables(tmp_path, case=["other"] * GLASSES)
     write_rows(tmp_path / "more.csv", ["slide_a", "slide_b", "case"], [("x", "y", ""), ("g0a", "g0b", "")])
-    with pytest.raises(ValueError, match="x and y are of no known case. Give their one case in a column case"):
+    with pytest.raises(ValueError, match=r"x and y are of no known case\. Give their one case in a column case"):
         read_pairs(tmp_path / "more.csv", tmp_path / "labels.csv", tmp_path / "folds.csv")
     write_rows(tmp_path / "more.csv", ["slide_a", "slide_b", "case"], [("x", "y", "g1"), ("v", "w", "new")])
     found = read_pairs(tmp_path / "more.csv", tmp_path / "labels.csv", tmp_path / "folds.csv")
