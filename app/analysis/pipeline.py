@@ -62,8 +62,8 @@ class EmptySlideError(NoTissueError):
 
     def __init__(self, tissue_mask: BoolArray) -> None:
         super().__init__(
-            "No tissue was found on the slide. Look at tissue_mask.png, and check that the scan is not blank, "
-            "outside the scanned area, or covered by ink."
+            "No tissue was found on the slide. Check that the scan is not blank or covered by ink, and that the tissue "
+            "is inside the scanned area. The tissue mask shows what was taken for tissue."
         )
         self.tissue_mask = tissue_mask
 

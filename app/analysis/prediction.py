@@ -10,7 +10,7 @@ from app.results.heads import opening_class, opening_values
 from app.results.percentile import percentiles
 from app.results.schema import BagSizePart, CalibrationPart, PredictionPart, Standing, TopTilePart
 from app.results.slide_result import HeadMap, has_rank
-from app.results.wording import bag_sentence
+from app.results.wording import NOT_A_DIAGNOSIS, NOT_VALID_HERE, bag_sentence, kind_sentence, standing_sentence
 from app.slides.types import Float32Array, Int64Array
 from app.warning import code_of, coded, sentence_of
 
@@ -22,10 +22,7 @@ def domain_warnings(domain: Domain, *, stain: str | None, organ: str | None, sta
     """Warnings of what lies outside the model's domain."""
     warnings: list[str] = []
     if stain_he is False:
-        sentence = (
-            "the tissue's colours are not those of H&E, which is all this model knows; "
-            "its predictions are out of domain."
-        )
+        sentence = "the tissue's colours are not those of H&E, the only stain that this model knows."
         warnings.append(coded("stain_not_he", sentence))
     if stain is not None and not _known(stain, domain.stain):
         sentence = f"the request says stain {stain!r}; the model knows {_list(domain.stain)}."
@@ -118,19 +115,15 @@ def _standing(head: Head) -> Standing:
 
 def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
     """``outside``: the warnings of stain, organ and bag size."""
-    parts = []
-    if not head.trained:
-        parts.append("UNTRAINED: this head has random weights and its output means nothing.")
-    elif not head.validated:
-        parts.append("Not validated: no clinical performance has been shown for this head.")
+    use = head.intended_use
+    parts = [standing_sentence(is_trained=head.trained, is_validated=head.validated, intended_use=use)]
     if head.trained:
-        parts.append("Calibrated probability." if calibrated else "Uncalibrated score, not a probability.")
+        parts.append(kind_sentence(is_calibrated=calibrated))
     if not is_meaningful(map(code_of, outside)):
-        parts.append("OUT OF DOMAIN: this slide is not of the kind the model was made for.")
+        parts.append(NOT_VALID_HERE)
     else:
         parts += [sentence_of(warning) for warning in outside]
-    parts.append("Not a diagnosis.")
-    return " ".join(parts)
+    return " ".join([*parts, NOT_A_DIAGNOSIS])
 
 
 def _known(word: str, words: Sequence[str]) -> bool:

@@ -84,8 +84,9 @@ def _in_domain(prediction: dict[str, Any]) -> str:
 
 def _reservations(prediction: dict[str, Any]) -> list[str]:
     """How far the score may be trusted, in a few words."""
-    said = [] if prediction["trained"] else ["untrained"]
-    said += [] if prediction["validated"] else ["not validated"]
+    said = []
+    if not prediction["validated"]:
+        said.append("not validated" if prediction["trained"] else "untrained")
     if not prediction["in_domain"]:
         said.append("less certain for this slide" if prediction["is_meaningful"] else "not valid for this slide")
     return said

@@ -10,7 +10,7 @@ def summary_lines(document: ResultDocument) -> list[str]:
     """What a person wants to know first: prediction and how far to trust it, tissue, quality, warnings, times."""
     lines = _slide_lines(document)
     for prediction in document.predictions:
-        lines += ["", *_prediction_lines(prediction, document)]
+        lines += ["", *_prediction_lines(prediction)]
     lines += ["", _quality_line(document)]
     warnings = [w for w in dict.fromkeys(document.warnings) if code_of(w) not in SAID_OF_PREDICTIONS]
     lines += [f"Warning: {sentence_of(warning)}" for warning in warnings]
@@ -29,16 +29,13 @@ def _slide_lines(document: ResultDocument) -> list[str]:
     ]
 
 
-def _prediction_lines(prediction: PredictionPart, document: ResultDocument) -> list[str]:
+def _prediction_lines(prediction: PredictionPart) -> list[str]:
     width = max(len(label) for label in prediction.labels)
-    lines = [f"{wording.plain(prediction.task)} ({wording.kind_words(prediction)})"]
+    lines = [wording.plain(prediction.task)]
     lines += [
         f"  {wording.plain(label):<{width}}  {prediction.probabilities[label]:.3f}" for label in prediction.labels
     ]
-    lines += [f"  {prediction.statement}"]
-    notes = [wording.domain_sentence(prediction, document), wording.NOT_A_DIAGNOSIS]
-    lines += [f"  {note}" for note in notes if note and note not in prediction.statement]
-    return lines
+    return [*lines, f"  {prediction.statement}"]
 
 
 def _quality_line(document: ResultDocument) -> str:

@@ -92,7 +92,12 @@ def attention_legend(prediction: PredictionPart) -> str:
 
 def kind_words(prediction: PredictionPart) -> str:
     """What the numbers are."""
-    return "probability" if prediction.kind == "probability" else "score, uncalibrated"
+    return "probability" if prediction.kind == "probability" else "uncalibrated score"
+
+
+def kind_sentence(*, is_calibrated: bool) -> str:
+    """The same as a sentence."""
+    return "Calibrated probability." if is_calibrated else "Uncalibrated score, not a probability."
 
 
 TISSUE_LEGEND = "What was taken for tissue, at about 16 µm/px. Only tiles with enough of it were analysed."
@@ -108,15 +113,23 @@ def qc_legend(judged: int, tiles: int) -> str:
 
 def state_sentence(prediction: PredictionPart) -> str:
     """How far the head may be trusted: untrained, trained but not validated, or validated for a stated use."""
-    if not prediction.trained:
-        return f"UNTRAINED model: research and integration testing only, no medical meaning. {NOT_A_DIAGNOSIS}"
-    if not prediction.validated:
-        return f"Model trained but NOT VALIDATED: research use only. {NOT_A_DIAGNOSIS}"
-    use = prediction.intended_use.rstrip(".")
-    return f"Model validated for its intended use only ({use}). {NOT_A_DIAGNOSIS}"
+    standing = standing_sentence(
+        is_trained=prediction.trained, is_validated=prediction.validated, intended_use=prediction.intended_use
+    )
+    return f"{standing} {NOT_A_DIAGNOSIS}"
+
+
+def standing_sentence(*, is_trained: bool, is_validated: bool, intended_use: str) -> str:
+    """The same without the last words."""
+    if not is_trained:
+        return "UNTRAINED model: research and integration testing only, no medical meaning."
+    if not is_validated:
+        return "NOT VALIDATED: research use only."
+    return f"Model validated for its intended use only ({intended_use.rstrip('.')})."
 
 
 NOT_COUNTED = "Not valid for this slide."
+NOT_VALID_HERE = "Not valid for this slide: its stain or organ is outside the model's domain."
 
 
 def bag_sentence(tiles: int, least: int, most: int) -> str | None:
@@ -140,7 +153,7 @@ def domain_sentence(prediction: PredictionPart, document: ResultDocument) -> str
     if prediction.is_meaningful:
         size = prediction.bag_size
         return bag_sentence(document.tiling.tissue_tiles, size.least_tiles, size.most_tiles)
-    return "Outside the model's domain (stain or organ): the scores do not count."
+    return NOT_VALID_HERE
 
 
 def origin_sentence(document: ResultDocument) -> str:

@@ -6,6 +6,7 @@ import pytest
 from app.analysis.prediction import bag_warning, domain_warnings, predict, top_tiles
 from app.inference.manifest import Calibration, Domain, Head, ModelFile
 from app.inference.mil_head import HeadOutput
+from app.results.wording import NOT_VALID_HERE
 
 DOMAIN = Domain(stain=["H&E"], preparation=["FFPE"], organs=["lung", "colon"])
 
@@ -45,13 +46,13 @@ def test_an_untrained_an_unvalidated_and_an_outside_head_say_so():
     assert untrained.top_label is None
     trained = predict(head(), output([[1.0]]), outside=["stain_not_he: not H&E"])
     assert "UNTRAINED" not in trained.statement
-    assert "Not validated" in trained.statement
+    assert "NOT VALIDATED" in trained.statement
     assert "Uncalibrated score, not a probability." in trained.statement
-    assert "OUT OF DOMAIN" in trained.statement
+    assert NOT_VALID_HERE in trained.statement
     assert (trained.in_domain, trained.is_meaningful, trained.standing) == (False, False, "not_validated")
     assert trained.out_of_domain_reasons == ("stain_not_he",)
     large = predict(head(), output([[1.0]]), outside=[str(bag_warning(head(), 9))])
-    assert "OUT OF DOMAIN" not in large.statement
+    assert NOT_VALID_HERE not in large.statement
     said = "This slide has more tissue (9 tiles) than any the model was trained on (2 to 4): its score is less certain."
     assert said in large.statement
     assert bag_warning(head(), 9) == f"bag_size_out_of_range: {said}"
@@ -67,7 +68,9 @@ def test_a_calibrated_head_gives_probabilities():
     assert (prediction.kind, prediction.standing, prediction.is_meaningful) == ("probability", "validated", True)
     assert prediction.top_label == "high"
     assert prediction.probabilities == pytest.approx({"low": 0.27, "high": 0.73})
-    assert prediction.statement == "Calibrated probability. Not a diagnosis."
+    assert prediction.statement == (
+        "Model validated for its intended use only (Testing). Calibrated probability. Not a diagnosis."
+    )
 
 
 def test_a_sigmoid_head_has_no_top_label():

@@ -53,7 +53,7 @@ def test_no_cell_is_run_as_a_formula(tmp_path, text, cell):
         ),
         (
             {"in_domain": False, "is_meaningful": False, "trained": False},
-            "malignancy: malignant (uncalibrated score 0.869, untrained, not validated, not valid for this slide)",
+            "malignancy: malignant (uncalibrated score 0.869, untrained, not valid for this slide)",
         ),
     ],
 )

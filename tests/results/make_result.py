@@ -162,7 +162,7 @@ def _prediction(recipe: Recipe, task: str) -> PredictionPart:
         out_of_domain_reasons=recipe.outside,
         is_meaningful=recipe.in_domain or recipe.outside == ("bag_size_out_of_range",),
         intended_use="Telling tumour from normal in research.",
-        statement="A score, uncalibrated. UNTRAINED model: research and integration testing only.",
+        statement="UNTRAINED model: research and integration testing only, no medical meaning. Not a diagnosis.",
     )
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from app.results.heads import shown_map
 from app.results.wording import (
+    NOT_VALID_HERE,
     bag_sentence,
     domain_sentence,
     map_legend,
@@ -90,7 +91,7 @@ def test_state_is_always_said_and_it_is_never_a_diagnosis(trained: bool, validat
 
 def test_out_of_domain_is_said_and_in_domain_says_nothing() -> None:
     document = make_result().document
-    assert "Outside the model's domain" in str(domain_sentence(prediction(in_domain=False), document))
+    assert domain_sentence(prediction(in_domain=False), document) == NOT_VALID_HERE
     assert domain_sentence(prediction(), document) is None
 
 

@@ -38,7 +38,7 @@ def test_an_upload_becomes_a_result_with_all_its_files(service, tissue):
     (prediction,) = result["predictions"]
     assert sum(prediction["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
     assert (prediction["trained"], prediction["validated"]) == (True, False)
-    assert "Not validated" in prediction["statement"]
+    assert "NOT VALIDATED" in prediction["statement"]
     assert result["research_use_only"] is True
     assert "where the model looked, not where tumour is" in result["model"]["attention_legend"]
 

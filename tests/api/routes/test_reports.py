@@ -42,7 +42,7 @@ def test_the_page_says_what_the_result_says_and_nobodys_name(service, tissue):
     assert "style-src 'self'" in answer.headers["content-security-policy"]
     for said in (
         "S26-9-A1",
-        "score, uncalibrated",
+        "uncalibrated score",
         "Research use only. Not a diagnosis.",
         "not outline a lesion",
         "Highest scores for malignant, as the model saw them",

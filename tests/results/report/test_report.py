@@ -49,7 +49,7 @@ def test_it_names_the_barcode_and_the_time_and_what_the_model_is_worth() -> None
     assert dict(made.identity)["Analysed"] == "2026-03-04 05:06 UTC"
     assert made.standing == "not_validated"
     assert "research use only" in made.banner
-    assert made.answers[0].kind == "score, uncalibrated"
+    assert made.answers[0].kind == "uncalibrated score"
     assert made.answers[0].values == (("normal", 0.3), ("tumour", 0.7))
     assert "Research use only" in made.footer
 
@@ -80,7 +80,7 @@ WARNINGS = [
 def test_what_makes_a_score_doubtful_stands_at_the_top_and_the_score_does_not_count() -> None:
     made = report(trained=True, in_domain=False, warnings=WARNINGS)
     assert made.foremost == (
-        "Outside the model's domain (stain or organ): the scores do not count. "
+        "Not valid for this slide: its stain or organ is outside the model's domain. "
         "The tissue's colours are not those of H&E. 40% of the tissue looks blurred."
     )
     assert made.warnings == ("Ink covers it.",)

@@ -36,7 +36,7 @@ def drop_paths(page, paths: list[Path]) -> None:
 
 def open_worklist(page) -> None:
     page.goto("/")
-    until(lambda: page.locator("#count").inner_text() != "", 20)
+    until(lambda: page.locator("#count").inner_text() != "" or page.locator("#empty").is_visible(), 20)
 
 
 def open_slide(page, job_id: str) -> None:

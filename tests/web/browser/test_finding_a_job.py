@@ -22,11 +22,11 @@ def of_one_job(page, finished: str, hospital, slides_dir):
 
 def test_a_filter_says_how_far_it_looked(of_one_job) -> None:
     page = of_one_job
-    assert page.locator("#count").inner_text() == "the newest 1 shown"
+    assert page.locator("#count").inner_text() == "1 newest job"
     page.locator("#search").fill("S26-")
-    until(lambda: page.locator("#count").inner_text() == "0 found among the newest 1")
+    until(lambda: page.locator("#count").inner_text() == "0 found in the 1 newest job")
     assert page.locator("#beyond").inner_text() == (
-        "Only the newest 1 were searched; give the whole case number to look further."
+        "Searched the 1 newest job. Enter a full case number or slide ID, or show older jobs."
     )
     assert page.get_by_text("Nothing matches the filter.").is_visible()
 
@@ -39,13 +39,13 @@ def test_a_whole_case_number_is_found_in_small_letters_and_with_blanks(of_one_jo
     until(lambda: page.locator("#count").inner_text() == "1 found")
     assert page.locator("#beyond").inner_text() == ""
     page.locator("#search").fill("s26")
-    until(lambda: "Only the newest 1 were searched" in page.locator("#beyond").inner_text())
+    until(lambda: "Searched the 1 newest job." in page.locator("#beyond").inner_text())
 
 
 def test_what_the_server_found_among_the_newest_needs_no_word_of_older_jobs(of_one_job) -> None:
     page = of_one_job
     page.locator("#search").fill("newes")
-    until(lambda: "Only the newest 1 were searched" in page.locator("#beyond").inner_text())
+    until(lambda: "Searched the 1 newest job." in page.locator("#beyond").inner_text())
     page.locator("#search").fill("newest")
     until(lambda: page.locator("#beyond").inner_text() == "")
     assert row(page, "newest").is_visible()
@@ -76,5 +76,5 @@ def test_the_search_goes_on_where_the_server_looked_through_a_part(of_one_job, h
 def test_a_list_that_is_complete_counts_what_there_is(page, finished: str) -> None:
     open_worklist(page)
     page.locator("#search").fill("s26-1")
-    until(lambda: re.fullmatch(r"1 of \d+ shown", page.locator("#count").inner_text()) is not None)
+    until(lambda: re.fullmatch(r"1 of \d+ jobs?", page.locator("#count").inner_text()) is not None)
     assert page.locator("#beyond").inner_text() == ""

@@ -2,7 +2,6 @@
 
 import { el } from "../dom.js";
 import { words } from "../format.js";
-import { STANDINGS } from "../words.js";
 
 const percent = (value) => `${(value * 100).toFixed(1)} %`;
 
@@ -21,11 +20,9 @@ function answer(prediction) {
   const { is_meaningful: isMeaningful } = prediction;
   return el("div", { class: isMeaningful ? "answer" : "answer void", "data-task": prediction.task },
     el("h3", {}, words(prediction.task)),
-    el("p", {}, el("span", { class: "chip warn" }, STANDINGS[prediction.standing])),
-    isMeaningful ? null : el("p", { class: "wrong" }, "Outside the model's domain: the score does not count."),
+    el("p", { class: isMeaningful ? "caution" : "wrong" }, prediction.statement),
     ...prediction.labels.map((label) => score(prediction, label)),
-    el("p", { class: "caution" }, prediction.statement),
-    el("p", { class: "small" }, `Intended use: ${prediction.intended_use}`));
+    prediction.validated ? null : el("p", { class: "small" }, `Intended use: ${prediction.intended_use}`)); // else in the statement
 }
 
 /** One section for all heads. */

@@ -48,7 +48,7 @@ function jobStory(job) {
     const took = (new Date(job.finished_at) - new Date(job.started_at)) / 1000;
     const chips = (job.warnings ?? []).filter((code) => code in WARNINGS).map((code) => WARNINGS[code]);
     if (job.validated === false) chips.unshift(NOT_VALIDATED);
-    return [`result ready · took ${duration(took)}`, ...chips.flatMap((text) => [" ", el("span", { class: "chip warn" }, text)])];
+    return [`result ready · analysed in ${duration(took)}`, ...chips.flatMap((text) => [" ", el("span", { class: "chip warn" }, text)])];
   }
   return trouble(job.error?.code ?? "cancelled", job.error?.message ?? "");
 }

@@ -1,6 +1,7 @@
 /** What a filter finds: among the jobs that the page holds, and on the server by names given in full. */
 
 import { getJson } from "../api.js";
+import { plural } from "../format.js";
 
 const FIELDS = ["case_id", "slide_id"];
 const PARTS_MAX = 5;
@@ -32,17 +33,18 @@ async function findJob(store, id) {
   }
 }
 
-/** How many are shown, and of how many: never as if the newest jobs were all. */
+/** How many are shown, and of how many. Says so if these are only the newest jobs. */
 export function countText(store, shown, isFiltered) {
-  if (store.cursor === null) return `${shown.length} of ${store.entries().length} shown`;
-  const newest = `the newest ${store.newestCount()}`;
-  if (!isFiltered) return `${newest} shown`;
+  const all = store.entries().length;
+  if (store.cursor === null) return all === 0 ? "" : `${shown.length} of ${plural(all, "job")}`;
+  const newest = plural(store.newestCount(), "newest job");
+  if (!isFiltered) return newest;
   const isOlderFound = shown.some((entry) => store.jobs.has(entry.id) && entry.id < store.oldest);
-  return isOlderFound ? `${shown.length} found` : `${shown.length} found among ${newest}`;
+  return isOlderFound ? `${shown.length} found` : `${shown.length} found in the ${newest}`;
 }
 
 /** What was not looked at; nothing where all was, or where the server, which looks at all jobs, found one of `shown`. */
 export function beyondText(store, text, shown) {
   if (store.cursor === null || shown.some((entry) => store.found.has(entry.id))) return "";
-  return `Only the newest ${store.newestCount()} were searched${text ? "; give the whole case number to look further" : ""}.`;
+  return `Searched the ${plural(store.newestCount(), "newest job")}. ${text ? "Enter a full case number or slide ID, or show older jobs." : "Show older jobs to search further."}`;
 }
