@@ -41,7 +41,9 @@ def _version(wanted: bool) -> None:
 
 @cli.callback()
 def _options(
-    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print it and exit")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Whole-slide analysis at 5x (2.0 µm/px). Research use: not a diagnostic device."""
 
@@ -92,7 +94,7 @@ def _settings() -> "Settings":
 
 @cli.command()
 def serve() -> None:
-    """Run API, worker and queue on this machine until Ctrl-C."""
+    """Run API, worker and queue on this machine. Ctrl-C ends them."""
     from app.run.serve import serve as run
     from app.system.logs import configure_logs
 
@@ -113,7 +115,7 @@ def api(fd: Annotated[int | None, typer.Option(help="a listening socket to inher
 
 @cli.command()
 def worker() -> None:
-    """Run one worker against XMAG_REDIS_URL and the data folder, until SIGTERM."""
+    """Run one worker. It needs the queue (XMAG_REDIS_URL) and the data folder (XMAG_DATA_DIR). SIGTERM ends it."""
     from app.run.worker_process import run_worker
     from app.system.logs import configure_logs
 
@@ -125,13 +127,20 @@ def worker() -> None:
 @cli.command()
 @options.with_stated
 def analyze(
-    slide: Annotated[Path, typer.Argument(exists=True, readable=True, help="slide file, folder (DICOM) or .zip")],
-    out_dir: Annotated[Path, typer.Option("--out", file_okay=False, help="folder for the results; made if missing")],
+    slide: Annotated[Path, typer.Argument(exists=True, readable=True, help="Slide file, folder (DICOM) or .zip.")],
+    out_dir: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Folder for the results. Created if missing.")
+    ],
     chosen: options.Chosen,
-    model: Annotated[str | None, typer.Option(help="default: the only one")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model; see `xmag models`. Default: the only one.")
+    ] = None,
     task: options.Tasks = None,
 ) -> None:
-    """Analyse one slide here, without server or queue. Exit code 0: done, 1: the slide failed, 2: usage."""
+    """Analyse one slide on this machine, without server or queue.
+
+    Exit codes: 0 done, 1 the slide failed, 2 wrong usage or set-up.
+    """
     from app.slides.sandbox.reader_process import prepare_readers
 
     prepare_readers()  # they load while this process does
@@ -176,15 +185,17 @@ cli.command()(submit)
 
 @cli.command()
 def strip(
-    slide: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=listed(STRIPPABLE_NAMES))],
-    out_file: Annotated[Path, typer.Option("--out", dir_okay=False, help="the copy; must not exist yet")],
+    slide: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=f"{listed(STRIPPABLE_NAMES)} file.")
+    ],
+    out_file: Annotated[Path, typer.Option("--out", dir_okay=False, help="The copy. Must not exist yet.")],
 ) -> None:
     """Make a de-identified copy of a slide: no label, macro or thumbnail image, no names, dates or comments.
 
-    Check the copy before you hand it on: its pixels are unchanged. Anything written on the glass and scanned
-    with the tissue is in the copy. Pixels beyond the image's edge, which fill up the last tiles, stay too.
+    Check the copy before you share it: its pixels are unchanged. Handwriting on the glass that was scanned with
+    the tissue is still visible. Pixels beyond the image's edge, which fill the last tiles, stay too.
 
-    Exit code 0: done, 1: cannot.
+    Exit codes: 0 done, 1 this slide cannot be de-identified, 2 wrong usage.
     """
     from app.slides.formats.anonymise.strip import strip_slide
     from app.slides.sandbox.reader import SlideReader
@@ -211,7 +222,7 @@ def strip(
 
 @cli.command()
 def models() -> None:
-    """List the exported models and what they are worth."""
+    """List the installed models: version, tasks, training and validation."""
     from app.inference.registry import ModelRegistry
 
     registry = ModelRegistry(_settings().models_dir)
@@ -232,7 +243,10 @@ def models() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Say what is wrong with this set-up: settings, disk, queue, runtime, GPU, models."""
+    """Test each part of this installation: settings, disk, queue, runtime, GPU, models.
+
+    Exit codes: 0 all parts work, 1 one does not.
+    """
     from app.run.doctor import examine
 
     _log_warnings()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 keys_cli = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
-audit_cli = typer.Typer(help="The log of who did what.", no_args_is_help=True)
+audit_cli = typer.Typer(help="Check the audit log: who did what.", no_args_is_help=True)
 out, err = Console(), Console(stderr=True)
 
 
@@ -60,20 +60,22 @@ def _audit_key(action: "Action", detail: str, tenant: str = "") -> None:
 
 @keys_cli.command("create")
 def keys_create(
-    name: Annotated[str, typer.Argument(help="who or what uses it")],
+    name: Annotated[str, typer.Argument(help="Name of the person or system that uses it.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="submit, read, erase or admin; repeat for several [default: submit, read]"),
+        typer.Option(help="submit, read, erase or admin. Repeat for several. Default: submit and read."),
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="tenant whose jobs it may read [default: default]")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Tenant whose jobs it may read. Default: the tenant `default`.")
+    ] = None,
     replaces: Annotated[
         str | None,
         typer.Option(
-            help="key to replace: the new key gets its tenant, scopes and jobs; revoke the old key afterwards"
+            help="Key to replace. The new key gets its tenant, scopes and jobs. Revoke the old key afterwards."
         ),
     ] = None,
 ) -> None:
-    """Make a key. It is shown once."""
+    """Make a key and print it once."""
     from app.access.keys import NEW_KEY_SCOPES, SCOPES
 
     wanted = scope or list(NEW_KEY_SCOPES)
@@ -97,7 +99,7 @@ def keys_create(
 
 @keys_cli.command("list")
 def keys_list() -> None:
-    """List the keys; never their text."""
+    """List names, tenants and scopes. The keys themselves are never shown."""
     from rich.table import Table
 
     table = Table("name", "tenant", "scopes", "made")
@@ -109,8 +111,8 @@ def keys_list() -> None:
 
 
 @keys_cli.command("revoke")
-def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` shows it")]) -> None:
-    """Make a key open nothing, at once."""
+def keys_revoke(name: Annotated[str, typer.Argument(help="Name, as in `xmag keys list`.")]) -> None:
+    """Revoke a key. It stops working at once."""
     store = _key_store()
     store.revoke(name)
     _audit_key("key.revoke", name)
@@ -122,10 +124,13 @@ def keys_revoke(name: Annotated[str, typer.Argument(help="as `xmag keys list` sh
 @audit_cli.command("verify")
 def audit_verify(
     expect: Annotated[
-        str | None, typer.Option(help="an entry's sha256 that was kept elsewhere: is it still there?")
+        str | None, typer.Option(help="Also check that the log contains this hash, which you noted elsewhere.")
     ] = None,
 ) -> None:
-    """Follow the chain of the audit log. Exit code 0: whole, 1: an entry was changed, removed or put in."""
+    """Check that the audit log is complete and unchanged.
+
+    Exit codes: 0 intact, 1 an entry was changed, removed or inserted, 2 wrong usage.
+    """
     from app.access.audit import AuditLog
     from app.settings import load_settings
 

@@ -26,29 +26,44 @@ def _slide(text: str) -> Slide:
 def submit(  # noqa: PLR0917 (a command's options are its arguments)
     slides: Annotated[
         list[str],
-        typer.Argument(help="slide files, a .zip for several; or s3://bucket/key, of a store that the server may read"),
+        typer.Argument(
+            help="Slide files, a .zip for a slide of several files, or s3://bucket/key of the server's object store."
+        ),
     ],
     chosen: options.Chosen,
-    server: Annotated[str, typer.Option(envvar="XMAG_SERVER", help="address")] = "http://127.0.0.1:8000",
+    server: Annotated[
+        str, typer.Option(envvar="XMAG_SERVER", help="Address of the service.")
+    ] = "http://127.0.0.1:8000",
     key: Annotated[
         str | None,
-        typer.Option(envvar="XMAG_KEY", show_envvar=True, help="better in the environment: others see a command line"),
+        typer.Option(
+            envvar="XMAG_KEY",
+            show_envvar=True,
+            help="Access key. Set XMAG_KEY instead: other users can see command lines.",
+        ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="until all are over, and show what came of them")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the results and show them.")] = False,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", dir_okay=False, writable=True, help="write the table there")
+        Path | None, typer.Option("--csv", dir_okay=False, writable=True, help="Write the table to this file.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="default: the server's")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model. Default: the server's.")] = None,
     task: options.Tasks = None,
-    priority: Annotated[str | None, typer.Option(help="routine, urgent, asap or stat")] = None,
+    priority: Annotated[str | None, typer.Option(help="routine (default), urgent, asap or stat.")] = None,
     names: Annotated[
         bool,
-        typer.Option("--names/--no-names", help="file name without extension as slide ID (never for DICOM)"),
+        typer.Option("--names/--no-names", help="Use the file name without extension as slide ID (never for DICOM)."),
     ] = True,
-    again: Annotated[bool, typer.Option("--again", help="analyse anew what was sent with the same fields")] = False,
-    patience_s: Annotated[float, typer.Option("--patience", min=0.0, help="seconds without an answer")] = 600.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Analyse again slides that were already sent with the same fields.")
+    ] = False,
+    patience_s: Annotated[
+        float, typer.Option("--patience", min=0.0, help="Seconds to wait for a service that is restarting or full.")
+    ] = 600.0,
 ) -> None:
-    """Send slides to a server. Exit code 0: all are accepted (with --wait: succeeded), 1: some are not, 2: usage."""
+    """Send slides to a service.
+
+    Exit codes: 0 all accepted (with --wait: succeeded), 1 some not, 2 wrong usage.
+    """
     from app.client.command import Command, run  # noqa: PLC0415 (only this command needs what it needs)
 
     stated = options.stated(chosen)

@@ -69,20 +69,22 @@ def run(command: Command, out: Console, err: Console) -> bool:
 def _service(command: Command, err: Console) -> Service:
     address = urlsplit(command.server)
     if address.scheme not in {"http", "https"} or not address.hostname:
-        raise RequestInvalidError(f"--server {command.server} is no address such as https://xmag.hospital.example.")
+        raise RequestInvalidError(
+            f"--server {command.server} is not a valid address. Example: https://xmag.hospital.example."
+        )
     if command.key is not None and address.scheme == "http" and not is_loopback(address.hostname):
-        err.print("The key and the slides travel unprotected: the address begins with http, not https.", style="yellow")
+        err.print("The key and the slides are sent without encryption. Use an https address.", style="yellow")
     try:
         return Service(command.server, command.key, command.patience_s)
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
-        raise RequestInvalidError("The address or the key has characters that cannot be sent.") from error
+        raise RequestInvalidError("The address or the key contains invalid characters.") from error
 
 
 def _show(rows: list[Row], out: Console) -> None:
     """A table on a terminal; in a pipe one line per slide with tabs between, where a frame is in the way."""
     cells = [(Path(row.file).name, row.job, row.state, said(row)) for row in rows]
     if out.is_terminal:
-        table = Table("slide", Column("job", no_wrap=True, min_width=36), "state", "what came of it")
+        table = Table("slide", Column("job", no_wrap=True, min_width=36), "state", "result")
         for line in cells:
             table.add_row(*(escape(text) for text in line))
         out.print(table)

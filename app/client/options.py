@@ -9,14 +9,16 @@ import typer
 if TYPE_CHECKING:
     from app.stated import Stated
 
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="head to run, may be repeated; default: all")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task to run. Repeat for several. Default: all.")]
 Chosen = dict[str, Any]
 """Values of the options below, by the field's name; None for those that were not typed."""
 _OPTIONS: Final = {
-    "case_id": Annotated[str | None, typer.Option("--case", help="accession number")],
-    "stain": Annotated[str | None, typer.Option(help="for example H&E")],
-    "organ": Annotated[str | None, typer.Option(help="for example lung")],
-    "mpp": Annotated[float | None, typer.Option(min=0.0, help="µm/px at level 0; overrides the file's")],
+    "case_id": Annotated[str | None, typer.Option("--case", help="Accession number.")],
+    "stain": Annotated[str | None, typer.Option(help="For example H&E.")],
+    "organ": Annotated[str | None, typer.Option(help="For example lung.")],
+    "mpp": Annotated[
+        float | None, typer.Option(min=0.0, help="Resolution in µm/px at full magnification. Overrides the file's.")
+    ],
 }
 """By the field of ``Stated`` (app/stated.py)."""
 

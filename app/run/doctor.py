@@ -90,7 +90,7 @@ def _settings(settings: Settings) -> str:
     ]
     if unknown:
         raise SetupError(
-            f"{', '.join(unknown)}: no such setting. `xmag doctor` lists those there are when it is unset."
+            f"{', '.join(unknown)}: no such setting. Unset it, then run `xmag doctor` to list all settings."
         )
     lines = (f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
     return "as this shell has them" + "".join(f"\n                {line}" for line in lines)
@@ -117,14 +117,14 @@ def _data(settings: Settings) -> str:
         os.fsync(file.fileno())
     free = shutil.disk_usage(settings.data_dir).free
     if free < settings.disk_free_min_bytes:
-        raise SetupError(f"{free / GIB:.1f} GiB free in {settings.data_dir}: POST answers 503. Free space.")
+        raise SetupError(f"{free / GIB:.1f} GiB free in {settings.data_dir}: new slides are refused (503). Free space.")
     return f"{settings.data_dir} is writable, {free / GIB:.1f} GiB free"
 
 
 def _slides(settings: Settings) -> str:
     for root in settings.slide_roots:
         if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
-            raise SetupError(f"The slide folder {root} (XMAG_SLIDE_ROOTS) is not a readable folder.")
+            raise SetupError(f"The slide folder {root} (XMAG_SLIDE_ROOTS) cannot be read.")
     return f"{len(settings.slide_roots)} slide folders" if settings.slide_roots else "no slide folder: uploads only"
 
 
@@ -155,7 +155,7 @@ def _reader(settings: Settings) -> str:
     kernel_allows = [
         *["read files other than its slide (needs Landlock, Linux 5.13 or newer, or user namespaces)"]
         * (not confined.reading),
-        *["write and run files and look into other processes (needs the same)"] * (not confined.files),
+        *["write and run files and inspect other processes (needs the same)"] * (not confined.files),
         *["use the network, start processes and change files' permissions (needs seccomp)"] * (not confined.calls),
         *["use root's capabilities"] * (not confined.capabilities),
     ]
@@ -169,7 +169,7 @@ def _reader(settings: Settings) -> str:
 
 def _openid(settings: Settings) -> str:
     if settings.oidc_issuer is None:
-        return "no OpenID provider: keys of `xmag keys` only"
+        return "no OpenID provider: only keys made with `xmag keys` are valid"
     keys = len(fetch_keys(settings.oidc_issuer, settings.oidc_jwks_url))
     return f"{settings.oidc_issuer} publishes {keys} signing keys"
 
@@ -218,7 +218,9 @@ def _queue(settings: Settings) -> str:
         durable = client.config_get("appendonly").get("appendonly") == "yes"
         policy = info.get("maxmemory_policy")
     except (AuthenticationError, ResponseError) as error:
-        raise SetupError(f"Redis at XMAG_REDIS_URL refuses us: {error}. Check user, password and rights.") from error
+        raise SetupError(
+            f"Redis at XMAG_REDIS_URL refuses the login: {error}. Check user, password and permissions."
+        ) from error
     except RedisError as error:
         raise SetupError("Redis does not answer at XMAG_REDIS_URL. Start it, or unset the variable.") from error
     finally:
@@ -229,7 +231,9 @@ def _queue(settings: Settings) -> str:
     if policy != "noeviction":
         raise SetupError(f"{name} may evict keys (maxmemory-policy {policy}). Set it to noeviction.")
     where = "embedded" if settings.redis_url is None else "at XMAG_REDIS_URL"
-    return f"{name} answers, {where}" + ("" if durable else "; without an append-only file, progress is lost with it")
+    return f"{name} answers, {where}" + (
+        "" if durable else "; it has no append-only file, so a crash loses the queue (rebuilt from disk)"
+    )
 
 
 def _runtime(_: Settings) -> str:
@@ -243,8 +247,8 @@ def _runtime(_: Settings) -> str:
         raise SetupError(f"Both {' and '.join(found)} are installed and overwrite each other. Keep one.")
     if not found:
         raise SetupError(
-            "onnxruntime is missing: what is installed here serves the API, and can be no worker. "
-            "Install the extra cpu or gpu for one."
+            "onnxruntime is missing, so this installation can run the API but no worker. "
+            "Install the extra cpu or gpu to run a worker."
         )
     return f"{found[0]}: {', '.join(_providers())}"
 
@@ -265,7 +269,7 @@ def _gpu(settings: Settings) -> str:
         raise SetupError(shortfall)
     if not probe.gpus:
         why = f", although onnxruntime is the GPU build: {probe.absence}" if CUDA in _providers() else ""
-        return f"none seen: inference runs on the CPU{why}"
+        return f"no GPU found: inference runs on the CPU{why}"
     is_used = settings.device != "cpu" and CUDA in _providers()
     why = "XMAG_DEVICE is cpu" if settings.device == "cpu" else CPU_BUILD
     return ", ".join(gpu.name for gpu in probe.gpus) + ("" if is_used else f"; not used: {why}")
@@ -278,7 +282,7 @@ def _models(settings: Settings) -> str:
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in problems.items()))
     default = registry.default(None, settings.model)
     if not _providers():
-        return f"{', '.join(registry.names())}, none of them tried: onnxruntime is missing; default {default}"
+        return f"{', '.join(registry.names())}, not tested, because onnxruntime is missing; default {default}"
     from app.analysis.installed_model import installed_model  # noqa: PLC0415
 
     said = []
