@@ -194,7 +194,8 @@ class AuditLog:
         if head is not None and head.number > last.number:
             problems.append(
                 f"the end is missing: audit.head names entry {head.number}, the log ends at {last.number}. It was cut "
-                "off, or a backup copied a running service's log before its head (docker/backup.sh does it right)"
+                "off, or a backup of a running service copied the log before its head (docker/backup.sh copies the "
+                "head first)"
             )
         if wanted - {None}:
             problems.append("the expected hash is not in the log")

@@ -98,7 +98,7 @@ def fetch_keys(issuer: str, jwks_url: str | None) -> tuple[PyJWK, ...]:
 def _discover(issuer: str) -> str:
     document = _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != issuer:
-        raise _no_keys("it calls itself by another name than XMAG_OIDC_ISSUER")
+        raise _no_keys("its issuer differs from XMAG_OIDC_ISSUER")
     url = document.get("jwks_uri")
     if not isinstance(url, str) or urlsplit(url).scheme != urlsplit(issuer).scheme:
         raise _no_keys("its jwks_uri is missing, or less protected than itself")

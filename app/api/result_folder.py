@@ -34,7 +34,7 @@ T = TypeVar("T")
 HEADERS: Final = {"Cache-Control": "private, no-store"}
 TaskQuery = Annotated[str | None, Query(description="which head's map; default: the first")]
 _ENDED = {"failed": "failed", "cancelled": "been cancelled"}
-UNKNOWN = "No such job. Ids are those that POST /analyze and GET /jobs give."
+UNKNOWN = "No such job. POST /analyze and GET /jobs return valid ids."
 
 
 def visible_status(services: Services, job_id: str, sees: Callable[[Holder], bool]) -> JobStatus:

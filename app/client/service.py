@@ -146,7 +146,7 @@ def _content(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _not_ours(answer: httpx.Response) -> RefusedError:
-    return RefusedError(answer.status_code, "not_xmag", "What answers there is no xmag-serve.")
+    return RefusedError(answer.status_code, "not_xmag", "The server at that address is not xmag-serve.")
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -74,7 +74,7 @@ def _create(service: Service, slide: Path) -> str:
     headers = {**_TUS, "Upload-Length": str(slide.stat().st_size), "Upload-Metadata": f"filename {name}"}
     answer = service.insist(lambda: service.http.post("/uploads/", headers=headers))
     if "location" not in answer.headers:
-        raise RefusedError(answer.status_code, "not_xmag", "What answers there is no xmag-serve.")
+        raise RefusedError(answer.status_code, "not_xmag", "The server at that address is not xmag-serve.")
     return "/uploads/" + answer.headers["location"].rstrip("/").rpartition("/")[2]  # wherever a proxy says it is
 
 

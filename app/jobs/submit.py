@@ -78,7 +78,7 @@ class Submissions:
     async def of_file(self, sender: Sender, order: Order, folder: UploadFolder, file: ReceivedFile) -> JobRequest:
         """The job of a slide that was received in ``folder``. Also DigestMismatchError."""
         if order.sha256 is not None and order.sha256.lower() != file.sha256:
-            raise DigestMismatchError(f"What arrived has another SHA-256 ({file.sha256}). Send it again.")
+            raise DigestMismatchError(f"The received bytes have another SHA-256 ({file.sha256}). Send it again.")
         threads, holder = self._threads, sender.holder
         path = await threads.intake.run(holder, self._intake.unpack, file)
         probe = await threads.probes.run(holder, self._intake.probe_received, path.resolve(), order.mpp)

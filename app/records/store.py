@@ -52,7 +52,7 @@ class JobStore:
     def folder(self, job_id: str) -> Path:
         """The job's folder, whether or not it exists. JobNotFoundError for anything that is not an id."""
         if not is_job_id(job_id):
-            raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
+            raise JobNotFoundError("No such job. POST /analyze and GET /jobs return valid ids.")
         return self.root / job_id
 
     def commit(self, request: JobRequest) -> None:
@@ -72,7 +72,7 @@ class JobStore:
         if (folder / TOMBSTONE).exists():
             raise JobErasedError("This job was erased, with its slide and results.")
         if not (folder / REQUEST).exists():
-            raise JobNotFoundError("No such job. Ids are those that POST /analyze and GET /jobs give.")
+            raise JobNotFoundError("No such job. POST /analyze and GET /jobs return valid ids.")
 
     def request(self, job_id: str) -> JobRequest:
         """The request. JobNotFoundError, or JobErasedError once it was erased."""

@@ -10,16 +10,16 @@ from app.stated import Stated
 
 SCHEMA_VERSION: Literal[1] = 1
 STAGES: Final = {
-    "open": "opening the slide and reading what it says of itself",
+    "open": "opening the slide and reading its metadata",
     "survey": "thumbnail, tissue mask and grid",
     "model_wait": "waiting until the model is loaded",
     "read_wait": "waiting for tiles to be read and decoded, beside the embedding",
-    "embed": "waiting for embeddings of tiles that were read, other slides' turns at the device included; "
-    "not the time of a processor",
+    "embed": "waiting for embeddings of tiles that were read, including other slides' turns at the device; "
+    "not processor time",
     "qc": "focus and stain, from tiles that were read",
     "aggregate": "the heads",
     "top_tiles": "reading the top tiles once more",
-    "hash_wait": "waiting for the slide's sha256, which is found beside the rest",
+    "hash_wait": "waiting for the slide's sha256, which is computed beside the rest",
     "thumbnail_wait": "waiting for the small thumbnail, which is drawn beside the rest",
     "total": "from opening to the last of these; neither fetching the slide nor writing the files",
 }
@@ -125,12 +125,12 @@ class PredictionPart(Part):
     bag_size: BagSizePart
     trained: bool
     validated: bool
-    standing: Standing = Field(description="what `trained` and `validated` come to")
+    standing: Standing = Field(description="summary of `trained` and `validated`")
     in_domain: bool = Field(description="false when stain, organ or bag size lie outside what the head knows")
     out_of_domain_reasons: tuple[str, ...] = Field(description="codes of the warnings that give the reasons")
     is_meaningful: bool = Field(
-        description="false for another stain or organ: the numbers say nothing. An unusual amount of tissue only makes "
-        "them less certain"
+        description="false for another stain or organ: the numbers are not valid. An unusual amount of tissue only "
+        "makes them less certain"
     )
     intended_use: str
     statement: str = Field(description="how far to trust the numbers, in words; show it beside every number")

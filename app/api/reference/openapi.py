@@ -26,7 +26,7 @@ TAGS = [
 """In the order in which an integrator needs them."""
 _EVENTS = "text/event-stream"
 _METHODS = ("get", "post", "patch", "delete", "head", "options")
-_REQUEST_ID = headers(X_Request_ID="the request's name in the logs; yours, where you sent a UUID or the like")
+_REQUEST_ID = headers(X_Request_ID="the request's ID in the logs; yours, if you sent a UUID or similar")
 _RANGE = {
     "name": "Range",
     "in": "header",

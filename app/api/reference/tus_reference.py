@@ -26,7 +26,7 @@ ABLE: Responses = {
         "headers": _SPOKEN
         | headers(
             Tus_Version="versions that the server speaks",
-            Tus_Extension="extensions of the protocol, by commas",
+            Tus_Extension="extensions of the protocol, comma-separated",
             Tus_Max_Size="bytes that an upload may have",
         )
     }
@@ -52,7 +52,7 @@ def _piece(*, required: bool) -> dict[str, Any]:
 
 
 _RESUMABLE = _header("Tus-Resumable", "the protocol's version", {"type": "string", "enum": [VERSION]})
-_OFFSET = _header("Upload-Offset", "where the piece begins: bytes that the server has", _BYTES)
+_OFFSET = _header("Upload-Offset", "offset of the piece: the number of bytes that the server has", _BYTES)
 
 SPEAK: dict[str, Any] = {"parameters": [_RESUMABLE]}
 BEGIN: dict[str, Any] = {
@@ -61,7 +61,7 @@ BEGIN: dict[str, Any] = {
         _header("Upload-Length", "bytes of the whole file", _BYTES),
         _header(
             "Upload-Metadata",
-            "names, each with a value in base64, by commas; of filename the ending is kept",
+            "comma-separated names, each with a base64 value; of filename only the extension is kept",
             {"type": "string", "examples": ["filename c2xpZGUuc3Zz"]},
             required=False,
         ),

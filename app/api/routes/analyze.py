@@ -75,7 +75,7 @@ async def _by_source(request: Request, services: Services, sender: Sender) -> Jo
     if isinstance(source, UploadReference):
         return await submissions.of_upload(sender, fields, source.id)
     if fields.sha256 is not None:
-        raise RequestInvalidError("sha256 is for slides that are sent. Of others, see slide.sha256 in the result.")
+        raise RequestInvalidError("sha256 applies to uploaded slides only. For others, see slide.sha256 in the result.")
     if isinstance(source, ObjectReference):
         return await submissions.of_object(sender, fields, source.object)
     return await submissions.of_path(sender, fields, source.path)

@@ -97,7 +97,7 @@ def ready(services: ServicesDep, response: Response) -> Ready:
     except DiskLowError as error:
         reasons.append(error.message)
     except OSError as error:
-        reasons.append(f"The data folder cannot be looked at: {error.strerror}.")
+        reasons.append(f"The data folder cannot be read: {error.strerror}.")
     draining = services.admission.draining.is_set()
     if draining:
         reasons.append("The service is going down.")

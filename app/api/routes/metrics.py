@@ -65,7 +65,7 @@ class QueueCollector(Collector):
         filled = CounterMetricFamily("xmag_batch_tiles", "tiles in the batches computed, also of jobs that failed")
         filled.add_metric([], tally.batch_tiles)
         yield filled
-        slots = CounterMetricFamily("xmag_batch_slots", "tiles that the batches computed had room for")
+        slots = CounterMetricFamily("xmag_batch_slots", "places for tiles in the batches computed")
         slots.add_metric([], tally.batch_room)
         yield slots
         split = CounterMetricFamily("xmag_batches_split", "batches split because the device had no memory for them")
@@ -95,13 +95,11 @@ class HouseCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families."""
         settings, sent = self._services.settings, self._services.callbacks.sent
-        free = GaugeMetricFamily(
-            "xmag_disk_free_bytes", "room left where the data lies; absent where it cannot be seen"
-        )
+        free = GaugeMetricFamily("xmag_disk_free_bytes", "free disk space for the data; absent if unknown")
         with suppress(OSError):
             free.add_metric([], shutil.disk_usage(settings.data_dir).free)
         yield free
-        least = GaugeMetricFamily("xmag_disk_free_min_bytes", "with less room slides are refused, and no job is begun")
+        least = GaugeMetricFamily("xmag_disk_free_min_bytes", "below it slides are refused and no job starts")
         least.add_metric([], settings.disk_free_min_bytes)
         yield least
         callbacks = CounterMetricFamily("xmag_callbacks", "callbacks sent, by result", labels=["result"])

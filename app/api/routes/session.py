@@ -47,7 +47,7 @@ class SessionView(BaseModel):
     name: str | None = Field(description="the key's name, or the token's subject")
     scopes: list[Scope]
     tenant: str | None
-    csrf: str = Field(description="send it as X-CSRF-Token with whatever changes something; empty without a cookie")
+    csrf: str = Field(description="send it as X-CSRF-Token with requests that change something; empty without a cookie")
 
 
 NOBODY = SessionView(authenticated=False, required=True, name=None, scopes=[], tenant=None, csrf="")

@@ -192,7 +192,7 @@ async def _append(request: Request, services: Services, caller: Caller, upload: 
                 )
                 if writer.offset != offset:
                     raise UploadOffsetError(
-                        f"The upload is at {writer.offset}, not at {offset}. Go on from there.",
+                        f"The upload is at {writer.offset}, not at {offset}. Continue from there.",
                         upload_offset=writer.offset,
                     )
                 with services.admission.upload(caller.holder, length - offset) as arrival:

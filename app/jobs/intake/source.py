@@ -55,10 +55,10 @@ def resolve_source(path: str, settings: Settings) -> Path:
 
 def _unlookable(error: OSError) -> XmagError:
     if error.errno == errno.EACCES:
-        return PathNotAllowedError("The server may not look there: give its user the right to read the folder.")
+        return PathNotAllowedError("The server may not read that folder: give its user the right to.")
     if error.errno == errno.ENAMETOOLONG:
         return SlideMissingError("There is no slide at that path: no name is that long.")
-    return StorageUnavailableError(f"The server cannot look there: {error.strerror}. Try again later.")
+    return StorageUnavailableError(f"The server cannot read that folder: {error.strerror}. Try again later.")
 
 
 def resolve_object(text: str, settings: Settings) -> ObjectAddress:
@@ -68,7 +68,7 @@ def resolve_object(text: str, settings: Settings) -> ObjectAddress:
     try:
         address = ObjectAddress.parse(text)
     except ValueError as error:
-        raise ObjectNotAllowedError(f"The object cannot be named like that: {error}.") from error
+        raise ObjectNotAllowedError(f"Invalid object address: {error}.") from error
     if not any(address.is_below(ObjectAddress.parse(root)) for root in settings.object_roots):
         raise ObjectNotAllowedError("The object lies outside the buckets of this server (XMAG_OBJECT_ROOTS).")
     return address

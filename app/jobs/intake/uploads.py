@@ -98,7 +98,7 @@ class UploadWriter:
         except OSError as error:
             if error.errno in DISK_FULL:
                 raise DiskLowError(
-                    "The server's disk became too full for this slide. Go on when it is freed."
+                    "The server's disk became too full for this slide. Continue once there is space."
                 ) from error
             raise
 
@@ -199,7 +199,7 @@ class UploadStore:
             deadline = time.monotonic() + LOCK_WAIT_S
             while not take_lock(lock, wait=False):
                 if time.monotonic() > deadline:
-                    raise UploadBusyError("Another request writes this upload. Ask for its offset, and go on there.")
+                    raise UploadBusyError("Another request writes this upload. Ask for its offset, and continue there.")
                 time.sleep(0.05)
             if not (upload.folder / RECORD).exists():
                 raise _not_found()

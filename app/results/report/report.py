@@ -41,7 +41,7 @@ class Subject:
 class Answer:
     """One prediction: its numbers (label → 0 to 1, in the model's order), what kind they are, what they are worth.
 
-    ``counts``: false where the slide lies outside what the head knows, so that the numbers say nothing of it.
+    ``counts``: false where the slide lies outside what the head knows, so that the numbers are not valid of it.
     """
 
     task: str
