@@ -176,7 +176,7 @@ def test_scores_for_classes_equally_common_are_no_probabilities_where_they_are_n
     assert (found.n_cases, found.n_cases_rarest_class) == (1200, 150)
     assert shares[1].share == 0.125 and shares[1].mean_probability > 0.18 and not shares[1].agrees
     told = calibration_in_words(found, shares)
-    assert "mean probability of a class differs from its share" in told and "malignant 0." in told
+    assert "mean predicted probability of a class differs from its frequency" in told and "malignant 0." in told
     assert f"(0.125; +{shares[1].ci_low:.3f} to +{shares[1].ci_high:.3f}). The score is no probability" in told
 
     metrics = {"auroc": None, "balanced_accuracy": None, "calibration": found.model_dump(), "n_cases": 1200}
