@@ -84,8 +84,8 @@ def _mpp_warnings(info: SlideInfo) -> list[str]:
     if info.mpp_file is None or abs(info.mpp_file - info.mpp) <= MPP_DIFFERENCE * info.mpp:
         return []
     sentence = (
-        f"the request says {info.mpp:.4g} µm/px, the file {info.mpp_file:.4g}; the request's was used. "
-        "If it is wrong, so are all sizes and the prediction."
+        f"the request gives {info.mpp:.4g} µm/px, but the file gives {info.mpp_file:.4g}. The request's value was "
+        "used: if it is wrong, all sizes and the prediction are wrong."
     )
     return [coded("mpp_differs", sentence)]
 
@@ -130,12 +130,12 @@ def _qc_part(qc: SlideQc) -> QcPart:
     warnings = []
     if qc.pen_fraction > PEN_WARNING:
         sentence = (
-            f"ink covers {100 * qc.pen_fraction:.0f} % of the slide. What is under it does not count as tissue, but a "
-            "tile with enough other tissue was analysed with its ink."
+            f"ink covers {100 * qc.pen_fraction:.0f} % of the slide. It is not counted as tissue, but tiles that "
+            "contain enough tissue were analysed with their ink."
         )
         warnings.append(coded("pen_ink", sentence))
     if qc.dark_fraction > DARK_WARNING:
-        sentence = f"{100 * qc.dark_fraction:.0f} % of the slide is black or too dark, and does not count as tissue."
+        sentence = f"{100 * qc.dark_fraction:.0f} % of the slide is black or too dark and is not counted as tissue."
         warnings.append(coded("dark_area", sentence))
     if qc.out_of_focus_fraction is not None and qc.out_of_focus_fraction > OUT_OF_FOCUS_WARNING:
         sentence = f"{100 * qc.out_of_focus_fraction:.0f} % of the tissue looks blurred; consider a rescan."

@@ -22,13 +22,13 @@ def domain_warnings(domain: Domain, *, stain: str | None, organ: str | None, sta
     """Warnings of what lies outside the model's domain."""
     warnings: list[str] = []
     if stain_he is False:
-        sentence = "the tissue's colours are not those of H&E, the only stain that this model knows."
+        sentence = "the tissue's colours are not those of H&E, the only stain that this model was made for."
         warnings.append(coded("stain_not_he", sentence))
     if stain is not None and not _known(stain, domain.stain):
-        sentence = f"the request says stain {stain!r}; the model knows {_list(domain.stain)}."
+        sentence = f"the request gives the stain {stain!r}. The model was made for {_list(domain.stain)}."
         warnings.append(coded("stain_out_of_domain", sentence))
     if organ is not None and domain.organs and not _known(organ, domain.organs):
-        sentence = f"the request says organ {organ!r}; the model knows {_list(domain.organs)}."
+        sentence = f"the request gives the organ {organ!r}. The model was made for {_list(domain.organs)}."
         warnings.append(coded("organ_out_of_domain", sentence))
     return warnings
 

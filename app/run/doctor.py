@@ -93,7 +93,7 @@ def _settings(settings: Settings) -> str:
             f"{', '.join(unknown)}: no such setting. Unset it, then run `xmag doctor` to list all settings."
         )
     lines = (f"XMAG_{name.upper()}={_plain(value)}" for name, value in values.items())
-    return "as this shell has them" + "".join(f"\n                {line}" for line in lines)
+    return "as set in this shell" + "".join(f"\n                {line}" for line in lines)
 
 
 def _plain(value: object) -> str:

@@ -3,7 +3,7 @@
 import { el } from "../dom.js";
 import { bytes, duration, figure, moment, plural, words } from "../format.js";
 
-const SOURCES = { file: "from the file", request: "as given with the request", objective_power: "from the objective's power" };
+const SOURCES = { file: "from the file", request: "given with the request", objective_power: "from objective power" };
 
 function table(rows) {
   return el("dl", {}, ...rows.filter(([, value]) => value !== null).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
@@ -31,7 +31,7 @@ export function provenance(job, result) {
         ...Object.entries(model.head_sha256).map(([task, hash]) => [`Head ${words(task)}`, hash]),
         ["Computed", `${model.precision} on ${model.provider.replace("ExecutionProvider", "")}`],
         ["Waited", job.started_at ? duration((new Date(job.started_at) - new Date(job.created_at)) / 1000) : null],
-        ["Took", Object.entries(timings).map(([step, seconds]) => `${words(step)} ${seconds < 0.1 ? "< 0.1" : seconds.toFixed(1)} s`).join(", ")],
+        ["Time", Object.entries(timings).map(([step, seconds]) => `${words(step)} ${seconds < 0.1 ? "< 0.1" : seconds.toFixed(1)} s`).join(", ")],
         ...Object.entries(versions),
       ])));
 }
