@@ -34,7 +34,7 @@ $(DEV_STAMP): requirements/dev.txt $(SERVE_STAMP)
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-setup: $(DEV_STAMP)  ## the whole development environment
+setup: $(DEV_STAMP)  ## the entire development environment
 
 serve: $(SERVE_STAMP)  ## API, worker and queue on this machine (EXTRA=gpu for CUDA)
 	@exec $(BIN)/xmag serve
@@ -42,7 +42,7 @@ serve: $(SERVE_STAMP)  ## API, worker and queue on this machine (EXTRA=gpu for C
 doctor: $(SERVE_STAMP)  ## what is wrong with this set-up
 	@$(BIN)/xmag doctor
 
-format: $(DEV_STAMP)  ## rewrite the sources in the house's format
+format: $(DEV_STAMP)  ## rewrite the sources in the project's format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lint: $(DEV_STAMP)  ## ruff; the prose; Dockerfiles, compose files, Kubernetes manifests

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     results_keep_days: float | None = Field(
         default=None,
         gt=0,
-        description="days after a job's end until the whole job is erased, with upload and results (unset: never)",
+        description="days after a job's end until the entire job is erased, with upload and results (unset: never)",
     )
     disk_free_min_bytes: int = Field(
         default=1 * GIB, ge=0, description="with less free space, POST answers 503 and workers take no job"

@@ -27,7 +27,7 @@ def _checked(value: object) -> object:
     if found is not None:
         raise PydanticCustomError(
             "character",
-            "character {place} is {kind} (U+{code}). Remove it, or type the text anew",
+            "character {place} is {kind} (U+{code}). Remove it, or type the text again",
             {"place": found.place, "kind": found.kind, "code": f"{ord(text[found.place - 1]):04X}"},
         )
     return text
