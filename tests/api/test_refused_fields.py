@@ -69,7 +69,6 @@ def test_what_did_not_arrive_as_it_was_sent_is_refused(api, slide_root, tissue):
 def test_a_callback_address_is_http_without_a_password(api, tissue, url):
     answer = api.http.post("/analyze", json={"source": {"type": "path", "path": "/none"}, "callback_url": url})
     check_problem(answer, 422, "callback_not_allowed")
-    assert "without a name or password" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

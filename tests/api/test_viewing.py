@@ -75,12 +75,12 @@ def test_a_slide_that_hangs_holds_no_reader_that_others_need(guarded, tmp_path):
         freeze()
         flood.ask(WAITING_MAX + 10)
         until(lambda: 503 in flood.statuses)  # who asks for more than can wait is told at once
+        check_problem(service.http.get(f"/jobs/{hangs}/slide_files/8/0_0.jpg", headers=lab), 503, "viewer_busy")
+        assert flood.unanswered() > 0
         tile = "slide_files/12/1_1.jpg"
         for job_id, headers in ((anothers, other), (also_mine, lab), (hangs, guarded.keys["viewer"])):
             assert service.http.get(f"/jobs/{job_id}/{tile}", headers=headers).status_code == 200
         assert service.post(tissue_slide(tmp_path / "n.svs", seed=9), other).status_code == 202
-        check_problem(service.http.get(f"/jobs/{hangs}/slide_files/8/0_0.jpg", headers=lab), 503, "viewer_busy")
-        assert flood.unanswered() > 0
     finally:
         for pid in frozen:
             with suppress(ProcessLookupError):  # it was ended for giving no answer
