@@ -1,11 +1,13 @@
 """Checks the prose: short sentences and the trade's words. `make lint` runs it.
 
-It reads the Markdown pages, the docstrings and strings of the Python code, and the texts of the web pages.
+It reads the Markdown pages, the strings and comments of the Python code, and the texts of the web pages.
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,11 +112,30 @@ def strings_of_python(text: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, _code_as_a_word(node.value)
 
 
+def comments_of_python(text: str) -> Iterator[tuple[int, str]]:
+    """First line and text of each comment. Lines below each other are one."""
+    block: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        is_more = block and token.line.lstrip()[0] == "#" and block[-1].start == (token.start[0] - 1, token.start[1])
+        if block and not is_more:
+            yield _comment(block)
+            block = []
+        block.append(token)
+    if block:
+        yield _comment(block)
+
+
+def _comment(block: list[tokenize.TokenInfo]) -> tuple[int, str]:
+    return block[0].start[0], _code_as_a_word("\n".join(token.string.lstrip("# ") for token in block))
+
+
 def check(path: Path) -> Iterator[tuple[int, str, str]]:
     """The findings of a file, by its kind."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        for line, part in strings_of_python(text):
+        for line, part in (*strings_of_python(text), *comments_of_python(text)):
             for below, fault, sentence in findings(part):
                 yield line + below - 1, fault, sentence
     else:

@@ -93,7 +93,7 @@ def _output(out: Path) -> Iterator[Path]:
     """A folder beside the final files, so that each moves into place in one step."""
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    _clear(out)  # whatever comes of this slide, it must not stand beside the results of another
+    _clear(out)  # whatever this slide gives, it must not lie beside the results of another
     folder = out / f".partial-{secrets.token_hex(4)}"
     folder.mkdir()
     try:

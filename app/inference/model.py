@@ -16,8 +16,8 @@ from app.inference.runtime import onnxruntime
 from app.inference.session import OnnxGraph
 from app.system.process import BEHIND_READERS
 
-# On a CPU small enough for a core's own cache: each further tile costs about 14 MB a core. A GPU wants to be filled,
-# but a biopsy of 20 tiles must not cost a batch of 256; each size is searched for its kernels and warmed once.
+# On a CPU small enough for a core's own cache: each further tile costs about 14 MB a core. A GPU should be filled,
+# but a biopsy of 20 tiles must not cost a batch of 256. Kernels are searched for each size, which is warmed once.
 BATCH_SIZES_CPU = (4,)
 BATCH_SIZES_CUDA = (16, 64, 256)
 BATCH_LIMIT_CUDA_S = 60.0

@@ -120,8 +120,8 @@ def _options(threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = LOG_ERRORS
-    # A pattern takes one block for all tensors at the second run of each shape, beside what the first run took: nearly
-    # twice the memory, and more with each new size of a bag. Without it a run is as fast.
+    # At the second run of each shape a pattern takes one block for all tensors, beside the memory of the first run.
+    # That is nearly twice the memory, and more with each new size of a bag. Without a pattern a run is as fast.
     options.enable_mem_pattern = False
     # Waiting threads sleep instead of spinning: the processes that decode tiles need the same cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -87,7 +87,7 @@ def _how_it_ended(store: JobStore, job_id: str) -> str:
         outcome = store.outcome(job_id)
     except RecordUnreadableError:
         return "unreadable"
-    if outcome is None:  # erased meanwhile, and noted by whoever did that
+    if outcome is None:  # erased since, and noted by its eraser
         return "erased"
     code = "" if outcome.error is None or outcome.state == "cancelled" else f" {outcome.error.code}"
     return f"{outcome.state}{code} {outcome.finished_at.isoformat('T', 'seconds')}"

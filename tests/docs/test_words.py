@@ -22,6 +22,7 @@ def faults(path, text):
         ("docstring.py", '"""A module.\n\n{}\n"""\n'),
         ("message.py", "def refuse(x):\n\n    raise ValueError('{}')\n"),
         ("parts.py", "def refuse(x):\n\n    raise ValueError(f'No {{x}}. ' f'{}')\n"),
+        ("comment.py", "a = 1\n\n# {}\nb = 2  # Short.\n"),
         ("help.py", "import typer\n\ntyper.Option(help='{}')\n"),
         ("page.html", "<html>\n<style>{}</style>\n<p>{}</p>\n"),
         ("label.html", '<html>\n\n<input title="{}">\n'),

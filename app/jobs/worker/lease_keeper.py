@@ -101,7 +101,7 @@ class Keeper:
     def _is_over(self) -> bool:
         try:
             return self._store.is_over(self._lease.job_id)
-        except OSError as error:  # a share that hiccups: the next look may tell, and the lease is renewed meanwhile
+        except OSError as error:  # a share that hiccups: the next look may succeed, and the lease is still renewed
             log.warning("job.folder_unreadable", reason=str(error.strerror))
             return False
 
@@ -110,7 +110,7 @@ class Keeper:
             if self._queue.renew(self._lease, self._worker) is False and self.stopped is None:
                 self._stop(Stop.LOST)
         except QueueUnavailableError as error:
-            # The work goes on: the outcome is decided on disk, whoever else may take the job up meanwhile.
+            # The work goes on: the outcome is decided on disk, even if another worker takes the job.
             log.warning("queue.unavailable", during="renew", reason=error.message)
 
     def _report(self) -> None:

@@ -241,7 +241,7 @@ class Slot:
 
     def _finish(self, job_id: str, attempt: Attempt, error: XmagError | None) -> None:
         document = read_document(attempt.folder) if error is None else None
-        has_files = attempt.folder.is_dir() and any(attempt.folder.iterdir())  # gone if the job was erased meanwhile
+        has_files = attempt.folder.is_dir() and any(attempt.folder.iterdir())  # gone if the job was erased
         outcome = Outcome(
             state="succeeded" if error is None else "failed",
             folder=attempt.folder.name if has_files else None,

@@ -100,7 +100,7 @@ def _draw_directly(out: UInt8Array, opened: OpenedSlide, level: int) -> None:
         with DirectLevel(opened.entry, image, [rect for rect, _ in placed]) as direct:
             for number, (block, (rect, box)) in enumerate(zip(mine, placed, strict=True)):
                 pixels = direct.read(rect, number)
-                if image.shrink > 1:  # which loses the rest of the last row and column: those before stand in for it
+                if image.shrink > 1:  # which loses the rest of the last row and column: those before are repeated
                     _repeat_last(pixels, width - rect.x, height - rect.y)
                 drawn = Image.fromarray(pixels).resize(block.size, _FILTER, box=box)
                 out[block.top : block.bottom, block.left : block.right] = np.asarray(drawn)

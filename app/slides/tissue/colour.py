@@ -11,7 +11,7 @@ from app.slides.types import Float32Array, UInt8Array
 _BIN = 8  # histogram bins are 8 grey levels wide
 _SIDE = 256 // _BIN
 _MAX_PIXELS = 300_000  # looked at, evenly spread
-_MIN_SHARE = 0.005  # of all pixels: the least glass that is believed
+_MIN_SHARE = 0.005  # of all pixels: the least share of glass that is trusted
 _MIN_RATIO = 0.03  # of the commonest colour: leaves out JPEG ringing, keeps a small hole in a full slide
 _MAX_TINT = 0.20  # (max - min) / max of a tinted glass
 _MAX_MAGENTA = 0.04  # green lacking against the other two: what stains do, and glass does not

@@ -1,4 +1,4 @@
-/** The list, kept up to date by server-sent events; what was missed meanwhile is fetched when they come again. */
+/** The list, kept up to date by server-sent events; missed changes are fetched when they come again. */
 
 import { ensureSession, getJson, here } from "../api.js";
 import { byId } from "../dom.js";

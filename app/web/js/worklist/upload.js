@@ -1,4 +1,4 @@
-/** A file's way to the server: tus 1.0, taken up again after a broken connection, then POST /analyze. */
+/** A file's way to the server: tus 1.0, resumed after a lost connection, then POST /analyze. */
 
 /* global tus */
 import { ensureSession, here, Problem, problemOf, request, session } from "../api.js";

@@ -46,8 +46,8 @@ PARITY_BAG = 50
 PARITY_MAX = 1e-3
 # fp32 differs by some 1e-6 between CPUs, and by less than this between CPU and GPU (without TF32).
 GOLDEN_TOLERANCE_FP32 = 1e-3
-# fp16 rounds what each layer gives to 11 bits, and a GPU sums in another order before it does.
-# int8 rounds differently where a processor saturates or a sum lies between two steps.
+# With fp16 each layer's output is rounded to 11 bits, and a GPU sums in another order before that. With int8 the
+# rounding differs where a processor saturates or a sum lies between two steps.
 GOLDEN_TOLERANCE: Mapping[ReducedPrecision, float] = {"fp16": 0.05, "int8": 0.1}
 
 

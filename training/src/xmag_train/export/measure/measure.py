@@ -109,7 +109,7 @@ def measure(config: ExportConfig, student: nn.Module, heads: Sequence[HeadSpec])
         digest = file_sha256(config.measuring_student)
         unseen = {
             str(named.measuring): Judge(measuring_head(named, digest), head.calibration.temperature)
-            for named, head in zip(config.heads, heads, strict=False)  # without any named, a random one stands in
+            for named, head in zip(config.heads, heads, strict=False)  # without any named, a random one is used
             if named.measuring is not None
         }
         procedure = reference_of(measuring.graph, held_out, unseen, config.threads)
