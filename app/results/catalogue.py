@@ -103,7 +103,7 @@ OVERLAY = Output(
 LAYERS = Output(
     "layers",
     "application/json",
-    "What can be laid over the slide",
+    "Map layers over the slide",
     "The layers for a viewer to show over the slide, each with `url`, `legend` and a `note` to display with it.",
     link="layers",
     in_zip=False,
@@ -111,7 +111,7 @@ LAYERS = Output(
 THUMBNAIL = Output(
     "thumbnail.jpg",
     "image/jpeg",
-    "The slide, small",
+    "Thumbnail of the slide",
     "JPEG of the entire level-0 extent, at most 1600 px long. Never the label or macro.",
     link="thumbnail",
     files="thumbnail.jpg",

@@ -26,12 +26,12 @@ TAGS = [
 """In the order in which an integrator needs them."""
 _EVENTS = "text/event-stream"
 _METHODS = ("get", "post", "patch", "delete", "head", "options")
-_REQUEST_ID = headers(X_Request_ID="the request's ID in the logs; yours, if you sent a UUID or similar")
+_REQUEST_ID = headers(X_Request_ID="ID of the request in the logs: the one you sent, if it was a UUID or similar")
 _RANGE = {
     "name": "Range",
     "in": "header",
     "required": False,
-    "description": "one plain range",
+    "description": "one byte range",
     "schema": {"type": "string", "examples": ["bytes=0-1023"]},
 }
 

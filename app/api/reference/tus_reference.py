@@ -9,7 +9,7 @@ from app.errors import EmptyUploadError, XmagError
 VERSION = "1.0.0"
 BODY_TYPE = "application/offset+octet-stream"
 _BYTES = {"type": "integer", "minimum": 0}
-_SPOKEN = headers(Tus_Resumable=f"the protocol's version, {VERSION}")
+_SPOKEN = headers(Tus_Resumable=f"version of the tus protocol, {VERSION}")
 _STATE = _SPOKEN | headers(
     Upload_Offset="bytes that are on disk for good", Upload_Expires="when it is erased if nothing more comes"
 )
@@ -17,7 +17,7 @@ _STATE = _SPOKEN | headers(
 
 def _refusals(*errors: type[XmagError]) -> Responses:
     found = responses(*errors)
-    found[412] = found[412] | {"headers": headers(Tus_Version="what the server speaks")}
+    found[412] = found[412] | {"headers": headers(Tus_Version="supported versions")}
     return found
 
 
@@ -25,7 +25,7 @@ ABLE: Responses = {
     204: {
         "headers": _SPOKEN
         | headers(
-            Tus_Version="versions that the server speaks",
+            Tus_Version="supported versions",
             Tus_Extension="extensions of the protocol, comma-separated",
             Tus_Max_Size="bytes that an upload may have",
         )
@@ -51,7 +51,7 @@ def _piece(*, required: bool) -> dict[str, Any]:
     return {"required": required, "content": {BODY_TYPE: {"schema": BINARY}}}
 
 
-_RESUMABLE = _header("Tus-Resumable", "the protocol's version", {"type": "string", "enum": [VERSION]})
+_RESUMABLE = _header("Tus-Resumable", "version of the tus protocol", {"type": "string", "enum": [VERSION]})
 _OFFSET = _header("Upload-Offset", "offset of the piece: the number of bytes that the server has", _BYTES)
 
 SPEAK: dict[str, Any] = {"parameters": [_RESUMABLE]}

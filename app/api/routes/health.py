@@ -70,7 +70,7 @@ async def live() -> Live:
 @router.get(
     "/health/ready",
     tags=["health"],
-    summary="Are jobs being worked on?",
+    summary="Is the service ready?",
     operation_id="get_ready",
     responses={503: {"model": Ready}},
 )

@@ -78,7 +78,7 @@ def _matches(status: JobStatus, query: JobQuery) -> bool:
 
 @router.get(
     "/{job_id}",
-    summary="A job's state",
+    summary="Get a job",
     responses={
         200: {"headers": headers(Retry_After="seconds until the next poll, while it is not over")},
         **responses(*A_JOB),

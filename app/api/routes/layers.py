@@ -108,14 +108,14 @@ async def get_heatmap(
     return await draw(lambda: png_response(_overlay(folder, query)))
 
 
-@router.get("/tissue.png", response_class=Response, summary="Tissue, as a layer", responses=content("image/png"))
+@router.get("/tissue.png", response_class=Response, summary="Tissue layer", responses=content("image/png"))
 async def get_tissue(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the entire level-0 extent: the area counted as tissue."""
     folder = result_folder(services, job)
     return await draw(lambda: png_response(tissue_layer(read_tissue_mask(folder / TISSUE_MASK.name))))
 
 
-@router.get("/qc.png", response_class=Response, summary="Quality, as a layer", responses=content("image/png"))
+@router.get("/qc.png", response_class=Response, summary="Quality layer", responses=content("image/png"))
 async def get_qc(job: ReadableJob, services: ServicesDep, draw: Drawing) -> Response:
     """RGBA over the entire level-0 extent: ink, black or dirty areas, and tiles judged out of focus."""
     folder = result_folder(services, job)

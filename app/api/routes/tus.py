@@ -78,7 +78,7 @@ router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=TusRoute)
 
 @router.options("", include_in_schema=False)
 @router.options(
-    "/", status_code=204, summary="What the server speaks", operation_id="get_upload_abilities", responses=ABLE
+    "/", status_code=204, summary="Supported versions and limits", operation_id="get_upload_abilities", responses=ABLE
 )
 def abilities(services: ServicesDep) -> Response:
     """Versions, extensions and the largest upload, as headers."""
@@ -132,7 +132,7 @@ async def begin(request: Request, services: ServicesDep, caller: Sender) -> Resp
     "/{upload_id}",
     status_code=200,
     response_class=Response,
-    summary="How far an upload is",
+    summary="Get the offset of an upload",
     operation_id="get_upload_offset",
     responses=LOOKED_AT,
     openapi_extra=SPEAK,
@@ -169,7 +169,7 @@ async def send(upload_id: str, request: Request, services: ServicesDep, caller: 
 @router.delete(
     "/{upload_id}",
     status_code=204,
-    summary="Give an upload up",
+    summary="Abort an upload",
     operation_id="give_up_upload",
     responses=GIVEN_UP,
     openapi_extra=SPEAK,

@@ -80,7 +80,7 @@ export class SlideView {
     this.isSeen();
     const answer = await fetch(this.address);
     const problem = problemOf(answer.status, await answer.text());
-    const kept = problem.status === 410 || problem.status === 404 ? " What the model said of it stays here." : "";
+    const kept = problem.status === 410 || problem.status === 404 ? " The result is still here." : "";
     this.say(problem.code, problem.message + kept);
   }
 
