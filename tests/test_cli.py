@@ -62,7 +62,7 @@ def test_a_warning_has_its_code_in_the_file_and_its_sentence_on_the_terminal(xma
     codes = {warning.partition(": ")[0] for warning in warnings}
     assert {"mpp_differs", "stain_out_of_domain"} <= codes
     assert codes <= set(WARNING_CODES)
-    assert "\nWarning: The request says stain 'PAS'" in found.stdout
+    assert "\nWarning: The request gives the stain 'PAS'" in found.stdout
 
 
 def test_analyze_again_replaces_the_files(xmag, tissue, tmp_path):
