@@ -48,10 +48,10 @@ from app.wiring import built
 
 REDIS_WAIT_S = 1.0
 DESCRIPTION = """
-Whole-slide image analysis at 5x (2.0 µm/px): POST a slide to `/analyze`, poll the job, take the result.
+Whole-slide image analysis at 5x (2.0 µm/px): POST a slide to `/analyze`, poll the job, download the result.
 
 Every error is a problem document (RFC 9457) with a stable `code`. **Research use: not a diagnostic device.**
-Each prediction says in `statement` what it is worth.
+The `statement` of a prediction says how far to trust it.
 """
 
 

@@ -120,7 +120,7 @@ def _statement(head: Head, *, calibrated: bool, outside: Sequence[str]) -> str:
     if head.trained:
         parts.append(kind_sentence(is_calibrated=calibrated))
     if not is_meaningful(map(code_of, outside)):
-        parts.append(NOT_VALID_HERE)
+        parts.insert(0, NOT_VALID_HERE)
     else:
         parts += [sentence_of(warning) for warning in outside]
     return " ".join([*parts, NOT_A_DIAGNOSIS])
