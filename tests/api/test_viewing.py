@@ -75,7 +75,7 @@ def test_a_slide_that_hangs_holds_no_reader_that_others_need(guarded, tmp_path):
         freeze()
         flood.ask(WAITING_MAX + 10)
         until(lambda: 503 in flood.statuses)  # who asks for more than can wait is told at once
-        check_problem(service.http.get(f"/jobs/{hangs}/slide_files/8/0_0.jpg", headers=lab), 503, "viewer_busy")
+        check_problem(service.http.get(f"/jobs/{hangs}/slide_files/11/0_0.jpg", headers=lab), 503, "viewer_busy")
         assert flood.unanswered() > 0
         tile = "slide_files/12/1_1.jpg"
         for job_id, headers in ((anothers, other), (also_mine, lab), (hangs, guarded.keys["viewer"])):

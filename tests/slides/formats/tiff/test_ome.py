@@ -76,7 +76,7 @@ def test_what_says_no_size_has_none(given: dict[str, str]):
     ],
 )
 def test_a_size_that_cannot_be_understood_is_not_replaced(pixels: str):
-    with pytest.raises(MppImplausibleError, match=r"no length: .* as mpp"):
+    with pytest.raises(MppImplausibleError, match=r"not a valid number: .* as mpp"):
         resolve_mpp({**ome(pixels), "openslide.mpp-x": "1", "openslide.mpp-y": "1"}, None)
 
 
