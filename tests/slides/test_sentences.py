@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import SlideError
-from app.slides import reader_sentences
-from app.slides.reader_sentences import is_known
-from app.slides.sentence import Sentence
+from app.slides.formats import reader_sentences
+from app.slides.formats.reader_sentences import is_known
+from app.slides.formats.sentence import Sentence
 
 SENTENCES = {name: value for name, value in vars(reader_sentences).items() if isinstance(value, Sentence)}
 WORDS = {

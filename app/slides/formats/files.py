@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from app.errors import NotASlideError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.catalogue import DICOM_SUFFIXES
 from app.slides.formats.folder_walk import files_below, is_regular
 from app.slides.formats.index_file import index_folder, named_files

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.catalogue import INDEX_SUFFIXES, SINGLE_SUFFIXES
 from app.slides.formats.dicom.dicom_headers import DicomHeader, read_header, read_headers
 from app.slides.formats.dicom.dicom_study import DicomSlide, slide_in

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideTooManyFilesError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 
 ENTRIES_MAX = 10_000
 """Files, folders and links together. The largest slides of many files have a few hundred."""

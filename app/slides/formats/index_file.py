@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from app.errors import SlideUnsafeError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.folder_walk import special_file
 
 MIRAX = ".mrxs"

@@ -11,7 +11,7 @@ from app.errors import (
     ResolutionTooLowError,
     SlideError,
 )
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.tiff.ome import ome_mpp
 from app.slides.types import Bounds, Level, MppSource, SlideInfo
 

@@ -15,8 +15,8 @@ from app.errors import (
     SlideMissingError,
     SlideUnsupportedError,
 )
-from app.slides import reader_sentences as sentences
 from app.slides.closing import Closing
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.barcode import header_barcode
 from app.slides.formats.codestream import Colours
 from app.slides.formats.colours.corrected_slide import CorrectedSlide

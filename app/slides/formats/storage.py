@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.errors import DecoderCrashedError, SlideCorruptError, SlideMissingError, StorageUnavailableError, XmagError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})

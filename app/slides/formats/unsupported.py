@@ -5,7 +5,7 @@ import re
 import openslide
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.colours.translucent import refuse_translucent
 from app.slides.formats.dicom.dicom_kind import refuse_unopened_dicom, refuse_unsupported_dicom, unreadable_dicom

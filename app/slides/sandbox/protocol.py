@@ -22,7 +22,7 @@ from app.errors import (
     XmagError,
     error_for_code,
 )
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.files import folder_of
 from app.slides.sandbox.channel import ChannelGarbledError, Message
 from app.slides.sandbox.checks import bool_or_none, fraction_or_none, number, sequence, text, whole

@@ -10,7 +10,7 @@ import numpy as np
 from openslide import OpenSlideError
 
 from app.errors import NotASlideError, SlideCorruptError, SlideMissingError, XmagError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.files import slide_files
 from app.slides.formats.opening import OpenedSlide, open_slide
 from app.slides.formats.storage import blame_storage, memory_error, storage_error

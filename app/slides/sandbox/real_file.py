@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from app.errors import SourceChangedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.folder_walk import special_file
 
 _LOOK: int = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC | os.O_NOFOLLOW

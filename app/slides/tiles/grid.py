@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.types import BoolArray, Float32Array, Int64Array, ReadingPlan, SlideInfo
 from app.warning import coded
 

@@ -14,7 +14,7 @@ import openslide
 from PIL import Image
 
 from app.errors import SlideCorruptError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.opening import OpenedSlide
 from app.slides.tiles.resampling import Box, resize_tile
 from app.slides.types import Extent, Level, ReadingPlan, UInt8Array

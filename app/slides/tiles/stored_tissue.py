@@ -6,7 +6,7 @@ in its place.
 
 import numpy as np
 
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.levels.level import choose_level
 from app.slides.formats.levels.pyramid import missing_at
 from app.slides.formats.opening import OpenedSlide

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.colours.channels import judge_channels
 from app.slides.tissue.colour import brightest_channel
 from app.slides.types import UInt8Array

@@ -17,7 +17,7 @@ import openslide
 from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.codestream import HEAD_BYTES, Colours, is_jp2_file, jpeg2000_colours, jpeg_colours
 from app.slides.formats.dicom.dicom_frames import first_frame_head

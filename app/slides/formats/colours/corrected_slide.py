@@ -10,7 +10,7 @@ import openslide
 from PIL import Image
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.codestream import Colours
 from app.slides.formats.compressed.direct_level import DirectLevel, LevelRect

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import openslide
 
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.codestream import Colours
 from app.slides.formats.colours.channels import judge_channels
 from app.slides.formats.colours.colour_claims import NAMES, Claim, read_claims

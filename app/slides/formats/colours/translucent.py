@@ -8,7 +8,7 @@ import numpy as np
 import openslide
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.colours.samples import sampled
 
 _OPAQUE = 255

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from app.errors import SlideCorruptError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.files import DICOM_HEAD_BYTES, begins_as_dicom, has_preamble
 from app.slides.identity import ISSUER_MAX_CHARS, SPECIMENS_MAX, DicomIdentity, Specimen, is_identifier
 

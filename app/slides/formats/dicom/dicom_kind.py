@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pydicom.uid import JPEG2000, UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.dicom.dicom_headers import DicomHeader
 
 _PHOTOMETRIC: dict[str, frozenset[str]] = {

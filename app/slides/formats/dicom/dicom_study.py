@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NotASlideError, SlideCorruptError, SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.dicom.dicom_headers import DicomHeader
 from app.slides.formats.dicom.dicom_kind import unreadable_dicom
 from app.slides.formats.files import several_slides

@@ -1,7 +1,7 @@
 """Chooses the level of the pyramid to read."""
 
 from app.errors import ResolutionTooLowError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.types import SlideInfo
 
 ENLARGEMENT_MAX = 0.06

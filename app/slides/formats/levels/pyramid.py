@@ -13,7 +13,7 @@ import openslide
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.catalogue import format_of
 from app.slides.formats.compressed.direct_level import DirectLevel
 from app.slides.formats.compressed.tiled_image import WANTED, NotDirectError, image_of

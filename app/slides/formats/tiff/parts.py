@@ -12,7 +12,7 @@ from pathlib import Path
 import openslide
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.tiff.ome import ome_image, ome_images, ome_pixel_um
 from app.slides.formats.tiff.tiff_directory import read_directories
 from app.warning import coded

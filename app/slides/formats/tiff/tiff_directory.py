@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideCorruptError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 
 DIRECTORIES_MAX = 4096
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.codestream import Colours
+from app.slides.formats.sentence import COMPRESSIONS
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
-from app.slides.sentence import COMPRESSIONS
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _EXTRA = 258, 259, 262, 274, 277, 284, 338
 _PREDICTOR, _SAMPLE_FORMAT = 317, 339

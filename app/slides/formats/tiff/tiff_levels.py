@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import SlideUnsupportedError
-from app.slides import reader_sentences as sentences
+from app.slides.formats import reader_sentences as sentences
 from app.slides.formats.tiff.tiff_directory import Directory, read_directories
 
 _SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _DESCRIPTION = 254, 256, 257, 259, 270

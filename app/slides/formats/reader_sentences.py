@@ -4,7 +4,7 @@ Errors and warnings with another text do not pass ``app.slides.sandbox.protocol`
 """
 
 from app.slides.formats.catalogue import ACCEPTED
-from app.slides.sentence import Sentence
+from app.slides.formats.sentence import Sentence
 
 # Files
 NO_FILE = Sentence("There is no file at the slide's path.")
