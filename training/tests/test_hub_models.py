@@ -65,6 +65,12 @@ def test_a_teacher_states_what_its_card_does(name) -> None:
     assert (spec.dim, spec.tile_px, spec.mpp, spec.pooling, spec.mean, spec.std) == PUBLISHED[name]
 
 
+def test_a_teacher_computes_in_full_precision_on_a_gpu_too(monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    build_teacher("efficientnet_lite2", "random")
+    assert not torch.backends.cudnn.allow_tf32
+
+
 def test_no_fact_of_a_card_has_a_default() -> None:
     stated = {"dim", "tile_px", "mpp", "pooling", "mean", "std"}
     fields = {field.name: field for field in dataclasses.fields(TeacherSpec)}

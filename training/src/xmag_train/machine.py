@@ -17,6 +17,14 @@ def torch_device(word: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def compute_in_full_precision() -> None:
+    """For the rest of the process: fp32 on a GPU is fp32, so that features equal those of a CPU.
+
+    By default torch lets cuDNN round the inputs of convolutions to TF32, which has 10 bits of mantissa.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def keep_freed_memory() -> None:
     """For the rest of the process. Does nothing where the C library is not glibc. OSError if glibc refuses.
 

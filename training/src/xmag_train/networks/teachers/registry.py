@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from xmag_train.machine import compute_in_full_precision
 from xmag_train.networks.imagenet import LITE2_FILE, load_imagenet
 from xmag_train.networks.teachers.catalogue import TEACHERS
 from xmag_train.networks.teachers.networks import (
@@ -37,9 +38,11 @@ def build_teacher(name: str, weights: Weights, tell: Callable[[str], None] = typ
     """The teacher ``name``, frozen and in eval form: uint8 [N, 224, 224, 3] → float [N, ``spec.dim``].
 
     ``weights``: ``imagenet`` (EfficientNet-Lite2), ``hub`` (the others), ``random``, or a file of published weights.
+    fp32 is computed in full precision, on a GPU too.
     ``tell``: gets the terms of gated or non-commercial weights before they are read. ``overrides``: of the
     architecture, for tests. ValueError for an unknown name or unknown weights.
     """
+    compute_in_full_precision()
     spec = teacher_spec(name)
     teacher = _FAMILIES[spec.family](spec, **overrides)
     notice = spec.notice()
