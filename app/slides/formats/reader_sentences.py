@@ -212,6 +212,10 @@ TISSUE_NOT_SHOWN = Sentence(
     "the largest image of the slide lacks {area:.3f} mm² of tissue. A smaller image, which has it, was analysed. The "
     "viewer shows white there. Export the slide again."
 )
+AREA_NOT_STORED = Sentence(
+    "the file lacks {area:.3f} mm² of the slide's largest image. This area was taken for glass, because no image of "
+    "the slide shows it. Compare it with the glass slide, or export the slide again."
+)
 FEW_TILES = Sentence(
     "no tile holds {percent:.0f} % of tissue: the {count} fullest (at most {most:.1f} %) were analysed."
 )

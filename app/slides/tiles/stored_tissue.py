@@ -1,12 +1,13 @@
 """Tissue whose tiles are missing from the file. OpenSlide shows a missing tile as glass.
 
 Scanners leave out tiles of glass. A tile is lost only if the thumbnail, which comes from a smaller image, shows tissue
-in its place.
+in its place. Where OpenSlide shows glass in every image (Aperio), that cannot be told: the warning states the area.
 """
 
 import numpy as np
 
 from app.slides.formats import reader_sentences as sentences
+from app.slides.formats.catalogue import format_of
 from app.slides.formats.levels.level import choose_level
 from app.slides.formats.levels.pyramid import missing_at
 from app.slides.formats.opening import OpenedSlide
@@ -27,8 +28,12 @@ def stored_tissue(
     Raises SlideCorruptError, OSError.
     """
     info = opened.info
-    stained = tissue & (thumbnail.min(axis=2) < _STAINED_MAX)
     px_mm2 = info.width * info.height * info.mpp_x * info.mpp_y * 1e-6 / tissue.size
+    if format_of(info.vendor).fills_missing_tiles:
+        missing = missing_at(opened.slide, opened.entry, info.levels[0], tissue.shape) >= 0
+        area = np.count_nonzero(missing) * px_mm2
+        return tissue, ((coded("part_left_out", sentences.AREA_NOT_STORED(area=area)),) if area else ())
+    stained = tissue & (thumbnail.min(axis=2) < _STAINED_MAX)
     read = info.levels[choose_level(info, plan.tile_mpp, plan.level_tolerance)]
     if (lost := _lost(opened, read, stained)).any():
         area = np.count_nonzero(lost & tissue) * px_mm2

@@ -8,7 +8,7 @@ import pytest
 from app.slides.formats.opening import open_slide
 from app.slides.tiles.survey import survey_slide
 from app.slides.types import ReadingPlan
-from tests.slides.make_pyramid import jpeg_page, raw_page, tissue
+from tests.slides.make_pyramid import APERIO, jpeg_page, raw_page, tissue
 from tests.slides.make_tiff import MPP, Page, write_tiff
 from tests.slides.pixels import shrunk
 
@@ -79,3 +79,19 @@ def test_missing_glass_is_glass(tmp_path, pixels, kind, plan):
     whole = surveyed(tmp_path / "a.tif", pixels, kind, (), plan)
     survey = surveyed(tmp_path / "b.tif", pixels, kind, {0, 1, ACROSS, ACROSS + 1}, plan)
     assert np.array_equal(survey.tissue_mask, whole.tissue_mask) and survey.warnings == ()
+
+
+@pytest.mark.parametrize("missing", [(), {16}, set(range(14, 21))])
+def test_an_svs_that_lacks_part_of_its_largest_image_says_how_much(tmp_path, pixels, missing):
+    """OpenSlide shows glass there in every image."""
+    pages = [jpeg_page(shrunk(pixels, 4**number), 0, APERIO) for number in range(2)]
+    write_tiff(tmp_path / "a.svs", [without(pages[0], missing), pages[1]])
+    with open_slide(tmp_path / "a.svs", None) as opened:
+        assert opened.info.vendor == "aperio"
+        warnings = survey_slide(opened, FINE).warnings
+    areas = [float(re.search(r"lacks ([0-9.]+) mm²", text)[1]) for text in warnings]
+    expected = sum(
+        min(TILE_PX, WIDTH - at % ACROSS * TILE_PX) * min(TILE_PX, HEIGHT - at // ACROSS * TILE_PX) for at in missing
+    )
+    assert areas == ([pytest.approx(expected * 0.25e-6, rel=0.05)] if missing else [])
+    assert all(text.startswith("part_left_out: ") for text in warnings)
