@@ -34,8 +34,8 @@ def plain(name: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """0 to 1 in words."""
-    return f"{100 * fraction:.1f} %"
+    """A fraction, 0 to 1, in percent."""
+    return f"{100 * fraction:.1f} %" if fraction else "0 %"
 
 
 def map_title(shown: ShownMap) -> str:

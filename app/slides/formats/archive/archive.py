@@ -105,7 +105,7 @@ def blaming_zip(path: Path) -> Iterator[None]:
 
 
 def _no_usable_slide(error: NotASlideError) -> ArchiveInvalidError:
-    return ArchiveInvalidError(f"The zip contains no usable slide. {error.message}")
+    return ArchiveInvalidError(f"The zip is not one usable slide. {error.message}")
 
 
 @dataclass(frozen=True)

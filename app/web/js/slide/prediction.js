@@ -3,7 +3,7 @@
 import { el } from "../dom.js";
 import { words } from "../format.js";
 
-const percent = (value) => `${(value * 100).toFixed(1)} %`;
+const percent = (value) => (value ? `${(value * 100).toFixed(1)} %` : "0 %");
 
 function score(prediction, label) {
   const value = prediction.probabilities[label];
