@@ -1,5 +1,6 @@
 """A worker whose clock, queue, model and readers are made up; its store, outcomes and audit log are real."""
 
+import json
 import threading
 import time
 from collections import defaultdict
@@ -214,3 +215,14 @@ def go_on_after(happens):
         raise AssertionError("nobody stopped the work")
 
     return work
+
+
+def audited(bench) -> list[str]:
+    """How jobs ended, as the audit log has it."""
+    lines = (bench.settings.data_dir / "audit.jsonl").read_text().splitlines()
+    return [entry["detail"].split()[0] for entry in map(json.loads, lines) if entry["action"] == "job.over"]
+
+
+def only_job(bench) -> str:
+    """The id of the only job there is."""
+    return bench.store.ids_newest_first()[0]

@@ -2,34 +2,22 @@
 
 import errno
 import inspect
-import json
-from collections import namedtuple
-from contextlib import ExitStack
 
 import pytest
 
 from app.errors import (
-    CancelledError,
     DecoderCrashedError,
-    DiskLowError,
-    InferenceFailedError,
     ModelNotFoundError,
     SlideCorruptError,
 )
 from app.jobs.queue.queue import JobQueue
 from app.jobs.worker.lease_keeper import Keeper
-from app.jobs.worker.slot import PAUSE_S, TURN_SLACK_S, ModelBrokenError, Slot
+from app.jobs.worker.slot import TURN_SLACK_S, Slot
 from tests.jobs.requests import outcome
-from tests.jobs.worker.fakes import FakeQueue, away, fail_with, go_on_after, succeed
+from tests.jobs.worker.fakes import FakeQueue, audited, fail_with, go_on_after, only_job, succeed
 
 CRASH = DecoderCrashedError("The decoder crashed.")
 DISK_FULL = OSError(errno.ENOSPC, "No space left on device")
-
-
-def audited(bench) -> list[str]:
-    """How jobs ended, as the audit log has it."""
-    lines = (bench.settings.data_dir / "audit.jsonl").read_text().splitlines()
-    return [entry["detail"].split()[0] for entry in map(json.loads, lines) if entry["action"] == "job.over"]
 
 
 def test_the_made_up_queue_is_called_as_the_real_one_is():
@@ -146,10 +134,6 @@ def test_an_erased_job_is_let_go(bench):
     assert bench.queue.ended == [job]
 
 
-def only_job(bench) -> str:
-    return bench.store.ids_newest_first()[0]
-
-
 def cancel(bench):
     bench.shared.finisher.finish(only_job(bench), outcome("cancelled"))
 
@@ -197,232 +181,6 @@ def test_the_work_on_a_job_that_is_erased_is_stopped(bench):
     job = bench.run(go_on_after(lambda: bench.store.erase(only_job(bench))))
     assert [path.name for path in bench.store.folder(job).iterdir()] == ["tombstone.json"]
     assert bench.queue.ended == [job]
-
-
-# A job that another worker has now
-
-
-def test_a_job_that_was_lost_to_another_worker_is_stopped_and_this_attempt_does_not_count(bench):
-    def lose():
-        bench.queue.renewed = False
-        bench.clock.advance(bench.settings.lease_s)
-
-    job = bench.run(go_on_after(lose))
-    assert (bench.ending(job), bench.counted(job), bench.files(job)) == (None, 0, [])
-    assert (bench.queue.ended, bench.queue.handed_back) == ([], [])  # the entry is the other's
-
-
-def test_the_outcome_of_the_other_worker_stands(bench):
-    def work(*given):
-        bench.store.finish(only_job(bench), outcome(attempt=2, folder="attempt-2"))
-        succeed(*given)
-
-    job = bench.run(work)
-    assert (bench.store.outcome(job).attempt, bench.files(job)) == (2, [])
-
-
-def test_a_lost_job_that_is_done_first_all_the_same_has_its_outcome_and_leaves_the_entry(bench):
-    bench.queue.renewed = False
-
-    def work(*given):
-        with pytest.raises(CancelledError):
-            go_on_after(lambda: None)(*given)
-        succeed(*given)
-
-    job = bench.run(work)
-    assert (bench.ending(job), bench.queue.held) == ("succeeded", [job])
-
-
-# A worker that is told to stop
-
-
-def test_a_job_may_finish_while_the_worker_stops(bench):
-    def work(*given):
-        bench.shared.stop()
-        bench.clock.advance(bench.settings.drain_s - 1)
-        succeed(*given)
-
-    assert bench.ending(bench.run(work)) == "succeeded"
-
-
-def stop_and_wait(bench):
-    bench.shared.stop()
-    bench.clock.advance(bench.settings.drain_s + 1)
-
-
-@pytest.mark.parametrize("stop", [stop_and_wait, lambda bench: bench.shared.hurry()])
-def test_a_job_that_does_not_finish_in_time_is_handed_back_uncounted(bench, stop):
-    job = bench.run(go_on_after(lambda: stop(bench)))
-    assert (bench.ending(job), bench.counted(job), bench.files(job)) == (None, 0, [])
-    assert bench.queue.handed_back == [job]
-
-
-def test_a_job_that_was_taken_while_the_worker_began_to_stop_is_handed_back_untouched(bench):
-    bench.queue.when["take"] = bench.shared.stop
-    job = bench.run(succeed)
-    assert (bench.queue.handed_back, bench.store.attempts(job).begun) == ([job], 0)
-
-
-def test_a_slot_runs_until_the_worker_stops(bench):
-    jobs = [bench.submit(), bench.submit()]
-    bench.queue.when["done"] = lambda: bench.queue.waiting or bench.shared.stop()
-    bench.slot.run()
-    assert bench.queue.ended == jobs
-
-
-# A disk that is full
-
-
-@pytest.mark.parametrize("error", [DISK_FULL, OSError(errno.EDQUOT, "Quota exceeded"), DiskLowError("It is full.")])
-def test_a_job_that_finds_the_disk_full_waits_uncounted_and_leaves_no_files(bench, error):
-    job = bench.run(fail_with(error))
-    assert (bench.ending(job), bench.counted(job), bench.files(job)) == (None, 0, [])
-    assert (bench.queue.handed_back, bench.pauses.waited) == ([job], [PAUSE_S])
-
-
-def test_a_job_whose_results_found_room_and_its_outcome_did_not_waits_too(bench, monkeypatch):
-    def refuse(*_):
-        raise DISK_FULL
-
-    with monkeypatch.context() as full:
-        full.setattr(bench.store, "finish", refuse)
-        job = bench.run(succeed)
-    assert (bench.counted(job), bench.files(job), bench.queue.handed_back) == (0, [], [job])
-    bench.slot.turn()
-    assert bench.ending(job) == "succeeded"
-
-
-def test_while_the_disk_is_full_no_job_is_taken(bench, monkeypatch):
-    monkeypatch.setattr("app.system.disk.shutil.disk_usage", lambda _: namedtuple("Usage", "free")(-1))
-    job = bench.run(succeed)
-    assert (bench.queue.waiting, bench.pauses.waited) == ([job], [PAUSE_S])
-
-
-# Redis that does not answer
-
-
-@pytest.mark.parametrize("call", ["renew", "report", "done", "count"])
-def test_without_redis_the_work_goes_on_and_its_outcome_is_on_disk(bench, call):
-    bench.queue.when[call] = away
-    assert bench.ending(bench.run(succeed)) == "succeeded"
-
-
-def test_an_entry_that_could_not_be_taken_out_goes_at_its_next_turn(bench):
-    bench.queue.when["done"] = away
-    job = bench.run(succeed)
-    assert bench.queue.held == [job]
-    del bench.queue.when["done"]
-    bench.work = fail_with(AssertionError("it was done twice"))
-    bench.try_again()
-    assert (bench.queue.ended, bench.counted(job)) == ([job], 1)
-
-
-def test_without_redis_a_slot_waits_and_takes_the_job_when_it_is_back(bench):
-    bench.queue.when["take"] = away
-    job = bench.run(succeed)
-    assert bench.pauses.waited == [1.0] and bench.ending(job) is None
-    del bench.queue.when["take"]
-    bench.slot.turn()
-    assert bench.ending(job) == "succeeded"
-
-
-def test_a_job_is_given_back_uncounted_also_where_redis_cannot_be_told(bench):
-    bench.queue.when["hand_back"] = away
-    job = bench.run(go_on_after(bench.shared.hurry))
-    assert (bench.counted(job), bench.queue.held) == (0, [job])
-
-
-# A model that fails
-
-
-def test_a_model_that_fails_and_still_proves_right_costs_the_job_an_attempt(bench):
-    job = bench.run(fail_with(InferenceFailedError("NaN.")))
-    assert (bench.ending(job), bench.counted(job)) == (None, 1)
-
-
-def test_a_model_that_no_longer_proves_right_ends_the_slot_and_the_job_is_handed_back_uncounted(bench):
-    job, bench.work = bench.submit(), fail_with(InferenceFailedError("NaN."))
-    bench.model.fault = InferenceFailedError("It computes other numbers than it should.")
-    with pytest.raises(ModelBrokenError):
-        bench.slot.run()
-    assert (bench.counted(job), bench.queue.handed_back) == (0, [job])
-
-
-# A job that may have killed its worker
-
-
-def test_a_job_whose_last_attempt_ended_without_a_word_is_tried_alone(bench):
-    alone = []
-
-    def work(*given):
-        alone.append(not bench.shared.in_hand.is_open)
-        succeed(*given)
-
-    bench.run(work)
-    suspect = bench.submit()
-    bench.store.begin_attempt(suspect, "a worker that died")
-    bench.slot.turn()
-    assert alone == [False, True] and bench.ending(suspect) == "succeeded"
-
-
-def test_while_a_job_wants_to_be_alone_no_other_is_taken(bench):
-    with bench.shared.in_hand.place(alone=True, waiting=lambda: None, every_s=1):
-        job = bench.run(succeed)
-    assert bench.queue.waiting == [job]
-
-
-@pytest.fixture
-def wait_beside_another(bench):
-    """A suspect waits, while another job runs, until ``happens`` at its renewal; the suspect's id."""
-
-    def wait(happens) -> str:
-        suspect = bench.submit()
-        bench.store.begin_attempt(suspect, "a worker that died")
-        bench.work = fail_with(AssertionError("it was not alone"))
-        bench.queue.when["renew"] = lambda: happens(suspect)
-        with bench.shared.in_hand.place(alone=False, waiting=lambda: None, every_s=1):
-            bench.slot.turn()
-        assert bench.store.attempts(suspect).begun == 1 and bench.shared.in_hand.is_open
-        return suspect
-
-    return wait
-
-
-def test_a_job_that_waits_to_be_alone_is_let_go_once_another_worker_has_it(bench, wait_beside_another):
-    suspect = wait_beside_another(lambda _: setattr(bench.queue, "renewed", False))
-    assert bench.queue.held == [suspect]
-
-
-def test_a_job_that_waits_to_be_alone_is_let_go_while_redis_does_not_answer(bench, wait_beside_another):
-    suspect = wait_beside_another(lambda _: away())
-    assert bench.queue.held == [suspect]
-
-
-def test_a_job_that_waits_to_be_alone_is_handed_back_when_the_worker_stops(bench, wait_beside_another):
-    suspect = wait_beside_another(lambda _: bench.shared.stop())
-    assert bench.queue.handed_back == [suspect]
-
-
-def test_a_job_that_waits_to_be_alone_is_done_once_it_is_cancelled(bench, wait_beside_another):
-    suspect = wait_beside_another(lambda job: bench.store.finish(job, outcome("cancelled")))
-    assert bench.queue.ended == [suspect]
-
-
-def test_a_job_that_was_erased_just_before_its_turn_to_be_alone_is_not_begun(bench):
-    suspect = bench.submit()
-    bench.store.begin_attempt(suspect, "a worker that died")
-    other = ExitStack()
-    other.enter_context(bench.shared.in_hand.place(alone=False, waiting=lambda: None, every_s=1))
-
-    def erase_and_make_room():
-        del bench.queue.when["renew"]
-        bench.store.erase(suspect)
-        other.close()
-
-    bench.queue.when["renew"] = erase_and_make_room
-    bench.slot.turn()
-    assert [path.name for path in bench.store.folder(suspect).iterdir()] == ["tombstone.json"]
-    assert bench.queue.ended == [suspect]
 
 
 # A slot that hangs
